@@ -1,0 +1,67 @@
+# Everything a newcomer runs: `make demo`, then `make test`. All set-up is included, and skipped when done.
+
+PYTHON ?= python3
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+BIN := .venv/bin
+
+# What Debian brings, and what needs it.
+PACKAGES := \
+	python3-venv python3-dev gcc \
+	qemu-system-x86 \
+	mmdebstrap uidmap debian-archive-keyring e2fsprogs \
+	openssh-client iproute2 \
+	xen-utils-4.17 libxen-dev vagrant
+# python, the compiled core | the lab's machine | its image | its control | oracles of the tests
+
+COMPILED := $(wildcard traces/*/*.pyx)
+
+.PHONY: help setup demo test check bench captures clean
+
+help:
+	@echo "make demo      boot real Xen and trace a domU on it (all set-up included)"
+	@echo "make test      run every test, those on real Xen too"
+	@echo "make check     ruff, mypy, import-linter, and the tests that need no lab"
+	@echo "make setup     Debian packages, .venv, compiled core; leaves $(BIN)/xentool"
+	@echo "make bench     compare with peers; run nothing else meanwhile"
+	@echo "make captures  make the tests' captures anew, in the lab"
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml setup.py Makefile $(COMPILED)
+	@missing=""; for package in $(PACKAGES); do \
+		dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q '^install ok installed' || missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+		echo "Installing Debian packages:$$missing"; \
+		$(SUDO) apt-get update -q && \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; \
+	fi
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q "setuptools>=77" "Cython>=3.1" wheel
+	$(BIN)/python -m pip install -q --no-build-isolation -e ".[export,lab,dev]"
+	touch $@
+
+demo: setup
+	@sh tests/demo.sh $(BIN)/xentool demo
+
+test: setup
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -m "not lab"
+
+bench: setup
+	$(BIN)/python -m tests.bench.report
+
+captures: setup
+	$(BIN)/python -m tests.captures.make
+
+clean:
+	rm -rf .venv build dist demo *.egg-info traces/*/*.so

@@ -1,0 +1,22 @@
+"""Compiles the hot paths against Python's limited API: one wheel serves every dom0's Python from 3.11 on."""
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+LIMITED_API = "0x030B0000"
+
+extensions = [
+    Extension(
+        name,
+        [name.replace(".", "/") + ".pyx"],
+        define_macros=[("Py_LIMITED_API", LIMITED_API)],
+        py_limited_api=True,
+        extra_compile_args=["-O3"],
+    )
+    for name in ("traces.decode.tokenize", "traces.analyses.fold", "traces.analyses.tally")
+]
+
+setup(
+    ext_modules=cythonize(extensions, build_dir="build/cython", annotate=False),
+    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+)
