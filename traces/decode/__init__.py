@@ -1,0 +1,1 @@
+"""Bytes to columns: ``tokenize`` (compiled) and ``reference`` (construct, slow, the oracle of the tests)."""

@@ -1,0 +1,83 @@
+"""What Xen's schedulers record (TRC_SCHED_CLASS), for each its own id in bits 11:9.
+
+Ref: xen/common/sched/{credit,credit2,rt,null}.c at Xen 4.22 (c447b7308b).
+"""
+
+from construct import Int8ul, Int16ul, Int32ul, Int64ul, Struct
+
+from traces.formats.event import Event
+
+_CREDIT, _CREDIT2, _RTDS, _NULL = (0x00022000 | scheduler << 9 for scheduler in (0, 1, 4, 5))
+
+_Unit = Struct("unit" / Int16ul, "domid" / Int16ul)
+_UnitPcpu = Struct("unit" / Int16ul, "domid" / Int16ul, "pcpu" / Int32ul)
+_UnitRuntime = Struct("unit" / Int16ul, "domid" / Int16ul, "runtime" / Int32ul)
+_Domain = Struct("domid" / Int32ul, "unit" / Int32ul)
+_Schedule = Struct("pcpu" / Int16ul, "tasklet" / Int8ul, "idle" / Int8ul)
+_Nothing = Struct()
+
+SCHEDULER_EVENTS = (
+    Event(_CREDIT + 1, "csched_sched_tasklet", _Nothing),
+    Event(_CREDIT + 2, "csched_account_start", Struct("domid" / Int32ul, "unit" / Int32ul, "active" / Int32ul)),
+    Event(_CREDIT + 3, "csched_account_stop", Struct("domid" / Int32ul, "unit" / Int32ul, "active" / Int32ul)),
+    Event(_CREDIT + 4, "csched_stolen_unit", Struct("pcpu" / Int32ul, "domid" / Int32ul, "unit" / Int32ul)),
+    Event(_CREDIT + 5, "csched_picked_cpu", Struct("domid" / Int32ul, "unit" / Int32ul, "pcpu" / Int32ul)),
+    Event(_CREDIT + 6, "csched_tickle", Struct("pcpu" / Int32ul)),
+    Event(_CREDIT + 7, "csched_boost_start", _Domain),
+    Event(_CREDIT + 8, "csched_boost_end", _Domain),
+    Event(_CREDIT + 9, "csched_schedule", _Schedule),
+    Event(_CREDIT + 10, "csched_ratelimit", _UnitRuntime),
+    Event(_CREDIT + 11, "csched_steal_check", Struct("pcpu" / Int32ul, "checked" / Int32ul)),
+    Event(_CREDIT2 + 1, "csched2_tick", _Nothing),
+    Event(_CREDIT2 + 2, "csched2_runq_pos", Struct("unit" / Int16ul, "domid" / Int16ul, "position" / Int32ul)),
+    # Fields behind the first two moved when padding was cleaned up in 4.18 (2992f4d).
+    Event(_CREDIT2 + 3, "csched2_credit_burn", _Unit),
+    Event(_CREDIT2 + 4, "csched2_credit_add", _Unit),
+    Event(_CREDIT2 + 5, "csched2_tickle_check", _Unit),
+    Event(_CREDIT2 + 6, "csched2_tickle", Struct("pcpu" / Int16ul)),
+    Event(_CREDIT2 + 7, "csched2_credit_reset", _Unit),
+    Event(_CREDIT2 + 8, "csched2_sched_tasklet", _Nothing),
+    Event(_CREDIT2 + 9, "csched2_update_load", _Nothing),
+    Event(_CREDIT2 + 10, "csched2_runq_assign", Struct("unit" / Int16ul, "domid" / Int16ul, "runq" / Int16ul)),
+    Event(_CREDIT2 + 11, "csched2_update_unit_load", Struct("load" / Int64ul, "unit" / Int16ul, "domid" / Int16ul)),
+    Event(
+        _CREDIT2 + 12,
+        "csched2_update_runq_load",
+        Struct("runq_load" / Int64ul, "balance_load" / Int64ul, "load" / Int16ul, "runq" / Int8ul, "shift" / Int8ul),
+    ),
+    Event(_CREDIT2 + 13, "csched2_tickle_new", _Unit),
+    Event(_CREDIT2 + 14, "csched2_runq_max_weight", Struct("runq" / Int16ul, "max_weight" / Int16ul)),
+    Event(
+        _CREDIT2 + 15,
+        "csched2_migrate",
+        Struct("unit" / Int16ul, "domid" / Int16ul, "runq" / Int16ul, "target_runq" / Int16ul),
+    ),
+    Event(_CREDIT2 + 16, "csched2_load_check", Struct("runq" / Int16ul, "other_runq" / Int16ul)),
+    Event(_CREDIT2 + 17, "csched2_load_balance", Struct("load" / Int64ul, "other_load" / Int64ul)),
+    Event(_CREDIT2 + 19, "csched2_picked_cpu", Struct("load" / Int64ul, "unit" / Int16ul, "domid" / Int16ul)),
+    Event(_CREDIT2 + 20, "csched2_runq_candidate", _Unit),
+    Event(_CREDIT2 + 21, "csched2_schedule", Struct("pcpu" / Int16ul, "runq" / Int16ul)),
+    Event(_CREDIT2 + 22, "csched2_ratelimit", _UnitRuntime),
+    Event(_CREDIT2 + 23, "csched2_runq_cand_check", _Unit),
+    Event(_RTDS + 1, "rtds_tickle", Struct("pcpu" / Int16ul)),
+    Event(
+        _RTDS + 2,
+        "rtds_runq_pick",
+        Struct("unit" / Int16ul, "domid" / Int16ul, "deadline" / Int64ul, "budget" / Int64ul),
+    ),
+    # Layout behind the first two changed in 4.18 (6835f93).
+    Event(_RTDS + 3, "rtds_budget_burn", _Unit),
+    Event(_RTDS + 4, "rtds_budget_replenish", _Unit),
+    Event(_RTDS + 5, "rtds_sched_tasklet", _Nothing),
+    Event(_RTDS + 6, "rtds_schedule", Struct("pcpu" / Int16ul, "tasklet" / Int8ul)),
+    Event(_NULL + 1, "snull_picked_cpu", _UnitPcpu),
+    Event(_NULL + 2, "snull_unit_assign", _UnitPcpu),
+    Event(_NULL + 3, "snull_unit_deassign", _UnitPcpu),
+    Event(
+        _NULL + 4,
+        "snull_migrate",
+        Struct("unit" / Int16ul, "domid" / Int16ul, "pcpu" / Int16ul, "new_pcpu" / Int16ul),
+    ),
+    Event(_NULL + 5, "snull_schedule", Struct("pcpu" / Int16ul)),
+    Event(_NULL + 6, "snull_tasklet", _Nothing),
+)

@@ -1,0 +1,138 @@
+"""The one way from bytes to tables: cut into records, put in order of time, hand out in bounded pieces.
+
+Sans I/O: ``feed`` takes bytes as they come, so that a file, a pipe and a live host are read alike; ``read`` is the
+loop around it for anything with ``read``.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from traces.decode.tokenize import Tokenizer
+from traces.errors import TraceError
+from traces.table import COLUMNS, SEVERITIES, Account, Diagnostic, EventTable
+
+CHUNK = 8 << 20
+#: Rows waiting for the clock's order; beyond that they go out as they are, so that no input can fill the memory.
+PENDING_MAX = 4 << 20
+_SMALLEST_RECORD = 4
+
+
+class Source(Protocol):
+    """Where bytes come from; ``read`` gives at most ``size`` of them, none at the end."""
+
+    def read(self, size: int, /) -> bytes:
+        """Read some bytes."""
+        ...
+
+
+class Reader:
+    """Turns xentrace bytes into ``EventTable`` pieces in order of time.
+
+    Memory is bounded by the trace's own window sizes and by ``PENDING_MAX`` rows. Nothing in the input raises.
+    """
+
+    def __init__(self) -> None:
+        self._tokenizer = Tokenizer()
+        self._rest = b""
+        self._data = b""
+        self._base = 0
+        self._rows = {name: np.empty(0, dtype) for name, dtype in COLUMNS.items()}
+        self._restart = False
+        self._newest = 0
+        self._late: tuple[int, int] = (0, 0)
+
+    def feed(self, data: bytes) -> list[EventTable]:
+        """Take the next bytes; give the tables that are complete, oldest first."""
+        rest = memoryview(self._rest + data)
+        self._data += data
+        tables: list[EventTable] = []
+        while True:
+            used = self._tokenize(rest)
+            rest = rest[used:]
+            if self._tokenizer.clock_restarted:
+                tables += self._emit(everything=True)
+                self._restart = True
+            elif used == 0 or len(rest) < _SMALLEST_RECORD:
+                break
+        self._rest = bytes(rest)
+        return tables + self._emit(everything=len(self._rows["tsc"]) > PENDING_MAX)
+
+    def finish(self) -> list[EventTable]:
+        """Take note that the input has ended; give what was still waiting."""
+        self._tokenizer.finish(len(self._rest))
+        self._rest = b""
+        return self._emit(everything=True)
+
+    @property
+    def account(self) -> Account:
+        """What became of the bytes so far."""
+        cut = self._tokenizer
+        damages = dict(cut.damages)
+        if self._late[0]:
+            damages["out_of_order"] = self._late
+        return Account(
+            bytes=cut.offset + len(self._rest),
+            records=cut.records,
+            skipped_bytes=cut.skipped_bytes,
+            lost_records=cut.lost_records,
+            pcpus=cut.pcpus,
+            diagnostics=[Diagnostic(code, SEVERITIES[code], *found) for code, found in damages.items()],
+        )
+
+    def _tokenize(self, data: memoryview) -> int:
+        columns = {name: np.empty(len(data) // _SMALLEST_RECORD + 1, dtype) for name, dtype in COLUMNS.items()}
+        rows, used = self._tokenizer.tokenize(data, **columns)
+        self._rows = {name: np.concatenate((self._rows[name], columns[name][:rows])) for name in COLUMNS}
+        return used
+
+    def _emit(self, *, everything: bool) -> list[EventTable]:
+        tsc = self._rows["tsc"]
+        ready = np.ones(len(tsc), bool) if everything else tsc <= self._tokenizer.watermark
+        if not ready.any():
+            return []
+        chosen = np.flatnonzero(ready)
+        order = chosen[np.argsort(tsc[chosen], kind="stable")]
+        self._count_late(tsc, order)
+        table = EventTable(
+            **{name: column[order] for name, column in self._rows.items()},
+            data=self._data,
+            base=self._base,
+            restart=self._restart,
+        )
+        self._restart = False
+        self._keep(np.flatnonzero(~ready))
+        return [table]
+
+    def _keep(self, rows: NDArray[np.intp]) -> None:
+        self._rows = {name: column[rows] for name, column in self._rows.items()}
+        offsets = self._rows["offset"]
+        end = self._tokenizer.offset
+        base = min(int(offsets.min()), end) if len(offsets) else end
+        self._data = self._data[base - self._base :]
+        self._base = base
+
+    def _count_late(self, tsc: NDArray[np.uint64], order: NDArray[np.intp]) -> None:
+        # Older than what already went out: the clocks of the pCPUs differ, or a time stamp is damaged.
+        if self._restart:
+            self._newest = 0
+        late = order[tsc[order] < self._newest]
+        if len(late):
+            count, first = self._late
+            self._late = (count + len(late), first if count else int(self._rows["offset"][late].min()))
+        self._newest = max(self._newest, int(tsc[order[-1]]))
+
+
+def read(source: Source, reader: Reader) -> Iterator[EventTable]:
+    """Read ``source`` to its end through ``reader``; the account is complete when the iterator is exhausted.
+
+    Raises TraceError when there were bytes but not one record: that is no xentrace.
+    """
+    while data := source.read(CHUNK):
+        yield from reader.feed(data)
+    yield from reader.finish()
+    if not reader.account.records:
+        what = "holds no xentrace record" if reader.account.bytes else "is empty"
+        raise TraceError(f"{what}: expected the output of xentrace, `xentool record` or `xentool trace -o`")
