@@ -1,0 +1,50 @@
+"""Time stamps as one count of cycles from the trace's first record on, over all runs of its clock."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from traces.table import EventTable
+
+#: What a record gets that was made before its pCPU's first time stamp.
+UNTIMED = -1
+# A damaged time stamp may lie anywhere; sums of two of these still fit.
+_LIMIT = 1 << 61
+
+
+class Elapsed:
+    """Counts cycles as ``analyses.fold`` does: what lies between two runs of the clock takes no time."""
+
+    def __init__(self) -> None:
+        self._start: int | None = None
+        #: Cycles up to the first record of the running run of the clock, and up to the newest record so far.
+        self.begin = self.end = 0
+
+    def of(self, table: EventTable) -> NDArray[np.int64]:
+        """Give each record's cycles since the first one, or ``UNTIMED``; feed it every table in order."""
+        timed = table.tsc != 0
+        if table.restart:
+            self.begin, self._start = self.end, None
+        if self._start is None and timed.any():
+            self._start = int(table.tsc[np.argmax(timed)])
+        start = np.uint64(self._start or 0)
+        # What comes late, and is older than the first record, counts as of the same time.
+        since = np.where(table.tsc > start, table.tsc - start, np.uint64(0))
+        cycles = np.minimum(since, np.uint64(_LIMIT)).astype(np.int64) + self.begin
+        if timed.any():
+            self.end = min(max(self.end, int(cycles[timed].max())), _LIMIT)
+        cycles[~timed] = UNTIMED
+        return cycles
+
+    def at(self, tsc: int) -> int:
+        """Give the cycles at a time stamp of the running run of the clock."""
+        return self.begin + min(max(tsc - (self._start or 0), 0), _LIMIT)
+
+
+def nanoseconds(cycles: NDArray[np.int64], hz: float) -> NDArray[np.int64]:
+    """Convert cycles to nanoseconds, rounded; ``UNTIMED`` stays what it is.
+
+    :param hz: cycles per second
+    """
+    ns: NDArray[np.int64] = np.minimum(np.rint(cycles * (1e9 / hz)), float(2 * _LIMIT)).astype(np.int64)
+    ns[cycles == UNTIMED] = UNTIMED
+    return ns

@@ -1,0 +1,39 @@
+from numpy import uint8, uint16, uint32, uint64
+from numpy.typing import NDArray
+
+class Vcpu:
+    @property
+    def domid(self) -> int: ...
+    @property
+    def vcpu(self) -> int: ...
+    @property
+    def exits(self) -> dict[int, list[int]]: ...
+    @property
+    def vmx_id(self) -> bool: ...
+    @property
+    def runstates(self) -> list[tuple[int, int, int]]: ...
+
+class Fold:
+    @property
+    def vcpus(self) -> dict[int, Vcpu]: ...
+    @property
+    def notifications(self) -> dict[tuple[int, int], int]: ...
+    @property
+    def clock_pairs(self) -> list[tuple[int, int]]: ...
+    @property
+    def span(self) -> int: ...
+    def restart(self) -> None: ...
+    def finish(self) -> None: ...
+    def feed(
+        self,
+        data: bytes,
+        base: int,
+        tsc: NDArray[uint64],
+        event: NDArray[uint32],
+        words: NDArray[uint8],
+        timed: NDArray[uint8],
+        pcpu: NDArray[uint16],
+        domid: NDArray[uint16],
+        vcpu: NDArray[uint16],
+        offset: NDArray[uint64],
+    ) -> None: ...

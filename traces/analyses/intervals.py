@@ -1,0 +1,203 @@
+"""When each vCPU was in which run state, and in which VM exit: what ``analyses.fold`` adds up, one by one.
+
+Law: the same rules as ``fold``. For each vCPU the intervals that are ``counted`` are as many and as long as those
+that the report counts; together with the others they cover the whole trace.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from traces.analyses.elapsed import UNTIMED, Elapsed
+from traces.formats import xentrace
+from traces.table import IDLE_DOMID, UNKNOWN_DOMID, EventTable
+
+RUNNING = 0
+LOST = 4
+STATES = (*xentrace.RUNSTATES, "lost")
+
+_EXIT_FLAGS = np.uint32(xentrace.FLAG_64 | xentrace.FLAG_NESTED)
+#: The least words of a record that tells something here, by event without its flags.
+_WORDS = {
+    xentrace.RUNSTATE_CHANGE: 1,
+    xentrace.CONTINUE_RUNNING: 1,
+    xentrace.LOST_RECORDS: 4,
+    xentrace.HVM_VMX_EXIT: 2,
+    xentrace.HVM_SVM_EXIT: 2,
+    xentrace.HVM_VMENTRY: 0,
+}
+
+
+class Interval(NamedTuple):
+    """A run state of a vCPU; ``begin`` and ``end`` in cycles of ``Elapsed``."""
+
+    domid: int
+    vcpu: int
+    state: int
+    begin: int
+    end: int
+    counted: bool
+
+
+class Exit(NamedTuple):
+    """A VM exit up to the entry that ended it; ``begin`` and ``end`` in cycles of ``Elapsed``."""
+
+    domid: int
+    vcpu: int
+    reason: int
+    begin: int
+    end: int
+
+
+class _Vcpu:
+    def __init__(self, domid: int, vcpu: int, state: int, since: int) -> None:
+        self.domid = domid
+        self.vcpu = vcpu
+        self.exit_end = 0
+        self.begin(state, since)
+
+    def begin(self, state: int, since: int) -> None:
+        self.heard = True  # in this run of the clock
+        self.state = state
+        self.since = since
+        self.counting = False
+        self.exit: tuple[int, int] | None = None  # reason, cycles
+
+
+class Intervals:
+    """Tells intervals as they end; ``feed`` it every table in order of time, then ``finish``."""
+
+    def __init__(self) -> None:
+        self._vcpus: dict[tuple[int, int], _Vcpu] = {}
+        self._running: dict[int, _Vcpu] = {}
+        self._first: dict[int, int] = {}
+        self._last: dict[int, int] = {}
+        self._start = 0
+        self._found: list[Interval] = []
+        self._exits: list[Exit] = []
+
+    def feed(self, table: EventTable, cycles: NDArray[np.int64], elapsed: Elapsed) -> None:
+        """Take the next table and its cycles; ``elapsed`` has just given them."""
+        if table.restart:
+            self._end_run(elapsed.begin)
+        self._note_pcpus(table, cycles)
+        kinds, rows = _relevant(table, cycles)
+        columns = (cycles, table.pcpu, table.domid, table.vcpu, table.event)
+        words = table.words[rows] > 0
+        firsts = np.zeros(len(rows), np.uint32)
+        firsts[words] = table.word(rows[words], 0)
+        for kind, word, row, now, pcpu, domid, vcpu, event in zip(
+            kinds.tolist(), firsts.tolist(), rows.tolist(), *(column[rows].tolist() for column in columns), strict=True
+        ):
+            if kind == xentrace.RUNSTATE_CHANGE:
+                old, new = event >> xentrace.RUNSTATE_OLD_SHIFT & 3, event >> xentrace.RUNSTATE_NEW_SHIFT & 3
+                self._runstate(word >> 16, word & 0xFFFF, old, new, now, pcpu)
+            elif kind == xentrace.CONTINUE_RUNNING:
+                self._runstate(word >> 16, word & 0xFFFF, RUNNING, RUNNING, now, pcpu)
+            elif kind == xentrace.LOST_RECORDS:
+                lost = np.frombuffer(table.payload_bytes(row), "<u4").tolist()
+                first = min(elapsed.at(lost[3] << 32 | lost[2]), now)
+                self._lost(pcpu, lost[1] & 0xFFFF, lost[1] >> 16, first, now)
+            elif domid != UNKNOWN_DOMID and kind == xentrace.HVM_VMENTRY:
+                self._entry(self._find(domid, vcpu, RUNNING), now)
+            elif domid != UNKNOWN_DOMID:
+                self._find(domid, vcpu, RUNNING).exit = (word, now)
+
+    def finish(self, end: int) -> None:
+        """Close what is open: the trace has ended, after ``end`` cycles."""
+        self._end_run(end)
+
+    def taken(self) -> tuple[list[Interval], list[Exit]]:
+        """Hand out what has ended since the last time; of one vCPU in order of time."""
+        found = self._found, self._exits
+        self._found, self._exits = [], []
+        return found
+
+    def _note_pcpus(self, table: EventTable, cycles: NDArray[np.int64]) -> None:
+        timed = np.flatnonzero(cycles != UNTIMED)
+        for pcpu, first in zip(*np.unique(table.pcpu[timed], return_index=True), strict=True):
+            self._first.setdefault(int(pcpu), int(cycles[timed[first]]))
+        for pcpu, last in zip(*np.unique(table.pcpu[timed[::-1]], return_index=True), strict=True):
+            self._last[int(pcpu)] = int(cycles[timed[::-1][last]])
+
+    def _find(self, domid: int, vcpu: int, state: int) -> _Vcpu:
+        # ``state`` is the one it was in since this run of the clock began, should this be the first heard of it.
+        found = self._vcpus.get((domid, vcpu))
+        if found is None:
+            found = self._vcpus[domid, vcpu] = _Vcpu(domid, vcpu, state, self._start)
+            if self._start:
+                self._found.append(Interval(domid, vcpu, LOST, 0, self._start, counted=False))
+        elif not found.heard:
+            found.begin(state, self._start)
+        return found
+
+    def _close(self, vcpu: _Vcpu, at: int) -> None:
+        # A time stamp from the past ends an interval where it began.
+        if at > vcpu.since:
+            self._found.append(Interval(vcpu.domid, vcpu.vcpu, vcpu.state, vcpu.since, at, vcpu.counting))
+            vcpu.since = at
+
+    def _runstate(self, domid: int, number: int, old: int, new: int, now: int, pcpu: int) -> None:
+        vcpu = self._find(domid, number, old)
+        if not vcpu.counting and new == RUNNING:
+            # First seen running. If it was so all along (CONTINUE_RUNNING), it was from this pCPU's first record on.
+            self._close(vcpu, self._first[pcpu] if old == RUNNING else now)
+            vcpu.counting = True
+        else:
+            self._close(vcpu, now)
+        vcpu.state = new
+        if new == RUNNING:
+            self._running[pcpu] = vcpu
+        elif self._running.get(pcpu) is vcpu:
+            del self._running[pcpu]
+
+    def _lost(self, pcpu: int, domid: int, number: int, first: int, now: int) -> None:
+        # Who ran here, and who ran nowhere, may have done anything since: only those running elsewhere are known.
+        elsewhere = {(vcpu.domid, vcpu.vcpu) for where, vcpu in self._running.items() if where != pcpu}
+        for key, vcpu in self._vcpus.items():
+            if key not in elsewhere and vcpu.domid != IDLE_DOMID and vcpu.heard:
+                self._close(vcpu, first)
+                vcpu.state = LOST
+                vcpu.exit = None
+        self._runstate(domid, number, LOST, RUNNING, now, pcpu)
+
+    def _entry(self, vcpu: _Vcpu, now: int) -> None:
+        if vcpu.exit is not None:
+            reason, since = vcpu.exit
+            since = max(since, vcpu.exit_end)
+            vcpu.exit_end = max(now, since)
+            self._exits.append(Exit(vcpu.domid, vcpu.vcpu, reason, since, vcpu.exit_end))
+            vcpu.exit = None
+
+    def _end_run(self, end: int) -> None:
+        for pcpu, vcpu in self._running.items():
+            # Who runs is seen to run up to the pCPU's last record.
+            if vcpu.state == RUNNING:
+                self._close(vcpu, self._last[pcpu])
+        for vcpu in self._vcpus.values():
+            vcpu.counting = False
+            vcpu.exit = None
+            if not vcpu.heard:
+                vcpu.state = LOST
+            self._close(vcpu, end)
+            vcpu.heard = False
+        self._running.clear()
+        self._first.clear()
+        self._last.clear()
+        self._start = end
+
+
+def _relevant(table: EventTable, cycles: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.intp]]:
+    # What tells something: its event without flags, and its row.
+    kinds = table.event.copy()
+    changes = kinds & ~np.uint32(xentrace.RUNSTATE_BITS) == xentrace.RUNSTATE_CHANGE
+    kinds[changes] = xentrace.RUNSTATE_CHANGE
+    plain = kinds & ~_EXIT_FLAGS
+    exits = np.isin(plain, (xentrace.HVM_VMENTRY, xentrace.HVM_VMX_EXIT, xentrace.HVM_SVM_EXIT))
+    kinds[exits] = plain[exits]
+    wanted = np.zeros(len(table), bool)
+    for kind, words in _WORDS.items():
+        wanted |= (kinds == kind) & (table.words >= words)
+    rows = np.flatnonzero(wanted & (cycles != UNTIMED))
+    return kinds[rows], rows
