@@ -1,0 +1,132 @@
+"""What a record's words mean beyond their layout: hypercalls, run states, exits and traps, with their names.
+
+Law: only what Xen records; an argument that it leaves out is absent here.
+
+Ref: xen/common/trace.c (__trace_hypercall), xen/common/sched/core.c (trace_runstate_change), see ``formats.xentrace``
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from traces.exporters.payload import Field, fields, read
+from traces.formats import xentrace
+from traces.formats.names import MMU_UPDATE, MMUEXT_OP, MULTICALL, SUBOPS, hypercall_name, subop_name, trap_name
+from traces.table import EventTable
+
+Constants = dict[str, Any]
+Columns = dict[str, NDArray[np.unsignedinteger[Any]]]
+
+#: What the recorded arguments of a hypercall are, by its number, then the argument's.
+_ARGS: Mapping[int, Mapping[int, str]] = {
+    MMU_UPDATE: {1: "count"},
+    MULTICALL: {1: "calls"},
+    20: {0: "cmd", 2: "count"},
+    24: {0: "cmd", 1: "target_vcpu"},
+    MMUEXT_OP: {1: "count"},
+    29: {0: "cmd"},
+}
+_ARGS_MAX = 6
+_ARG_BITS = 2
+#: Above a sub-operation's number is how far a preempted one has come (xen/common/grant_table.c).
+_CMD_MASK = 0xFFF
+#: Set in a count when the call goes on after a preemption (MMU_UPDATE_PREEMPTED).
+_PREEMPTED = 0x8000_0000
+#: Of a trap's number; the bit above says that its error code counts.
+_VECTOR_MASK = 0x7FFF
+_HAS_ERROR_CODE = 0x8000
+
+_HYPERCALLS = (xentrace.PV_HYPERCALL_V2, xentrace.PV_HYPERCALL_SUBCALL)
+_EXITS = (xentrace.HVM_VMX_EXIT, xentrace.HVM_SVM_EXIT)
+_GRANTS = (xentrace.GRANT_MAP, xentrace.GRANT_UNMAP, 0x0010F003)
+_PV_HYPERCALL_V1 = 0x00201001
+
+
+def selector(table: EventTable, rows: NDArray[np.intp], event: int, words: int) -> NDArray[np.uint64] | None:
+    """Give what records of one event and length are told apart by; None where they are all of one kind."""
+    base = xentrace.base_id(event)
+    if not words:
+        return None
+    if base in _HYPERCALLS:
+        return _hypercall_selector(table, rows, words)
+    name = {
+        **dict.fromkeys(_EXITS, "reason"),
+        **dict.fromkeys(_GRANTS, "target_domid"),
+        xentrace.HVM_VMMCALL: "eax",
+        xentrace.PV_TRAP: "trapnr",
+        _PV_HYPERCALL_V1: "nr",
+    }.get(base)
+    found = [field for field in fields(event, words) if field.name == name]
+    return read(table, rows, found[0]).astype(np.uint64) if found else None
+
+
+def details(
+    table: EventTable, rows: NDArray[np.intp], event: int, words: int, exits: Mapping[int, str]
+) -> tuple[Constants, Columns]:
+    """Name what the given records, alike in event, length and ``selector``, have in common, and read what differs.
+
+    :param exits: names of exit reasons
+    """
+    base = xentrace.base_id(event)
+    if base in _HYPERCALLS and words:
+        return _hypercall(table, rows, words)
+    columns = {field.name: read(table, rows, field) for field in fields(event, words)}
+    constants: Constants = {}
+    if base == xentrace.RUNSTATE_CHANGE:
+        constants["old"] = xentrace.RUNSTATES[event >> xentrace.RUNSTATE_OLD_SHIFT & 3]
+        constants["new"] = xentrace.RUNSTATES[event >> xentrace.RUNSTATE_NEW_SHIFT & 3]
+    elif base == xentrace.HVM_VMMCALL and columns:
+        constants = _called(int(columns["eax"][0]))
+    elif base == _PV_HYPERCALL_V1 and "nr" in columns:
+        constants = _called(int(columns.pop("nr")[0]))
+    elif base in _EXITS and columns:
+        reason = int(columns["reason"][0])
+        constants["exit"] = exits.get(reason, f"exit_{reason:#x}")
+    elif base == xentrace.PV_TRAP and "trapnr" in columns:
+        trapnr = int(columns.pop("trapnr")[0])
+        constants = {"vector": trapnr & _VECTOR_MASK, "trap": trap_name(trapnr & _VECTOR_MASK)}
+        if not trapnr & _HAS_ERROR_CODE:
+            columns.pop("error_code", None)
+    return constants, columns
+
+
+def _called(nr: int) -> Constants:
+    return {"nr": nr, "hypercall": hypercall_name(nr)}
+
+
+def _arguments(op: int, words: int) -> list[tuple[str, Field]]:
+    # Arguments follow the first word in their order, as many as the record has room for.
+    nr = op & xentrace.HYPERCALL_OP_MASK
+    present = [i for i in range(_ARGS_MAX) if op >> xentrace.HYPERCALL_ARG_SHIFT + _ARG_BITS * i & 3]
+    names = [_ARGS.get(nr, {}).get(i, f"arg{i}") for i in present]
+    return [(name, Field(name, 4 + 4 * place, 4)) for place, name in enumerate(names[: words - 1])]
+
+
+def _hypercall_selector(table: EventTable, rows: NDArray[np.intp], words: int) -> NDArray[np.uint64]:
+    op = table.word(rows, 0)
+    found = op.astype(np.uint64)
+    if words > 1:
+        nr = op & xentrace.HYPERCALL_OP_MASK
+        first = table.word(rows, 1)
+        # The first recorded argument tells the sub-operation, or whether a batch goes on.
+        told = np.where(np.isin(nr, tuple(SUBOPS)), first & _CMD_MASK, np.uint32(0))
+        told |= np.where(np.isin(nr, (MMU_UPDATE, MMUEXT_OP)), first & np.uint32(_PREEMPTED), np.uint32(0))
+        found |= told.astype(np.uint64) << np.uint64(32)
+    return found
+
+
+def _hypercall(table: EventTable, rows: NDArray[np.intp], words: int) -> tuple[Constants, Columns]:
+    op = int(table.word(rows[:1], 0)[0])
+    nr = op & xentrace.HYPERCALL_OP_MASK
+    constants = _called(nr)
+    columns: Columns = {name: read(table, rows, field) for name, field in _arguments(op, words)}
+    if nr in SUBOPS and "cmd" in columns:
+        constants["cmd"] = int(columns.pop("cmd")[0]) & _CMD_MASK
+        constants["subop"] = subop_name(nr, constants["cmd"])
+    elif nr in (MMU_UPDATE, MMUEXT_OP) and "count" in columns:
+        if columns["count"][0] & _PREEMPTED:
+            constants["preempted"] = True
+        columns["count"] &= np.uint32(~_PREEMPTED & 0xFFFF_FFFF)
+    return constants, columns

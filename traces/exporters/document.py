@@ -1,0 +1,85 @@
+"""A report as the JSON document ``xentool.report/1``: fields may be added to it, none changed or dropped."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from traces.analyses.report import DomainReport, Hypercall, Report, VcpuReport
+from traces.table import Account
+
+SCHEMA = "xentool.report/1"
+
+
+def document(report: Report) -> dict[str, Any]:
+    """Give the document as what ``json`` writes. Times are in seconds, rates in hertz."""
+    return {
+        "schema": SCHEMA,
+        "capture": _capture(report, report.account),
+        "domains": [_domain(domain) for domain in report.domains],
+        "grants": [
+            {"mapper": pair.mapper, "granter": pair.granter, "maps": pair.maps, "unmaps": pair.unmaps}
+            for pair in report.grants
+        ],
+        "notifications": [
+            {"from": one.source, "to": one.target, "count": one.count, "confidence": one.confidence}
+            for one in report.notifications
+        ],
+        "not_recorded": list(report.not_recorded),
+    }
+
+
+def _capture(report: Report, account: Account) -> dict[str, Any]:
+    return {
+        "source": "xentrace",
+        "bytes": account.bytes,
+        "records": account.records,
+        "skipped_bytes": account.skipped_bytes,
+        "lost_records": account.lost_records,
+        "pcpus": account.pcpus,
+        "span_s": report.span_s,
+        "hz": report.clock.hz,
+        "hz_source": report.clock.source,
+        "hz_error": report.clock.error,
+        "diagnostics": [
+            {"code": one.code, "severity": one.severity, "count": one.count, "first_offset": one.first_offset}
+            for one in account.diagnostics
+        ],
+    }
+
+
+def _domain(domain: DomainReport) -> dict[str, Any]:
+    return {
+        "domid": domain.domid,
+        "name": domain.name,
+        "mode": domain.mode,
+        "vcpus": [_vcpu(vcpu) for vcpu in domain.vcpus],
+    }
+
+
+def _vcpu(vcpu: VcpuReport) -> dict[str, Any]:
+    return {
+        "vcpu": vcpu.vcpu,
+        "runstates": {
+            name: {"count": state.count, "seconds": state.seconds, "clipped_seconds": state.clipped_seconds}
+            for name, state in vcpu.runstates.items()
+        },
+        "hypercalls": [{**call, "subops": subops} for call, subops in _calls(vcpu.hypercalls)],
+        "multicall_subcalls": [call for call, _ in _calls(vcpu.multicall_subcalls)],
+        "batches": {name: {"calls": batches.calls, "items": batches.items} for name, batches in vcpu.batches.items()},
+        "exits": [
+            {
+                "reason": one.reason,
+                "name": one.name,
+                "count": one.count,
+                "seconds": one.seconds,
+                "descheduled_seconds": one.descheduled_seconds,
+            }
+            for one in vcpu.exits
+        ],
+        "traps": [{"vector": trap.vector, "name": trap.name, "count": trap.count} for trap in vcpu.traps],
+        "events": dict(vcpu.events),
+    }
+
+
+def _calls(calls: Iterable[Hypercall]) -> Iterable[tuple[dict[str, Any], dict[str, int]]]:
+    for call in calls:
+        yield {"nr": call.nr, "name": call.name, "count": call.count}, dict(call.subops)

@@ -1,0 +1,90 @@
+"""Records as JSON lines: one object a record, in order of time.
+
+``{"offset", "tsc", "ns", "pcpu", "domid", "vcpu", "event", "name", ...}`` and then the fields of the event. ``ns`` is
+counted from the first record; it is null before a pCPU's first time stamp, ``domid`` and ``vcpu`` where it is not
+known who ran. ``extra`` holds the words that no field is declared for. Integers have up to 64 bits: addresses.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
+from traces.analyses.report import Report
+from traces.exporters.rows import Group, exit_names, extra_words, groups, pieces
+from traces.formats import xentrace
+from traces.table import UNKNOWN_DOMID, EventTable
+
+_PIECE = 1 << 16
+_HEAD = '{"offset":%d,"tsc":%d,"ns":%s,"pcpu":%d,"domid":%s,"vcpu":%s'
+
+
+def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> None:
+    """Write the records of a trace, in order of time.
+
+    :param report: on the same trace: its clock, and the names of its exits
+    """
+    elapsed = Elapsed()
+    names = exit_names(report)
+    for table in tables:
+        for piece in pieces(table, _PIECE):
+            ns = nanoseconds(elapsed.of(piece), report.clock.hz)
+            lines = np.empty(len(piece), object)
+            lines[:] = _heads(piece, ns)
+            for group in groups(piece, names):
+                lines[group.rows] += _tails(piece, group)
+            output.write("".join(lines.tolist()).encode("ascii"))
+
+
+def _heads(table: EventTable, ns: NDArray[np.int64]) -> list[str]:
+    nobody = table.domid == UNKNOWN_DOMID
+    return list(
+        map(
+            _HEAD.__mod__,
+            zip(
+                table.offset.tolist(),
+                table.tsc.tolist(),
+                _nullable(ns, ns == UNTIMED),
+                table.pcpu.tolist(),
+                _nullable(table.domid, nobody),
+                _nullable(table.vcpu, nobody),
+                strict=True,
+            ),
+        )
+    )
+
+
+def _nullable(values: NDArray[Any], null: NDArray[np.bool_]) -> list[Any]:
+    found: list[Any] = values.tolist()
+    for row in np.flatnonzero(null).tolist():
+        found[row] = "null"
+    return found
+
+
+def _tails(table: EventTable, group: Group) -> Any:  # noqa: ANN401 - a text for all, or an array of texts
+    constants = {"event": group.event, "name": group.name, **group.constants}
+    template = "".join(f",{json.dumps(name)}:{json.dumps(value)}" for name, value in constants.items())
+    template = template.replace("%", "%%")
+    columns = [column.tolist() for column in group.columns.values()]
+    template += "".join(f",{json.dumps(name)}:%d" for name in group.columns)
+    beyond = _beyond(group)
+    if beyond:
+        template += f',"extra":[{",".join(["%d"] * len(beyond))}]'
+        columns += [table.word(group.rows, index).tolist() for index in beyond]
+    template += "}\n"
+    if not columns:
+        return template % ()
+    tails = np.empty(len(group.rows), object)
+    tails[:] = list(map(template.__mod__, zip(*columns, strict=True)))
+    return tails
+
+
+def _beyond(group: Group) -> range:
+    # A hypercall's arguments are no part of its layout.
+    base = xentrace.base_id(group.event)
+    if base in (xentrace.PV_HYPERCALL_V2, xentrace.PV_HYPERCALL_SUBCALL):
+        return range(0)
+    return extra_words(group.event, group.words)

@@ -1,0 +1,55 @@
+"""Payloads as columns: where the fields of each event's layout lie, read for many records at once.
+
+Law: layouts are declared in ``traces.formats``; here they are only turned into offsets and types.
+"""
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from traces.formats.xentrace import layout
+from traces.table import EventTable
+
+_WORD = 4
+
+#: Fields that are named as one of the record's own columns, and what they are called beside those.
+RENAMED = {
+    "domid": "target_domid",
+    "vcpu": "target_vcpu",
+    "pcpu": "target_pcpu",
+    "offset": "fault_offset",
+    "tsc": "guest_tsc",
+}
+
+
+class Field(NamedTuple):
+    """A field of a payload: its name in an export, its offset and size in bytes; all are unsigned."""
+
+    name: str
+    offset: int
+    size: int
+
+
+@lru_cache(maxsize=4096)
+def fields(event: int, words: int) -> tuple[Field, ...]:
+    """List the fields that a record of an event with so many words has; trailing ones may be missing."""
+    found = []
+    offset = 0
+    for field in layout(event).subcons:
+        size = field.sizeof()
+        if offset + size > _WORD * words:
+            break
+        found.append(Field(RENAMED.get(field.name, field.name), offset, size))
+        offset += size
+    return tuple(found)
+
+
+def read(table: EventTable, rows: NDArray[np.intp], field: Field) -> NDArray[np.unsignedinteger[Any]]:
+    """Read a field of some records, all of which must have it."""
+    dtype = np.dtype(f"<u{field.size}")
+    # A view that starts at each byte: damage may have moved records off their alignment.
+    shape = max(len(table.data) - field.size + 1, 0)
+    every_byte: NDArray[np.unsignedinteger[Any]] = np.ndarray(shape, dtype, buffer=table.data, strides=(1,))
+    return every_byte[table.payload[rows] + field.offset]

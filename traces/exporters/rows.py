@@ -1,0 +1,73 @@
+"""The records of a table in groups that are alike, so that names are made once a group and fields read as columns."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from traces.analyses.report import Report
+from traces.exporters.details import Columns, Constants, details, selector
+from traces.exporters.payload import fields
+from traces.formats.xentrace import event_name
+from traces.table import COLUMNS, EventTable
+
+_WORD = 4
+_WORDS_BITS = 3
+
+
+@dataclass(frozen=True)
+class Group:
+    """Records that are alike in event, length and what they are told apart by (a hypercall's number, ...).
+
+    rows       of the table, ascending
+    name       of the event
+    constants  fields that have one value in all of them
+    columns    fields that differ, as long as ``rows``
+    """
+
+    rows: NDArray[np.intp]
+    event: int
+    words: int
+    name: str
+    constants: Constants
+    columns: Columns
+
+
+def pieces(table: EventTable, size: int) -> Iterator[EventTable]:
+    """Cut a table into tables of at most ``size`` records, which bounds what is made of one."""
+    for start in range(0, len(table), size):
+        part = {name: getattr(table, name)[start : start + size] for name in COLUMNS}
+        yield replace(table, **part, restart=table.restart and start == 0)
+
+
+def groups(table: EventTable, exits: Mapping[int, str]) -> Iterator[Group]:
+    """Give all records of a table in groups.
+
+    :param exits: names of exit reasons, see ``exit_names``
+    """
+    kinds = table.event.astype(np.uint64) << np.uint64(_WORDS_BITS) | table.words
+    for kind, rows in _split(kinds, np.arange(len(table))):
+        event, words = kind >> _WORDS_BITS, kind & (1 << _WORDS_BITS) - 1
+        name = event_name(event)
+        selected = selector(table, rows, event, words)
+        for alike in [rows] if selected is None else [alike for _, alike in _split(selected, rows)]:
+            yield Group(alike, event, words, name, *details(table, alike, event, words, exits))
+
+
+def extra_words(event: int, words: int) -> range:
+    """Give the indices of a record's words that lie behind its layout's last field."""
+    known = fields(event, words)
+    return range(-(-(known[-1].offset + known[-1].size) // _WORD) if known else 0, words)
+
+
+def exit_names(report: Report) -> dict[int, str]:
+    """Name the exit reasons that a trace has, in AMD's or Intel's numbering as the report found."""
+    return {one.reason: one.name for domain in report.domains for vcpu in domain.vcpus for one in vcpu.exits}
+
+
+def _split(keys: NDArray[np.uint64], rows: NDArray[np.intp]) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    yield from zip(ordered[starts].tolist(), np.split(rows[order], starts[1:]), strict=True)
