@@ -1,0 +1,46 @@
+"""What others use of the lab: the command line, the tests, `make demo`."""
+
+from xentool.lab.down import down
+from xentool.lab.guests import TYPES, WORKLOADS, Guest, Running
+from xentool.lab.guests import every as guest_list
+from xentool.lab.guests import start as guest_start
+from xentool.lab.guests import stop as guest_stop
+from xentool.lab.image import Image
+from xentool.lab.image import ensure as build
+from xentool.lab.logs import console, guest_console
+from xentool.lab.progress import SILENT, Progress
+from xentool.lab.record import Lab
+from xentool.lab.releases import DEFAULT_XEN, RELEASES
+from xentool.lab.shell import interact, run
+from xentool.lab.status import DEFAULT_NAME, Status, running
+from xentool.lab.status import every as status
+from xentool.lab.sync import sync
+from xentool.lab.up import up
+
+__all__ = [
+    "DEFAULT_NAME",
+    "DEFAULT_XEN",
+    "RELEASES",
+    "SILENT",
+    "TYPES",
+    "WORKLOADS",
+    "Guest",
+    "Image",
+    "Lab",
+    "Progress",
+    "Running",
+    "Status",
+    "build",
+    "console",
+    "down",
+    "guest_console",
+    "guest_list",
+    "guest_start",
+    "guest_stop",
+    "interact",
+    "run",
+    "running",
+    "status",
+    "sync",
+    "up",
+]

@@ -1,0 +1,72 @@
+"""QEMU's command line for a lab. Pure: it starts nothing."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+# What each accelerator's CPU must not have. All three were seen to break Xen under QEMU 7.2's emulation:
+# smap: RETF/IRET from ring 3 touch the stack as ring 0 would, and a PV dom0 dies at once;
+# rdtscp: its intercept is reported with RDTSC's, and a PVH guest dies;
+# xsave: a context switch mixes up vector registers, and programs in guests die of corrupted memory now and then.
+CPU = {"tcg": "max,-smap,-rdtscp,-xsave,-avx,-avx2", "kvm": "host"}
+ACCEL = {"tcg": "tcg,thread=multi", "kvm": "kvm"}
+
+DOM0_ADDRESS = "10.0.2.15"
+PIDFILE, CONSOLE, MONITOR, INITRD, SEED = "qemu.pid", "console.log", "qmp", "initrd", "seed"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A lab's machine.
+
+    :param run: the lab's run folder, which is QEMU's working directory
+    :param image: the image's folder
+    :param ssh_port: the port on 127.0.0.1 that leads to dom0's sshd
+    """
+
+    name: str
+    run: Path
+    image: Path
+    accel: str
+    memory_mib: int
+    vcpus: int
+    ssh_port: int
+
+
+def dom0_mib(memory_mib: int) -> int:
+    """Return dom0's share of the memory; the rest is for guests, Xen's own and the trace buffers."""
+    return memory_mib * 2 // 5
+
+
+def command(machine: Machine) -> list[str]:
+    """Return the words that start a lab's QEMU in the background."""
+    xen = f"com1=115200,8n1 console=com1 loglvl=info guest_loglvl=info dom0_mem={dom0_mib(machine.memory_mib)}M"
+    linux = "console=hvc0 quiet loglevel=4 net.ifnames=0"
+    return [
+        "qemu-system-x86_64",
+        *("-name", f"xentool-lab-{machine.name}"),
+        *("-machine", "q35"),
+        *("-accel", ACCEL[machine.accel]),
+        *("-cpu", CPU[machine.accel]),
+        *("-m", str(machine.memory_mib)),
+        *("-smp", str(machine.vcpus)),
+        *("-nodefaults", "-display", "none"),
+        "-no-reboot",  # a Xen or dom0 that crashed reboots; the lab ends instead
+        "-daemonize",
+        # The full path, by which a process is known to be this lab's QEMU (see `process`).
+        *("-pidfile", str(machine.run / PIDFILE)),
+        *("-kernel", _quoted(machine.image / "xen.elf")),
+        *("-append", xen),
+        # QEMU takes these for a list of multiboot modules, each a file name with a command line.
+        *("-initrd", f"{_quoted(machine.image / 'vmlinuz')} {linux},{INITRD}"),
+        # The overlay is an unlinked file in TMPDIR: nothing is left of it however QEMU ends.
+        *("-drive", f"file={_quoted(machine.image / 'root.ext4')},if=virtio,format=raw,snapshot=on"),
+        *("-drive", f"file={SEED},if=virtio,format=raw,readonly=on"),
+        *("-netdev", f"user,id=net0,hostfwd=tcp:127.0.0.1:{machine.ssh_port}-{DOM0_ADDRESS}:22"),
+        *("-device", "virtio-net-pci,netdev=net0,romfile="),
+        *("-serial", f"file:{CONSOLE}"),
+        *("-qmp", f"unix:{MONITOR},server=on,wait=off"),
+    ]
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace(",", ",,")

@@ -1,0 +1,78 @@
+"""A lab's record, ``state.json`` in its run folder, from which `xentool.hosts` knows how to reach it."""
+
+import json
+import time
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+from xentool.hosts.labs import ssh_host
+from xentool.hosts.ssh import SshHost
+from xentool.lab import places
+
+_FILE = "state.json"
+STARTING, UP = "starting", "up"
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A lab as its record has it.
+
+    :param state: ``starting`` or ``up``; whether its QEMU lives is another question
+    :param started: seconds since the epoch
+    """
+
+    name: str
+    xen: str
+    image: str
+    accel: str
+    memory_mib: int
+    vcpus: int
+    ssh_port: int
+    ssh_key: str
+    known_hosts: str
+    qemu_pid: int
+    started: float
+    state: str
+
+    @property
+    def run(self) -> Path:
+        """The lab's run folder."""
+        return places.run_folder(self.name)
+
+    def host(self) -> SshHost:
+        """Return dom0; nothing is connected to yet."""
+        return ssh_host(self.name, asdict(self))
+
+    def age_s(self) -> float:
+        """Return the seconds since it was started."""
+        return time.time() - self.started
+
+    def now_up(self) -> "Lab":
+        """Return the lab in the state ``up``."""
+        return replace(self, state=UP)
+
+
+def read(name: str) -> Lab | None:
+    """Return a lab's record, None when there is none that can be read."""
+    try:
+        values = json.loads((places.run_folder(name) / _FILE).read_bytes())
+        return Lab(**{field.name: values[field.name] for field in fields(Lab)})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write(lab: Lab) -> None:
+    """Write a lab's record, whole or not at all."""
+    part = lab.run / f"{_FILE}.part"
+    part.write_text(json.dumps(asdict(lab), indent=1) + "\n")
+    part.replace(lab.run / _FILE)
+
+
+def remove(name: str) -> None:
+    """Forget a lab; its console file stays."""
+    (places.run_folder(name) / _FILE).unlink(missing_ok=True)
+
+
+def names() -> list[str]:
+    """Return the names of all labs that have a record."""
+    return sorted(path.parent.name for path in places.runs().glob(f"*/{_FILE}"))

@@ -1,0 +1,32 @@
+"""Which Xen comes with which Debian, and the lists and scripts in `data`, which the Vagrantfile reads as well."""
+
+from dataclasses import dataclass
+from importlib.resources import files
+
+
+@dataclass(frozen=True)
+class Release:
+    """A version of Xen and the Debian suite that brings it."""
+
+    xen: str
+    suite: str
+
+
+RELEASES = {release.xen: release for release in (Release("4.17", "bookworm"), Release("4.20", "trixie"))}
+DEFAULT_XEN = "4.17"
+
+
+def data(name: str) -> bytes:
+    """Return a file of `data`."""
+    return (files("xentool.lab") / "data" / name).read_bytes()
+
+
+def listed(name: str) -> list[str]:
+    """Return the entries of a list in `data`, without its comments."""
+    lines = (line.strip() for line in data(name).decode().splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def packages(release: Release) -> list[str]:
+    """Return the Debian packages of a release's dom0."""
+    return [entry.replace("{xen}", release.xen) for entry in listed("packages.list")]

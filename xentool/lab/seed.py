@@ -1,0 +1,79 @@
+"""The seed: a tar that dom0 unpacks over its root while it boots, with all that is the project's own or this lab's own.
+
+Being apart from the image, it makes a change of code cost seconds, and the image the same for all labs.
+"""
+
+import io
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from xentool.lab import initramfs, payload, places, releases
+from xentool.lab.image import Image
+from xentool.lab.progress import Progress
+
+_SCRIPTS = (
+    "bridge.sh",
+    "dom0-consoled.sh",
+    "dom0-start.sh",
+    "dom0-stop.sh",
+    "guest-start.sh",
+    "guest-stop.sh",
+)
+_HOTPLUG = ("block-xentool", "vif-xentool")
+_SECTOR = 512
+# Files that are neither programs nor secret are readable for all.
+_PRIVATE = ("root/.ssh/", "etc/ssh/ssh_host_ed25519_key")
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Contents of OpenSSH key files: who may log in, and who dom0 is."""
+
+    authorized: bytes
+    host_private: bytes
+    host_public: bytes
+
+
+def software(image: Image, progress: Progress) -> dict[str, bytes]:
+    """Return the files that are the same in all labs of an image: scripts, the guest's archive, xentool itself."""
+    here = places.DATA_IN_DOM0.lstrip("/")
+    settings = f"XEN_BIN=/usr/lib/xen-{image.release.xen}/bin\nKERNEL=/boot/vmlinuz-{image.kernel}\n"
+    return {
+        **{f"{here}/{name}": releases.data(name) for name in (*_SCRIPTS, "dom0-modules.list")},
+        **{f"etc/xen/scripts/{name}": releases.data(f"{name}.sh") for name in _HOTPLUG},
+        "etc/inittab": releases.data("inittab"),
+        "etc/default/xentool-lab": settings.encode(),
+        "etc/ssh/sshd_config.d/xentool.conf": releases.data("sshd.conf"),
+        f"{here}/guest-initrd": initramfs.make(image.folder, "guest", "guest.init"),
+        **payload.collect(image.python, progress),
+    }
+
+
+def identity(name: str, keys: Keys) -> dict[str, bytes]:
+    """Return the files that are one lab's own."""
+    return {
+        "etc/hostname": f"{name}\n".encode(),
+        "root/.ssh/authorized_keys": keys.authorized,
+        "etc/ssh/ssh_host_ed25519_key": keys.host_private,
+        "etc/ssh/ssh_host_ed25519_key.pub": keys.host_public,
+    }
+
+
+def pack(files: Mapping[str, bytes]) -> bytes:
+    """Make a tar, root's and without times, that fills whole disk sectors."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for path, content in files.items():
+            member = tarfile.TarInfo(path)
+            member.size = len(content)
+            member.mode = _mode(path, content)
+            tar.addfile(member, io.BytesIO(content))
+    packed = buffer.getvalue()
+    return packed + bytes(-len(packed) % _SECTOR)
+
+
+def _mode(path: str, content: bytes) -> int:
+    if path.startswith(_PRIVATE):
+        return 0o600
+    return 0o755 if content.startswith(b"#!") else 0o644

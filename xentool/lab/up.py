@@ -1,0 +1,192 @@
+"""Starts a lab: image, keys, seed, QEMU, and the wait for dom0; undone as a whole if anything fails or interrupts."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+from xentool.errors import Unavailable, XentoolError
+from xentool.lab import (
+    accel,
+    console,
+    image,
+    initramfs,
+    leftovers,
+    locks,
+    monitor,
+    process,
+    qemu,
+    record,
+    releases,
+    seed,
+    sshkeys,
+    status,
+)
+from xentool.lab.image import Image
+from xentool.lab.places import run_folder
+from xentool.lab.progress import SILENT, Progress
+from xentool.lab.record import Lab
+
+# A machine that does other work as well may take several times the usual 20 s.
+_DEADLINE_S = 180.0
+_PORT_TRIES = 5
+# Room for what dom0 writes while it starts, and for traces.
+_NEEDED_MIB = 512
+
+
+def up(
+    name: str = status.DEFAULT_NAME,
+    *,
+    xen: str = releases.DEFAULT_XEN,
+    memory_mib: int = 3072,
+    vcpus: int = 2,
+    progress: Progress = SILENT,
+) -> Lab:
+    """Start a lab, building its image first when that is missing, and return when its dom0 answers.
+
+    A lab of that name that is up already is returned as it is.
+
+    :raises XentoolError: it did not start; the message ends with the console's last lines where they help
+    :raises Unavailable: this machine lacks something that is needed
+    """
+    run = run_folder(name)
+    if shutil.which("qemu-system-x86_64") is None:
+        raise Unavailable("qemu-system-x86_64 is not installed; it is in Debian's package qemu-system-x86")
+    built = image.ensure(releases.RELEASES[xen], progress)
+    run.mkdir(exist_ok=True)
+    with locks.hold(run / "lock", f"another xentool starts or ends lab {name} right now; wait for it"), _signals():
+        lab = record.read(name)
+        if lab is not None and status.of(lab).state == record.UP:
+            if lab.xen != xen:
+                raise XentoolError(
+                    f"lab {name} runs Xen {lab.xen} already: end it with `xentool lab down{status.option(name)}`, "
+                    f"or give the new one another --name"
+                )
+            return lab
+        leftovers.clear(name)
+        try:
+            lab = _start(name, built, memory_mib, vcpus, progress)
+        except BaseException:
+            leftovers.clear(name)
+            raise
+    return lab
+
+
+def _start(name: str, built: Image, memory_mib: int, vcpus: int, progress: Progress) -> Lab:
+    run = run_folder(name)
+    free_mib = shutil.disk_usage(run).free >> 20
+    if free_mib < _NEEDED_MIB:
+        raise XentoolError(f"{run} has {free_mib} MiB free, a lab needs {_NEEDED_MIB}; free some or set XENTOOL_CACHE")
+    keys = sshkeys.make(run)
+    (run / qemu.INITRD).write_bytes(initramfs.make(built.folder, "root", "dom0.init"))
+    (run / qemu.SEED).write_bytes(seed.pack({**seed.software(built, progress), **seed.identity(name, keys)}))
+    chosen = accel.choose()
+    progress.step(f"starting Xen {built.release.xen} in QEMU ({chosen}, {vcpus} CPUs, {memory_mib} MiB)")
+    port = _launch(name, built, chosen, memory_mib, vcpus)
+    known_hosts = run / "known_hosts"
+    known_hosts.write_bytes(b"[127.0.0.1]:%d %s" % (port, keys.host_public))
+    lab = Lab(
+        name=name,
+        xen=built.release.xen,
+        image=str(built.folder),
+        accel=chosen,
+        memory_mib=memory_mib,
+        vcpus=vcpus,
+        ssh_port=port,
+        ssh_key=str(run / "key"),
+        known_hosts=str(known_hosts),
+        qemu_pid=process.find(run) or 0,
+        started=time.time(),
+        state=record.STARTING,
+    )
+    record.write(lab)
+    _await(lab, progress)
+    lab = lab.now_up()
+    record.write(lab)
+    return lab
+
+
+def _launch(name: str, built: Image, chosen: str, memory_mib: int, vcpus: int) -> int:
+    run = run_folder(name)
+    # Emptied rather than removed, so that somebody who follows it goes on seeing this start.
+    (run / qemu.CONSOLE).write_bytes(b"")
+    for _ in range(_PORT_TRIES):
+        port = free_port()
+        machine = qemu.Machine(name, run, built.folder, chosen, memory_mib, vcpus, port)
+        ended = subprocess.run(
+            qemu.command(machine),
+            cwd=run,
+            env={**os.environ, "TMPDIR": str(run)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=60,
+            start_new_session=True,  # Ctrl-C is for this program, which then ends QEMU in order
+        )
+        if ended.returncode == 0:
+            return port
+        reason = ended.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+        # Somebody took the port between the look and QEMU's use of it.
+        if "host forwarding" not in reason[-1]:
+            break
+    raise XentoolError(f"QEMU did not start lab {name}: {reason[-1].removeprefix('qemu-system-x86_64: ')}")
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nothing listens on just now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _await(lab: Lab, progress: Progress) -> None:
+    deadline = time.monotonic() + _DEADLINE_S
+    while not _sshd_answers(lab.ssh_port):
+        now = status.of(lab)
+        if now.state != record.STARTING:
+            raise XentoolError(f"lab {lab.name} did not start: {status.explain(now)}")
+        text = status.read_console(lab)
+        if time.monotonic() > deadline:
+            raise XentoolError(
+                f"lab {lab.name} did not start within {_DEADLINE_S:.0f} s (QEMU: {monitor.run_state(lab.run)}); "
+                f"the end of its console:\n{console.ending(text)}"
+            )
+        progress.detail(console.stage(text))
+        time.sleep(0.2)
+    host = lab.host()
+    try:
+        host.run(["xl", "list"], timeout=60)
+    finally:
+        host.close()
+
+
+def _sshd_answers(port: int) -> bool:
+    # QEMU takes connections before dom0 does: only sshd's greeting counts.
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            connection.settimeout(1)
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    # A closed terminal or a kill must undo a half start as Ctrl-C does. Only the main thread may set handlers.
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    try:
+        before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    except ValueError:
+        before = {}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
