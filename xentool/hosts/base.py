@@ -1,0 +1,95 @@
+"""The Host seam: what a tool may ask of a dom0. It knows no Xen, and no kind of host."""
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+from xentool.errors import XentoolError
+
+# What subprocess takes for a standard stream: a descriptor, PIPE, DEVNULL, a file, or None for "as the parent".
+Stream = int | IO[bytes] | None
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A command that ended: its words, exit status (negative: the signal that killed it) and what it printed."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+
+class Host(Protocol):
+    """One dom0. Commands are words, never a shell's line; each kind of host quotes them as it needs."""
+
+    name: str
+
+    def run(
+        self, argv: Sequence[str], *, input: bytes | None = None, timeout: float | None = None, check: bool = True
+    ) -> Completed:
+        """Run a command to its end.
+
+        :param input: its standard input; None for an empty one
+        :param timeout: seconds, None for no limit
+        :param check: raise when its exit status is not 0
+        :raises XentoolError: it failed (the message quotes its stderr), could not start, or took too long
+        :raises Unavailable: the host cannot be reached
+        """
+        ...
+
+    def popen(self, argv: Sequence[str], *, stdin: Stream, stdout: Stream, stderr: Stream) -> subprocess.Popen[bytes]:
+        """Start a command whose streams the caller holds, unbuffered and out of reach of the terminal's Ctrl-C.
+
+        :raises Unavailable: the host cannot be reached
+        """
+        ...
+
+    def put(self, source: Path, target: str) -> None:
+        """Copy a local file to a path in dom0, whole or not at all (mode and owner are not carried over)."""
+        ...
+
+    def close(self) -> None:
+        """End the connection, if there is one; a later call opens another."""
+        ...
+
+
+def last_line(text: bytes) -> str:
+    """Return the last line that says something, where programs put their reason; "" when there is none."""
+    lines = [line.strip() for line in text.decode(errors="replace").splitlines()]
+    return next((line for line in reversed(lines) if line), "")
+
+
+def checked(host: str, completed: Completed) -> Completed:
+    """Pass a successful command on; raise XentoolError for a failed one."""
+    if completed.returncode != 0:
+        reason = last_line(completed.stderr) or f"exit status {completed.returncode}"
+        raise XentoolError(f"{completed.argv[0]} failed on {host}: {reason}")
+    return completed
+
+
+def run_child(
+    host: str, spawned: Sequence[str], argv: Sequence[str], *, input: bytes | None, timeout: float | None
+) -> Completed:
+    """Run a local child process that carries out `argv` (itself, or ssh with it) and collect what it prints."""
+    try:
+        child = subprocess.run(
+            spawned,
+            input=b"" if input is None else input,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+            start_new_session=True,  # Ctrl-C is for this program to handle, not for its children to die of
+        )
+    except subprocess.TimeoutExpired:
+        raise XentoolError(f"{argv[0]} did not end within {timeout:g} s on {host}") from None
+    except OSError as error:
+        raise XentoolError(f"{spawned[0]} did not start on {host}: {error.strerror}") from error
+    return Completed(tuple(argv), child.returncode, child.stdout, child.stderr)
+
+
+def spawn(spawned: Sequence[str], *, stdin: Stream, stdout: Stream, stderr: Stream) -> subprocess.Popen[bytes]:
+    """Start a local child process with unbuffered pipes (select tells the truth about them), in its own session."""
+    return subprocess.Popen(spawned, bufsize=0, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True)
