@@ -1,0 +1,5 @@
+"""``python -m xentool``."""
+
+from xentool.cli import main
+
+main()

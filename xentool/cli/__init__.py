@@ -1,0 +1,53 @@
+"""Command line: a command is a page that parses, makes one library call and renders.
+
+The exit codes are a contract: 0 done; 1 the operation failed; 2 wrong usage; 3 no Xen, KVM or host to be had;
+4 a peer, file or guest broke the protocol or format; 5 conformance failures; 130 interrupted.
+"""
+
+import os
+import sys
+
+import click
+
+from xentool import __version__
+from xentool.cli.lazy import LazyGroup
+from xentool.errors import XentoolError
+
+INTERRUPTED = 130
+
+COMMANDS = {
+    "trace": ("xentool.cli.trace:command", "Show what a domain really does: hypercalls, grants, exits, scheduling."),
+    "record": ("xentool.cli.record:command", "Keep a raw trace of a host in a file."),
+    "report": ("xentool.cli.report:command", "Report on a trace file."),
+    "export": ("xentool.cli.export:command", "Convert a trace for Perfetto, Parquet or as JSON lines."),
+    "lab": ("xentool.cli.lab:group", "Boot real Xen on this machine, without virtualization hardware."),
+    "completion": ("xentool.cli.completion:command", "Print the completion script of a shell."),
+}
+
+
+@click.group(cls=LazyGroup, commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="xentool")
+def group() -> None:
+    """See and exercise Xen paravirtualization."""
+
+
+def main() -> None:
+    """Run the command line; an error becomes one line on stderr and an exit code, never a traceback."""
+    code = 1
+    try:
+        code = group.main(prog_name="xentool", standalone_mode=False) or 0
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except XentoolError as error:
+        click.echo(f"xentool: {error}", err=True)
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone (a pager, head): nobody is left to tell. Python must not flush into the pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        click.echo(f"xentool: {error.strerror or error}" + (f": {error.filename}" if error.filename else ""), err=True)
+    sys.exit(code)

@@ -1,0 +1,52 @@
+"""``xentool export``: a trace file in formats that other tools read."""
+
+import sys
+from pathlib import Path
+
+import click
+from rich.progress import Progress
+
+from xentool import output as consoles
+from xentool.tools import reports
+from xentool.tools.exports import FORMATS, STANDARD, default_output, export
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.option(
+    "--format",
+    "name",
+    type=click.Choice(list(FORMATS)),
+    required=True,
+    help="perfetto: a timeline for ui.perfetto.dev; parquet: a table; jsonl: a JSON object a record.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, allow_dash=True),
+    metavar="OUT",
+    help="Where it goes; - is standard output.  [default: FILE with the format's suffix]",
+)
+@click.option(
+    "--hz", type=click.FloatRange(min=1), help="The clock's rate, cycles per second.  [default: found in the trace]"
+)
+def command(file: Path, name: str, output: Path | None, hz: float | None) -> None:
+    """Convert FILE, the output of xentrace or of `xentool record`; `-` reads stdin.
+
+    Damage in the file does not stop the export: what can be decoded is written, and the exit code is then 4.
+    """
+    kind = FORMATS[name]
+    target = output or default_output(file, kind)
+    if target == STANDARD and not kind.streams:
+        raise click.UsageError(f"{name} cannot go to standard output; give a file with -o")
+    if target == STANDARD and not kind.text and sys.stdout.isatty():
+        raise click.UsageError(f"{name} is binary; redirect it or give a file with -o")
+    console = consoles.stderr()
+    # On a terminal that shows the data, progress would get in between.
+    hidden = not console.is_terminal or target == STANDARD
+    with Progress(console=console, transient=True, disable=hidden) as shown:
+        task = shown.add_task(f"{file} → {target}")
+        report = export(
+            file, kind, target, hz=hz, progress=lambda done, total: shown.update(task, completed=done, total=total)
+        )
+    reports.raise_for_damage(report, str(file))

@@ -1,0 +1,16 @@
+"""`xentool lab down`."""
+
+import click
+
+from xentool.cli.lab import options
+from xentool.cli.lab.progress import shown
+from xentool.lab import api
+
+
+@click.command("down")
+@options.name
+def command(name: str | None) -> None:
+    """End a lab: its guests, dom0 and Xen; nothing but its console file is kept."""
+    with shown() as progress:
+        ended = api.down(name, progress)
+    click.echo(ended)

@@ -1,0 +1,30 @@
+"""`xentool lab guest start`."""
+
+import click
+
+from xentool.cli.lab import options
+from xentool.cli.lab.progress import shown
+from xentool.lab import api
+
+_WORKLOADS = "; ".join(f"{name}: {does}" for name, does in api.WORKLOADS.items())
+
+
+@click.command("start")
+@click.argument("guest")
+@options.name
+@click.option("--type", "kind", type=click.Choice(api.TYPES), default="pv", show_default=True, help="How Xen runs it.")
+@click.option("--vcpus", type=click.IntRange(1, 16), metavar="N", default=1, show_default=True, help="Its CPUs.")
+@click.option("--memory", type=click.IntRange(128), metavar="MIB", default=192, show_default=True, help="Its memory.")
+@click.option(
+    "--workload",
+    type=click.Choice(list(api.WORKLOADS)),
+    default="idle",
+    show_default=True,
+    help=f"What it does. {_WORKLOADS}.",
+)
+def command(guest: str, name: str | None, kind: str, vcpus: int, memory: int, workload: str) -> None:
+    """Start a guest with a disk and a network interface, and wait until it runs and they are connected."""
+    with shown() as progress:
+        progress.step(f"starting {guest} ({kind}, {workload})")
+        domid = api.guest_start(api.Guest(guest, kind, vcpus, memory, workload), name)
+    click.echo(f"{guest} is up: domid {domid}, {kind}, {vcpus} CPUs, {memory} MiB, workload {workload}")

@@ -1,0 +1,15 @@
+"""`xentool lab guest stop`."""
+
+import click
+
+from xentool.cli.lab import options
+from xentool.lab import api
+
+
+@click.command("stop")
+@click.argument("guest")
+@options.name
+def command(guest: str, name: str | None) -> None:
+    """Stop a guest in order, by force when it does not follow within 10 s."""
+    api.guest_stop(guest, name)
+    click.echo(f"{guest} is stopped")

@@ -1,0 +1,12 @@
+"""Options that several of the lab's commands take."""
+
+import click
+
+from xentool.lab.releases import DEFAULT_XEN, RELEASES
+
+name = click.option("--name", metavar="LAB", help="Which lab; by default the only one there is, or `default`.")
+new_name = click.option("--name", metavar="LAB", default="default", show_default=True, help="How to call the lab.")
+xen = click.option(
+    "--xen", type=click.Choice(list(RELEASES)), default=DEFAULT_XEN, show_default=True, help="Which version of Xen."
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")

@@ -1,0 +1,37 @@
+"""`xentool lab status`."""
+
+import json
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from xentool.cli.lab import options
+from xentool.lab import api
+
+
+@click.command("status")
+@options.as_json
+def command(as_json: bool) -> None:
+    """Show the labs that were started and not ended, and how they are."""
+    labs = api.status()
+    if as_json:
+        rows = [{**asdict(each.lab), "state": each.state, "reason": each.reason} for each in labs]
+        click.echo(json.dumps({"schema": "xentool.labs/1", "labs": rows}))
+    elif not labs:
+        click.echo("no lab is running; `xentool lab up` starts one")
+    else:
+        table = Table(box=None, pad_edge=False)
+        for title in ("name", "state", "Xen", "by", "CPUs", "MiB", "minutes", "ssh port"):
+            table.add_column(title, justify="right" if title in {"CPUs", "MiB", "minutes", "ssh port"} else "left")
+        for each in labs:
+            lab = each.lab
+            numbers = (lab.vcpus, lab.memory_mib, round(lab.age_s() / 60), lab.ssh_port)
+            table.add_row(lab.name, each.state, lab.xen, lab.accel, *map(str, numbers))
+        Console(highlight=False).print(table)
+        for each in labs:
+            if each.reason:
+                click.echo(
+                    f"{each.lab.name}: {each.reason}; `xentool lab logs --name {each.lab.name}` shows its console"
+                )

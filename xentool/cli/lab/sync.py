@@ -1,0 +1,16 @@
+"""`xentool lab sync`."""
+
+import click
+
+from xentool.cli.lab import options
+from xentool.cli.lab.progress import shown
+from xentool.lab import api
+
+
+@click.command("sync")
+@options.name
+def command(name: str | None) -> None:
+    """Bring this checkout's xentool, scripts and guest into a running lab."""
+    with shown() as progress:
+        version = api.sync(name, progress)
+    click.echo(f"dom0 has {version}")

@@ -1,0 +1,74 @@
+"""`xentool record`: keep a host's raw xentrace records."""
+
+import json
+import sys
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from traces.filters import Selection
+from xentool.cli import options
+from xentool.hosts import resolve
+from xentool.tools import sidecar
+from xentool.tools.record import record
+
+
+@click.command(epilog=options.CLASSES)
+@click.argument("domain", required=False)
+@click.option("--all", "everything", is_flag=True, help="Record for no domain in particular.")
+@click.option("-o", "--output", "path", required=True, metavar="FILE", help="Where records go; - for standard output.")
+@options.events
+@options.duration
+@click.option(
+    "--buffer-pages",
+    type=click.IntRange(1, 65535),
+    default=1024,
+    show_default=True,
+    help="4 KiB pages of buffer per CPU; Xen keeps the first size set since it booted.",
+)
+@options.where
+@options.as_json
+def command(
+    *,
+    domain: str | None,
+    everything: bool,
+    path: str,
+    duration: float | None,
+    events: Selection,
+    buffer_pages: int,
+    where: str | None,
+    as_json: bool,
+) -> None:
+    """Keep Xen's raw trace records in a file, for `xentool report` and others.
+
+    Xen cannot filter by domain: the file holds the records of all of them. Ctrl-C ends the recording in order.
+    """
+    if (domain is None) != everything:
+        raise click.UsageError("give either a DOMAIN or --all")
+    if path == "-" and (as_json or sys.stdout.isatty()):
+        raise click.UsageError("the standard output is taken" if as_json else "records are binary; redirect them")
+    messages = Console(stderr=True, highlight=False)
+    # Lazily: a host or domain that does not exist leaves an older file of that name as it is.
+    output = click.open_file(path, "wb", lazy=True)
+    with closing(resolve(where)) as host, output, messages.status("connecting …") as status:
+        done = record(
+            host,
+            output,
+            events,
+            domain=domain,
+            seconds=duration,
+            buffer_pages=buffer_pages,
+            progress=lambda elapsed, size: status.update(
+                f"{elapsed:.1f} s  {size / 1e6:.1f} MB  {size / 1e6 / max(elapsed, 0.001):.1f} MB/s"
+            ),
+            known=lambda about: None if path == "-" else sidecar.write(Path(path), about),
+        )
+    if as_json:
+        click.echo(json.dumps({"schema": "xentool.record/1", "file": path, **asdict(done)}))
+    else:
+        messages.print(f"{done.bytes} bytes in {done.seconds:.1f} s from {done.host} (Xen {done.xen_version})")
+    if done.interrupted:
+        raise KeyboardInterrupt

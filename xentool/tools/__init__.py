@@ -1,0 +1,1 @@
+"""Operations on a dom0, whatever host it is on; no printing."""

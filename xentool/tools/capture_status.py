@@ -1,0 +1,119 @@
+"""What capture.sh says about a capture, and what that means to the user. No I/O."""
+
+import signal
+from dataclasses import dataclass
+
+from xentool.errors import Unavailable, XentoolError
+
+PREFIX = "xentool: "
+# Seconds of silence from the client after which dom0 ends a capture; `patience` in capture.sh.
+PATIENCE = 10
+
+# What dom0 refused at once -> the message, and whether that means that there is no Xen to be had.
+REFUSALS = {
+    "no-dom0": ("{host} is no Xen dom0 (it has no /dev/xen/privcmd)", Unavailable),
+    "permission": ("tracing on {host} needs root there", XentoolError),
+    "no-xentrace": ("{host} has no xentrace; Debian's package is xen-utils-common", Unavailable),
+    "no-flock": ("{host} has no flock; Debian's package is util-linux", XentoolError),
+    "locked": ("another xentool capture is running on {host}; a host can make one at a time", XentoolError),
+    "foreign": (
+        "{host} is being traced by another program ({rest}); a host can make one trace at a time",
+        XentoolError,
+    ),
+}
+
+# What xentrace prints when it cannot start, the first that fits -> what it means.
+START_FAILURES = (
+    ("failed to bind to VIRQ", "another program reads the trace buffers of {host}"),
+    ("Function not implemented", "the Xen of {host} was built without trace buffers (CONFIG_TRACEBUFFER)"),
+    ("Couldn't enable trace buffers", "Xen on {host} has no memory for {pages} trace pages per CPU; ask for fewer"),
+    ("Operation not permitted", "Xen on {host} does not permit tracing"),
+    ("Permission denied", "tracing on {host} needs root there"),
+)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Dom0 did not start a capture."""
+
+    reason: str
+    rest: str
+
+
+@dataclass(frozen=True)
+class Started:
+    """Records are being made.
+
+    :param pages: 4 KiB pages in the buffer of each CPU
+    """
+
+    pages: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The capture is over and tracing was put back.
+
+    :param client: what dom0 last knew of the client: recording, stop, gone or silent; killed when dom0's own side was
+    :param status: exit status of xentrace, over 128 for a signal
+    :param off: whether tracing is known to be disabled
+    """
+
+    client: str
+    status: int
+    off: bool
+
+
+Status = Refused | Started | Ended
+
+
+def parse(line: str) -> Status | None:
+    """Read one line of dom0's stderr; None for what another program printed there."""
+    if not line.startswith(PREFIX):
+        return None
+    match line.removeprefix(PREFIX).split(maxsplit=2):
+        case ["refused", reason, *rest]:
+            return Refused(reason, " ".join(rest).strip())
+        case ["started", pages]:
+            return Started(int(pages))
+        case ["ended", client, rest]:
+            status, off = rest.split()
+            return Ended(client, int(status), off == "1")
+    return None
+
+
+def start_error(host: str, pages: int, refused: Refused | None, messages: list[str]) -> XentoolError:
+    """Return why a capture did not start, from dom0's refusal or else from what xentrace printed."""
+    if refused is not None and refused.reason in REFUSALS:
+        text, kind = REFUSALS[refused.reason]
+        return kind(text.format(host=host, rest=refused.rest))
+    for sign, text in START_FAILURES:
+        if any(sign in message for message in messages):
+            return XentoolError(text.format(host=host, pages=pages))
+    if not messages:  # capture.sh always says something
+        return Unavailable(f"lost the connection to {host} before records came")
+    return XentoolError(f"xentrace did not start on {host}: {messages[-1]}")
+
+
+def end_error(host: str, ended: Ended | None, messages: list[str]) -> XentoolError | None:
+    """Return what went wrong with a capture that had started; None when the client stopped it in order."""
+    if ended is None:
+        reason = f" ({messages[-1]})" if messages else ""
+        return Unavailable(f"lost the connection to {host}{reason}; dom0 puts tracing back within {PATIENCE + 5} s")
+    if not ended.off:
+        return XentoolError(f"tracing on {host} could not be switched off; `xentrace -X -T 1 /dev/null` there does it")
+    if ended.client == "silent":
+        return XentoolError(f"{host} ended the capture: it heard nothing from this program for {PATIENCE} s")
+    if ended.client == "killed":
+        return XentoolError(f"the capture was killed on {host}; the last records are missing")
+    if ended.client == "stop" and ended.status == 0:
+        return None
+    cause = f"it was killed by {_signal(ended.status - 128)}" if ended.status > 128 else f"status {ended.status}"
+    return XentoolError(f"xentrace on {host} ended by itself: {cause}; the last records may be missing")
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

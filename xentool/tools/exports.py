@@ -1,0 +1,142 @@
+"""Exports of trace files: read twice, once to know the clock and who is in it, and once to write."""
+
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import IO, BinaryIO, Protocol, cast
+
+from traces.analyses.report import Report
+from traces.errors import TraceError
+from traces.reader import Reader, read
+from traces.table import EventTable
+from xentool.errors import PeerError, XentoolError
+from xentool.tools import reports, sidecar
+
+STANDARD = Path("-")
+_CAPTURE_SUFFIX = ".xentrace"
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format to export to.
+
+    :param module: what writes it
+    :param suffix: of its files
+    :param text: people can read it on a terminal
+    :param streams: it can go into a pipe
+    """
+
+    module: str
+    suffix: str
+    text: bool = False
+    streams: bool = True
+
+
+FORMATS = {
+    "perfetto": Format("traces.exporters.perfetto", ".perfetto-trace"),
+    "parquet": Format("traces.exporters.parquet", ".parquet", streams=False),
+    "jsonl": Format("traces.exporters.jsonl", ".jsonl", text=True),
+}
+
+#: Called with the bytes read so far and those to read in all.
+Progress = Callable[[int, int], None]
+
+
+class _Exporter(Protocol):
+    def write(self, tables: Iterable[EventTable], report: Report, output: BinaryIO) -> None: ...
+
+
+class _Counted:
+    """Reads up to ``size`` bytes of a file from where it stands, and tells how far it has come."""
+
+    def __init__(self, source: IO[bytes], size: int, progress: Callable[[int], None]) -> None:
+        self._source = source
+        self._size = size
+        self._done = 0
+        self._progress = progress
+
+    def read(self, size: int) -> bytes:
+        data = self._source.read(min(size, self._size - self._done))
+        self._done += len(data)
+        self._progress(self._done)
+        return data
+
+
+def default_output(capture: Path, kind: Format) -> Path:
+    """Name the file that an export of a capture goes to; stdin's to stdout."""
+    if capture == STANDARD:
+        return STANDARD
+    return capture.with_name(capture.name.removesuffix(_CAPTURE_SUFFIX) + kind.suffix)
+
+
+def export(capture: Path, kind: Format, output: Path, *, hz: float | None = None, progress: Progress) -> Report:
+    """Export a capture; both passes read what the first one found, should the file still grow.
+
+    :param capture: `-` is stdin; what can't be read twice goes through a temporary file
+    :param output: `-` is stdout; a file appears when it is complete, and not at all if it does not get so far
+    :param hz: the clock's rate, when the user knows better than the trace
+    :returns: the report of the first pass, whose account tells of damage
+    :raises PeerError: it is no xentrace
+    :raises XentoolError: a library is missing, the input can't be read, or the output is the input
+    """
+    exporter = _load(kind)
+    with _rereadable(capture) as source:
+        if output != STANDARD and output.exists() and os.path.samestat(os.fstat(source.fileno()), output.stat()):
+            raise XentoolError(f"{output} is the trace itself; give another output with -o")
+        start = source.tell()
+        size = source.seek(0, os.SEEK_END) - start
+        source.seek(start)
+        first = _Counted(source, size, lambda done: progress(done, 2 * size))
+        known = None if capture == STANDARD else sidecar.read(capture)
+        report = reports.report(first, str(capture), hz=hz, capture=known)
+        source.seek(start)
+        second = _Counted(source, report.account.bytes, lambda done: progress(size + done, 2 * size))
+        with nullcontext(sys.stdout.buffer) if output == STANDARD else _replaced(output) as target:
+            try:
+                exporter.write(read(second, Reader()), report, target)
+            except TraceError as error:
+                raise PeerError(f"{capture} has changed while it was read: it {error}") from error
+    return report
+
+
+def _load(kind: Format) -> _Exporter:
+    try:
+        return cast(_Exporter, import_module(kind.module))
+    except ModuleNotFoundError as error:
+        raise XentoolError(f"this format needs {error.name}: pip install 'xentool[export]'") from error
+
+
+@contextmanager
+def _rereadable(capture: Path) -> Iterator[IO[bytes]]:
+    with nullcontext(sys.stdin.buffer) if capture == STANDARD else reports.opened(capture) as source:
+        if source.seekable():
+            yield source
+            return
+        with tempfile.TemporaryFile() as spool:
+            shutil.copyfileobj(source, spool)
+            spool.seek(0)
+            yield spool
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[BinaryIO]:
+    if path.exists() and not path.is_file():
+        # A device or a pipe is written to; a directory says so.
+        with path.open("wb") as file:
+            yield file
+        return
+    path = path.resolve()  # what a link points at is replaced, not the link
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as file:
+            yield file
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,72 @@
+"""Reports on trace files."""
+
+from pathlib import Path
+from typing import IO
+
+from traces.analyses.report import Report, Summary
+from traces.errors import TraceError
+from traces.reader import Reader, Source, read
+from xentool.errors import PeerError, XentoolError
+from xentool.tools.sidecar import Sidecar
+
+#: Kinds of damage that leave a report trustworthy: xentrace itself tells about the records that it lost.
+_HARMLESS = {"lost_records"}
+
+
+def opened(path: Path) -> IO[bytes]:
+    """Open a trace file.
+
+    :raises XentoolError: it can't be read
+    """
+    try:
+        return path.open("rb")
+    except IsADirectoryError as error:
+        raise XentoolError(f"{path} is a directory; give the trace file in it") from error
+    except OSError as error:
+        raise XentoolError(f"cannot read {path}: {error.strerror}") from error
+
+
+def report(source: Source, name: str, *, hz: float | None = None, capture: Sidecar | None = None) -> Report:
+    """Read a trace to its end and report on it.
+
+    :param name: of the source, for messages
+    :param hz: the clock's rate, when the user knows better than the trace
+    :raises PeerError: it is no xentrace
+    """
+    reader, summary = Reader(), Summary()
+    try:
+        for table in read(source, reader):
+            summary.feed(table)
+    except TraceError as error:
+        raise PeerError(f"{name} {error}") from error
+    except OSError as error:
+        raise XentoolError(f"cannot read {name}: {error.strerror}") from error
+    if capture is None:
+        return summary.report(reader.account, hz=hz)
+    return summary.report(reader.account, hz=hz, host_hz=capture.hz, infos=capture.domains)
+
+
+def domid_of(report: Report, text: str) -> int:
+    """Find a domain of a report by its number or name.
+
+    :raises XentoolError: there is none; the message lists those that there are
+    """
+    for domain in report.domains:
+        if text in (str(domain.domid), domain.name):
+            return domain.domid
+    existing = ", ".join(f"{domain.name or 'unnamed'} ({domain.domid})" for domain in report.domains)
+    raise XentoolError(f"the trace has no domain {text!r}; it has {existing}")
+
+
+def raise_for_damage(report: Report, name: str) -> None:
+    """Tell of damage after the report was given.
+
+    :raises PeerError: the trace is damaged; what was decoded counts all the same
+    """
+    damage = [one for one in report.account.diagnostics if one.severity != "info" and one.code not in _HARMLESS]
+    if damage:
+        first = min(damage, key=lambda one: one.first_offset)
+        raise PeerError(
+            f"{name} is damaged: {first.code.replace('_', ' ')} at byte {first.first_offset}; "
+            f"{report.account.skipped_bytes} of {report.account.bytes} bytes were skipped"
+        )

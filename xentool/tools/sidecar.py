@@ -1,0 +1,84 @@
+"""What a capturing host knew and a raw xentrace does not hold, in a small JSON file beside the capture.
+
+The raw file stays what xentrace writes, so that every other tool reads it; without its sidecar a report lacks names.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from traces.analyses.report import DomainInfo
+from xentool.errors import PeerError
+from xentool.tools import xl
+
+SCHEMA = "xentool.capture/1"
+SUFFIX = ".meta.json"
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """What the host said when the capture began.
+
+    :param hz: clock rate of the time stamps, cycles a second
+    :param mask: Xen's event mask
+    :param domains: by domid
+    """
+
+    host: str
+    xen_version: str
+    hz: float
+    mask: int
+    domains: dict[int, DomainInfo]
+
+
+def of_host(name: str, info: xl.HostInfo, mask: int, domains: list[xl.Domain]) -> Sidecar:
+    """Gather what a host says."""
+    infos = {domain.domid: DomainInfo(domain.name, domain.type) for domain in domains}
+    return Sidecar(name, info.xen_version, info.hz, mask, infos)
+
+
+def path_of(capture: Path) -> Path:
+    """Name the sidecar of a capture file."""
+    return capture.with_name(capture.name + SUFFIX)
+
+
+def write(capture: Path, sidecar: Sidecar) -> None:
+    """Write the sidecar of a capture file."""
+    document = {
+        "schema": SCHEMA,
+        "host": sidecar.host,
+        "xen_version": sidecar.xen_version,
+        "hz": sidecar.hz,
+        "mask": sidecar.mask,
+        "domains": [
+            {"domid": domid, "name": info.name, "type": info.mode} for domid, info in sorted(sidecar.domains.items())
+        ],
+    }
+    path_of(capture).write_text(json.dumps(document, indent=2) + "\n")
+
+
+def read(capture: Path) -> Sidecar | None:
+    """Read the sidecar of a capture file; None when it has none.
+
+    :raises PeerError: it is no sidecar that this version can read
+    """
+    path = path_of(capture)
+    try:
+        return _parse(json.loads(path.read_text()))
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise PeerError(f"{path} is no {SCHEMA} document ({error}); remove it to read the capture without") from error
+
+
+def _parse(document: Any) -> Sidecar:  # noqa: ANN401 - whatever JSON holds
+    if document["schema"] != SCHEMA:
+        raise ValueError(f"schema is {document['schema']!r}")
+    return Sidecar(
+        host=str(document["host"]),
+        xen_version=str(document["xen_version"]),
+        hz=float(document["hz"]),
+        mask=int(document["mask"]),
+        domains={int(one["domid"]): DomainInfo(one["name"], one["type"]) for one in document["domains"]},
+    )

@@ -1,0 +1,121 @@
+"""Trace a domain live: capture, decode and count while the records come."""
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from traces.analyses.report import Report, Summary
+from traces.analyses.select import of_classes, of_domain
+from traces.filters import Selection
+from traces.reader import Reader
+from traces.table import EventTable
+from xentool.errors import XentoolError
+from xentool.hosts import Host
+from xentool.tools import sidecar, xl
+from xentool.tools.capture import Capture, on_interrupt
+
+#: TRC_DOM0_DOM_REM: Xen has destroyed a domain (common/domain.c).
+_DOMAIN_REMOVED = 0x00041002
+
+
+@dataclass(frozen=True)
+class Sample:
+    """How a running trace goes.
+
+    :param seconds: since records began
+    :param hypercalls: of the traced domain, by name, multicalls' sub-calls included
+    """
+
+    seconds: float
+    bytes: int
+    records: int
+    lost_records: int
+    hypercalls: Counter[str]
+
+
+Progress = Callable[[Sample], None]
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A finished trace: why it ended, and what it shows of its domain."""
+
+    report: Report
+    domain: xl.Domain
+    interrupted: bool
+    domain_ended: bool
+
+
+def trace(
+    host: Host,
+    name: str,
+    selection: Selection,
+    *,
+    seconds: float | None = None,
+    output: Path | None = None,
+    progress: Progress = lambda _sample: None,
+) -> Traced:
+    """Trace a domain until the time is over, Ctrl-C, or the domain's end.
+
+    :param name: the domain's name or number
+    :param seconds: None for no limit
+    :param output: keep the raw records there, with a sidecar; they are the whole host's
+    :raises XentoolError: no such domain, ``output`` can't be written, or see ``Capture``
+    """
+    info = xl.host_info(host)
+    domains = xl.list_domains(host)
+    domain = xl.choose(domains, name)
+    known = sidecar.of_host(host.name, info, selection.mask, domains)
+    reader, summary = Reader(), Summary()
+    ended = False
+    with _kept(output) as keep, Capture(host, selection.mask) as capture, on_interrupt(capture.stop) as interrupted:
+        if output:
+            sidecar.write(output, known)
+        for chunk in capture.chunks(seconds):
+            keep(chunk)
+            for table in reader.feed(chunk):
+                summary.feed(table)
+                if not ended and _removed(table, domain.domid):
+                    ended = True
+                    capture.stop()
+            progress(_sample(capture.started, reader, summary, domain.domid))
+    for table in reader.finish():
+        summary.feed(table)
+    report = summary.report(reader.account, host_hz=info.hz, infos=known.domains)
+    report = of_classes(of_domain(report, domain.domid), selection.classes)
+    return Traced(report, domain, interrupted(), ended)
+
+
+@contextlib.contextmanager
+def _kept(path: Path | None) -> Iterator[Callable[[bytes], None]]:
+    if path is None:
+        yield lambda _chunk: None
+        return
+    try:
+        with path.open("wb") as file:
+            yield lambda chunk: _write(file, chunk)
+    except OSError as error:
+        raise XentoolError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _write(file: IO[bytes], chunk: bytes) -> None:
+    # Flushed at once, so that after a kill the file holds what had come.
+    file.write(chunk)
+    file.flush()
+
+
+def _removed(table: EventTable, domid: int) -> bool:
+    rows = np.flatnonzero((table.event == _DOMAIN_REMOVED) & (table.words >= 1))
+    return bool((table.word(rows, 0) == domid).any())
+
+
+def _sample(started: float, reader: Reader, summary: Summary, domid: int) -> Sample:
+    account = reader.account
+    elapsed = time.monotonic() - started
+    return Sample(elapsed, account.bytes, account.records, account.lost_records, summary.hypercalls(domid))

@@ -1,0 +1,113 @@
+"""What xl knows: the domains and the machine. Running and parsing are apart; parsing is pure.
+
+Ref: tools/xl/xl_info.c, stable-4.17 and stable-4.20
+"""
+
+import json
+import re
+from dataclasses import dataclass
+
+from xentool.errors import PeerError, XentoolError
+from xentool.hosts import Host
+
+# Seconds; xl waits for locks that another xl holds, and forever when XenStore is gone.
+TIMEOUT = 60.0
+# "%-40s %5d %5lu %5d     %c%c%c%c%c%c  %8.1f": name (which may hold blanks), domid, MiB, vcpus, state, seconds
+ROW = re.compile(r"(?P<name>.*?) +(?P<domid>\d+) +(?P<mib>\d+) +(?P<vcpus>\d+) +[a-zA-Z-]{6} +[\d.]+")
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A domain.
+
+    :param name: None when XenStore has none (a domain that is being made or is dying)
+    :param type: pv, pvh or hvm; None when xl cannot tell (the domain was not made by libxl)
+    :param vcpus: how many are online
+    """
+
+    domid: int
+    name: str | None
+    type: str | None
+    vcpus: int
+
+
+@dataclass(frozen=True)
+class HostInfo:
+    """A machine under Xen.
+
+    :param xen_version: such as 4.17.5
+    :param pcpus: physical CPUs that Xen uses
+    :param hz: clock rate of the time stamp counter as Xen measured it when it booted
+    """
+
+    xen_version: str
+    pcpus: int
+    hz: float
+
+
+def parse_domains(table: str, configurations: str) -> list[Domain]:
+    """Merge what `xl list` and `xl list --long` print; the latter leaves out domains that libxl did not make.
+
+    :raises PeerError: that is not what xl prints
+    """
+    try:
+        types = {entry["domid"]: entry["config"]["c_info"].get("type") for entry in json.loads(configurations)}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PeerError(f"xl list --long printed what this program cannot read: {error}") from error
+    domains = []
+    for line in table.splitlines()[1:]:
+        row = ROW.fullmatch(line.rstrip())
+        if row is None:
+            raise PeerError(f"xl list printed a line that this program cannot read: {line!r}")
+        name = row["name"].strip()
+        domid = int(row["domid"])
+        domains.append(Domain(domid, None if name == "(null)" else name, types.get(domid), int(row["vcpus"])))
+    return domains
+
+
+def parse_info(text: str) -> HostInfo:
+    """Read what `xl info` prints.
+
+    :raises PeerError: a value that is needed is missing
+    """
+    values = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
+    try:
+        return HostInfo(values["xen_version"], int(values["nr_cpus"]), float(values["cpu_mhz"]) * 1e6)
+    except (KeyError, ValueError) as error:
+        raise PeerError(f"xl info printed what this program cannot read: {error}") from error
+
+
+def choose(domains: list[Domain], text: str) -> Domain:
+    """Find a domain by id or, if none has that id, by name.
+
+    :raises XentoolError: there is none; the message lists those that there are
+    """
+    for domain in domains:
+        if text == str(domain.domid):
+            return domain
+    for domain in domains:
+        if text == domain.name:
+            return domain
+    existing = ", ".join(f"{domain.name} ({domain.domid})" for domain in domains)
+    raise XentoolError(f"there is no domain {text!r}; there are {existing}")
+
+
+def list_domains(host: Host) -> list[Domain]:
+    """Return the domains of a host, by rising domid."""
+    configurations = _xl(host, "list", "--long")
+    # The table second: it names a domain that came in between; the other order would type one that is gone.
+    return parse_domains(_xl(host, "list"), configurations)
+
+
+def host_info(host: Host) -> HostInfo:
+    """Return what Xen says about the machine."""
+    return parse_info(_xl(host, "info"))
+
+
+def find_domain(host: Host, text: str) -> Domain:
+    """Find a domain on a host by id or name (see `choose`)."""
+    return choose(list_domains(host), text)
+
+
+def _xl(host: Host, *words: str) -> str:
+    return host.run(["xl", *words], timeout=TIMEOUT).stdout.decode(errors="replace")
