@@ -1,0 +1,230 @@
+"""`xentool export` on real captures: every record, every format, and the same answers as the report."""
+
+import io
+import json
+import subprocess
+import sys
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow.parquet as pq
+import pytest
+from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
+
+from tests.traces.captures import NAMES, capture
+from traces.reader import Reader, read
+from traces.table import IDLE_DOMID, UNKNOWN_DOMID
+
+
+class Slice(NamedTuple):
+    begin: int
+    end: int
+    name: str
+    clipped: bool
+
+
+def xentool(*words: str, code: int = 0, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    done = subprocess.run(
+        [sys.executable, "-m", "xentool", *words], input=stdin, capture_output=True, check=False, timeout=120
+    )
+    assert done.returncode == code, done.stderr.decode()
+    return done
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("export") / f"{request.param}.xentrace"
+    file.write_bytes(capture(str(request.param)))
+    return file
+
+
+def report(path: Path) -> dict[str, Any]:
+    document = json.loads(xentool("report", "--json", str(path)).stdout)
+    assert isinstance(document, dict)
+    return document
+
+
+def hypercalls(document: dict[str, Any]) -> Counter[tuple[int, int, str]]:
+    return Counter(
+        {
+            (domain["domid"], vcpu["vcpu"], call["name"]): call["count"]
+            for domain in document["domains"]
+            for vcpu in domain["vcpus"]
+            if domain["domid"] != UNKNOWN_DOMID
+            for call in vcpu["hypercalls"]
+        }
+    )
+
+
+def test_jsonl_has_every_record_in_order(path: Path) -> None:
+    lines = xentool("export", str(path), "--format", "jsonl", "-o", "-").stdout.splitlines()
+    rows = [json.loads(line) for line in lines]
+    tables = list(read(io.BytesIO(path.read_bytes()), Reader()))
+    assert [row["offset"] for row in rows] == [int(offset) for table in tables for offset in table.offset]
+    stamped = [row["ns"] for row in rows if row["ns"] is not None]
+    assert stamped[0] == 0
+    assert all(a <= b for a, b in pairwise(stamped))
+    assert len(rows) - len(stamped) < 200
+    document = report(path)
+    assert rows[-1]["ns"] / 1e9 == pytest.approx(document["capture"]["span_s"], rel=1e-6)
+    made = Counter(
+        (row["domid"], row["vcpu"], row["hypercall"])
+        for row in rows
+        if row["name"] in ("pv_hypercall_v2", "hvm_vmmcall") and row["domid"] is not None
+    )
+    assert made == hypercalls(document)
+    changes = [row for row in rows if row["name"] == "sched_runstate_change"]
+    assert {change["old"] for change in changes} >= {"running", "runnable", "blocked"}
+    assert all({"old", "new", "target_vcpu", "target_domid"} <= set(change) for change in changes)
+    subops = Counter(row.get("subop") for row in rows if row.get("hypercall") == "grant_table_op")
+    assert subops["map_grant_ref"] > 0
+
+
+def test_parquet_answers_as_the_report_does(path: Path, tmp_path: Path) -> None:
+    target = tmp_path / "x.parquet"
+    xentool("export", str(path), "--format", "parquet", "-o", str(target))
+    table = pq.read_table(target)
+    document = report(path)
+    about = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
+    assert about["schema"] == "xentool.events/1"
+    assert float(about["hz"]) == document["capture"]["hz"]
+    rows = table.select(["domid", "vcpu", "name", "hypercall", "w0", "w6", "target_domid"]).to_pylist()
+    made = Counter(
+        (row["domid"], row["vcpu"], row["hypercall"])
+        for row in rows
+        if row["name"] in ("pv_hypercall_v2", "hvm_vmmcall") and row["domid"] is not None
+    )
+    assert made == hypercalls(document)
+    maps = Counter((row["domid"], row["target_domid"]) for row in rows if row["name"] == "mem_page_grant_map")
+    assert {pair: count for pair, count in maps.items() if pair[0] is not None} == {
+        (pair["mapper"], pair["granter"]): pair["maps"] for pair in document["grants"] if pair["maps"]
+    }
+    assert all(row["w0"] is not None and row["w6"] is None for row in rows if row["name"] == "sched_wake")
+    assert table["ns"].drop_null()[0].as_py() == 0
+
+
+def drawn(
+    trace: Trace, tracks: dict[int, Any], names: dict[int, str]
+) -> tuple[dict[int, list[Slice]], Counter[tuple[int, str]]]:
+    """Give the slices and instants of each track, which nest and come in order."""
+    open_: dict[int, list[tuple[int, str, bool]]] = {}
+    slices: dict[int, list[Slice]] = {}
+    instants: Counter[tuple[int, str]] = Counter()
+    for packet in trace.packet:
+        if not packet.HasField("track_event"):
+            continue
+        event, at = packet.track_event, packet.timestamp
+        assert event.track_uuid in tracks
+        stack = open_.setdefault(event.track_uuid, [])
+        if event.type == TrackEvent.TYPE_SLICE_BEGIN:
+            stack.append((at, names[event.name_iid], len(event.debug_annotations) > 0))
+        elif event.type == TrackEvent.TYPE_SLICE_END:
+            start, name, clipped = stack.pop()
+            assert start <= at
+            slices.setdefault(event.track_uuid, []).append(Slice(start, at, name, clipped))
+        else:
+            instants[event.track_uuid, names[event.name_iid]] += 1
+    assert not any(open_.values())
+    for of_track in slices.values():
+        assert all(a.end <= b.begin for a, b in pairwise(of_track))
+    return slices, instants
+
+
+def test_perfetto_has_the_reports_run_states(path: Path, tmp_path: Path) -> None:
+    target = tmp_path / "x"
+    xentool("export", str(path), "--format", "perfetto", "-o", str(target))
+    trace = Trace.FromString(target.read_bytes())
+    document = report(path)
+
+    tracks = {
+        packet.track_descriptor.uuid: packet.track_descriptor
+        for packet in trace.packet
+        if packet.HasField("track_descriptor")
+    }
+    names = {one.iid: one.name for packet in trace.packet for one in packet.interned_data.event_names}
+    parents = {uuid: tracks[track.parent_uuid].name for uuid, track in tracks.items() if track.parent_uuid}
+    slices, instants = drawn(trace, tracks, names)
+
+    compared = 0
+    for domain in document["domains"]:
+        for vcpu in domain["vcpus"]:
+            # The idle domain has no track: its time is a gap on its pCPU's.
+            if not vcpu["runstates"] or domain["domid"] == IDLE_DOMID:
+                continue
+            name = f"d{domain['domid']}v{vcpu['vcpu']}"
+            (track,) = (uuid for uuid, one in tracks.items() if one.name == name)
+            assert parents[track] == f"d{domain['domid']}"
+            for state, told in vcpu["runstates"].items():
+                shown = [one for one in slices[track] if one.name == state]
+                assert sum(not one.clipped for one in shown) == told["count"]
+                # Nanoseconds are rounded twice for each slice.
+                seconds = sum(one.end - one.begin for one in shown) / 1e9
+                assert seconds == pytest.approx(told["seconds"], abs=1e-9 * (len(shown) + 1))
+                compared += 1
+            subcalls = Counter({call["name"]: call["count"] for call in vcpu["multicall_subcalls"]})
+            for call in vcpu["hypercalls"]:
+                for subop, count in call["subops"].items():
+                    assert instants[track, f"{call['name']} {subop}"] == count
+                if not call["subops"]:
+                    assert instants[track, call["name"]] == call["count"] + subcalls[call["name"]]
+            told_exits = Counter({one["name"]: one["count"] for one in vcpu["exits"]})
+            of_exits = [slices.get(uuid, []) for uuid, one in tracks.items() if one.name == f"{name} VM exits"]
+            shown_exits = Counter(one.name for of_track in of_exits for one in of_track)
+            # The last one may still be open.
+            assert (told_exits - shown_exits).total() <= 1
+            assert not shown_exits - told_exits
+    assert compared >= 5 * 3
+    running = {one.name for uuid, of_track in slices.items() if parents.get(uuid) == "pCPUs" for one in of_track}
+    guests = {domain["domid"] for domain in document["domains"] if domain["domid"] < IDLE_DOMID}
+    assert {int(name[1:].split("v")[0]) for name in running} - {IDLE_DOMID} == guests
+
+
+def test_names_from_the_sidecar(tmp_path: Path) -> None:
+    path = tmp_path / "a.xentrace"
+    path.write_bytes(capture(NAMES[0]))
+    meta = {"schema": "xentool.capture/1", "host": "x", "xen_version": "4.17", "hz": 2.6e9, "mask": 1}
+    domains = [{"domid": 0, "name": "Domain-0", "type": "pv"}]
+    (tmp_path / "a.xentrace.meta.json").write_text(json.dumps(meta | {"domains": domains}))
+    xentool("export", str(path), "--format", "perfetto")
+    trace = Trace.FromString((tmp_path / "a.perfetto-trace").read_bytes())
+    assert {"Domain-0 (d0)", "Domain-0 v0"} <= {packet.track_descriptor.name for packet in trace.packet}
+
+
+def test_stdin_and_damage(tmp_path: Path) -> None:
+    data = capture(NAMES[0])[:100_001]
+    target = tmp_path / "x.jsonl"
+    done = xentool("export", "-", "--format", "jsonl", "-o", str(target), code=4, stdin=data)
+    assert b"is damaged" in done.stderr
+    assert len(target.read_bytes().splitlines()) > 1000
+
+
+def test_nothing_is_left_of_what_is_no_trace(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_text("no trace at all\n" * 10)
+    xentool("export", str(path), "--format", "parquet", code=4)
+    assert [one.name for one in tmp_path.iterdir()] == ["text"]
+
+
+def test_the_input_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(capture(NAMES[0])[:1000])
+    done = xentool("export", str(path), "--format", "jsonl", "-o", str(path), code=1)
+    assert b"is the trace itself" in done.stderr
+    assert path.stat().st_size == 1000
+    # Nor by way of stdin.
+    with path.open("rb") as stdin:
+        command = [sys.executable, "-m", "xentool", "export", "-", "--format", "jsonl", "-o", str(path)]
+        assert subprocess.run(command, stdin=stdin, capture_output=True, check=False, timeout=60).returncode == 1
+    assert path.stat().st_size == 1000
+
+
+def test_a_link_is_followed_and_a_device_written_to(tmp_path: Path) -> None:
+    path = tmp_path / "a.xentrace"
+    path.write_bytes(capture(NAMES[0])[:1000])
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    xentool("export", str(path), "--format", "jsonl", "-o", str(tmp_path / "link"), code=4)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").stat().st_size > 1000
+    xentool("export", str(path), "--format", "jsonl", "-o", "/dev/stdout", code=4)

@@ -1,0 +1,126 @@
+"""The declarations: against Xen's own header, and against real records."""
+
+import re
+import struct
+from pathlib import Path
+
+import pytest
+
+from tests.traces.captures import NAMES, capture
+from traces.decode import reference
+from traces.formats import names, xentrace
+
+# libxen-dev, Debian 12 (Xen 4.17)
+HEADER = Path("/usr/include/xen/trace.h")
+DEFINE = re.compile(r"#define (TRC_\w+)\s+(.+?)(?:\s*/\*.*)?$", re.MULTILINE)
+SOURCES = [
+    Path(__file__).parent.parent.parent / "traces" / name
+    for name in ("decode/tokenize.pyx", "analyses/fold.pyx", "analyses/tally.pyx")
+]
+
+
+def header_events() -> dict[int, str]:
+    """Give the ids of trace.h by evaluating its additions; without classes and flags, whose low bits are zero."""
+    values: dict[str, int] = {}
+    for name, expression in DEFINE.findall(HEADER.read_text()):
+        terms = re.sub(r"\b(0x[0-9a-fA-F]+|\d+)U?L?\b", r"\1", expression)
+        terms = re.sub(r"TRC_\w+", lambda found: str(values.get(found[0], "None")), terms)
+        if re.fullmatch(r"[()\s0-9a-fA-FxX+]+", terms):
+            values[name] = sum(int(term, 0) for term in re.findall(r"0x[0-9a-fA-F]+|\d+", terms))
+    return {
+        value: name
+        for name, value in values.items()
+        if 0x0001F000 < value <= 0x0FFFFFFF and value & 0xFFF and "EVT" not in name
+    }
+
+
+def test_every_event_of_xens_header_is_declared_under_its_name() -> None:
+    events = header_events()
+    assert len(events) > 110
+    for event, name in events.items():
+        if not name.startswith(("TRC_HVM_", "TRC_PV_", "TRC_SCHED_", "TRC_MEM_", "TRC_HW_", "TRC_PM_", "TRC_SHADOW_")):
+            continue
+        plain = name.removeprefix("TRC_").removesuffix("64").lower()
+        # 4.17 has AMD's exits as another name of Intel's.
+        if name.startswith("TRC_HVM_VMEXIT"):
+            plain = "hvm_vmx_exit"
+        assert xentrace.event_name(event) == plain, f"{event:#x}"
+
+
+def test_no_id_and_no_name_twice() -> None:
+    assert len(xentrace.BY_ID) == len(xentrace.EVENTS)
+    assert len({event.name for event in xentrace.EVENTS}) == len(xentrace.EVENTS)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
+def test_the_compiled_constants_are_the_declared_ones(source: Path) -> None:
+    declared = {name: value for name, value in vars(xentrace).items() if isinstance(value, int)}
+    compared = 0
+    for name, value in re.findall(r"^    ([A-Z_0-9]+) = (0x[0-9A-F]+|\d+)$", source.read_text(), re.MULTILINE):
+        if name in declared:
+            assert int(value, 0) == declared[name], name
+            compared += 1
+    assert compared >= 5
+
+
+@pytest.mark.parametrize(
+    ("event", "base"),
+    [
+        (0x21121, xentrace.RUNSTATE_CHANGE),
+        (0x21311, xentrace.RUNSTATE_CHANGE),
+        (0x21002, xentrace.CONTINUE_RUNNING),
+        (0x81102, xentrace.HVM_VMX_EXIT),
+        (0x81503, xentrace.HVM_SVM_EXIT),
+        (0x201103, xentrace.PV_TRAP),
+        (0x82216, 0x82216),
+        (0x82317, 0x82217),
+        (0x22215, 0x22215),
+        (0x8001234, 0x8001234),
+    ],
+)
+def test_flags_do_not_make_another_event(event: int, base: int) -> None:
+    assert xentrace.base_id(event) == base
+
+
+@pytest.mark.parametrize(
+    ("event", "words", "fields"),
+    [
+        (0x21121, (5 | 3 << 16,), {"vcpu": 5, "domid": 3}),
+        (xentrace.LOST_RECORDS, (9, 3 | 5 << 16, 7, 1), {"count": 9, "domid": 3, "vcpu": 5, "first_tsc": 7 | 1 << 32}),
+        (0x201103, (0x1000, 1, 14 | 6 << 16), {"rip": 0x100001000, "trapnr": 14, "error_code": 6}),
+        (0x201003, (0x1000, 14 | 6 << 16), {"eip": 0x1000, "trapnr": 14, "error_code": 6}),
+        (0x81103, (0x78, 0x1000, 1), {"reason": 0x78, "rip": 0x100001000}),
+        (0x8201E, (1, 2), {}),
+    ],
+)
+def test_fields(event: int, words: tuple[int, ...], fields: dict[str, int]) -> None:
+    assert reference.fields(event, struct.pack(f"<{len(words)}I", *words)) == fields
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_real_records_are_as_long_as_declared(name: str) -> None:
+    # A layout that is longer than what Xen writes is wrong; Xen pads to words, so it may be up to 3 bytes shorter.
+    data = capture(name)
+    sizes: dict[int, set[int]] = {}
+    end = 0
+    while end < min(len(data), 400_000):
+        end += 12 + struct.unpack_from("<I", data, end + 8)[0]
+    for record in reference.decode(data[:end]):
+        sizes.setdefault(record.event, set()).add(4 * len(record.words))
+    for event, found in sizes.items():
+        layout = xentrace.layout(event)
+        # Stale memory; and on AMD an interrupt's vector is not known when it is recorded.
+        if xentrace.event_name(event) not in ("wrap_buffer", "hvm_intr"):
+            assert layout.sizeof() <= min(found), xentrace.event_name(event)
+    assert len(sizes) > 20
+
+
+def test_names_are_unique_and_complete() -> None:
+    assert len(set(names.HYPERCALLS.values())) == len(names.HYPERCALLS)
+    assert names.hypercall_name(11) == "hypercall_11"
+    assert names.subop_name(20, 5) == "copy"
+    assert names.subop_name(20, 99) == "op_99"
+    assert names.exit_name(0x78, svm=True) == "HLT"
+    assert names.exit_name(12, svm=False) == "HLT"
+    assert names.exit_name(0x4E, svm=True) == "EXCEPTION_PF"
+    assert names.trap_name(14) == "page_fault"

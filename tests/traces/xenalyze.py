@@ -1,0 +1,59 @@
+"""xenalyze as an oracle: runs it on a capture and reads what it prints."""
+
+import re
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+#: What xenalyze takes for granted unless told.
+HZ = 2.4e9
+
+DOMAIN = re.compile(r"\|-- Domain (\d+) --\|")
+VCPU = re.compile(r"-- v(\d+) --")
+RUNSTATE = re.compile(r"\s{2,3}(running|runnable|blocked|offline|lost):\s+(\d+)\s+[\d.]+s\s+(\d+)")
+HYPERCALL = re.compile(r"\s+\w+\s+\[\s*(\d+)\]:\s+(\d+)")
+EXIT = re.compile(r" (\w[\w() -]*?)\s+(\d+)\s+([\d.]+)s\s+([\d.]+)%\s+(\d+) cyc")
+SUBCALL = re.compile(r" d(\d+)v(\d+)  hypercall +([0-9a-f]+)")
+
+Key = tuple[int, int]
+
+
+@dataclass
+class Vcpu:
+    """Counts and seconds by run state; hypercalls with sub-calls by number."""
+
+    runstates: dict[str, tuple[int, float]] = field(default_factory=dict)
+    hypercalls: Counter[int] = field(default_factory=Counter)
+
+
+@cache
+def summary(path: Path, *options: str) -> dict[Key, Vcpu]:
+    vcpus: dict[Key, Vcpu] = {}
+    domid, vcpu = -1, Vcpu()
+    for line in run(path, "--summary", *options):
+        if found := DOMAIN.match(line):
+            domid = int(found[1])
+        elif found := VCPU.match(line):
+            vcpu = vcpus[domid, int(found[1])] = Vcpu()
+        elif found := RUNSTATE.match(line):
+            # Seconds are printed to two places; the mean in cycles is exact to one.
+            vcpu.runstates.setdefault(found[1], (int(found[2]), int(found[2]) * int(found[3]) / HZ))
+        elif found := HYPERCALL.match(line):
+            vcpu.hypercalls[int(found[1])] += int(found[2])
+    return vcpus
+
+
+def subcalls(path: Path, *options: str) -> Counter[tuple[int, int, int]]:
+    """Count multicall sub-calls by (domid, vcpu, number); the dump indents them by one more blank."""
+    found = (SUBCALL.search(line) for line in run(path, "--dump-all", *options))
+    return Counter((int(one[1]), int(one[2]), int(one[3], 16)) for one in found if one)
+
+
+def run(path: Path, *options: str) -> Iterator[str]:
+    done = subprocess.run(
+        ["xenalyze", *options, str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, timeout=120
+    )
+    return iter(done.stdout.decode(errors="replace").splitlines())

@@ -1,0 +1,56 @@
+"""One lab for each version of Xen, booted when the first test needs it and shared by all."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.xen.labs import Lab
+from xentool.errors import Unavailable, XentoolError
+from xentool.lab import api, record
+
+PREFIX = "pytest-"
+
+
+def boot(name: str, xen: str = "4.17") -> api.Lab:
+    """Start a lab; where the machine lacks something for it, skip and say so, but fail in CI."""
+    try:
+        return api.up(name, xen=xen)
+    except Unavailable as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(f"no lab on this machine ({error}); CI=true makes this a failure")
+
+
+@pytest.fixture(scope="session")
+def _leftovers() -> None:
+    # Labs of an earlier run of the tests that was killed.
+    for name in record.names():
+        if name.startswith(PREFIX) and not Path("/proc", name.rsplit("-", 1)[1]).exists():
+            api.down(name)
+
+
+@pytest.fixture(scope="session", params=api.RELEASES)
+def lab(request: pytest.FixtureRequest, _leftovers: None) -> Iterator[Lab]:
+    """Lab of each version in turn: pytest ends one before it starts the next, so that only one runs at a time."""
+    name = f"{PREFIX}{request.param}-{os.getpid()}"
+    boot(name, request.param)
+    try:
+        shared = Lab(name, request.param)
+        yield shared
+        shared.close()
+    finally:
+        # A test may have ended it.
+        with suppress(XentoolError):
+            api.down(name)
+
+
+@pytest.fixture
+def own_lab(_leftovers: None) -> Iterator[Callable[[], api.Lab]]:
+    """Function that starts a lab for one test to destroy."""
+    name = f"{PREFIX}own-{os.getpid()}"
+    yield lambda: boot(name)
+    with suppress(XentoolError):
+        api.down(name)

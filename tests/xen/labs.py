@@ -1,0 +1,45 @@
+"""What tests on real Xen use: a lab that is up, and guests in it."""
+
+import pytest
+
+from xentool.hosts import resolve
+from xentool.lab import api
+from xentool.tools import xl
+
+#: For tests of what does not depend on Xen's version: under emulation each takes its time.
+one_xen = pytest.mark.parametrize("lab", [api.DEFAULT_XEN], indirect=True, scope="session")
+
+
+class Lab:
+    """A lab that is up; guests stay from test to test, for each takes seconds to start."""
+
+    def __init__(self, name: str, xen: str) -> None:
+        self.name = name
+        self.xen = xen
+        self.host = f"lab:{name}"
+        self._dom0 = resolve(self.host)
+        self.hz = xl.host_info(self._dom0).hz
+
+    def run(self, *argv: str, check: bool = True) -> str:
+        """Run a command in dom0 and return what it prints, without the blanks around it."""
+        return self._dom0.run(argv, check=check, timeout=120).stdout.decode(errors="replace").strip()
+
+    def guest(self, name: str, type: str = "pv", vcpus: int = 1, workload: str = "mixed") -> int:
+        """Return the domid of a guest, started when it does not run yet (or runs as something else)."""
+        for running in api.guest_list(self.name):
+            if running.name != name and running.workload not in (None, "idle"):
+                api.guest_stop(running.name, self.name)  # two busy ones starve an emulated dom0
+        for running in api.guest_list(self.name):
+            if running.name == name:
+                if (running.type, running.vcpus, running.workload) == (type, vcpus, workload):
+                    return running.domid
+                api.guest_stop(name, self.name)
+        return api.guest_start(api.Guest(name, type, vcpus, workload=workload), self.name)
+
+    def stop(self, name: str) -> None:
+        """Stop a guest; the others leave it alone."""
+        api.guest_stop(name, self.name)
+
+    def close(self) -> None:
+        """End the connection, not the lab."""
+        self._dom0.close()

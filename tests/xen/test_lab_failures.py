@@ -1,0 +1,137 @@
+"""What happens to a lab that something bad happens to: one message, no process left, and the next start works."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from xentool.errors import Unavailable, XentoolError
+from xentool.hosts.labs import cache_directory
+from xentool.lab import api, process, up
+
+pytestmark = pytest.mark.lab
+
+Start = Callable[[], api.Lab]
+
+
+def reason(name: str) -> str:
+    """Wait until a lab is known to be dead; return why."""
+    for _ in range(150):
+        for each in api.status():
+            if each.lab.name == name and each.state == "dead":
+                return each.reason or ""
+        time.sleep(0.2)
+    raise AssertionError("the lab lives")
+
+
+def test_killed_then_crashed(own_lab: Start) -> None:
+    lab = own_lab()
+    os.kill(lab.qemu_pid, signal.SIGKILL)
+    assert reason(lab.name) == "QEMU was killed or crashed"
+    with pytest.raises(Unavailable, match=r"(?s)is dead: QEMU was killed.*the end of .*console.log:\n  "):
+        api.running(lab.name)
+
+    lab = own_lab()
+    with suppress(XentoolError):  # the connection ends with dom0
+        lab.host().run(["sh", "-c", "echo 1 >/proc/sys/kernel/sysrq; echo c >/proc/sysrq-trigger"], timeout=20)
+    assert "dom0's kernel panicked: sysrq triggered crash" in reason(lab.name)
+    assert process.wait(lab.run, 30)
+    assert "was dead already" in api.down(lab.name)
+    with pytest.raises(Unavailable, match="no lab"):
+        api.running(lab.name)
+
+
+def test_a_taken_port_and_an_end_in_order(own_lab: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = up.free_port
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        answers = iter([taken.getsockname()[1]])
+        monkeypatch.setattr(up, "free_port", lambda: next(answers, None) or free())
+        lab = own_lab()
+        assert lab.ssh_port != taken.getsockname()[1]
+    began = time.monotonic()
+    assert api.down(lab.name) == f"lab {lab.name} ended in order"
+    assert time.monotonic() - began < 15
+    assert process.find(lab.run) is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_start_leaves_nothing(number: signal.Signals) -> None:
+    name = f"pytest-interrupted-{os.getpid()}"
+    argv = [sys.executable, "-m", "xentool", "lab", "up", "--name", name]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        run = cache_directory() / "lab/run" / name
+        for _ in range(300):
+            if process.find(run) is not None:
+                break
+            time.sleep(0.1)
+        second = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+        assert second.returncode == 1
+        assert second.stderr == f"xentool: another xentool starts or ends lab {name} right now; wait for it\n"
+        child.send_signal(number)
+        _, errors = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert "Traceback" not in errors
+    assert process.find(run) is None
+    assert name not in {each.lab.name for each in api.status()}
+
+
+def test_a_start_that_was_killed_is_cleared_away(own_lab: Start) -> None:
+    name = f"pytest-own-{os.getpid()}"
+    argv = [sys.executable, "-m", "xentool", "lab", "up", "--name", name]
+    run = cache_directory() / "lab/run" / name
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+        for _ in range(300):
+            if process.find(run) is not None:
+                break
+            time.sleep(0.1)
+        left = process.find(run)
+        child.kill()
+    assert left is not None
+    lab = own_lab()
+    assert lab.qemu_pid != left
+    assert not Path(f"/proc/{left}").exists()
+
+
+@pytest.fixture
+def small_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Cache on a file system of so many MiB, with the images of the real one."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    real = cache_directory() / "lab"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={request.param}m", "none", str(tmp_path)], check=True)
+    try:
+        (tmp_path / "lab").mkdir()
+        for part in ("images", "wheels"):
+            (tmp_path / "lab" / part).symlink_to(real / part)
+        monkeypatch.setenv("XENTOOL_CACHE", str(tmp_path))
+        yield tmp_path
+        with suppress(XentoolError):
+            api.down("full")
+    finally:
+        subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize("small_cache", [200], indirect=True)
+def test_too_little_space_to_start(small_cache: Path) -> None:
+    with pytest.raises(XentoolError, match=r"MiB free, a lab needs 512; free some or set XENTOOL_CACHE"):
+        api.up("full")
+    assert process.find(small_cache / "lab/run/full") is None
+
+
+@pytest.mark.parametrize("small_cache", [620], indirect=True)
+@pytest.mark.usefixtures("small_cache")
+def test_a_disk_that_fills_up_pauses_the_lab() -> None:
+    lab = api.up("full")
+    with suppress(XentoolError):
+        lab.host().run(["dd", "if=/dev/zero", "of=/root/big", "bs=1M", "count=900", "conv=fsync"], timeout=60)
+    with pytest.raises(Unavailable, match="lab full is paused: no space is left on this machine's disk"):
+        api.running("full")
+    assert "by force: no space is left" in api.down("full")
+    assert process.find(lab.run) is None

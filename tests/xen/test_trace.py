@@ -1,0 +1,200 @@
+"""`xentool trace` on real Xen: what it shows is there, and what it changes is put back."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.xen.labs import Lab, one_xen
+from xentool.tools.capture import LOCK
+
+pytestmark = pytest.mark.lab
+
+#: Seconds for a trace to start in: under TCG each command in dom0 takes a second or two, on a busy machine more.
+STARTED = 120
+
+
+#: Prints the process id of an xentrace that runs, and "locked" from before one starts until tracing was put back.
+TRACING = f"pgrep -x xentrace; flock -n {LOCK} true || echo locked"
+
+
+def trace(lab: Lab, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "xentool", "trace", "--host", lab.host, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout,
+    )
+
+
+def guest(document: dict[str, Any]) -> dict[str, Any]:
+    (domain,) = document["domains"]
+    assert isinstance(domain, dict)
+    return domain
+
+
+def hypercalls(domain: dict[str, Any], which: str = "hypercalls") -> dict[str, int]:
+    made: dict[str, int] = {}
+    for vcpu in domain["vcpus"]:
+        for call in vcpu[which]:
+            made[call["name"]] = made.get(call["name"], 0) + call["count"]
+    return made
+
+
+def is_tracing(lab: Lab) -> bool:
+    """Tell whether anything in dom0 still traces, or still puts tracing back."""
+    return lab.run("sh", "-c", TRACING, check=False) != ""
+
+
+def await_tracing(lab: Lab) -> None:
+    """Wait until a trace runs, and then a moment more for records to come."""
+    deadline = time.monotonic() + STARTED
+    while "locked" not in (seen := lab.run("sh", "-c", TRACING, check=False)) or not seen.removesuffix("locked"):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    time.sleep(3)
+
+
+def test_a_pv_guest_by_name_and_by_number(lab: Lab, tmp_path: Path) -> None:
+    domid = lab.guest("domU", "pv", vcpus=2)
+    keep = tmp_path / "domU.xentrace"
+    done = trace(lab, "domU", "-d", "5", "--json", "-o", str(keep))
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    domain = guest(document)
+    assert (domain["domid"], domain["name"], domain["mode"]) == (domid, "domU", "pv")
+    assert {vcpu["vcpu"] for vcpu in domain["vcpus"]} == {0, 1}
+
+    made = hypercalls(domain)
+    assert {"mmu_update", "multicall", "iret", "sched_op", "event_channel_op"} <= {name for name in made if made[name]}
+    assert sum(hypercalls(domain, "multicall_subcalls").values()) > made["multicall"]
+    for vcpu in domain["vcpus"]:
+        states = vcpu["runstates"]
+        assert min(states[name]["seconds"] for name in ("running", "runnable", "blocked")) > 0
+        total = sum(state["seconds"] for state in states.values())
+        assert total == pytest.approx(document["capture"]["span_s"])
+        assert vcpu["events"]["pv_page_fault"] > 0
+    assert 4 < document["capture"]["span_s"] < 20
+    maps = {(pair["mapper"], pair["granter"]): pair for pair in document["grants"]}
+    assert maps[0, domid]["maps"] > 0
+    assert maps[0, domid]["unmaps"] > 0
+    assert {(one["from"], one["to"]) for one in document["notifications"]} >= {(domid, 0), (0, domid)}
+    capture = document["capture"]
+    assert (capture["skipped_bytes"], capture["bytes"], capture["hz_source"]) == (0, keep.stat().st_size, "trace")
+    assert capture["hz"] == pytest.approx(lab.hz, rel=5e-3)
+
+    # The kept file tells the same later, names included.
+    command = [sys.executable, "-m", "xentool", "report", "--json", "--domain", "domU", str(keep)]
+    again = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
+    assert again == document
+
+    by_number = trace(lab, str(domid), "-d", "1", "--json")
+    assert guest(json.loads(by_number.stdout))["name"] == "domU"
+    lab.stop("domU")
+
+
+def test_a_pvh_guest_has_exits_with_time(lab: Lab) -> None:
+    # QEMU's emulation now and then kills a PVH guest (see xentool.lab.guests): such a trace has shown nothing.
+    for _ in range(3):
+        domid = lab.guest("hybrid", "pvh", vcpus=1)
+        done = trace(lab, "hybrid", "-d", "4", "--json")
+        if done.returncode == 0 and "has ended" not in done.stderr:
+            break
+    document = json.loads(done.stdout)
+    domain = guest(document)
+    assert (domain["domid"], domain["mode"]) == (domid, "pvh")
+    exits = {one["name"]: one for one in domain["vcpus"][0]["exits"]}
+    # QEMU's processor is AMD's.
+    assert {"VMMCALL", "HLT", "INTR"} <= exits.keys()
+    assert all(one["seconds"] > 0 for one in exits.values() if one["count"] > 10)
+    in_xen = sum(one["seconds"] for one in exits.values())
+    assert in_xen < domain["vcpus"][0]["runstates"]["running"]["seconds"]
+    assert hypercalls(domain)["event_channel_op"] > 0
+    lab.stop("hybrid")
+
+
+@one_xen
+def test_only_the_classes_asked_for(lab: Lab) -> None:
+    lab.guest("worker")
+    document = json.loads(trace(lab, "worker", "-e", "grant,evtchn", "-d", "4", "--json").stdout)
+    domain = guest(document)
+    assert set(hypercalls(domain)) <= {"grant_table_op", "event_channel_op"}
+    assert hypercalls(domain)["event_channel_op"] > 0
+    assert document["grants"]
+    assert all(vcpu["runstates"] == {} and vcpu["exits"] == [] for vcpu in domain["vcpus"])
+    # A trace without -e afterwards has everything again: the mask did not stay.
+    everything = guest(json.loads(trace(lab, "worker", "-d", "4", "--json").stdout))
+    assert hypercalls(everything)["mmu_update"] > 0
+
+
+@one_xen
+def test_text_for_a_pipe(lab: Lab) -> None:
+    lab.guest("worker")
+    done = trace(lab, "worker", "-d", "4")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "worker  (domid" in done.stdout
+    assert "Domain-0 maps pages of worker" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_ctrl_c_reports_and_puts_tracing_back(lab: Lab) -> None:
+    lab.guest("worker")
+    command = [sys.executable, "-m", "xentool", "trace", "--host", lab.host, "worker", "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    await_tracing(lab)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "")
+    assert hypercalls(guest(json.loads(output)))["mmu_update"] > 0
+    assert not is_tracing(lab)
+    assert trace(lab, "worker", "-d", "1", "--json").returncode == 0
+
+
+@one_xen
+def test_a_killed_client_does_not_leave_dom0_tracing(lab: Lab) -> None:
+    lab.guest("worker")
+    command = [sys.executable, "-m", "xentool", "trace", "--host", lab.host, "worker", "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    await_tracing(lab)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 60
+    while is_tracing(lab) and time.monotonic() < deadline:
+        time.sleep(1)
+    assert not is_tracing(lab)
+    assert trace(lab, "worker", "-d", "1", "--json").returncode == 0
+
+
+@one_xen
+def test_a_domain_that_does_not_exist(lab: Lab) -> None:
+    done = trace(lab, "nobody", "-d", "1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("xentool: there is no domain 'nobody'; there are Domain-0 (0)")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_domain_that_ends_ends_the_trace(lab: Lab) -> None:
+    domid = lab.guest("shortlived")
+    command = [sys.executable, "-m", "xentool", "trace", "--host", lab.host, "shortlived", "-d", "240", "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    await_tracing(lab)
+    lab.run("xl", "destroy", "shortlived")
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "xentool: shortlived has ended\n")
+    domain = guest(json.loads(output))
+    assert (domain["domid"], domain["name"]) == (domid, "shortlived")
+    assert hypercalls(domain)["mmu_update"] > 0
+
+
+def test_a_host_that_is_not_there() -> None:
+    command = [sys.executable, "-m", "xentool", "trace", "--host", "ssh://root@127.0.0.1:1", "worker"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "cannot reach ssh://root@127.0.0.1:1" in done.stderr
+    assert done.stderr.count("\n") == 1

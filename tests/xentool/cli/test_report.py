@@ -1,0 +1,193 @@
+"""`xentool report` as a user runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.traces.captures import capture
+
+NAME = "xen-4.17-pv1"
+IDLE = 32767
+
+
+def run(*words: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "xentool", *words],
+        input=stdin,
+        capture_output=True,
+        check=False,
+        timeout=60,
+        env=os.environ | environment,
+    )
+    return subprocess.CompletedProcess(words, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "domU.xentrace"
+    path.write_bytes(capture(NAME))
+    return path
+
+
+@pytest.fixture
+def domid(file: Path) -> int:
+    document = json.loads(run("report", str(file), "--json").stdout)
+    (guest,) = {one["domid"] for one in document["domains"] if 0 < one["domid"] < IDLE}
+    assert isinstance(guest, int)
+    return guest
+
+
+def test_text_names_what_the_guest_did(file: Path, domid: int) -> None:
+    done = run("report", str(file), "--domain", str(domid))
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert "found in the trace); none lost" in lines[0]
+    assert [line for line in lines if line.startswith("Domain ")] == [f"Domain {domid}  (domid {domid}, pv, 1 vCPU)"]
+    first_words = {line.split()[0] for line in lines if line.strip()}
+    assert {"mmu_update", "multicall", "event_channel_op", "update_va_mapping", "v0"} <= first_words
+    assert any(line.startswith(f"d0 maps pages of d{domid} ") for line in lines)
+    assert "\x1b" not in done.stdout
+    assert max(map(len, lines)) <= 200
+
+
+def test_json_is_the_contracts_document(file: Path, domid: int) -> None:
+    done = run("report", str(file), "--json")
+    document = json.loads(done.stdout)
+    assert document["schema"] == "xentool.report/1"
+    seen = document["capture"]
+    assert seen["source"] == "xentrace"
+    assert (seen["bytes"], seen["skipped_bytes"], seen["lost_records"]) == (file.stat().st_size, 0, 0)
+    assert seen["pcpus"] == [0, 1]
+    assert seen["hz_source"] == "trace"
+    # The machine that it was made on: Xen measured 2.596 GHz when it booted.
+    assert seen["hz"] == pytest.approx(2.596e9, rel=5e-3)
+    guest = next(domain for domain in document["domains"] if domain["domid"] == domid)
+    assert (guest["mode"], guest["name"]) == ("pv", None)
+    states = guest["vcpus"][0]["runstates"]
+    assert sum(state["seconds"] for state in states.values()) == pytest.approx(seen["span_s"])
+    calls = {call["name"]: call for call in guest["vcpus"][0]["hypercalls"]}
+    assert calls["sched_op"]["subops"]["block"] > 0
+    assert guest["vcpus"][0]["multicall_subcalls"]
+    assert {"mapper": 0, "granter": domid} in [
+        {k: pair[k] for k in ("mapper", "granter")} for pair in document["grants"]
+    ]
+    assert {(one["from"], one["to"]) for one in document["notifications"]} >= {(domid, 0)}
+    assert len(document["not_recorded"]) >= 4
+
+
+def test_a_pipe_gives_the_same_as_a_file(file: Path) -> None:
+    piped = run("report", "-", "--json", stdin=file.read_bytes())
+    assert piped.returncode == 0
+    assert json.loads(piped.stdout) == json.loads(run("report", str(file), "--json").stdout)
+
+
+def test_the_sidecar_gives_names(file: Path, domid: int) -> None:
+    domains = [{"domid": domid, "name": "web", "type": "pv"}]
+    meta = {"schema": "xentool.capture/1", "host": "x", "xen_version": "4.17", "hz": 2.6e9, "mask": 1}
+    file.with_name("domU.xentrace.meta.json").write_text(json.dumps(meta | {"domains": domains}))
+    done = run("report", str(file), "--domain", "web")
+    assert f"web  (domid {domid}, pv, 1 vCPU)" in done.stdout
+    assert "d0 maps pages of web" in done.stdout
+
+
+def test_a_broken_sidecar_is_told_of(file: Path) -> None:
+    file.with_name("domU.xentrace.meta.json").write_text('{"schema": "else"}')
+    done = run("report", str(file))
+    assert done.returncode == 4
+    assert done.stderr.startswith("xentool: ")
+    assert "domU.xentrace.meta.json" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_damage_is_reported_and_ends_with_4(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[5000:5400] = os.urandom(400)
+    file.write_bytes(data[:-3])
+    done = run("report", str(file), "--json")
+    assert done.returncode == 4
+    document = json.loads(done.stdout)
+    assert document["capture"]["skipped_bytes"] > 0
+    assert {"truncated"} <= {one["code"] for one in document["capture"]["diagnostics"]}
+    assert len(document["domains"]) >= 3
+    assert done.stderr.count("\n") == 1
+    assert "is damaged" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"", "is empty"), (b"Hello, this is no trace\n" * 9, "holds no xentrace")]
+)
+def test_what_is_no_trace(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(content)
+    done = run("report", str(path))
+    assert (done.returncode, done.stdout) == (4, "")
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["report", "/"], ["report", "/no/such/file"]])
+def test_what_can_not_be_read(words: list[str]) -> None:
+    done = run(*words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("xentool: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_no_such_domain_lists_those_that_there_are(file: Path, domid: int) -> None:
+    done = run("report", str(file), "--domain", "web")
+    assert done.returncode == 1
+    assert f"it has unnamed (0), unnamed ({domid})" in done.stderr
+
+
+def test_wrong_usage_is_2() -> None:
+    assert run("report").returncode == 2
+    assert run("report", "x", "--hz", "0").returncode == 2
+    assert run("nonsense").returncode == 2
+
+
+def test_a_reader_that_goes_away_is_no_error(file: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "xentool", "report", str(file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    _, errors = process.communicate(timeout=60)
+    assert errors == b""
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    # The same capture end to end, 400 MB of it, without writing it: only the peak matters.
+    script = tmp_path / "peak.py"
+    script.write_text(
+        "import re, sys\n"
+        "from traces.analyses.report import Summary\n"
+        "from traces.reader import Reader, read\n"
+        "class Repeated:\n"
+        "    def __init__(self, data, size): self.data, self.left = data, size\n"
+        "    def read(self, size):\n"
+        "        take = self.data if self.left >= len(self.data) else b''\n"
+        "        self.left -= len(take)\n"
+        "        return take\n"
+        "data = open(sys.argv[1], 'rb').read()\n"
+        "reader, summary = Reader(), Summary()\n"
+        "for table in read(Repeated(data, int(sys.argv[2])), reader): summary.feed(table)\n"
+        "assert reader.account.skipped_bytes == 0\n"
+        # Not ru_maxrss: a child process inherits the peak of the one that started it.
+        "peak = int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])\n"
+        "print(reader.account.bytes, peak // 1024)\n"
+    )
+    path = tmp_path / "capture"
+    path.write_bytes(capture(NAME))
+    peaks = {}
+    for size in (40_000_000, 400_000_000):
+        done = subprocess.run(
+            [sys.executable, str(script), str(path), str(size)], capture_output=True, text=True, check=True, timeout=120
+        )
+        read, peaks[size] = map(int, done.stdout.split())
+        assert read > size - 4_000_000
+    assert peaks[400_000_000] < 300
+    assert peaks[400_000_000] < peaks[40_000_000] + 40

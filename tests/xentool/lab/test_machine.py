@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import pytest
+
+from xentool.errors import XentoolError
+from xentool.lab import console, guests, places, process, qemu, sync, wheel
+
+MACHINE = qemu.Machine("a", Path("/run/a,b"), Path("/images/x,y"), "tcg", 3072, 2, 4022)
+
+
+def test_qemu_listens_on_this_machine_only_and_writes_to_no_image() -> None:
+    words = qemu.command(MACHINE)
+    text = " ".join(words)
+    assert "hostfwd=tcp:127.0.0.1:4022-" in text
+    assert "vnc" not in text
+    assert any("root.ext4" in word and "snapshot=on" in word for word in words)
+    assert "/images/x,,y/xen.elf" in words
+    assert "/run/a,b/qemu.pid" in words
+
+
+@pytest.mark.parametrize("flag", ["smap", "rdtscp", "xsave"])
+def test_emulated_cpus_lack_what_emulation_does_wrong(flag: str) -> None:
+    assert f"-{flag}" in qemu.CPU["tcg"].split(",")
+    assert f"-{flag}" not in qemu.CPU["kvm"].split(",")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("(XEN) Panic on CPU 1:\r\n(XEN) FATAL PAGE FAULT\r\n", "Xen panicked on CPU 1"),
+        ("Kernel panic - not syncing: sysrq triggered crash\r\n", "dom0's kernel panicked: sysrq triggered crash"),
+        ("(XEN) Hardware Dom0 crashed: rebooting machine in 5 seconds.", "dom0 crashed"),
+        ("xentool-lab: FAILED: no seed\r\nreboot: Power down\r\n", "dom0 did not start: no seed"),
+        ("xentool-lab: dom0 ready\r\n", None),
+    ],
+)
+def test_why_it_died(text: str, expected: str | None) -> None:
+    assert console.death(text) == expected
+
+
+def test_how_far_it_is() -> None:
+    assert console.stage("") == "Xen starts"
+    assert console.stage("(XEN) Xen version 4.17\r\n") == "Xen started dom0"
+    assert console.stage("(XEN) x\r\nxentool-lab: modules\r\nxentool-lab: network\r\n") == "dom0: network"
+
+
+def test_the_ending_is_short_and_plain() -> None:
+    assert console.ending("".join(f"{n}\r\n\r\n" for n in range(20))) == "\n".join(f"  {n}" for n in range(12, 20))
+
+
+def test_a_foreign_process_is_not_taken_for_qemu(tmp_path: Path) -> None:
+    (tmp_path / qemu.PIDFILE).write_text("1\n")
+    assert process.find(tmp_path) is None
+    process.kill(tmp_path)  # must not touch process 1
+    assert process.wait(tmp_path, 0)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "-x", "a b", "..", "x" * 41, 'a"b'])
+def test_names_that_would_break_out_are_refused(name: str) -> None:
+    with pytest.raises(XentoolError, match="is no name for a guest"):
+        places.checked_name(name, "guest")
+
+
+def test_a_guests_configuration() -> None:
+    text = guests.configuration(guests.Guest("domU", "pvh", 2, 256, "net"), "w0rd")
+    for line in ('name = "domU"', 'type = "pvh"', "vcpus = 2", "memory = 256", 'vif = ["script=vif-xentool"]'):
+        assert line in text.splitlines()
+    assert "xentool.ready=w0rd xentool.workload=net" in text
+
+
+def test_the_wheel_holds_the_three_packages_and_the_labs_data() -> None:
+    top = wheel.checkout()
+    assert top is not None
+    found = {str(path) for path in wheel.sources(top)}
+    assert {"pyproject.toml", "setup.py", "xentool/errors.py", "xentool/lab/data/packages.list"} <= found
+    assert not any(path.endswith((".so", ".pyc")) or path.startswith("tests") for path in found)
+
+
+def test_sync_needs_a_lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XENTOOL_CACHE", str(tmp_path))
+    with pytest.raises(XentoolError, match=r"^no lab default is running; `xentool lab up` starts it$"):
+        sync.sync()

@@ -1,0 +1,66 @@
+"""Parsing what xl prints, on outputs recorded in labs."""
+
+from pathlib import Path
+
+import pytest
+
+from xentool.errors import PeerError, XentoolError
+from xentool.tools.xl import Domain, HostInfo, choose, parse_domains, parse_info
+
+DATA = Path(__file__).parent / "data"
+DOMAINS = [Domain(0, "Domain-0", "pv", 2), Domain(4, "domU", "pv", 2)]
+HEADER = "Name                                        ID   Mem VCPUs\tState\tTime(s)\n"
+
+
+def recorded(what: str, version: str) -> str:
+    return (DATA / f"xl-{what}-{version}.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("version", "domains", "info"),
+    [
+        (
+            "4.17",
+            [Domain(0, "Domain-0", "pv", 2), Domain(6, "quiet", "pv", 2)],
+            HostInfo("4.17.7", 2, 2596.136 * 1e6),
+        ),
+        ("4.20", DOMAINS, HostInfo("4.20.5-pre", 2, 2596.138 * 1e6)),
+    ],
+)
+def test_real_hosts(version: str, domains: list[Domain], info: HostInfo) -> None:
+    assert parse_domains(recorded("list", version), recorded("list-long", version)) == domains
+    assert parse_info(recorded("info", version)) == info
+
+
+def test_names_with_blanks_and_domains_that_libxl_did_not_make() -> None:
+    rows = "a name of two 2 3                            5   192     1     -b----       3.2\n"
+    rows += "(null)                                       6     0     1     --psed       0.0\n"
+    assert parse_domains(HEADER + rows, "[]") == [Domain(5, "a name of two 2 3", None, 1), Domain(6, None, None, 1)]
+
+
+@pytest.mark.parametrize(("text", "domid"), [("domU", 4), ("4", 4), ("0", 0), ("Domain-0", 0)])
+def test_a_domain_by_name_or_number(text: str, domid: int) -> None:
+    assert choose(DOMAINS, text).domid == domid
+
+
+def test_a_number_is_an_id_before_it_is_a_name() -> None:
+    domains = [Domain(1, "2", "pv", 1), Domain(2, "one", "pv", 1), Domain(3, "7", "pv", 1)]
+    assert choose(domains, "2").domid == 2
+    assert choose(domains, "7").domid == 3
+
+
+def test_no_such_domain_lists_those_there_are() -> None:
+    with pytest.raises(XentoolError, match=r"^there is no domain 'x'; there are Domain-0 \(0\), domU \(4\)$") as caught:
+        choose(DOMAINS, "x")
+    assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize(("table", "long"), [(HEADER + "???\n", "[]"), (HEADER, "{"), (HEADER, '[{"domid": 1}]')])
+def test_what_xl_does_not_print_is_said(table: str, long: str) -> None:
+    with pytest.raises(PeerError):
+        parse_domains(table, long)
+
+
+def test_missing_values_are_said() -> None:
+    with pytest.raises(PeerError, match="cpu_mhz"):
+        parse_info("xen_version : 4.17.5\nnr_cpus : 2\n")
