@@ -5,9 +5,16 @@ import pytest
 from xentool.hosts import resolve
 from xentool.lab import api
 from xentool.tools import xl
+from xentool.tools.capture import LOCK
 
 #: For tests of what does not depend on Xen's version: under emulation each takes its time.
 one_xen = pytest.mark.parametrize("lab", [api.DEFAULT_XEN], indirect=True, scope="session")
+
+#: Who holds the lock is read off, not tried: a trial would hold it for a moment, and a capture that starts be refused.
+_TRACING = (
+    f'inode=$(stat -c %i {LOCK} 2>/dev/null) && grep -q ":$inode 0 EOF" /proc/locks && echo locked; '
+    "pgrep -x xentrace >/dev/null && echo xentrace; true"
+)
 
 
 class Lab:
@@ -35,6 +42,10 @@ class Lab:
                     return running.domid
                 api.guest_stop(name, self.name)
         return api.guest_start(api.Guest(name, type, vcpus, workload=workload), self.name)
+
+    def tracing(self) -> set[str]:
+        """Return what of a capture there is in dom0: an ``xentrace`` that runs, ``locked`` until all is put back."""
+        return set(self.run("sh", "-c", _TRACING).split())
 
     def stop(self, name: str) -> None:
         """Stop a guest; the others leave it alone."""

@@ -12,17 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.xen.labs import Lab, one_xen
-from xentool.tools.capture import LOCK
 
 pytestmark = pytest.mark.lab
 
 #: Seconds after which dom0 has surely noticed that a client is gone, and put tracing back, on a busy host under TCG.
 NOTICED = 40
-#: What still traces or still puts tracing back: xentrace between two of its runs is gone, but the lock is held.
-BUSY = (
-    f"flock -n {LOCK} true || echo locked; "
-    "for c in /proc/[0-9]*/comm; do read -r n <$c && [ $n = xentrace ] && echo $c; done 2>/dev/null; true"
-)
 
 
 def command(lab: Lab, *words: str) -> list[str]:
@@ -45,7 +39,7 @@ def ends(lab: Lab) -> bool:
     """Wait until nothing traces in dom0, and tracing was put back."""
     deadline = time.monotonic() + NOTICED
     while time.monotonic() < deadline:
-        if not lab.run("sh", "-c", BUSY):
+        if not lab.tracing():
             return True
         time.sleep(1)
     return False

@@ -11,16 +11,11 @@ from typing import Any
 import pytest
 
 from tests.xen.labs import Lab, one_xen
-from xentool.tools.capture import LOCK
 
 pytestmark = pytest.mark.lab
 
 #: Seconds for a trace to start in: under TCG each command in dom0 takes a second or two, on a busy machine more.
 STARTED = 120
-
-
-#: Prints the process id of an xentrace that runs, and "locked" from before one starts until tracing was put back.
-TRACING = f"pgrep -x xentrace; flock -n {LOCK} true || echo locked"
 
 
 def trace(lab: Lab, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
@@ -47,18 +42,17 @@ def hypercalls(domain: dict[str, Any], which: str = "hypercalls") -> dict[str, i
     return made
 
 
-def is_tracing(lab: Lab) -> bool:
-    """Tell whether anything in dom0 still traces, or still puts tracing back."""
-    return lab.run("sh", "-c", TRACING, check=False) != ""
-
-
-def await_tracing(lab: Lab) -> None:
-    """Wait until a trace runs, and then a moment more for records to come."""
+def start(lab: Lab, *words: str) -> subprocess.Popen[str]:
+    """Start a trace and return when it runs, and a moment later, so that records have come."""
+    command = [sys.executable, "-m", "xentool", "trace", "--host", lab.host, *words]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + STARTED
-    while "locked" not in (seen := lab.run("sh", "-c", TRACING, check=False)) or not seen.removesuffix("locked"):
+    while lab.tracing() != {"locked", "xentrace"}:
+        assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.5)
     time.sleep(3)
+    return process
 
 
 def test_a_pv_guest_by_name_and_by_number(lab: Lab, tmp_path: Path) -> None:
@@ -145,29 +139,25 @@ def test_text_for_a_pipe(lab: Lab) -> None:
 
 def test_ctrl_c_reports_and_puts_tracing_back(lab: Lab) -> None:
     lab.guest("worker")
-    command = [sys.executable, "-m", "xentool", "trace", "--host", lab.host, "worker", "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    await_tracing(lab)
+    process = start(lab, "worker", "--json")
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, "")
     assert hypercalls(guest(json.loads(output)))["mmu_update"] > 0
-    assert not is_tracing(lab)
+    assert lab.tracing() == set()
     assert trace(lab, "worker", "-d", "1", "--json").returncode == 0
 
 
 @one_xen
 def test_a_killed_client_does_not_leave_dom0_tracing(lab: Lab) -> None:
     lab.guest("worker")
-    command = [sys.executable, "-m", "xentool", "trace", "--host", lab.host, "worker", "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    await_tracing(lab)
+    process = start(lab, "worker", "--json")
     process.kill()
-    process.wait()
+    process.communicate()
     deadline = time.monotonic() + 60
-    while is_tracing(lab) and time.monotonic() < deadline:
+    while lab.tracing() and time.monotonic() < deadline:
         time.sleep(1)
-    assert not is_tracing(lab)
+    assert lab.tracing() == set()
     assert trace(lab, "worker", "-d", "1", "--json").returncode == 0
 
 
@@ -181,9 +171,7 @@ def test_a_domain_that_does_not_exist(lab: Lab) -> None:
 
 def test_a_domain_that_ends_ends_the_trace(lab: Lab) -> None:
     domid = lab.guest("shortlived")
-    command = [sys.executable, "-m", "xentool", "trace", "--host", lab.host, "shortlived", "-d", "240", "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    await_tracing(lab)
+    process = start(lab, "shortlived", "-d", "240", "--json")
     lab.run("xl", "destroy", "shortlived")
     output, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "xentool: shortlived has ended\n")

@@ -25,6 +25,7 @@ from xentool.tools.capture_status import Ended, Refused, Started
 LOCK = "/run/xentool-capture.lock"
 # Seconds between signs of life; dom0 gives up after `capture_status.PATIENCE`.
 HEARTBEAT = 2.0
+STOP = b"stop\n"
 # Seconds that dom0 gets to put tracing back when the caller leaves early: disabling it may take three tries.
 PUT_BACK = 20.0
 # The most that one read returns, and what the pipe is grown to: fewer, larger reads at tens of MB a second.
@@ -103,7 +104,7 @@ class Capture:
         if not self._stopping and not self._over.is_set():
             self._stopping = True
             with contextlib.suppress(OSError):
-                os.write(self._stdin.fileno(), b"stop\n")
+                os.write(self._stdin.fileno(), STOP)
 
     def _await_start(self) -> None:
         refused: Refused | None = None
@@ -141,7 +142,8 @@ class Capture:
     def _beat(self) -> None:
         with contextlib.suppress(OSError):  # the other side ended; whoever reads its output notices
             while not self._over.wait(HEARTBEAT):
-                os.write(self._stdin.fileno(), b"\n")
+                # Said again and again: bash's `read -t` drops the part of a line that it has when its time is over.
+                os.write(self._stdin.fileno(), STOP if self._stopping else b"\n")
 
     def _abandon(self) -> None:
         # End of file on its stdin makes dom0 kill xentrace and put tracing back; after an orderly end it does nothing.

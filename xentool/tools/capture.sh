@@ -1,5 +1,5 @@
-# Runs in dom0, read by bash from the standard input, which afterwards carries what the client says:
-# an empty line every two seconds, "stop" to end in order. Records go to stdout; lines to the client, which
+# Runs in dom0, read by bash from the standard input, which afterwards carries what the client says, a line every two
+# seconds: an empty one, and "stop" from when it wants the end on. Records go to stdout; lines to the client, which
 # begin with "xentool: ", and xentrace's own messages to stderr. Whatever ends this, tracing is put back.
 #
 # Words: MASK PAGES CPUS LOCK. Needs bash 4.1, flock, the core utilities and Xen's xentrace.

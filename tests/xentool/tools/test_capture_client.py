@@ -96,6 +96,16 @@ def test_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
         assert b"".join(running.chunks()) == b"[]\n"
 
 
+def test_stop_is_said_until_dom0_has_heard_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    # bash drops half a line when the time of its `read -t` is over, and with it a "stop".
+    monkeypatch.setattr(capture, "HEARTBEAT", 0.05)
+    host = Pretended(
+        "echo xentool: started 32 >&2; read -r lost; read -r heard; echo $heard; echo xentool: ended stop 0 1 >&2"
+    )
+    with Capture(host, 1) as running:
+        assert b"".join(running.chunks(seconds=0.001)) == b"stop\n"
+
+
 def test_the_first_interrupt_stops_and_the_second_raises() -> None:
     stops: list[int] = []
     before = signal.getsignal(signal.SIGINT)
