@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from traces.analyses.findings import findings
 from traces.analyses.report import DomainReport, Hypercall, Report, VcpuReport
 from traces.table import Account
 
@@ -22,6 +23,10 @@ def document(report: Report) -> dict[str, Any]:
         "notifications": [
             {"from": one.source, "to": one.target, "count": one.count, "confidence": one.confidence}
             for one in report.notifications
+        ],
+        "findings": [
+            {"rule": one.rule, "domid": one.domid, "vcpu": one.vcpu, "text": one.text, "evidence": dict(one.evidence)}
+            for one in findings(report)
         ],
         "not_recorded": list(report.not_recorded),
     }

@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from traces.analyses.findings import findings
 from traces.analyses.report import RUNSTATE_NAMES, DomainReport, Hypercall, Report, VcpuReport
 from traces.table import IDLE_DOMID, UNKNOWN_DOMID
 
@@ -19,7 +20,7 @@ _STATE_STYLES = {"running": "green", "runnable": "yellow", "blocked": "blue", "o
 
 
 def write(report: Report, console: Console) -> None:
-    """Write the report: the capture, each domain, what passed between domains, and what is missing or doubtful."""
+    """Write the report: the capture, each domain, what passed between domains, what is doubtful, findings."""
     console.print(_heading(report))
     for domain in report.domains:
         if domain.domid not in (IDLE_DOMID, UNKNOWN_DOMID):
@@ -28,6 +29,7 @@ def write(report: Report, console: Console) -> None:
     _write_grants(report, console)
     _write_notifications(report, console)
     _write_doubts(report, console)
+    _write_findings(report, console)
 
 
 def _heading(report: Report) -> Text:
@@ -226,6 +228,16 @@ def _write_doubts(report: Report, console: Console) -> None:
     if report.account.skipped_bytes:
         share = report.account.skipped_bytes / report.account.bytes
         console.print(f"{report.account.skipped_bytes:,} bytes ({share:.1%}) could not be decoded.", style="red")
+
+
+def _write_findings(report: Report, console: Console) -> None:
+    found = findings(report)
+    if found:
+        console.print()
+        console.print(Text("Findings", "bold cyan"))
+        for one in found:
+            line = Text.assemble((one.rule.replace("_", " "), "yellow"), ": ", one.text)
+            console.print(Padding(line, _INDENT, expand=False))
 
 
 def _table(title: str, *columns: str | Text) -> Table:

@@ -77,6 +77,8 @@ def test_json_is_the_contracts_document(file: Path, domid: int) -> None:
     ]
     assert {(one["from"], one["to"]) for one in document["notifications"]} >= {(domid, 0)}
     assert len(document["not_recorded"]) >= 4
+    # Two busy domains on an emulated machine wait for each other.
+    assert {one["domid"] for one in document["findings"] if one["rule"] == "steal"} == {0, domid}
 
 
 def test_a_pipe_gives_the_same_as_a_file(file: Path) -> None:
