@@ -97,6 +97,7 @@ SEVERITIES = {
     "truncated": "data_loss",
     "lost_records": "data_loss",
     "tsc_backwards": "error",
+    "bad_tsc": "error",
     "out_of_order": "error",
     "too_many_kinds": "error",
 }

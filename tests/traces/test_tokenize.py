@@ -101,7 +101,7 @@ def test_noise_is_skipped_not_lost(data: bytes) -> None:
 
 
 def test_mutations() -> None:
-    # A fixed seed: a failure can be repeated. The thorough run is tests/fuzz.
+    # A fixed seed: a failure can be repeated. Other kinds of damage, and whole reports: test_damage.py.
     chance = random.Random(20)  # noqa: S311 - no secret depends on it
     base = capture(NAMES[0])[:20_000]
     for _ in range(300):

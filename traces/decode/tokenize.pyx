@@ -23,6 +23,9 @@ cdef enum:
     PCPUS = 4095
     UNKNOWN_DOMID = 0x8000
 
+# Cycles that no machine counts up to: seven years at 5 GHz. Sums of several runs of the clock stay below 64 bits.
+cdef uint64_t TSC_LIMIT = <uint64_t>1 << 60
+
 cdef enum Damage:
     RESYNC
     BAD_PCPU
@@ -30,13 +33,14 @@ cdef enum Damage:
     WINDOW_CUT
     TRUNCATED
     TSC_BACKWARDS
+    BAD_TSC
     LOST
     UNATTRIBUTED
     CLOCK_RESTART
     DAMAGES
 
 DAMAGE_CODES = (
-    "resync", "bad_pcpu", "record_straddles_window", "window_cut_short", "truncated", "tsc_backwards",
+    "resync", "bad_pcpu", "record_straddles_window", "window_cut_short", "truncated", "tsc_backwards", "bad_tsc",
     "lost_records", "unattributed", "clock_restart",
 )
 
@@ -196,7 +200,10 @@ cdef class Tokenizer:
             cpu = self.cpu
             if header >> 31:
                 memcpy(&stamp, data + pos + 4, 8)
-                if self.window_is_new:
+                if stamp >= TSC_LIMIT:
+                    self._note(BAD_TSC, self.offset + pos)
+                    stamp = self.last_tsc[cpu]
+                elif self.window_is_new:
                     if self.window_tsc[cpu] and stamp <= self.window_tsc[cpu]:
                         # Not younger than the last window's beginning: another capture or boot starts here.
                         self._note(CLOCK_RESTART, self.offset + pos)
