@@ -38,7 +38,7 @@ setup: .venv/ready
 	fi
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q "setuptools>=77" "Cython>=3.1" wheel
-	$(BIN)/python -m pip install -q --no-build-isolation -e ".[export,lab,dev]"
+	$(BIN)/python -m pip install -q --no-build-isolation -e ".[export,sql,lab,dev]"
 	touch $@
 
 demo: setup

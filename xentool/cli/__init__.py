@@ -20,6 +20,7 @@ COMMANDS = {
     "record": ("xentool.cli.record:command", "Keep a raw trace of a host in a file."),
     "report": ("xentool.cli.report:command", "Report on a trace file."),
     "export": ("xentool.cli.export:command", "Convert a trace for Perfetto, Parquet or as JSON lines."),
+    "sql": ("xentool.cli.sql:command", "Ask a trace file questions in SQL."),
     "lab": ("xentool.cli.lab:group", "Boot real Xen on this machine, without virtualization hardware."),
     "completion": ("xentool.cli.completion:command", "Print the completion script of a shell."),
 }

@@ -1,0 +1,176 @@
+"""`xentool sql` as a user runs it: its tables count what the report counts, and a query reaches nothing else."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.traces.captures import capture
+from tests.xentool.cli.test_report import run
+
+DEFAULT = 32768  # where records go before any vCPU is known
+
+
+def ask(file: Path | str, query: str) -> list[dict[str, Any]]:
+    done = run("sql", str(file), query, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture(scope="module", params=["xen-4.17-pv2", "xen-4.20-pvh"])
+def file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sql") / "domU.xentrace"
+    path.write_bytes(capture(request.param))
+    return path
+
+
+@pytest.fixture(scope="module")
+def document(file: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(run("report", str(file), "--json").stdout)
+    return document
+
+
+def counted(file: Path, kind: str, column: str) -> dict[tuple[int, int, str], int]:
+    source = f"{kind} where domid is not null group by all"
+    rows = ask(file, f"select domid, vcpu, {column} as name, count(*) as n from {source}")  # noqa: S608 - our own names
+    return {(row["domid"], row["vcpu"], row["name"]): row["n"] for row in rows}
+
+
+def reported(document: dict[str, Any], section: str) -> dict[tuple[int, int, str], int]:
+    return {
+        (domain["domid"], vcpu["vcpu"], one["name"]): one["count"]
+        for domain in document["domains"]
+        for vcpu in domain["vcpus"]
+        for one in vcpu[section]
+        if domain["domid"] < DEFAULT
+    }
+
+
+def test_events_are_the_reports_records(file: Path, document: dict[str, Any]) -> None:
+    rows = ask(file, "select name, count(*) as n from events group by 1")
+    expected: Counter[str] = Counter()
+    for domain in document["domains"]:
+        for vcpu in domain["vcpus"]:
+            expected.update(vcpu["events"])
+    assert {row["name"]: row["n"] for row in rows} == expected
+
+
+def test_hypercalls_are_the_reports(file: Path, document: dict[str, Any]) -> None:
+    direct = counted(file, "(from hypercalls where not in_multicall)", "hypercall")
+    assert {key: n for key, n in direct.items() if key[0] < DEFAULT} == reported(document, "hypercalls")
+    inner = counted(file, "(from hypercalls where in_multicall)", "hypercall")
+    assert {key: n for key, n in inner.items() if key[0] < DEFAULT} == reported(document, "multicall_subcalls")
+
+
+def test_exits_are_the_reports(file: Path, document: dict[str, Any]) -> None:
+    rows = counted(file, "exits", "reason")
+    expected = reported(document, "exits")
+    cut_off = {key: n - rows.get(key, 0) for key, n in expected.items() if n != rows.get(key, 0)}
+    assert set(rows) <= set(expected)
+    # An exit without the entry that ends it has no row: the last one of each vCPU at most.
+    assert set(cut_off.values()) <= {1}
+    assert len({key[:2] for key in cut_off}) == len(cut_off)
+
+
+def test_a_pipe_gets_csv(file: Path) -> None:
+    done = run("sql", str(file), "select 1 as a, 'x,y' as b, null as c")
+    assert list(csv.reader(done.stdout.splitlines())) == [["a", "b", "c"], ["1", "x,y", ""]]
+
+
+def test_parquet_of_an_export_and_stdin_answer_alike(file: Path, tmp_path: Path) -> None:
+    table = tmp_path / "events.parquet"
+    assert run("export", str(file), "--format", "parquet", "-o", str(table)).returncode == 0
+    query = "select name, count(*) from events group by 1 order by 1"
+    answers = {
+        run("sql", str(file), query).stdout,
+        run("sql", str(table), query).stdout,
+        run("sql", "-", query, stdin=file.read_bytes()).stdout,
+    }
+    assert len(answers) == 1
+    assert "sched_runstate_change," in answers.pop()
+
+
+def test_tables_describe_what_can_be_asked(file: Path) -> None:
+    for line in run("sql", str(file), "--tables", "--json").stdout.splitlines():
+        table = json.loads(line)
+        (row,) = ask(file, f"select count(columns(*)) from {table['table']}")  # noqa: S608 - our own names
+        assert len(row) == len(table["columns"])
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "create table t as select 1",
+        "copy events to '{other}'",
+        "select * from read_text('{other}')",
+        "select * from '{other}'",
+        "attach '{other}'",
+        "set enable_external_access = true",
+        "install httpfs",
+        "select 1; select 2",
+        "pragma database_list; select 1",
+        "",
+    ],
+)
+def test_a_query_reaches_nothing_but_the_trace(file: Path, tmp_path: Path, query: str) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text("secret\n1\n")
+    done = run("sql", str(file), query.format(other=other))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("xentool: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert other.read_text() == "secret\n1\n"
+
+
+def test_a_wrong_query_is_one_line(file: Path) -> None:
+    done = run("sql", str(file), "select no_such from events")
+    assert done.returncode == 1
+    assert "no_such" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_file_that_is_none(tmp_path: Path) -> None:
+    assert run("sql", str(tmp_path / "absent"), "select 1").returncode == 1
+    fake = tmp_path / "fake.parquet"
+    fake.write_bytes(b"PAR1 and no more")
+    done = run("sql", str(fake), "select 1")
+    assert (done.returncode, "is no Parquet file of `xentool export`" in done.stderr) == (1, True)
+
+
+def test_nothing_is_left_behind(file: Path, tmp_path: Path) -> None:
+    assert run("sql", str(file), "select count(*) from events", TMPDIR=str(tmp_path)).returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_ends_a_long_query(file: Path, tmp_path: Path) -> None:
+    endless = "select count(*) from events a, events b, events c where hash(a.ns, b.ns, c.ns) = 1"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "xentool", "sql", str(file), endless], env=os.environ | {"TMPDIR": str(tmp_path)}
+    )
+    try:
+        # Seconds of CPU beyond what reading the file takes: it computes the answer.
+        deadline = time.monotonic() + 40
+        while cpu_seconds(process.pid) < 5:
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+    finally:
+        process.kill()
+        process.wait()
+    assert list(tmp_path.iterdir()) == []
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

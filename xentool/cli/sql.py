@@ -1,0 +1,89 @@
+"""``xentool sql``: questions to a trace."""
+
+import csv
+import json
+import re
+import sys
+from itertools import islice
+from pathlib import Path
+
+import click
+from rich import box
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
+
+from xentool import output as consoles
+from xentool.tools import reports
+from xentool.tools.queries import MEANINGS, Answer, Database, opened
+
+#: More rows than this are for a program, not for a screen.
+_SCREEN_ROWS = 1000
+_EXAMPLE = "select hypercall, count(*) from hypercalls group by 1 order by 2 desc"
+_EPILOG = "\b\n" + "\n".join(
+    [
+        "Tables (--tables lists their columns):",
+        *(f"  {name:<10}  {re.split('[;,]', meaning)[0]}" for name, meaning in MEANINGS.items()),
+        "",
+        "\b",
+        "Example:",
+        f'  xentool sql domU.xentrace "{_EXAMPLE}"',
+    ]
+)
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("query", required=False)
+@click.option("--tables", is_flag=True, help="List the tables with their columns and types.")
+@click.option(
+    "--hz", type=click.FloatRange(min=1), help="The clock's rate, cycles per second.  [default: found in the trace]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a row.")
+def command(file: Path, query: str | None, tables: bool, hz: float | None, as_json: bool) -> None:
+    """Ask FILE a question in SQL (DuckDB's): FILE is an xentrace file, `-`, or what `export --format parquet` wrote.
+
+    The answer is a table on a terminal, and CSV with a heading in a pipe. Times are nanoseconds since the first record.
+    """
+    if (query is None) != tables:
+        raise click.UsageError("give either a QUERY or --tables")
+    console = consoles.stderr()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as shown:
+        task = shown.add_task(f"reading {escape(str(file))}")
+        with opened(
+            file, hz=hz, progress=lambda done, total: shown.update(task, completed=done, total=total)
+        ) as database:
+            shown.stop()
+            if query is None:
+                _describe(database, as_json=as_json)
+            else:
+                _write(database.ask(query), as_json=as_json)
+            if database.report is not None:
+                reports.raise_for_damage(database.report, str(file))
+
+
+def _write(answer: Answer, *, as_json: bool) -> None:
+    if as_json:
+        for row in answer.rows:
+            click.echo(json.dumps(dict(zip(answer.columns, row, strict=True)), default=str))
+    elif sys.stdout.isatty():
+        table = Table(*answer.columns, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for row in islice(answer.rows, _SCREEN_ROWS):
+            table.add_row(*("" if value is None else escape(str(value)) for value in row))
+        consoles.stdout().print(table)
+        if next(answer.rows, None) is not None:
+            click.echo(f"xentool: more than {_SCREEN_ROWS} rows; a pipe or --json gets them all", err=True)
+    else:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(answer.columns)
+        writer.writerows(answer.rows)
+
+
+def _describe(database: Database, *, as_json: bool) -> None:
+    for name, meaning, columns in database.tables():
+        if as_json:
+            click.echo(json.dumps({"table": name, "meaning": meaning, "columns": dict(columns)}))
+        else:
+            click.echo(f"{name}: {meaning}")
+            for column, kind in columns:
+                click.echo(f"  {column:<14} {'text' if kind.startswith('ENUM') else kind.lower()}")
