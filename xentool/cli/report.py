@@ -2,7 +2,9 @@
 
 import sys
 from contextlib import nullcontext
+from io import BufferedReader
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -25,7 +27,7 @@ def command(file: Path, domain: str | None, hz: float | None, as_json: bool) -> 
 
     Damage in the file does not stop the report: it is counted, and the exit code is then 4.
     """
-    opened = nullcontext(sys.stdin.buffer) if str(file) == "-" else reports.opened(file)
+    opened = nullcontext(cast(BufferedReader, sys.stdin.buffer)) if str(file) == "-" else reports.opened(file)
     with opened as source:
         report = reports.report(source, str(file), hz=hz, capture=sidecar.read(file))
     if domain is not None:
