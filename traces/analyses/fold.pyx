@@ -12,6 +12,9 @@ is seen running. The cycles outside of counted intervals are kept apart as ``cli
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+cdef extern from *:
+    int __builtin_clzll(unsigned long long)
+
 cdef enum:
     LOST_RECORDS = 0x0001F001
     RUNSTATE_CHANGE = 0x00021001
@@ -46,6 +49,38 @@ cdef enum:
     CLOCK_PAIRS_MAX = 200000
 
 
+cdef class Durations:
+    """How often something took how many cycles, in the buckets of ``analyses.latencies``, and the longest exactly."""
+
+    cdef readonly dict counts   # bucket -> count
+    cdef readonly uint64_t longest
+
+    def __cinit__(self):
+        self.counts = {}
+        self.longest = 0
+
+    cdef void add(self, uint64_t cycles):
+        # Eight buckets an octave: the four highest bits tell which, the places below how high.
+        cdef int places = 60 - __builtin_clzll(cycles | 8)
+        cdef int bucket = 8 * places + <int>(cycles >> places)
+        self.counts[bucket] = self.counts.get(bucket, 0) + 1
+        if cycles > self.longest:
+            self.longest = cycles
+
+
+cdef class Exits:
+    """A vCPU's exits for one reason: how many, and of those that ended the cycles in Xen and descheduled."""
+
+    cdef readonly uint64_t count
+    cdef readonly uint64_t cycles
+    cdef readonly uint64_t away
+    cdef readonly Durations took    # each one's cycles in Xen
+
+    def __cinit__(self):
+        self.count = self.cycles = self.away = 0
+        self.took = Durations()
+
+
 cdef class Vcpu:
     """One vCPU's run states and exits so far, in cycles; index 0 to 4 is running to lost."""
 
@@ -54,6 +89,7 @@ cdef class Vcpu:
     cdef int state
     cdef uint64_t since
     cdef bint counting
+    cdef bint woken             # runnable since it was blocked
     cdef uint64_t counts[STATES]
     cdef uint64_t cycles[STATES]
     cdef uint64_t clipped[STATES]
@@ -62,7 +98,8 @@ cdef class Vcpu:
     cdef uint64_t exit_since
     cdef uint64_t away          # descheduled during the open exit
     cdef uint64_t away_since
-    cdef readonly dict exits    # reason -> [count, cycles in Xen, cycles descheduled, ended]
+    cdef readonly dict exits    # reason -> Exits
+    cdef readonly Durations wake_to_run
     cdef readonly bint vmx_id   # exits came under the VMX event id
 
     def __cinit__(self, uint16_t domid, uint16_t vcpu):
@@ -70,6 +107,7 @@ cdef class Vcpu:
         self.domid = domid
         self.vcpu = vcpu
         self.exits = {}
+        self.wake_to_run = Durations()
         self.vmx_id = False
         for i in range(<int>STATES):
             self.counts[i] = self.cycles[i] = self.clipped[i] = 0
@@ -78,7 +116,7 @@ cdef class Vcpu:
     cdef void _begin(self, int state, uint64_t at):
         self.state = state
         self.since = at
-        self.counting = False
+        self.counting = self.woken = False
         self.in_exit = False
         self.away = self.away_since = 0
 
@@ -94,6 +132,9 @@ cdef class Vcpu:
         self.since = at
 
     cdef void _change(self, int state, uint64_t at):
+        if self.woken and state == RUNNING and at > self.since:
+            self.wake_to_run.add(at - self.since)
+        self.woken = self.counting and self.state == BLOCKED and state == RUNNABLE
         self._close(at)
         if self.state == RUNNING and state != RUNNING:
             self.away_since = at
@@ -104,10 +145,10 @@ cdef class Vcpu:
         self.state = state
 
     cdef void _exit(self, uint32_t reason, uint64_t at, bint vmx_id):
-        cdef list entry = self.exits.get(reason)
+        cdef Exits entry = self.exits.get(reason)
         if entry is None:
-            entry = self.exits[reason] = [0, 0, 0, 0]
-        entry[0] += 1
+            entry = self.exits[reason] = Exits()
+        entry.count += 1
         self.vmx_id = self.vmx_id or vmx_id
         self.in_exit = True
         self.exit_reason = reason
@@ -116,7 +157,7 @@ cdef class Vcpu:
 
     cdef void _entry(self, uint64_t at):
         cdef uint64_t took
-        cdef list entry
+        cdef Exits entry
         if not self.in_exit:
             return
         self.in_exit = False
@@ -124,9 +165,9 @@ cdef class Vcpu:
         if self.away > took:
             self.away = took
         entry = self.exits[self.exit_reason]
-        entry[1] += took - self.away
-        entry[2] += self.away
-        entry[3] += 1
+        entry.cycles += took - self.away
+        entry.away += self.away
+        entry.took.add(took - self.away)
 
     @property
     def runstates(self):

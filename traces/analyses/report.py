@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from traces.analyses import clock as clocks
 from traces.analyses.clock import Clock
 from traces.analyses.counts import Batches, Counts, VcpuKey, by_vcpu, grants, uncounted, unknown_events
-from traces.analyses.fold import Fold, Vcpu
+from traces.analyses.fold import Durations, Fold, Vcpu
+from traces.analyses.latencies import Distribution, distribution, merged
 from traces.analyses.tally import Tally
 from traces.formats import xentrace
 from traces.formats.names import (
@@ -67,13 +68,17 @@ class Hypercall:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """VM exits for one reason: seconds in Xen, and apart from them those while the vCPU was descheduled."""
+    """VM exits for one reason: seconds in Xen, and apart from them those while the vCPU was descheduled.
+
+    ``latency`` is how long each was in Xen, of those that a VM entry ended.
+    """
 
     reason: int
     name: str
     count: int
     seconds: float
     descheduled_seconds: float
+    latency: Distribution = field(default_factory=Distribution)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,11 @@ class Trap:
 
 @dataclass(frozen=True, slots=True)
 class VcpuReport:
-    """What one vCPU did. ``batches`` is about calls that carry several operations, by hypercall name."""
+    """What one vCPU did. ``batches`` is about calls that carry several operations, by hypercall name.
+
+    ``latencies`` has, where there are any, "wake_to_run": from runnable after it was blocked until it ran, and
+    "exits": in Xen, from a VM exit to the entry that ended it.
+    """
 
     vcpu: int
     runstates: Mapping[str, Runstate]
@@ -97,6 +106,7 @@ class VcpuReport:
     exits: tuple[Exit, ...]
     traps: tuple[Trap, ...]
     events: Mapping[str, int]
+    latencies: Mapping[str, Distribution] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,15 +264,17 @@ def _modes(counted: Mapping[VcpuKey, Counts], infos: Mapping[int, DomainInfo]) -
 
 
 def _vcpu(number: int, counts: Counts, folded: Vcpu | None, clock: Clock, *, svm: bool) -> VcpuReport:
+    exits = _exits(folded, clock, svm=svm)
     return VcpuReport(
         vcpu=number,
         runstates=_runstates(folded, clock),
         hypercalls=_hypercalls(counts.hypercalls, counts),
         multicall_subcalls=_hypercalls(counts.subcalls, counts),
         batches={hypercall_name(nr): batches for nr, batches in sorted(counts.batches.items())},
-        exits=_exits(folded, clock, svm=svm),
+        exits=exits,
         traps=tuple(Trap(vector, trap_name(vector), count) for vector, count in sorted(counts.traps.items())),
         events={xentrace.event_name(event): count for event, count in sorted(counts.events.items())},
+        latencies=_latencies(folded, exits, clock),
     )
 
 
@@ -300,7 +312,28 @@ def _exits(vcpu: Vcpu | None, clock: Clock, *, svm: bool) -> tuple[Exit, ...]:
     if vcpu is None:
         return ()
     found = [
-        Exit(reason, exit_name(reason, svm=svm), count, clock.seconds(cycles), clock.seconds(away))
-        for reason, (count, cycles, away, _) in vcpu.exits.items()
+        Exit(
+            reason,
+            exit_name(reason, svm=svm),
+            of.count,
+            clock.seconds(of.cycles),
+            clock.seconds(of.away),
+            _distribution(of.took, clock),
+        )
+        for reason, of in vcpu.exits.items()
     ]
     return tuple(sorted(found, key=lambda exit_: (-exit_.seconds, exit_.reason)))
+
+
+def _latencies(vcpu: Vcpu | None, exits: tuple[Exit, ...], clock: Clock) -> dict[str, Distribution]:
+    if vcpu is None:
+        return {}
+    found = {
+        "wake_to_run": _distribution(vcpu.wake_to_run, clock),
+        "exits": merged(exit_.latency for exit_ in exits),
+    }
+    return {name: one for name, one in found.items() if one.count}
+
+
+def _distribution(durations: Durations, clock: Clock) -> Distribution:
+    return distribution(durations.counts, durations.longest, clock.hz)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from traces.analyses.findings import findings
+from traces.analyses.latencies import QUANTILES, Distribution
 from traces.analyses.report import DomainReport, Hypercall, Report, VcpuReport
 from traces.table import Account
 
@@ -77,12 +78,20 @@ def _vcpu(vcpu: VcpuReport) -> dict[str, Any]:
                 "count": one.count,
                 "seconds": one.seconds,
                 "descheduled_seconds": one.descheduled_seconds,
+                "latency": _latency(one.latency) if one.latency.count else None,
             }
             for one in vcpu.exits
         ],
         "traps": [{"vector": trap.vector, "name": trap.name, "count": trap.count} for trap in vcpu.traps],
         "events": dict(vcpu.events),
+        "latencies": {name: _latency(one) for name, one in vcpu.latencies.items()},
     }
+
+
+def _latency(one: Distribution) -> dict[str, float]:
+    # A dot in a key would have to be quoted in jq.
+    quantiles = {f"{name.replace('.', '_')}_s": one.quantile(share) for name, share in QUANTILES.items()}
+    return {"count": one.count, **quantiles, "max_s": one.longest}
 
 
 def _calls(calls: Iterable[Hypercall]) -> Iterable[tuple[dict[str, Any], dict[str, int]]]:
