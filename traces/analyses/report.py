@@ -151,6 +151,8 @@ class Report:
     notifications: tuple[Notification, ...]
     #: Of all domains that have one, also those that a selection left out.
     names: Mapping[int, str] = field(default_factory=dict)
+    #: As the host gives it.
+    xen_version: str | None = None
     not_recorded: tuple[str, ...] = NOT_RECORDED
 
 
@@ -210,12 +212,14 @@ class Summary:
         hz: float | None = None,
         host_hz: float | None = None,
         infos: Mapping[int, DomainInfo] | None = None,
+        xen_version: str | None = None,
     ) -> Report:
         """Close the trace and answer.
 
         hz       the clock's rate in cycles a second, if the user says so
         host_hz  the same as the capturing host gives it, used when the trace does not tell
         infos    what the host says about the domains, by domid
+        xen_version  of the host
         """
         self._fold.finish()
         clock = _clock(hz, host_hz, self._fold)
@@ -246,6 +250,7 @@ class Summary:
                 for (source, target), count in sorted(self._fold.notifications.items())
             ),
             names={domid: info.name for domid, info in (infos or {}).items() if info.name},
+            xen_version=xen_version,
         )
 
     def _grants(self) -> tuple[GrantPair, ...]:

@@ -45,6 +45,7 @@ def _capture(report: Report, account: Account) -> dict[str, Any]:
         "hz": report.clock.hz,
         "hz_source": report.clock.source,
         "hz_error": report.clock.error,
+        "xen_version": report.xen_version,
         "diagnostics": [
             {"code": one.code, "severity": one.severity, "count": one.count, "first_offset": one.first_offset}
             for one in account.diagnostics

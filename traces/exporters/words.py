@@ -7,7 +7,6 @@ from traces.analyses.report import Report
 LATENCIES = {"wake_to_run": "wake to run", "exits": "VM exit"}
 
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
-_DIGITS = 3
 
 
 def who(domid: int, report: Report) -> str:
@@ -25,11 +24,11 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
-def duration(seconds: float) -> str:
-    """Say how long something took, to three digits, in the unit that makes them readable."""
+def duration(seconds: float, digits: int = 3) -> str:
+    """Say how long something took, in the unit that makes the digits readable."""
     size, unit = next((one for one in _UNITS if seconds >= one[0]), _UNITS[-1])
     value = seconds / size
-    return f"{value:.{max(_DIGITS - len(str(int(value))), 0)}f} {unit}"
+    return f"{value:.{max(digits - len(str(int(value))), 0)}f} {unit}"
 
 
 def clock(found: Clock) -> str:

@@ -43,7 +43,9 @@ def report(source: Source, name: str, *, hz: float | None = None, capture: Sidec
         raise XentoolError(f"cannot read {name}: {error.strerror}") from error
     if capture is None:
         return summary.report(reader.account, hz=hz)
-    return summary.report(reader.account, hz=hz, host_hz=capture.hz, infos=capture.domains)
+    return summary.report(
+        reader.account, hz=hz, host_hz=capture.hz, infos=capture.domains, xen_version=capture.xen_version
+    )
 
 
 def domid_of(report: Report, text: str) -> int:

@@ -87,7 +87,7 @@ def trace(
             progress(_sample(capture.started, reader, summary, domain.domid))
     for table in reader.finish():
         summary.feed(table)
-    report = summary.report(reader.account, host_hz=info.hz, infos=known.domains)
+    report = summary.report(reader.account, host_hz=info.hz, infos=known.domains, xen_version=info.xen_version)
     report = of_classes(of_domain(report, domain.domid), selection.classes)
     return Traced(report, domain, interrupted(), ended)
 
