@@ -17,8 +17,14 @@ def ticks(top: float, most: int) -> list[float]:
     return [step * index for index in range(int(top / step * (1 + 1e-9)) + 1)]
 
 
-def decades(low: float, high: float) -> Iterator[float]:
-    """Give the powers of ten from ``low`` to ``high``, both above 0; of few, also what lies between them."""
+def decades(low: float, high: float) -> Iterator[tuple[float, bool]]:
+    """Give the powers of ten from ``low`` to ``high``, both above 0, and of few also what lies between them.
+
+    :returns: the value, and whether it is a power of ten
+    """
     factors = _STEPS[:-1] if high / low < 10**_WIDE else _STEPS[:1]
     for exponent in range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1):
-        yield from (value for factor in factors if low <= (value := factor * 10.0**exponent) <= high)
+        for factor in factors:
+            value = factor * 10.0**exponent
+            if low <= value <= high:
+                yield value, factor == 1

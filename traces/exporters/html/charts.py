@@ -77,7 +77,8 @@ def rates(layers: Sequence[Layer], columns: int, span_s: float, label: str) -> M
     for rate in ticks(top / width_s, _Y_TICKS):
         y = _PLOT_HEIGHT * (1 - rate * width_s / top)
         lines.append(_level(y, "grid"))
-        lines.append(element("text", f"{rate:,.6g}/s", y=y, class_="tick height"))
+        if rate:
+            lines.append(element("text", f"{rate:,.6g}/s", y=y, class_="height"))
     picture = _stack(layers, columns, top, span_s, "rate", height=_PLOT_HEIGHT)
     return _plot(_PLOT_HEIGHT + _AXIS_HEIGHT, label, [picture, *lines, *_time_labels(span_s, _PLOT_HEIGHT)])
 
@@ -97,9 +98,10 @@ def histogram(found: Distribution, label: str) -> Markup:
         return math.log(max(seconds, low) / low) / math.log(high / low)
 
     parts = []
-    for seconds in decades(low, high):
+    for seconds, whole in decades(low, high):
         parts.append(_upright(place(seconds), _BARS_TOP, "grid"))
-        parts.append(_label(place(seconds), _BARS_BOTTOM + 14, duration(seconds, digits=1)))
+        style = None if whole else "between"
+        parts.append(_label(place(seconds), _BARS_BOTTOM + 14, duration(seconds, digits=1), style))
     parts += [_bar(one, count, found, place) for one, count in sorted(found.counts.items())]
     for index, (name, share) in enumerate(QUANTILES.items()):
         # In turns higher and lower, since they may lie close together.
@@ -172,6 +174,6 @@ def _upright(place: float, top: float, style: str) -> Markup:
     return element("line", x1=percent(place), x2=percent(place), y1=top, y2=_BARS_BOTTOM, class_=style)
 
 
-def _label(place: float, y: int, text: str) -> Markup:
+def _label(place: float, y: int, text: str, style: str | None = None) -> Markup:
     anchor = "start" if place < _MARGIN else "end" if place > 1 - _MARGIN else "middle"
-    return element("text", text, x=percent(place), y=y, text_anchor=anchor, class_="tick")
+    return element("text", text, x=percent(place), y=y, text_anchor=anchor, class_=style)

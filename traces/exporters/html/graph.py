@@ -1,4 +1,4 @@
-"""Domains as nodes on a circle, and what passes between them as arrows with its count."""
+"""Domains as nodes, and what passes between them as arrows with its count."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,14 @@ from traces.exporters.html.svg import element
 NODES_MAX = 12
 EDGES_MAX = 36
 
-_NODE_WIDTH, _NODE_HEIGHT = 108.0, 40.0
+_NODE_WIDTH, _NODE_HEIGHT = 128.0, 40.0
 _NAME_MAX = 13
 _LOOP = 46.0
-_BEND = 0.18
+_ACROSS_MIN, _ACROSS_EACH, _FLAT = 140.0, 45.0, 0.5
+#: From so many domains on, one is in the middle.
+_HUB_MIN = 4
+_MARGIN_X, _MARGIN_Y = 110.0, 78.0
+_BEND = 0.22
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,6 @@ class Edge:
     source: int
     target: int
     count: int
-    label: str
 
 
 @dataclass(frozen=True)
@@ -43,27 +46,8 @@ def graph(edges: Sequence[Edge], names: Mapping[int, str], styles: Mapping[int, 
     :param names: of the domains, as far as they have one
     :param styles: classes of the domains that have a colour
     """
-    shown = sorted(edges, key=lambda edge: -edge.count)
-    nodes: list[int] = []
-    kept = []
-    for edge in shown[:EDGES_MAX]:
-        new = {edge.source, edge.target} - set(nodes)
-        if len(nodes) + len(new) <= NODES_MAX:
-            nodes += sorted(new)
-            kept.append(edge)
-    nodes.sort()
-    radius = 0.0 if len(nodes) == 1 else max(130.0, len(nodes) * 42.0)
-    width, height = 2 * radius + _NODE_WIDTH + 2 * _LOOP, (2 * radius if len(nodes) > 2 else 0) + 190.0
-    centre = _Point(width / 2, height / 2)
-    turn = 2 * math.pi / len(nodes)
-    # Two nodes side by side; more from the top on.
-    first = math.pi if len(nodes) == 2 else -math.pi / 2
-    places = {
-        domid: _Point(
-            centre.x + radius * math.cos(first + index * turn), centre.y + radius * math.sin(first + index * turn)
-        )
-        for index, domid in enumerate(nodes)
-    }
+    kept, nodes = _busiest(edges)
+    places, centre = _places(kept, nodes)
     most = max(edge.count for edge in kept)
     arrows = [_edge(edge, places, centre, most) for edge in kept]
     boxes = [_node(domid, names, styles.get(domid, "rest"), places[domid]) for domid in nodes]
@@ -73,10 +57,38 @@ def graph(edges: Sequence[Edge], names: Mapping[int, str], styles: Mapping[int, 
         *boxes,
         *(text for _, text in arrows),
         class_="graph",
-        viewBox=f"0 0 {width:g} {height:g}",
+        viewBox=f"0 0 {2 * centre.x:g} {2 * centre.y:g}",
         role="img",
         aria_label=label,
     )
+
+
+def _busiest(edges: Sequence[Edge]) -> tuple[list[Edge], list[int]]:
+    kept: list[Edge] = []
+    nodes: set[int] = set()
+    for edge in sorted(edges, key=lambda edge: -edge.count)[:EDGES_MAX]:
+        if len(nodes | {edge.source, edge.target}) <= NODES_MAX:
+            nodes |= {edge.source, edge.target}
+            kept.append(edge)
+    return kept, sorted(nodes)
+
+
+def _places(edges: Sequence[Edge], nodes: Sequence[int]) -> tuple[dict[int, _Point], _Point]:
+    # All on an ellipse, since pages are wider than high; of many the one with most neighbours, dom0, in its middle.
+    hub = max(nodes, key=lambda domid: sum(domid in (edge.source, edge.target) for edge in edges))
+    ring = [domid for domid in nodes if domid != hub] if len(nodes) >= _HUB_MIN else list(nodes)
+    across = 0.0 if len(ring) == 1 else max(_ACROSS_MIN, len(ring) * _ACROSS_EACH)
+    down = across * _FLAT if len(ring) > 2 else 0.0
+    centre = _Point(across + _MARGIN_X, down + _MARGIN_Y)
+    # Two lie side by side; more begin at the top.
+    turn, first = 2 * math.pi / len(ring), math.pi if len(ring) == 2 else -math.pi / 2
+    places = {
+        domid: _Point(
+            centre.x + across * math.cos(first + index * turn), centre.y + down * math.sin(first + index * turn)
+        )
+        for index, domid in enumerate(ring)
+    }
+    return {hub: centre} | places, centre
 
 
 def _node(domid: int, names: Mapping[int, str], style: str, at: _Point) -> Markup:
@@ -93,7 +105,7 @@ def _node(domid: int, names: Mapping[int, str], style: str, at: _Point) -> Marku
     )
     texts = [element("text", short, x=at.x, y=at.y + (0 if domid in names else 5), text_anchor="middle", class_="name")]
     if domid in names:
-        texts.append(element("text", f"d{domid}", x=at.x, y=at.y + 14, text_anchor="middle", class_="tick"))
+        texts.append(element("text", f"d{domid}", x=at.x, y=at.y + 14, text_anchor="middle"))
     return element("g", element("title", name), box, *texts, data_domid=domid)
 
 
@@ -108,7 +120,7 @@ def _edge(edge: Edge, places: Mapping[int, _Point], centre: _Point, most: int) -
         start, tip = _border(begin, bend), _border(end, bend)
         path = f"M{start.x:.1f} {start.y:.1f}Q{bend.x:.1f} {bend.y:.1f} {tip.x:.1f} {tip.y:.1f}"
         middle = _Point((start.x + 2 * bend.x + tip.x) / 4, (start.y + 2 * bend.y + tip.y) / 4)
-    thick = 1.2 + 2.3 * math.log1p(edge.count) / math.log1p(most)
+    thick = 1.2 + 1.6 * math.log1p(edge.count) / math.log1p(most)
     line = element(
         "path",
         d=path,
@@ -119,7 +131,7 @@ def _edge(edge: Edge, places: Mapping[int, _Point], centre: _Point, most: int) -
         data_to=edge.target,
         data_count=edge.count,
     )
-    return line, element("text", edge.label, x=middle.x, y=middle.y + 4, text_anchor="middle", class_="count")
+    return line, element("text", f"{edge.count:,}", x=middle.x, y=middle.y + 4, text_anchor="middle", class_="count")
 
 
 def _border(node: _Point, outside: _Point) -> _Point:
@@ -131,7 +143,7 @@ def _border(node: _Point, outside: _Point) -> _Point:
 
 def _loop(node: _Point, centre: _Point) -> tuple[str, _Point]:
     # Above the upper nodes, below the lower ones.
-    up = -1 if node.y <= centre.y else 1
+    up = -1 if node.y < centre.y + 1 else 1
     y = node.y + up * (_NODE_HEIGHT / 2 + 3)
     far = y + up * _LOOP
     return (

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from traces.analyses.findings import Finding, findings
+from traces.analyses import totals
+from traces.analyses.findings import findings
 from traces.analyses.intervals import STATES
 from traces.analyses.latencies import QUANTILES, merged
 from traces.analyses.report import DomainReport, Report, VcpuReport
@@ -19,7 +20,11 @@ from traces.table import IDLE_DOMID, UNKNOWN_DOMID
 
 #: A page that draws more than this says so; the report itself has all.
 DOMAINS_MAX, VCPUS_MAX, PCPUS_MAX = 16, 64, 128
+#: Of one rule: those in sight, and those on the page at all.
+FINDINGS_SHOWN, FINDINGS_MAX = 6, 100
 
+#: So many domains have room side by side in half a page.
+_NARROW_NODES = 4
 _LATENCY_NOTES = {
     "wake_to_run": (
         "From waking until running",
@@ -37,6 +42,16 @@ class Fact:
     value: str
     remark: str = ""
     alarm: bool = False
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What one rule of the findings found: sentences, first some and then the rest; ``missing`` had no room."""
+
+    name: str
+    shown: Sequence[str]
+    folded: Sequence[str]
+    missing: int
 
 
 @dataclass(frozen=True)
@@ -73,6 +88,7 @@ class Figure:
     title: str
     remark: str
     chart: Markup
+    wide: bool = True
     legend: Sequence[Legend] = ()
     facts: Sequence[Fact] = ()
 
@@ -95,7 +111,7 @@ class Page:
 
     title: str
     facts: Sequence[Fact]
-    findings: Sequence[Finding]
+    findings: Sequence[Rule]
     timeline: Sequence[Group]
     states: Sequence[Legend]
     occupants: Sequence[Legend]
@@ -149,7 +165,7 @@ def page(report: Report, choice: Choice, course: Course, title: str) -> Page:
     return Page(
         title=title,
         facts=_facts(report),
-        findings=findings(report),
+        findings=_findings(report),
         timeline=_timeline(report, choice, course, styles),
         states=states,
         occupants=_occupants(report, course, styles),
@@ -171,7 +187,7 @@ def _facts(report: Report) -> list[Fact]:
         share = account.lost_records / (account.lost_records + account.records)
         lost = Fact("Lost", f"{account.lost_records:,} records", f"{share:.1%} of all", alarm=True)
     facts = [
-        Fact("Span", f"{report.span_s:.2f} s", f"on {plural(len(account.pcpus), 'pCPU')}"),
+        Fact("Span", duration(report.span_s), f"on {plural(len(account.pcpus), 'pCPU')}"),
         Fact("Records", f"{account.records:,}", f"{account.bytes / 1e6:.1f} MB"),
         lost,
         Fact("Clock", rate, source.removesuffix(")")),
@@ -182,6 +198,16 @@ def _facts(report: Report) -> list[Fact]:
     if report.xen_version:
         facts.append(Fact("Xen", report.xen_version))
     return facts
+
+
+def _findings(report: Report) -> list[Rule]:
+    by_rule: dict[str, list[str]] = {}
+    for one in findings(report):
+        by_rule.setdefault(one.rule.replace("_", " "), []).append(one.text)
+    return [
+        Rule(name, of[:FINDINGS_SHOWN], of[FINDINGS_SHOWN:FINDINGS_MAX], max(len(of) - FINDINGS_MAX, 0))
+        for name, of in by_rule.items()
+    ]
 
 
 def _timeline(report: Report, choice: Choice, course: Course, styles: Mapping[int, str]) -> list[Group]:
@@ -195,12 +221,12 @@ def _timeline(report: Report, choice: Choice, course: Course, styles: Mapping[in
         if rows:
             groups.append(Group(who(domain.domid, report), rows))
     names = [*(who(domid, report) for domid in styles), "other domains", "lost records"]
-    rows = []
+    rows, idle = [], totals.idle(report)
     for pcpu, shares in course.pcpus.items():
         layers = charts.share_layers(names, [*styles.values(), "rest", "lost"], shares, report.span_s)
-        busy = sum(layer.total for layer in layers) / report.span_s if report.span_s else 0.0
         chart = charts.share_row(layers, shares.shape[1], report.span_s, f"who ran on pCPU {pcpu} over time")
-        rows.append(Row(f"pCPU {pcpu}", chart, f"{busy:.0%} busy", {"pcpu": pcpu}))
+        remark = f"{1 - idle[pcpu]:.0%} busy" if pcpu in idle else ""
+        rows.append(Row(f"pCPU {pcpu}", chart, remark, {"pcpu": pcpu}))
     return [*groups, Group("Who runs on the pCPUs", rows)] if rows else groups
 
 
@@ -235,7 +261,7 @@ def _domain(domain: DomainReport, report: Report, course: Course) -> Domain:
         if found.count:
             facts = [Fact(what, duration(found.quantile(share))) for what, share in QUANTILES.items()]
             facts += [Fact("max", duration(found.longest)), Fact("count", f"{found.count:,}")]
-            latencies.append(Figure(title, remark, charts.histogram(found, title), facts=facts))
+            latencies.append(Figure(title, remark, charts.histogram(found, title), wide=False, facts=facts))
     remark = f"domid {domain.domid}, {domain.mode}, {plural(len(domain.vcpus), 'vCPU')}"
     return Domain(
         domain.domid,
@@ -252,19 +278,23 @@ def _rates(title: str, series: Series, span_s: float) -> Figure:
     columns = series.counts.shape[1]
     chart = charts.rates(layers, columns, span_s, f"{title} over time")
     legend = [Legend(layer.style, layer.name, layer.total) for layer in layers]
-    return Figure(f"{title} over time", f"a column is {duration(span_s / columns)}", chart, legend)
+    return Figure(f"{title} over time", f"a column is {duration(span_s / columns)}", chart, legend=legend)
 
 
 def _graphs(report: Report, styles: Mapping[int, str]) -> list[Figure]:
+    grants = [Edge(one.mapper, one.granter, one.maps) for one in report.grants if one.maps]
+    notes = [Edge(one.source, one.target, one.count) for one in report.notifications]
+    kinds = (
+        ("Grants", "An arrow goes from who maps to whose pages they are; with it, how often.", grants),
+        (
+            "Notifications",
+            "Inferred: event_channel_op calls right after which the other side woke up. Xen records no channels.",
+            notes,
+        ),
+    )
     found = []
-    grants = [Edge(one.mapper, one.granter, one.maps, f"{one.maps:,}") for one in report.grants if one.maps]
-    if grants:
-        remark = "An arrow goes from who maps to whose pages they are; with it, how often."
-        chart = graph(grants, report.names, styles, "grants mapped between domains")
-        found.append(Figure("Grants", remark, chart))
-    notes = [Edge(one.source, one.target, one.count, f"{one.count:,}") for one in report.notifications]
-    if notes:
-        remark = "Inferred: event_channel_op calls right after which the other side woke up. Xen records no channels."
-        chart = graph(notes, report.names, styles, "notifications between domains")
-        found.append(Figure("Notifications", remark, chart))
+    for title, remark, edges in kinds:
+        if edges:
+            wide = len({end for edge in edges for end in (edge.source, edge.target)}) > _NARROW_NODES
+            found.append(Figure(title, remark, graph(edges, report.names, styles, title), wide=wide))
     return found

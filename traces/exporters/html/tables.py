@@ -12,6 +12,8 @@ from traces.exporters.words import LATENCIES, duration, plural, rate, who
 ROWS_MAX = 200
 #: With more vCPUs than this, hypercalls are shown as totals only.
 _VCPU_COLUMNS = 4
+#: So many columns have room in half a page.
+_NARROW_MAX = 6
 
 
 @dataclass(frozen=True)
@@ -32,86 +34,45 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     missing: int = 0
 
+    @property
+    def wide(self) -> bool:
+        """Whether it needs the page's whole width."""
+        words = any(cell.text for row in self.rows for cell in row[1:] if cell.value is None)
+        return len(self.columns) > _NARROW_MAX or words
+
 
 def of_domain(domain: DomainReport, span_s: float) -> list[Table]:
     """Give all tables about one domain that have something to say."""
-    return list(
-        filter(
-            None,
-            (
-                _calls("Hypercalls", domain, [vcpu.hypercalls for vcpu in domain.vcpus], span_s),
-                _calls(_multicalls(domain), domain, [vcpu.multicall_subcalls for vcpu in domain.vcpus], span_s),
-                _exits(domain, span_s),
-                _runstates(domain),
-                _latencies(domain),
-                _page_tables(domain, span_s),
-                _traps(domain, span_s),
-            ),
-        )
+    found = (
+        _runstates(domain),
+        _latencies(domain),
+        _calls("Hypercalls", domain, [vcpu.hypercalls for vcpu in domain.vcpus], span_s),
+        _calls(_multicalls(domain), domain, [vcpu.multicall_subcalls for vcpu in domain.vcpus], span_s),
+        _exits(domain, span_s),
+        _page_tables(domain, span_s),
+        _traps(domain, span_s),
     )
+    return [one for one in found if one]
 
 
 def of_host(report: Report) -> list[Table]:
-    """Give the tables about pCPUs and about what passes between domains."""
-    span_s = report.span_s
-    return list(
-        filter(
-            None,
-            (
-                _table(
-                    "pCPUs",
-                    ("", "busy", "idle"),
-                    (
-                        [Cell(str(pcpu)), _bar(1 - idle, 1.0), _share(1 - idle), _share(idle)]
-                        for pcpu, idle in totals.idle(report).items()
-                    ),
-                ),
-                _table(
-                    "Grants",
-                    ("maps", "unmaps", "maps per s"),
-                    (
-                        [
-                            Cell(f"{who(pair.mapper, report)} maps pages of {who(pair.granter, report)}"),
-                            _count(pair.maps),
-                            _count(pair.unmaps),
-                            _rate(pair.maps, span_s),
-                        ]
-                        for pair in sorted(report.grants, key=lambda pair: -pair.maps)
-                    ),
-                ),
-                _table(
-                    "Notifications (inferred)",
-                    ("count", "per s"),
-                    (
-                        [
-                            Cell(f"{who(one.source, report)} → {who(one.target, report)}"),
-                            _count(one.count),
-                            _rate(one.count, span_s),
-                        ]
-                        for one in sorted(report.notifications, key=lambda one: -one.count)
-                    ),
-                ),
-            ),
-        )
-    )
+    """Give the tables about what passes between domains, and about pCPUs."""
+    return [one for one in (_grants(report), _notifications(report), _pcpus(report)) if one]
 
 
 def damage(report: Report) -> Table | None:
     """Give the table of what is wrong with the file."""
-    return _table(
-        "Damage",
-        ("count", "severity", "first at byte"),
-        (
-            [
-                Cell(one.code.replace("_", " ")),
-                _count(one.count),
-                Cell(one.severity.replace("_", " ")),
-                _count(one.first_offset),
-            ]
-            for one in report.account.diagnostics
-            if one.severity != "info"
-        ),
+    rows = (
+        [
+            Cell(one.code.replace("_", " ")),
+            _count(one.count),
+            Cell(one.severity.replace("_", " ")),
+            _count(one.first_offset),
+        ]
+        for one in report.account.diagnostics
+        if one.severity != "info"
     )
+    return _table("Damage", ("count", "severity", "first at byte"), rows)
 
 
 def _calls(title: str, domain: DomainReport, calls: Sequence[Sequence[Hypercall]], span_s: float) -> Table | None:
@@ -187,26 +148,54 @@ def _latencies(domain: DomainReport) -> Table | None:
 
 
 def _page_tables(domain: DomainReport, span_s: float) -> Table | None:
-    return _table(
-        "Page tables",
-        ("count", "per s", "a call"),
-        (
-            [
-                Cell(work.what),
-                _count(work.count),
-                _rate(work.count, span_s),
-                Cell(f"{work.per_call:.1f}", work.per_call) if work.per_call else Cell(""),
-            ]
-            for work in totals.page_tables(domain.vcpus)
-        ),
+    rows = (
+        [
+            Cell(work.what),
+            _count(work.count),
+            _rate(work.count, span_s),
+            Cell(f"{work.per_call:.1f}", work.per_call) if work.per_call else Cell(""),
+        ]
+        for work in totals.page_tables(domain.vcpus)
     )
+    return _table("Page tables", ("count", "per s", "a call"), rows)
 
 
 def _traps(domain: DomainReport, span_s: float) -> Table | None:
-    found = totals.traps(domain.vcpus)
-    return _table(
-        "Traps", ("count", "per s"), ([Cell(one.name), _count(one.count), _rate(one.count, span_s)] for one in found)
+    rows = ([Cell(one.name), _count(one.count), _rate(one.count, span_s)] for one in totals.traps(domain.vcpus))
+    return _table("Traps", ("count", "per s"), rows)
+
+
+def _grants(report: Report) -> Table | None:
+    rows = (
+        [
+            Cell(f"{who(pair.mapper, report)} maps pages of {who(pair.granter, report)}"),
+            _count(pair.maps),
+            _count(pair.unmaps),
+            _rate(pair.maps, report.span_s),
+        ]
+        for pair in sorted(report.grants, key=lambda pair: -pair.maps)
     )
+    return _table("Grants", ("maps", "unmaps", "maps per s"), rows)
+
+
+def _notifications(report: Report) -> Table | None:
+    rows = (
+        [
+            Cell(f"{who(one.source, report)} → {who(one.target, report)}"),
+            _count(one.count),
+            _rate(one.count, report.span_s),
+        ]
+        for one in sorted(report.notifications, key=lambda one: -one.count)
+    )
+    return _table("Notifications (inferred)", ("count", "per s"), rows)
+
+
+def _pcpus(report: Report) -> Table | None:
+    rows = (
+        [Cell(str(pcpu)), _bar(1 - idle, 1.0), _share(1 - idle), _share(idle)]
+        for pcpu, idle in totals.idle(report).items()
+    )
+    return _table("pCPUs", ("", "busy", "idle"), rows)
 
 
 def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Table | None:
