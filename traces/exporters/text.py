@@ -12,7 +12,7 @@ from traces.analyses import totals
 from traces.analyses.findings import findings
 from traces.analyses.latencies import QUANTILES
 from traces.analyses.report import RUNSTATE_NAMES, DomainReport, Hypercall, Report, VcpuReport
-from traces.exporters.words import LATENCIES, clock, duration, plural, rate, who
+from traces.exporters.words import LATENCIES, clock_rate, clock_source, duration, plural, rate, who
 from traces.table import IDLE_DOMID, UNKNOWN_DOMID
 
 #: With more vCPUs than this, hypercalls are shown as totals only.
@@ -41,7 +41,7 @@ def _heading(report: Report) -> Text:
         f"{account.records:,} records",
         f"{account.bytes / 1e6:.1f} MB",
         plural(len(account.pcpus), "pCPU"),
-        f"clock {clock(report.clock)}",
+        f"clock {clock_rate(report.clock)} ({clock_source(report.clock)})",
     )
     text = Text(", ".join(parts))
     if account.lost_records:

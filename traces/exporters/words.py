@@ -31,12 +31,16 @@ def duration(seconds: float, digits: int = 3) -> str:
     return f"{value:.{max(digits - len(str(int(value))), 0)}f} {unit}"
 
 
-def clock(found: Clock) -> str:
-    """Say how fast the clock ticks, and who says so."""
-    source = {
-        "trace": f"±{found.error or 0:.3%}, found in the trace",
+def clock_rate(clock: Clock) -> str:
+    """Say how fast the clock ticks."""
+    return f"{clock.hz / 1e9:.4f} GHz"
+
+
+def clock_source(clock: Clock) -> str:
+    """Say who says so, and with which error."""
+    return {
+        "trace": f"±{clock.error or 0:.3%}, found in the trace",
         "option": "as given",
         "host": "as the host says",
         "default": "assumed: the trace does not tell",
-    }[found.source]
-    return f"{found.hz / 1e9:.4f} GHz ({source})"
+    }[clock.source]

@@ -13,8 +13,9 @@ from typing import BinaryIO
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from traces.analyses.report import Report
+from traces.exporters.html.choice import choose
 from traces.exporters.html.course import read
-from traces.exporters.html.page import choose, page
+from traces.exporters.html.page import page
 from traces.table import EventTable
 
 
@@ -25,7 +26,7 @@ def write(tables: Iterable[EventTable], report: Report, output: BinaryIO, title:
     :param title: what the trace is called
     """
     choice = choose(report)
-    course = read(tables, report, choice.domains, choice.vcpus, choice.pcpus)
+    course = read(tables, report, choice)
     style, script = _file("page.css"), _file("page.js")
     environment = Environment(
         loader=PackageLoader("traces.exporters.html"),

@@ -10,8 +10,9 @@ from traces.analyses import timeseries, totals
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import STATES, Interval, Intervals
 from traces.analyses.occupancy import Occupancy, Stretch
-from traces.analyses.report import DomainReport, Report
+from traces.analyses.report import Report
 from traces.analyses.timeseries import Columns, Occurrences, Shares
+from traces.exporters.html.choice import Choice
 from traces.exporters.rows import pieces
 from traces.table import IDLE_DOMID, UNKNOWN_DOMID, EventTable
 
@@ -46,48 +47,35 @@ class Course:
     exits: dict[int, Series]
 
 
-def read(
-    tables: Iterable[EventTable],
-    report: Report,
-    domains: Sequence[DomainReport],
-    vcpus: Sequence[tuple[int, int]],
-    pcpus: Sequence[int],
-) -> Course:
+def read(tables: Iterable[EventTable], report: Report, choice: Choice) -> Course:
     """Read a trace again.
 
     :param report: on the same trace
-    :param domains: to draw; the first ``COLOURS`` have one
-    :param vcpus: (domid, vcpu) of the rows to draw
-    :param pcpus: those to draw
+    :param choice: of what to draw; its first ``COLOURS`` domains have a colour
     """
-    course = _Reader(report, domains, vcpus, pcpus)
+    reader = _Reader(report, choice)
     for table in tables:
         for piece in pieces(table, _PIECE):
-            course.feed(piece)
-    return course.finish()
+            reader.feed(piece)
+    return reader.finish()
 
 
 class _Reader:
-    def __init__(
-        self,
-        report: Report,
-        domains: Sequence[DomainReport],
-        vcpus: Sequence[tuple[int, int]],
-        pcpus: Sequence[int],
-    ) -> None:
+    def __init__(self, report: Report, choice: Choice) -> None:
         cycles = report.span_s * report.clock.hz
-        rows = max(len(vcpus) + len(pcpus), 1)
+        rows = max(len(choice.vcpus) + len(choice.pcpus), 1)
         columns = Columns(min(max(_COLUMNS_OF_ALL // rows, _COLUMNS_MIN), _COLUMNS_MAX), cycles)
         self._elapsed, self._intervals, self._occupancy = Elapsed(), Intervals(), Occupancy()
-        self._vcpus = {who: row for row, who in enumerate(vcpus)}
-        self._pcpus = {pcpu: row for row, pcpu in enumerate(pcpus)}
-        self._colours = {domain.domid: colour for colour, domain in enumerate(domains[:COLOURS])}
+        self._vcpus = {who: row for row, who in enumerate(choice.vcpus)}
+        self._pcpus = {pcpu: row for row, pcpu in enumerate(choice.pcpus)}
+        self._colours = {domain.domid: colour for colour, domain in enumerate(choice.domains[:COLOURS])}
         self._others = len(self._colours)
-        self._runstates = Shares(len(vcpus), len(STATES), columns)
-        self._running = Shares(len(pcpus), self._others + 2, columns)
-        calls = {one.domid: totals.calls(vcpu.hypercalls for vcpu in one.vcpus)[:COLOURS] for one in domains}
+        self._runstates = Shares(len(choice.vcpus), len(STATES), columns)
+        self._running = Shares(len(choice.pcpus), self._others + 2, columns)
+        calls = {one.domid: totals.calls(vcpu.hypercalls for vcpu in one.vcpus)[:COLOURS] for one in choice.domains}
         exits = {
-            one.domid: sorted(totals.exits(one.vcpus), key=lambda exit_: -exit_.count)[:COLOURS] for one in domains
+            one.domid: sorted(totals.exits(one.vcpus), key=lambda exit_: -exit_.count)[:COLOURS]
+            for one in choice.domains
         }
         bins = Columns(RATE_COLUMNS, cycles)
         self._hypercalls = Occurrences({domid: [call.nr for call in of] for domid, of in calls.items()}, bins)

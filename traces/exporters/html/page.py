@@ -1,9 +1,9 @@
-"""What a page shows, ready for its template: all of it text, numbers and safe markup."""
+"""A page from a report and the course of its trace."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 
-from markupsafe import Markup
+import numpy as np
+from numpy.typing import NDArray
 
 from traces.analyses import totals
 from traces.analyses.findings import findings
@@ -11,15 +11,12 @@ from traces.analyses.intervals import STATES
 from traces.analyses.latencies import QUANTILES, merged
 from traces.analyses.report import DomainReport, Report, VcpuReport
 from traces.exporters.html import charts, tables
-from traces.exporters.html.charts import Layer
+from traces.exporters.html.choice import Choice
 from traces.exporters.html.course import COLOURS, Course, Series
 from traces.exporters.html.graph import Edge, graph
-from traces.exporters.html.tables import Table
-from traces.exporters.words import clock, duration, plural, who
-from traces.table import IDLE_DOMID, UNKNOWN_DOMID
+from traces.exporters.html.model import Domain, Fact, Figure, Group, Legend, Page, Row, Rule
+from traces.exporters.words import clock_rate, clock_source, duration, plural, who
 
-#: A page that draws more than this says so; the report itself has all.
-DOMAINS_MAX, VCPUS_MAX, PCPUS_MAX = 16, 64, 128
 #: Of one rule: those in sight, and those on the page at all.
 FINDINGS_SHOWN, FINDINGS_MAX = 6, 100
 
@@ -34,141 +31,19 @@ _LATENCY_NOTES = {
 }
 
 
-@dataclass(frozen=True)
-class Fact:
-    """A fact of the heading; ``alarm`` draws the eye."""
-
-    name: str
-    value: str
-    remark: str = ""
-    alarm: bool = False
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What one rule of the findings found: sentences, first some and then the rest; ``missing`` had no room."""
-
-    name: str
-    shown: Sequence[str]
-    folded: Sequence[str]
-    missing: int
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of the timeline: shares of states, or of domains."""
-
-    name: str
-    chart: Markup
-    remark: str
-    data: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class Group:
-    """Rows of the timeline that belong together."""
-
-    name: str
-    rows: Sequence[Row]
-
-
-@dataclass(frozen=True)
-class Legend:
-    """A style and what it means."""
-
-    style: str
-    name: str
-    count: float | None = None
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A chart with its title, a remark, and its legend or its quantiles."""
-
-    title: str
-    remark: str
-    chart: Markup
-    wide: bool = True
-    legend: Sequence[Legend] = ()
-    facts: Sequence[Fact] = ()
-
-
-@dataclass(frozen=True)
-class Domain:
-    """All about one domain."""
-
-    domid: int
-    name: str
-    remark: str
-    rates: Sequence[Figure]
-    latencies: Sequence[Figure]
-    tables: Sequence[Table]
-
-
-@dataclass(frozen=True)
-class Page:
-    """Everything."""
-
-    title: str
-    facts: Sequence[Fact]
-    findings: Sequence[Rule]
-    timeline: Sequence[Group]
-    states: Sequence[Legend]
-    occupants: Sequence[Legend]
-    axis: Markup
-    domains: Sequence[Domain]
-    graphs: Sequence[Figure]
-    tables: Sequence[Table]
-    damage: Table | None
-    missing: Sequence[str]
-    not_recorded: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What of a report a page draws: the busiest domains, in order of their numbers, and the first of their vCPUs."""
-
-    domains: Sequence[DomainReport]
-    vcpus: Sequence[tuple[int, int]]
-    pcpus: Sequence[int]
-    missing: Sequence[str]
-
-
-def choose(report: Report) -> Choice:
-    """Choose what to draw."""
-    real = [one for one in report.domains if one.domid not in (IDLE_DOMID, UNKNOWN_DOMID)]
-    busiest = sorted(real, key=lambda one: -sum(sum(vcpu.events.values()) for vcpu in one.vcpus))[:DOMAINS_MAX]
-    domains = sorted(busiest, key=lambda one: one.domid)
-    timed = {one.domid: [vcpu for vcpu in one.vcpus if vcpu.runstates] for one in domains}
-    vcpus = [(domid, vcpu.vcpu) for domid, of in timed.items() for vcpu in of[:VCPUS_MAX]]
-    whole_host = any(one.domid == IDLE_DOMID for one in report.domains)
-    pcpus = report.account.pcpus[:PCPUS_MAX] if whole_host else []
-    missing = []
-    if len(real) > len(domains):
-        missing.append(f"only the {DOMAINS_MAX} busiest of {len(real):,} domains")
-    if any(len(of) > VCPUS_MAX for of in timed.values()):
-        missing.append(f"only the first {VCPUS_MAX} vCPUs of a domain in the timeline")
-    if whole_host and len(report.account.pcpus) > PCPUS_MAX:
-        missing.append(f"only the first {PCPUS_MAX} of {len(report.account.pcpus):,} pCPUs")
-    return Choice(domains, vcpus, pcpus, missing)
-
-
 def page(report: Report, choice: Choice, course: Course, title: str) -> Page:
     """Put a page together.
 
     :param title: what the trace is called
     """
     styles = {one.domid: f"s{colour}" for colour, one in enumerate(choice.domains[:COLOURS])}
-    states = [
-        Legend(name, name) for row, name in enumerate(STATES) if any(of[row].any() for of in course.runstates.values())
-    ]
     return Page(
         title=title,
         facts=_facts(report),
         findings=_findings(report),
         timeline=_timeline(report, choice, course, styles),
-        states=states,
-        occupants=_occupants(report, course, styles),
+        states=_legend(STATES, STATES, course.runstates.values()),
+        occupants=_legend(*_occupants(report, styles), course.pcpus.values()),
         axis=charts.time_axis(report.span_s),
         domains=[_domain(one, report, course) for one in choice.domains],
         graphs=_graphs(report, styles),
@@ -181,7 +56,6 @@ def page(report: Report, choice: Choice, course: Course, title: str) -> Page:
 
 def _facts(report: Report) -> list[Fact]:
     account = report.account
-    rate, _, source = clock(report.clock).partition(" (")
     lost = Fact("Lost", "none")
     if account.lost_records:
         share = account.lost_records / (account.lost_records + account.records)
@@ -190,7 +64,7 @@ def _facts(report: Report) -> list[Fact]:
         Fact("Span", duration(report.span_s), f"on {plural(len(account.pcpus), 'pCPU')}"),
         Fact("Records", f"{account.records:,}", f"{account.bytes / 1e6:.1f} MB"),
         lost,
-        Fact("Clock", rate, source.removesuffix(")")),
+        Fact("Clock", clock_rate(report.clock), clock_source(report.clock)),
     ]
     if account.skipped_bytes:
         share = account.skipped_bytes / account.bytes
@@ -220,10 +94,10 @@ def _timeline(report: Report, choice: Choice, course: Course, styles: Mapping[in
         ]
         if rows:
             groups.append(Group(who(domain.domid, report), rows))
-    names = [*(who(domid, report) for domid in styles), "other domains", "lost records"]
+    names, kinds = _occupants(report, styles)
     rows, idle = [], totals.idle(report)
     for pcpu, shares in course.pcpus.items():
-        layers = charts.share_layers(names, [*styles.values(), "rest", "lost"], shares, report.span_s)
+        layers = charts.share_layers(names, kinds, shares, report.span_s)
         chart = charts.share_row(layers, shares.shape[1], report.span_s, f"who ran on pCPU {pcpu} over time")
         remark = f"{1 - idle[pcpu]:.0%} busy" if pcpu in idle else ""
         rows.append(Row(f"pCPU {pcpu}", chart, remark, {"pcpu": pcpu}))
@@ -240,14 +114,16 @@ def _vcpu_row(domain: DomainReport, vcpu: VcpuReport, course: Course, span_s: fl
     )
 
 
-def _occupants(report: Report, course: Course, styles: Mapping[int, str]) -> list[Legend]:
+def _occupants(report: Report, styles: Mapping[int, str]) -> tuple[list[str], list[str]]:
+    # Names and styles of the rows of ``Course.pcpus``.
     names = [*(who(domid, report) for domid in styles), "other domains", "lost records"]
-    kinds = zip([*styles.values(), "rest", "lost"], names, strict=True)
-    return [
-        Legend(style, name)
-        for row, (style, name) in enumerate(kinds)
-        if any(shares[row].any() for shares in course.pcpus.values())
-    ]
+    return names, [*styles.values(), "rest", "lost"]
+
+
+def _legend(names: Sequence[str], styles: Sequence[str], drawn: Iterable[NDArray[np.float64]]) -> list[Legend]:
+    seen = {row for shares in drawn for row in np.flatnonzero(shares.any(axis=1)).tolist()}
+    kinds = enumerate(zip(names, styles, strict=True))
+    return [Legend(style, name) for row, (name, style) in kinds if row in seen]
 
 
 def _domain(domain: DomainReport, report: Report, course: Course) -> Domain:
@@ -274,7 +150,7 @@ def _domain(domain: DomainReport, report: Report, course: Course) -> Domain:
 
 
 def _rates(title: str, series: Series, span_s: float) -> Figure:
-    layers: list[Layer] = charts.count_layers(series)
+    layers = charts.count_layers(series)
     columns = series.counts.shape[1]
     chart = charts.rates(layers, columns, span_s, f"{title} over time")
     legend = [Legend(layer.style, layer.name, layer.total) for layer in layers]
