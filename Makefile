@@ -11,7 +11,7 @@ PACKAGES := \
 	mmdebstrap uidmap debian-archive-keyring e2fsprogs \
 	openssh-client iproute2 \
 	xen-utils-4.17 libxen-dev vagrant chromium
-# python, the compiled core | the lab's machine | its image | its control | oracles of the tests
+# python, the compiled core | the lab's machine | its image | its control | oracles and browser of the tests
 
 COMPILED := $(wildcard traces/*/*.pyx)
 

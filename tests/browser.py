@@ -5,6 +5,7 @@ Ref: https://chromedevtools.github.io/devtools-protocol
 
 import json
 import os
+import select
 import subprocess
 import tempfile
 from base64 import b64decode
@@ -12,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+#: Seconds for any answer.
+_PATIENCE = 60
 # Without these Chromium looks for updates and its maker's hosts.
 _QUIET = (
     "--no-first-run",
@@ -92,10 +95,13 @@ class Browser:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    def screenshot(self) -> bytes:
-        """Give a PNG of the whole page."""
-        answer = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
-        return b64decode(answer["data"])
+    def screenshot(self, selector: str) -> bytes:
+        """Give a PNG of the first element that a selector finds."""
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        x, y, right, _, _, bottom, *_ = self.call("DOM.getBoxModel", nodeId=node)["model"]["border"]
+        clip = {"x": x, "y": y, "width": right - x, "height": bottom - y, "scale": 1}
+        return b64decode(self.call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)["data"])
 
     def call(self, method: str, **parameters: object) -> dict[str, Any]:
         """Give the answer to one command."""
@@ -114,6 +120,7 @@ class Browser:
 
     def _receive(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
+            assert select.select([self._in], [], [], _PATIENCE)[0], "Chromium does not answer"
             data = os.read(self._in, 1 << 20)
             assert data, "Chromium has ended"
             self._rest += data
