@@ -20,7 +20,8 @@ step lab up --name "$lab"
 step lab guest start domU --workload mixed --name "$lab"
 step trace domU --host "lab:$lab" --duration 10 --output "$folder/domU.xentrace"
 step export "$folder/domU.xentrace" --format perfetto --output "$folder/domU.perfetto-trace"
+step report "$folder/domU.xentrace" --html "$folder/domU.html"
 step lab down --name "$lab"
 
-printf '\nKept in %s/: domU.xentrace (xentool report, xenalyze) and domU.perfetto-trace (ui.perfetto.dev).\n' "$folder"
+printf '\nKept in %s/: domU.html (a browser), domU.perfetto-trace (ui.perfetto.dev), domU.xentrace (xentool report, xenalyze).\n' "$folder"
 printf 'To look around in a lab of your own: xentool lab up; xentool lab guest start domU; xentool lab shell\n'

@@ -40,6 +40,7 @@ def test_one_wheel_for_every_python(wheel: Path) -> None:
 def test_all_of_it_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"xentool", "pvdrivers", "traces"}
+    assert {f"traces/exporters/html/templates/page.{kind}" for kind in ("html", "css", "js")} <= set(names)
     assert {"xentool/tools/capture.sh", "xentool/py.typed", "traces/decode/tokenize.pyi"} <= set(names)
     compiled = {name for name in names if name.endswith(".so")}
     assert compiled == {f"traces/{name}.abi3.so" for name in ("decode/tokenize", "analyses/fold", "analyses/lane")}

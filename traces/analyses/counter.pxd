@@ -1,4 +1,4 @@
-"""A hash table from 64-bit keys to counts and sums, with open addressing and no more than KINDS_MAX keys.
+"""A hash table from 64-bit keys to counts, with open addressing and no more than KINDS_MAX keys.
 
 Inlined where it is used; needs no GIL. Whoever makes one frees it.
 """
@@ -13,7 +13,8 @@ cdef enum:
 cdef struct Slot:
     uint64_t key
     uint64_t count
-    uint64_t sum
+    uint64_t sum            # the user's own, like most
+    uint64_t most
     uint64_t first          # file offset
     uint8_t used
     uint8_t kind            # the user's own

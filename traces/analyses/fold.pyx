@@ -13,8 +13,9 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from traces.analyses.bucket cimport BUCKETS, bucket_of
 from traces.analyses.row cimport ROW_ENTRY, ROW_EXIT, ROW_LOST, ROW_RUNSTATE, Row, before
-from traces.formats.ids cimport IDLE_DOMID, PCPUS, RUNNING
+from traces.formats.ids cimport BLOCKED, IDLE_DOMID, PCPUS, RUNNABLE, RUNNING
 
 cdef enum:
     LOST = 4
@@ -22,6 +23,43 @@ cdef enum:
     NOBODY = 0xFFFFFFFF
     LANES_MAX = 64
     NEAR = 256
+    # Real ones are far below; a hostile capture names a new one each time.
+    REASONS_MAX = 256
+    VCPUS_MAX = 1 << 14
+
+
+cdef class Durations:
+    """How often something took how many cycles, in the buckets of ``analyses.latencies``, and the longest exactly."""
+
+    cdef uint32_t buckets[BUCKETS]
+    cdef readonly uint64_t longest
+
+    def __cinit__(self):
+        memset(self.buckets, 0, sizeof(self.buckets))
+        self.longest = 0
+
+    @property
+    def counts(self):
+        """How many lie in each bucket that has any."""
+        return {i: self.buckets[i] for i in range(BUCKETS) if self.buckets[i]}
+
+    cdef void add(self, uint64_t cycles):
+        self.buckets[bucket_of(cycles)] += 1
+        if cycles > self.longest:
+            self.longest = cycles
+
+
+cdef class Exits:
+    """A vCPU's exits for one reason: how many, and of those that ended the cycles in Xen and descheduled."""
+
+    cdef readonly uint64_t count
+    cdef readonly uint64_t cycles
+    cdef readonly uint64_t away
+    cdef readonly Durations took    # each one's cycles in Xen
+
+    def __cinit__(self):
+        self.count = self.cycles = self.away = 0
+        self.took = Durations()
 
 
 cdef class Vcpu:
@@ -32,6 +70,7 @@ cdef class Vcpu:
     cdef int state
     cdef uint64_t since
     cdef bint counting
+    cdef bint woken             # runnable since it was blocked
     cdef uint64_t counts[STATES]
     cdef uint64_t cycles[STATES]
     cdef uint64_t clipped[STATES]
@@ -40,13 +79,15 @@ cdef class Vcpu:
     cdef uint64_t exit_since
     cdef uint64_t away          # descheduled during the open exit
     cdef uint64_t away_since
-    cdef readonly dict exits    # reason -> [count, cycles in Xen, cycles descheduled]
+    cdef readonly dict exits    # reason -> Exits
+    cdef readonly Durations wake_to_run
 
     def __cinit__(self, uint16_t domid, uint16_t vcpu):
         cdef int i
         self.domid = domid
         self.vcpu = vcpu
         self.exits = {}
+        self.wake_to_run = Durations()
         for i in range(<int>STATES):
             self.counts[i] = self.cycles[i] = self.clipped[i] = 0
         self._begin(LOST, 0)
@@ -54,7 +95,7 @@ cdef class Vcpu:
     cdef void _begin(self, int state, uint64_t at):
         self.state = state
         self.since = at
-        self.counting = False
+        self.counting = self.woken = False
         self.in_exit = False
         self.away = self.away_since = 0
 
@@ -70,6 +111,9 @@ cdef class Vcpu:
         self.since = at
 
     cdef void _change(self, int state, uint64_t at):
+        if self.woken and state == RUNNING and at > self.since:
+            self.wake_to_run.add(at - self.since)
+        self.woken = self.counting and self.state == BLOCKED and state == RUNNABLE
         self._close(at)
         if self.state == RUNNING and state != RUNNING:
             self.away_since = at
@@ -79,19 +123,23 @@ cdef class Vcpu:
             self.away_since = 0
         self.state = state
 
-    cdef void _exit(self, uint32_t reason, uint64_t at):
-        cdef list entry = self.exits.get(reason)
+    cdef bint _exit(self, uint32_t reason, uint64_t at):
+        cdef Exits entry = self.exits.get(reason)
         if entry is None:
-            entry = self.exits[reason] = [0, 0, 0]
-        entry[0] += 1
+            if len(self.exits) >= REASONS_MAX:
+                self.in_exit = False
+                return False
+            entry = self.exits[reason] = Exits()
+        entry.count += 1
         self.in_exit = True
         self.exit_reason = reason
         self.exit_since = at
         self.away = self.away_since = 0
+        return True
 
     cdef void _entry(self, uint64_t at):
         cdef uint64_t took
-        cdef list entry
+        cdef Exits entry
         if not self.in_exit:
             return
         self.in_exit = False
@@ -99,8 +147,9 @@ cdef class Vcpu:
         if self.away > took:
             self.away = took
         entry = self.exits[self.exit_reason]
-        entry[1] += took - self.away
-        entry[2] += self.away
+        entry.cycles += took - self.away
+        entry.away += self.away
+        entry.took.add(took - self.away)
 
     @property
     def runstates(self):
@@ -130,6 +179,7 @@ cdef class Fold:
 
     cdef readonly dict vcpus            # domid << 16 | vcpu -> Vcpu
     cdef readonly uint64_t span         # cycles, of all closed runs of the clock together
+    cdef readonly uint64_t uncounted    # rows of what there was no room for: a real trace has none
     cdef uint64_t start
     cdef uint32_t running[PCPUS]        # key of the vCPU
     cdef uint32_t near_who[NEAR]        # some of vcpus, found without making a Python integer
@@ -138,7 +188,7 @@ cdef class Fold:
     def __cinit__(self):
         memset(self.near, 0, sizeof(self.near))
         self.vcpus = {}
-        self.span = 0
+        self.span = self.uncounted = 0
         self._restart()
 
     cdef void _restart(self):
@@ -173,12 +223,17 @@ cdef class Fold:
                 heads[first], ends[first] = heads[lanes], ends[lanes]
 
     cdef void _take(self, const Row *row):
+        cdef Vcpu v
         if row.kind == ROW_RUNSTATE:
             self._runstate(row.who, row.old, row.new, row.tsc, row.since, row.pcpu)
         elif row.kind == ROW_EXIT:
-            self._find(row.who, RUNNING)._exit(row.arg, row.tsc)
+            v = self._find(row.who, RUNNING)
+            if v is None or not v._exit(row.arg, row.tsc):
+                self.uncounted += 1
         elif row.kind == ROW_ENTRY:
-            self._find(row.who, RUNNING)._entry(row.tsc)
+            v = self._find(row.who, RUNNING)
+            if v is not None:
+                v._entry(row.tsc)
         elif row.kind == ROW_LOST:
             self._lost(row.pcpu, row.who, row.since, row.tsc)
 
@@ -212,6 +267,7 @@ cdef class Fold:
 
     cdef Vcpu _find(self, uint32_t who, int state):
         # ``state`` is the one it was in since the trace began, should this be the first that is heard of it.
+        # None: one more than there is room for.
         cdef Vcpu v
         cdef uint32_t place = (who ^ (who >> 12)) % NEAR
         if self.near[place] != NULL and self.near_who[place] == who:
@@ -219,6 +275,8 @@ cdef class Fold:
         else:
             v = self.vcpus.get(who)
             if v is None:
+                if len(self.vcpus) >= VCPUS_MAX:
+                    return None
                 v = self.vcpus[who] = Vcpu(<uint16_t>(who >> 16), <uint16_t>who)
             self.near_who[place] = who
             self.near[place] = <PyObject *>v
@@ -228,6 +286,9 @@ cdef class Fold:
 
     cdef void _runstate(self, uint32_t who, int old, int new, uint64_t now, uint64_t first, uint32_t p):
         cdef Vcpu v = self._find(who, old)
+        if v is None:
+            self.uncounted += 1
+            return
         if not v.counting and new == RUNNING:
             # First seen running. If it was so all along (CONTINUE_RUNNING), it was from this pCPU's first record on.
             v._close(first if old == RUNNING else now)

@@ -11,6 +11,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 
+from traces.analyses.bucket cimport BUCKET_BITS, bucket_of
 from traces.analyses.counter cimport Counter, Slot, count, make
 from traces.analyses.row cimport ROW_ENTRY, ROW_EXIT, ROW_LOST, ROW_RUNSTATE, Row, before
 from traces.decode.cut cimport BETWEEN, Cutter, DAMAGES, Pcpu, Record, TRUNCATED, forget, next_record, nobody, note
@@ -31,6 +32,7 @@ cdef enum TableIndex:
     MAPS
     UNMAPS
     EXITS
+    TOOK
     NOTIFICATIONS
     TABLE_COUNT
 
@@ -44,7 +46,8 @@ TABLES = (
     "traps",            # vector
     "maps",             # domid of the granter; who is the mapper
     "unmaps",
-    "exits",            # reason, of exits without a change of run state; sum: cycles until the entry
+    "exits",            # reason, of exits without a change of run state; sum and most: cycles until the entry
+    "took",             # of the same exits, those that an entry ended: reason << 9 | bucket of these cycles
     "notifications",    # domid of the notified; who >> 16 is the notifier
 )
 
@@ -288,12 +291,17 @@ cdef class Lane:
 
     cdef inline void _enter(self, Record *r, Seat *seat) noexcept nogil:
         cdef Slot *slot
+        cdef uint64_t who, took
         if r.who >> 16 == UNKNOWN_DOMID:
             return
         if seat.exit_open:
-            slot = count(&self.tables[<int>EXITS], (<uint64_t>r.who << 32) | seat.exit_reason, seat.exit_offset)
-            if r.tsc > seat.exit_tsc:
-                slot.sum += r.tsc - seat.exit_tsc
+            who = <uint64_t>r.who << 32
+            took = r.tsc - seat.exit_tsc if r.tsc > seat.exit_tsc else 0
+            slot = count(&self.tables[<int>EXITS], who | seat.exit_reason, seat.exit_offset)
+            slot.sum += took
+            if took > slot.most:
+                slot.most = took
+            count(&self.tables[<int>TOOK], who | <uint32_t>(seat.exit_reason << BUCKET_BITS) | bucket_of(took), 0)
             seat.exit_open = False
         elif not seat.settled:
             self._row(<uint16_t>self.cut.cpu, ROW_ENTRY, r.tsc, r.offset, r.who, 0, 0, 0, 0)
@@ -492,7 +500,7 @@ cdef class Lane:
         return total
 
     def items(self, str table):
-        """Give ((domid, vcpu), value, count, sum, file offset of the first) of each key of one of ``TABLES``."""
+        """Give ((domid, vcpu), value, count, sum, most, file offset of the first) of each key of a table."""
         cdef Counter *counter = &self.tables[<int>TABLES.index(table)]
         cdef Slot *slot
         cdef uint64_t i
@@ -501,7 +509,8 @@ cdef class Lane:
             slot = &counter.slots[i]
             if slot.used:
                 found.append((
-                    (slot.key >> 48, slot.key >> 32 & 0xFFFF), slot.key & 0xFFFFFFFF, slot.count, slot.sum, slot.first
+                    (slot.key >> 48, slot.key >> 32 & 0xFFFF), slot.key & 0xFFFFFFFF,
+                    slot.count, slot.sum, slot.most, slot.first,
                 ))
         return found
 

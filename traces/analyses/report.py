@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from traces.analyses import clock as clocks
 from traces.analyses.clock import Clock
-from traces.analyses.counts import Batches, Counts, VcpuKey, by_vcpu, grants, notifications, unknown_events
-from traces.analyses.fold import Vcpu
+from traces.analyses.counts import Batches, Counts, ExitCounts, VcpuKey, by_vcpu, grants, notifications, unknown_events
+from traces.analyses.fold import Durations, Vcpu
+from traces.analyses.latencies import Distribution, distribution, merged
 from traces.analyses.scan import Scan
 from traces.formats import xentrace
 from traces.formats.names import (
@@ -67,13 +68,17 @@ class Hypercall:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """VM exits for one reason: seconds in Xen, and apart from them those while the vCPU was descheduled."""
+    """VM exits for one reason: seconds in Xen, and apart from them those while the vCPU was descheduled.
+
+    ``latency`` is how long each was in Xen, of those that a VM entry ended.
+    """
 
     reason: int
     name: str
     count: int
     seconds: float
     descheduled_seconds: float
+    latency: Distribution = field(default_factory=Distribution)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,11 @@ class Trap:
 
 @dataclass(frozen=True, slots=True)
 class VcpuReport:
-    """What one vCPU did. ``batches`` is about calls that carry several operations, by hypercall name."""
+    """What one vCPU did. ``batches`` is about calls that carry several operations, by hypercall name.
+
+    ``latencies`` has, where there are any, "wake_to_run": from runnable after it was blocked until it ran, and
+    "exits": in Xen, from a VM exit to the entry that ended it.
+    """
 
     vcpu: int
     runstates: Mapping[str, Runstate]
@@ -97,6 +106,7 @@ class VcpuReport:
     exits: tuple[Exit, ...]
     traps: tuple[Trap, ...]
     events: Mapping[str, int]
+    latencies: Mapping[str, Distribution] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +151,8 @@ class Report:
     notifications: tuple[Notification, ...]
     #: Of all domains that have one, also those that a selection left out.
     names: Mapping[int, str] = field(default_factory=dict)
+    #: As the host gives it.
+    xen_version: str | None = None
     not_recorded: tuple[str, ...] = NOT_RECORDED
 
 
@@ -148,7 +160,7 @@ def hypercalls(scan: Scan, domid: int) -> Counter[str]:
     """Count a domain's hypercalls so far by name, those in multicalls too."""
     made: Counter[str] = Counter()
     for table in ("hypercalls", "subcalls"):
-        for (maker, _vcpu), nr, count, _, _ in scan.items(table):
+        for (maker, _vcpu), nr, count, *_ in scan.items(table):
             if maker == domid:
                 made[hypercall_name(nr)] += count
     return made
@@ -160,12 +172,14 @@ def report(
     hz: float | None = None,
     host_hz: float | None = None,
     infos: Mapping[int, DomainInfo] | None = None,
+    xen_version: str | None = None,
 ) -> Report:
     """Answer what a finished scan shows.
 
     :param hz: the clock's rate in cycles a second, if the user says so
     :param host_hz: the same as the capturing host gives it, used when the trace does not tell
     :param infos: what the host says about the domains, by domid
+    :param xen_version: of the host
     """
     infos = infos or {}
     clock = _clock(hz, host_hz, scan)
@@ -191,6 +205,7 @@ def report(
             for (source, target), count in sorted(notifications(scan).items())
         ),
         names={domid: info.name for domid, info in infos.items() if info.name},
+        xen_version=xen_version,
     )
 
 
@@ -228,15 +243,17 @@ def _modes(counted: Mapping[VcpuKey, Counts], infos: Mapping[int, DomainInfo]) -
 
 
 def _vcpu(number: int, counts: Counts, folded: Vcpu | None, clock: Clock, *, svm: bool) -> VcpuReport:
+    exits = _exits(counts.exits, folded, clock, svm=svm)
     return VcpuReport(
         vcpu=number,
         runstates=_runstates(folded, clock),
         hypercalls=_hypercalls(counts.hypercalls, counts),
         multicall_subcalls=_hypercalls(counts.subcalls, counts),
         batches={hypercall_name(nr): batches for nr, batches in sorted(counts.batches.items())},
-        exits=_exits(counts.exits, folded, clock, svm=svm),
+        exits=exits,
         traps=tuple(Trap(vector, trap_name(vector), count) for vector, count in sorted(counts.traps.items())),
         events={xentrace.event_name(event): count for event, count in sorted(counts.events.items())},
+        latencies=_latencies(folded, exits, clock),
     )
 
 
@@ -270,12 +287,27 @@ def _runstates(vcpu: Vcpu | None, clock: Clock) -> dict[str, Runstate]:
     }
 
 
-def _exits(settled: Mapping[int, tuple[int, int]], folded: Vcpu | None, clock: Clock, *, svm: bool) -> tuple[Exit, ...]:
+def _exits(settled: Mapping[int, ExitCounts], folded: Vcpu | None, clock: Clock, *, svm: bool) -> tuple[Exit, ...]:
     around = folded.exits if folded else {}
     found = []
     for reason in settled.keys() | around.keys():
-        count, cycles = settled.get(reason, (0, 0))
-        more, more_cycles, away = around.get(reason, (0, 0, 0))
-        seconds = clock.seconds(cycles + more_cycles)
-        found.append(Exit(reason, exit_name(reason, svm=svm), count + more, seconds, clock.seconds(away)))
+        of = replace(settled.get(reason, ExitCounts()))
+        away = 0
+        if reason in around:
+            more = around[reason]
+            of.add(more.count, more.cycles, more.took.longest)
+            of.took = of.took + Counter(more.took.counts)
+            away = more.away
+        latency = distribution(of.took, of.longest, clock.hz)
+        seconds = clock.seconds(of.cycles)
+        found.append(Exit(reason, exit_name(reason, svm=svm), of.count, seconds, clock.seconds(away), latency))
     return tuple(sorted(found, key=lambda exit_: (-exit_.seconds, exit_.reason)))
+
+
+def _latencies(vcpu: Vcpu | None, exits: tuple[Exit, ...], clock: Clock) -> dict[str, Distribution]:
+    woken = vcpu.wake_to_run if vcpu else Durations()
+    found = {
+        "wake_to_run": distribution(woken.counts, woken.longest, clock.hz),
+        "exits": merged(exit_.latency for exit_ in exits),
+    }
+    return {name: one for name, one in found.items() if one.count}

@@ -25,8 +25,8 @@ PENDING_MAX = 1 << 20
 #: Space for what one piece leaves to the next: the longest record has 40 bytes.
 _REST_MAX = 64
 
-#: (domid, vcpu), value, count, sum, file offset of the first; see ``lane.TABLES``.
-Item = tuple[tuple[int, int], int, int, int, int]
+#: (domid, vcpu), value, count, sum, most, file offset of the first; see ``lane.TABLES``.
+Item = tuple[tuple[int, int], int, int, int, int, int]
 
 
 class Irregular(Exception):
@@ -171,7 +171,7 @@ class Scan:
     @property
     def uncounted(self) -> int:
         """Records that had no place of their own in a table: a real trace has none."""
-        return sum(lane.uncounted for lane in self._lanes)
+        return self._fold.uncounted + sum(lane.uncounted for lane in self._lanes)
 
     def items(self, table: str) -> Iterable[Item]:
         """Read off one of ``lane.TABLES``; a key may come once from each lane."""

@@ -8,6 +8,7 @@ from traces.formats.names import HYPERCALLS, hypercall_name
 from traces.formats.xentrace import EVENTS, PV_HYPERCALL_V2
 
 _EVENT_IDS = {event.name: event.id for event in EVENTS}
+_LATENCIES = {"wake_to_run": "sched", "exits": "exit"}
 _HYPERCALL_NUMBERS = {hypercall_name(nr): nr for nr in HYPERCALLS}
 
 
@@ -58,6 +59,7 @@ def _vcpu(vcpu: VcpuReport, classes: frozenset[str]) -> VcpuReport:
             for name, count in vcpu.events.items()
             if name in _EVENT_IDS and classes & classes_of(_EVENT_IDS[name])
         },
+        latencies={name: one for name, one in vcpu.latencies.items() if _LATENCIES[name] in classes},
     )
 
 

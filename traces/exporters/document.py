@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from traces.analyses.findings import findings
+from traces.analyses.latencies import QUANTILES, Distribution
 from traces.analyses.report import DomainReport, Hypercall, Report, VcpuReport
 from traces.table import Account
 
@@ -44,6 +45,7 @@ def _capture(report: Report, account: Account) -> dict[str, Any]:
         "hz": report.clock.hz,
         "hz_source": report.clock.source,
         "hz_error": report.clock.error,
+        "xen_version": report.xen_version,
         "diagnostics": [
             {"code": one.code, "severity": one.severity, "count": one.count, "first_offset": one.first_offset}
             for one in account.diagnostics
@@ -77,12 +79,20 @@ def _vcpu(vcpu: VcpuReport) -> dict[str, Any]:
                 "count": one.count,
                 "seconds": one.seconds,
                 "descheduled_seconds": one.descheduled_seconds,
+                "latency": _latency(one.latency) if one.latency.count else None,
             }
             for one in vcpu.exits
         ],
         "traps": [{"vector": trap.vector, "name": trap.name, "count": trap.count} for trap in vcpu.traps],
         "events": dict(vcpu.events),
+        "latencies": {name: _latency(one) for name, one in vcpu.latencies.items()},
     }
+
+
+def _latency(one: Distribution) -> dict[str, float]:
+    # A dot in a key would have to be quoted in jq.
+    quantiles = {f"{name.replace('.', '_')}_s": one.quantile(share) for name, share in QUANTILES.items()}
+    return {"count": one.count, **quantiles, "max_s": one.longest}
 
 
 def _calls(calls: Iterable[Hypercall]) -> Iterable[tuple[dict[str, Any], dict[str, int]]]:

@@ -1,7 +1,6 @@
 """A report as text for people: names, rates and percentages, as wide as the terminal."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
@@ -9,8 +8,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from traces.analyses import totals
 from traces.analyses.findings import findings
+from traces.analyses.latencies import QUANTILES
 from traces.analyses.report import RUNSTATE_NAMES, DomainReport, Hypercall, Report, VcpuReport
+from traces.exporters.words import LATENCIES, clock_rate, clock_source, duration, plural, rate, who
 from traces.table import IDLE_DOMID, UNKNOWN_DOMID
 
 #: With more vCPUs than this, hypercalls are shown as totals only.
@@ -33,19 +35,13 @@ def write(report: Report, console: Console) -> None:
 
 
 def _heading(report: Report) -> Text:
-    account, clock = report.account, report.clock
-    source = {
-        "trace": f"±{clock.error or 0:.3%}, found in the trace",
-        "option": "as given",
-        "host": "as the host says",
-        "default": "assumed: the trace does not tell",
-    }[clock.source]
+    account = report.account
     parts = (
         f"{report.span_s:.2f} s",
         f"{account.records:,} records",
         f"{account.bytes / 1e6:.1f} MB",
-        f"{len(account.pcpus)} pCPU" + ("s" if len(account.pcpus) != 1 else ""),
-        f"clock {clock.hz / 1e9:.4f} GHz ({source})",
+        plural(len(account.pcpus), "pCPU"),
+        f"clock {clock_rate(report.clock)} ({clock_source(report.clock)})",
     )
     text = Text(", ".join(parts))
     if account.lost_records:
@@ -58,13 +54,14 @@ def _heading(report: Report) -> Text:
 def _write_domain(domain: DomainReport, report: Report, console: Console) -> None:
     console.print()
     title = Text(domain.name or f"Domain {domain.domid}", "bold")
-    title.append(f"  (domid {domain.domid}, {domain.mode}, {_plural(len(domain.vcpus), 'vCPU')})", "not bold dim")
+    title.append(f"  (domid {domain.domid}, {domain.mode}, {plural(len(domain.vcpus), 'vCPU')})", "not bold dim")
     console.print(title)
     _write_runstates(domain.vcpus, console)
     _write_hypercalls(domain.vcpus, report.span_s, console)
     _write_subcalls(domain.vcpus, report.span_s, console)
     _write_page_tables(domain.vcpus, report.span_s, console)
     _write_exits(domain.vcpus, report.span_s, console)
+    _write_latencies(domain.vcpus, console)
     _write_traps(domain.vcpus, report.span_s, console)
 
 
@@ -86,107 +83,92 @@ def _write_hypercalls(vcpus: Sequence[VcpuReport], span_s: float, console: Conso
 
 
 def _write_subcalls(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -> None:
-    calls, items = _batches(vcpus, "multicall")
-    title = f"In {_plural(calls, 'multicall')}, {items / calls:.1f} calls each on average" if calls else "In multicalls"
+    of = totals.batches(vcpus, "multicall")
+    title = "In multicalls"
+    if of.calls:
+        title = f"In {plural(of.calls, 'multicall')}, {of.items / of.calls:.1f} calls each on average"
     _write_calls(title, vcpus, [vcpu.multicall_subcalls for vcpu in vcpus], span_s, console)
 
 
 def _write_calls(
     title: str, vcpus: Sequence[VcpuReport], calls: Sequence[Sequence[Hypercall]], span_s: float, console: Console
 ) -> None:
-    totals: Counter[str] = Counter()
-    subops: dict[str, Counter[str]] = {}
-    for call in (call for of_vcpu in calls for call in of_vcpu):
-        totals[call.name] += call.count
-        subops.setdefault(call.name, Counter()).update(call.subops)
-    if not totals:
+    found = totals.calls(calls)
+    if not found:
         return
     each = len(vcpus) if 1 < len(vcpus) <= _VCPU_COLUMNS else 0
-    detailed = any(subops.values())
+    detailed = any(call.subops for call in found)
     table = _table(title, "count", "per s", *(f"v{vcpu.vcpu}" for vcpu in vcpus[:each]))
     if detailed:
         table.add_column(Text("of these", "dim"), overflow="fold")
-    for name, total in totals.most_common():
-        cells = [name, f"{total:,}", _rate(total, span_s)]
-        cells += [f"{sum(call.count for call in of_vcpu if call.name == name):,}" for of_vcpu in calls[:each]]
+    for call in found:
+        cells = [call.name, f"{call.count:,}", rate(call.count, span_s)]
+        cells += [f"{sum(one.count for one in of_vcpu if one.nr == call.nr):,}" for of_vcpu in calls[:each]]
         if detailed:
-            cells.append(", ".join(f"{subop} {count:,}" for subop, count in subops[name].most_common()))
+            cells.append(", ".join(f"{subop} {count:,}" for subop, count in call.subops.items()))
         table.add_row(*cells)
     _print(table, console)
 
 
 def _write_page_tables(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -> None:
-    rows = []
-    for name, what in (("mmu_update", "updates"), ("mmuext_op", "operations")):
-        calls, items = _batches(vcpus, name)
-        if calls:
-            rows.append((f"{name} {what}", items, f"{items / calls:.1f} a call"))
-    made = _hypercall_count(vcpus, "update_va_mapping")
-    if made:
-        rows.append(("update_va_mapping", made, ""))
-    for event, what in (
-        ("pv_ptwr_emulation", "page table writes emulated"),
-        ("pv_ptwr_emulation_pae", "page table writes emulated (PAE)"),
-        ("pv_page_fault", "page faults through Xen"),
-        ("hvm_npf", "nested page faults"),
-    ):
-        count = sum(vcpu.events.get(event, 0) for vcpu in vcpus)
-        if count:
-            rows.append((what, count, ""))
-    if not rows:
+    found = totals.page_tables(vcpus)
+    if not found:
         return
     table = _table("Page tables", "count", "per s", "")
-    for what, count, remark in rows:
-        table.add_row(what, f"{count:,}", _rate(count, span_s), remark)
+    for work in found:
+        remark = f"{work.per_call:.1f} a call" if work.per_call else ""
+        table.add_row(work.what, f"{work.count:,}", rate(work.count, span_s), remark)
     _print(table, console)
 
 
 def _write_exits(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -> None:
-    totals: dict[str, list[float]] = {}
-    for exit_ in (exit_ for vcpu in vcpus for exit_ in vcpu.exits):
-        total = totals.setdefault(exit_.name, [0, 0.0, 0.0])
-        for index, value in enumerate((exit_.count, exit_.seconds, exit_.descheduled_seconds)):
-            total[index] += value
-    if not totals:
+    found = totals.exits(vcpus)
+    if not found:
         return
     table = _table("VM exits", "count", "per s", "in Xen", "of all", "mean", "descheduled")
-    for name, (count, seconds, away) in sorted(totals.items(), key=lambda item: -item[1][1]):
-        share = seconds / span_s / len(vcpus) if span_s else 0.0
-        mean = f"{seconds / count * 1e6:,.1f} µs" if count else ""
+    for one in found:
+        share = one.seconds / span_s / len(vcpus) if span_s else 0.0
         table.add_row(
-            name,
-            f"{int(count):,}",
-            _rate(int(count), span_s),
-            f"{seconds:.3f} s",
+            one.name,
+            f"{one.count:,}",
+            rate(one.count, span_s),
+            f"{one.seconds:.3f} s",
             f"{share:.1%}",
-            mean,
-            f"{away:.3f} s",
+            duration(one.seconds / one.count),
+            f"{one.descheduled_seconds:.3f} s",
         )
     _print(table, console)
 
 
+def _write_latencies(vcpus: Sequence[VcpuReport], console: Console) -> None:
+    if not any(vcpu.latencies for vcpu in vcpus):
+        return
+    table = _table("Latencies", "count", *QUANTILES, "max")
+    for name, what in LATENCIES.items():
+        for vcpu in (vcpu for vcpu in vcpus if name in vcpu.latencies):
+            took = vcpu.latencies[name]
+            times = (*(took.quantile(share) for share in QUANTILES.values()), took.longest)
+            table.add_row(f"{what} v{vcpu.vcpu}", f"{took.count:,}", *map(duration, times))
+    _print(table, console)
+
+
 def _write_traps(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -> None:
-    totals: Counter[str] = Counter()
-    for vcpu in vcpus:
-        totals.update({trap.name: trap.count for trap in vcpu.traps})
-    if not totals:
+    found = totals.traps(vcpus)
+    if not found:
         return
     table = _table("Traps", "count", "per s")
-    for name, count in totals.most_common():
-        table.add_row(name, f"{count:,}", _rate(count, span_s))
+    for trap in found:
+        table.add_row(trap.name, f"{trap.count:,}", rate(trap.count, span_s))
     _print(table, console)
 
 
 def _write_pcpus(report: Report, console: Console) -> None:
-    # The idle domain has one vCPU for each pCPU, of the same number.
-    idle = next((domain for domain in report.domains if domain.domid == IDLE_DOMID), None)
-    if idle is None or not any(vcpu.runstates for vcpu in idle.vcpus):
+    idle = totals.idle(report)
+    if not idle:
         return
     table = _table("pCPUs", "busy", "idle")
-    for vcpu in idle.vcpus:
-        if vcpu.runstates and report.span_s:
-            share = vcpu.runstates["running"].seconds / report.span_s
-            table.add_row(f"{vcpu.vcpu}", f"{1 - share:.1%}", f"{share:.1%}")
+    for pcpu, share in idle.items():
+        table.add_row(f"{pcpu}", f"{1 - share:.1%}", f"{share:.1%}")
     console.print()
     console.print(table)
 
@@ -196,9 +178,8 @@ def _write_grants(report: Report, console: Console) -> None:
         return
     table = _table("Grants", "maps", "unmaps", "per s")
     for pair in report.grants:
-        rate = _rate(pair.maps, report.span_s)
-        who = f"{_who(pair.mapper, report)} maps pages of {_who(pair.granter, report)}"
-        table.add_row(who, f"{pair.maps:,}", f"{pair.unmaps:,}", rate)
+        pages = f"{who(pair.mapper, report)} maps pages of {who(pair.granter, report)}"
+        table.add_row(pages, f"{pair.maps:,}", f"{pair.unmaps:,}", rate(pair.maps, report.span_s))
     console.print()
     console.print(table)
 
@@ -208,8 +189,8 @@ def _write_notifications(report: Report, console: Console) -> None:
         return
     table = _table("Notifications (inferred)", "count", "per s")
     for one in report.notifications:
-        who = f"{_who(one.source, report)} → {_who(one.target, report)}"
-        table.add_row(who, f"{one.count:,}", _rate(one.count, report.span_s))
+        pair = f"{who(one.source, report)} → {who(one.target, report)}"
+        table.add_row(pair, f"{one.count:,}", rate(one.count, report.span_s))
     console.print()
     console.print(table)
     note = "Xen records no event channels: these are event_channel_op calls right after which the other side woke up."
@@ -251,25 +232,3 @@ def _table(title: str, *columns: str | Text) -> Table:
 def _print(table: Table, console: Console) -> None:
     console.print()
     console.print(Padding(table, _INDENT, expand=False))
-
-
-def _batches(vcpus: Iterable[VcpuReport], name: str) -> tuple[int, int]:
-    found = [vcpu.batches[name] for vcpu in vcpus if name in vcpu.batches]
-    return sum(one.calls for one in found), sum(one.items for one in found)
-
-
-def _hypercall_count(vcpus: Iterable[VcpuReport], name: str) -> int:
-    calls = (call for vcpu in vcpus for call in (*vcpu.hypercalls, *vcpu.multicall_subcalls))
-    return sum(call.count for call in calls if call.name == name)
-
-
-def _who(domid: int, report: Report) -> str:
-    return report.names.get(domid) or f"d{domid}"
-
-
-def _rate(count: int, span_s: float) -> str:
-    return f"{count / span_s:,.0f}" if span_s else "-"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import IO, BinaryIO, Protocol, cast
+from typing import IO, Any, BinaryIO, cast
 
 from traces.analyses.report import Report
 from traces.errors import TraceError
@@ -47,10 +47,8 @@ FORMATS = {
 
 #: Called with the bytes read so far and those to read in all.
 Progress = Callable[[int, int], None]
-
-
-class _Exporter(Protocol):
-    def write(self, tables: Iterable[EventTable], report: Report, output: BinaryIO) -> None: ...
+#: Writes a trace from its records, the report on it, and into what.
+Writer = Callable[[Iterable[EventTable], Report, BinaryIO], None]
 
 
 class _Counted:
@@ -94,7 +92,11 @@ def export(capture: Path, kind: Format, output: Path, *, hz: float | None = None
     :raises PeerError: it is no xentrace
     :raises XentoolError: a library is missing, the input can't be read, or the output is the input
     """
-    exporter = _load(kind)
+    return written(capture, load(kind.module, "export").write, output, hz=hz, progress=progress)
+
+
+def written(capture: Path, write: Writer, output: Path, *, hz: float | None, progress: Progress) -> Report:
+    """Read a capture twice, for its report and for what is written; see ``export``."""
     with _rereadable(capture) as source:
         if output != STANDARD and output.exists() and os.path.samestat(os.fstat(source.fileno()), output.stat()):
             raise XentoolError(f"{output} is the trace itself; give another output with -o")
@@ -108,17 +110,22 @@ def export(capture: Path, kind: Format, output: Path, *, hz: float | None = None
         second = _Counted(source, report.account.bytes, lambda done: progress(size + done, 2 * size))
         with nullcontext(sys.stdout.buffer) if output == STANDARD else _replaced(output) as target:
             try:
-                exporter.write(read(second, Reader()), report, target)
+                write(read(second, Reader()), report, target)
             except TraceError as error:
                 raise PeerError(f"{capture} has changed while it was read: it {error}") from error
     return report
 
 
-def _load(kind: Format) -> _Exporter:
+def load(module: str, extra: str) -> Any:  # noqa: ANN401 - an exporter, loaded late
+    """Load an exporter.
+
+    :param extra: what to install for it
+    :raises XentoolError: a library that it needs is missing
+    """
     try:
-        return cast(_Exporter, import_module(kind.module))
+        return import_module(module)
     except ModuleNotFoundError as error:
-        raise XentoolError(f"this format needs {error.name}: pip install 'xentool[export]'") from error
+        raise XentoolError(f"this format needs {error.name}: pip install 'xentool[{extra}]'") from error
 
 
 @contextmanager

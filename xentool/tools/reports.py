@@ -42,7 +42,7 @@ def report(source: scans.Source, name: str, *, hz: float | None = None, capture:
         raise XentoolError(f"cannot read {name}: {error.strerror}") from error
     if capture is None:
         return report_of(found, hz=hz)
-    return report_of(found, hz=hz, host_hz=capture.hz, infos=capture.domains)
+    return report_of(found, hz=hz, host_hz=capture.hz, infos=capture.domains, xen_version=capture.xen_version)
 
 
 def _scan(source: scans.Source) -> scans.Scan:

@@ -4,6 +4,7 @@ The raw file stays what xentrace writes, so that every other tool reads it; with
 """
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,10 +76,17 @@ def read(capture: Path) -> Sidecar | None:
 def _parse(document: Any) -> Sidecar:  # noqa: ANN401 - whatever JSON holds
     if document["schema"] != SCHEMA:
         raise ValueError(f"schema is {document['schema']!r}")
+    hz = float(document["hz"])
+    if not 0 < hz < math.inf:
+        raise ValueError(f"hz is {hz}")
     return Sidecar(
         host=str(document["host"]),
         xen_version=str(document["xen_version"]),
-        hz=float(document["hz"]),
+        hz=hz,
         mask=int(document["mask"]),
-        domains={int(one["domid"]): DomainInfo(one["name"], one["type"]) for one in document["domains"]},
+        domains={int(one["domid"]): DomainInfo(_text(one["name"]), _text(one["type"])) for one in document["domains"]},
     )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -80,7 +80,7 @@ def trace(
                 capture.stop()
             progress(_sample(capture.started, scan, domain.domid))
     scan.finish()
-    report = report_of(scan, host_hz=info.hz, infos=known.domains)
+    report = report_of(scan, host_hz=info.hz, infos=known.domains, xen_version=info.xen_version)
     report = of_classes(of_domain(report, domain.domid), selection.classes)
     return Traced(report, domain, interrupted(), ended)
 

@@ -49,6 +49,7 @@ def test_text_names_what_the_guest_did(file: Path, domid: int) -> None:
     assert [line for line in lines if line.startswith("Domain ")] == [f"Domain {domid}  (domid {domid}, pv, 1 vCPU)"]
     first_words = {line.split()[0] for line in lines if line.strip()}
     assert {"mmu_update", "multicall", "event_channel_op", "update_va_mapping", "v0"} <= first_words
+    assert any(line.split()[:4] == ["wake", "to", "run", "v0"] and line.endswith("s") for line in lines)
     assert any(line.startswith(f"d0 maps pages of d{domid} ") for line in lines)
     assert "\x1b" not in done.stdout
     assert max(map(len, lines)) <= 200
@@ -72,6 +73,9 @@ def test_json_is_the_contracts_document(file: Path, domid: int) -> None:
     calls = {call["name"]: call for call in guest["vcpus"][0]["hypercalls"]}
     assert calls["sched_op"]["subops"]["block"] > 0
     assert guest["vcpus"][0]["multicall_subcalls"]
+    woken = guest["vcpus"][0]["latencies"]["wake_to_run"]
+    assert 0 < woken["count"] <= states["runnable"]["count"]
+    assert 0 < woken["p50_s"] <= woken["p90_s"] <= woken["p99_s"] <= woken["p99_9_s"] <= woken["max_s"]
     assert {"mapper": 0, "granter": domid} in [
         {k: pair[k] for k in ("mapper", "granter")} for pair in document["grants"]
     ]

@@ -1,0 +1,153 @@
+"""Latencies against every single one, taken from the intervals; and their ranges, which leave no gap."""
+
+import io
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.traces.captures import NAMES, capture
+from tests.traces.test_fold import BLOCKED, RUNNABLE, RUNNING, VMENTRY, VMEXIT, change, report, vcpu
+from tests.traces.test_tokenize import record, window
+from traces.analyses import scan as scans
+from traces.analyses.elapsed import Elapsed
+from traces.analyses.intervals import Exit, Interval, Intervals
+from traces.analyses.latencies import QUANTILES, Distribution, bounds, distribution, merged
+from traces.analyses.report import report as report_of
+from traces.reader import Reader, read
+from traces.table import IDLE_DOMID
+
+Who = tuple[int, int]
+
+
+def every(data: bytes) -> tuple[dict[Who, list[Interval]], list[Exit]]:
+    elapsed, intervals = Elapsed(), Intervals()
+    for table in read(io.BytesIO(data), Reader()):
+        intervals.feed(table, elapsed.of(table), elapsed)
+    intervals.finish(elapsed.end)
+    states: dict[Who, list[Interval]] = {}
+    found, exits = intervals.taken()
+    for one in found:
+        states.setdefault((one.domid, one.vcpu), []).append(one)
+    return states, exits
+
+
+def waits(of: list[Interval]) -> list[int]:
+    return [
+        wait.end - wait.begin
+        for before, wait, after in zip(of, of[1:], of[2:], strict=False)
+        if (before.state, wait.state, after.state) == (BLOCKED, RUNNABLE, RUNNING) and before.counted and wait.counted
+    ]
+
+
+def handling(exits: list[Exit], states: dict[Who, list[Interval]]) -> dict[Who, list[int]]:
+    # In Xen: until the entry, without what of it the vCPU was descheduled.
+    found: dict[Who, list[int]] = {}
+    for one in exits:
+        away = sum(
+            min(state.end, one.end) - max(state.begin, one.begin)
+            for state in states[one.domid, one.vcpu]
+            if state.state != RUNNING and state.begin < one.end and state.end > one.begin
+        )
+        found.setdefault((one.domid, one.vcpu), []).append(one.end - one.begin - away)
+    return found
+
+
+def assert_agrees(found: Distribution, cycles: list[int], hz: float) -> None:
+    exact: NDArray[np.int64] = np.array(cycles)
+    assert found.count == len(exact)
+    assert found.longest * hz == pytest.approx(exact.max())
+    for share in QUANTILES.values():
+        true = float(np.quantile(exact, share, method="inverted_cdf"))
+        assert found.quantile(share) * hz == pytest.approx(true, rel=1 / 8)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_they_agree_with_every_single_interval(name: str) -> None:
+    scan = scans.read(io.BytesIO(capture(name)))
+    whole = report_of(scan, hz=1e9)
+    states, exits = every(capture(name))
+    took = handling(exits, states)
+    compared = 0
+    for domain in whole.domains:
+        for one in domain.vcpus:
+            who = (domain.domid, one.vcpu)
+            woken = waits(states.get(who, []))
+            single = {"wake_to_run": woken, "exits": took.get(who, [])}
+            assert set(one.latencies) == {what for what, cycles in single.items() if cycles}
+            for what, latency in one.latencies.items():
+                assert_agrees(latency, single[what], 1e9)
+                compared += 1
+    assert compared >= 3
+
+
+def test_only_who_was_blocked_is_woken() -> None:
+    found = report(
+        window(
+            0,
+            change(100, 1, 0, RUNNABLE, RUNNING)
+            + change(150, 1, 0, RUNNING, RUNNABLE)  # preempted
+            + change(190, 1, 0, RUNNABLE, RUNNING)
+            + change(200, 1, 0, RUNNING, BLOCKED)
+            + change(300, 1, 0, BLOCKED, RUNNABLE)
+            + change(307, 1, 0, RUNNABLE, RUNNING)
+            + change(400, 1, 0, RUNNING, BLOCKED)
+            + change(500, 1, 0, BLOCKED, RUNNABLE)
+            + change(503, 1, 0, RUNNABLE, RUNNING),
+        )
+    )
+    (wake,) = vcpu(found, 1, 0).latencies.values()
+    assert {round(begin * 1e9): count for (begin, _), count in wake.counts.items()} == {7: 1, 3: 1}
+    assert wake.longest == pytest.approx(7e-9)
+
+
+def test_an_exit_that_a_loss_cuts_off_has_no_latency() -> None:
+    lost = record(0x1F001, 300, 5, 1, 250, 0)
+    found = report(
+        window(
+            0,
+            change(100, 1, 0, RUNNABLE, RUNNING)
+            + record(VMEXIT, 200, 0x78, 0, 0)
+            + lost
+            + record(VMENTRY, 310)
+            + record(VMEXIT, 400, 0x78, 0, 0)
+            + record(VMENTRY, 460),
+        )
+    )
+    (exit_,) = vcpu(found, 1, 0).exits
+    assert (exit_.count, exit_.latency.count) == (2, 1)
+    assert exit_.latency.longest == pytest.approx(60e-9)
+
+
+def test_ranges_follow_each_other_and_are_at_most_an_eighth_wide() -> None:
+    edges = [bounds(bucket) for bucket in range(496)]
+    assert edges[0] == (0, 1)
+    assert edges[-1][1] == 1 << 64
+    assert all(before[1] == after[0] for before, after in pairwise(edges))
+    assert all((end - begin) * 8 <= max(begin, 8) for begin, end in edges)
+
+
+@pytest.mark.parametrize("cycles", [0, 1, 7, 8, 15, 16, 17, 1000, (1 << 40) - 1, 1 << 40])
+def test_the_compiled_counter_uses_these_ranges(cycles: int) -> None:
+    body = change(1, 1, 0, RUNNABLE, RUNNING) + record(VMEXIT, 2, 0x78, 0, 0) + record(VMENTRY, 2 + cycles)
+    (exit_,) = vcpu(report(window(0, body)), 1, 0).exits
+    ((begin, end),) = exit_.latency.counts
+    assert begin * 1e9 <= cycles * (1 + 1e-12)
+    assert cycles * (1 - 1e-12) < end * 1e9
+    assert exit_.latency.longest * 1e9 == pytest.approx(cycles)
+
+
+def test_quantiles_of_few_and_of_none() -> None:
+    assert Distribution().quantile(0.5) == 0
+    one = distribution({16: 1}, 17, hz=1.0)
+    assert one.quantile(0.99) <= 17
+    both = merged([one, distribution({16: 2, 800 // 8: 1}, 5000, hz=1.0)])
+    assert (both.count, both.longest) == (4, 5000)
+
+
+def test_the_idle_domain_is_not_woken() -> None:
+    data = capture(NAMES[0])
+    scan = scans.read(io.BytesIO(data))
+    idle = next(one for one in report_of(scan).domains if one.domid == IDLE_DOMID)
+    assert all(not one.latencies for one in idle.vcpus)

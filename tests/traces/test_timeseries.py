@@ -1,0 +1,95 @@
+"""Columns of time against the plain sums, one interval and one record at a time."""
+
+import io
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.traces.captures import NAMES, capture
+from traces.analyses import scan as scans
+from traces.analyses import timeseries
+from traces.analyses.elapsed import Elapsed
+from traces.analyses.intervals import STATES, Intervals
+from traces.analyses.report import report as report_of
+from traces.analyses.timeseries import Columns, Occurrences, Shares
+from traces.reader import Reader, read
+
+COLUMNS = Columns(7, 1000.0)
+WIDTH = COLUMNS.cycles / COLUMNS.count
+
+INTERVALS = st.lists(
+    st.tuples(st.integers(0, 1), st.integers(0, 2), st.integers(0, 1000), st.integers(0, 1000)), max_size=30
+)
+
+
+@given(INTERVALS)
+def test_shares_are_the_overlaps(drawn: list[tuple[int, int, int, int]]) -> None:
+    # One after the other in each row, as intervals are, so that no column is more than full.
+    found, plain = Shares(2, 3, COLUMNS), np.zeros((2, 3, COLUMNS.count))
+    ends = [0, 0]
+    for row, state, begin, length in drawn:
+        begin = max(begin, ends[row])  # noqa: PLW2901
+        end = ends[row] = min(begin + length, 1000)
+        if end < begin:
+            continue
+        found.add([row], [state], [begin], [end])
+        for column in range(COLUMNS.count):
+            overlap = min(end, (column + 1) * WIDTH) - max(begin, column * WIDTH)
+            plain[row, state, column] += max(overlap, 0) / WIDTH
+    assert found.shares() == pytest.approx(plain, abs=1e-9)
+
+
+def test_intervals_at_once_are_as_one_by_one() -> None:
+    rows, states, begins, ends = [0, 0, 1], [2, 0, 2], [0, 400, 10], [400, 1000, 990]
+    found = Shares(2, 3, COLUMNS)
+    found.add(rows, states, begins, ends)
+    assert found.shares().sum(axis=2) * WIDTH == pytest.approx(np.array([[600, 0, 400], [0, 0, 980]]))
+
+
+def test_occurrences_keep_what_is_early_late_and_unnamed() -> None:
+    found = Occurrences({1: [5, 9], 2: []}, COLUMNS)
+    domids, numbers = np.array([1, 1, 1, 1, 2, 3], np.uint16), np.array([5, 9, 9, 77, 5, 5], np.uint32)
+    found.add(domids, numbers, np.array([-1, 500, 1000, 999, 0, 0]))
+    assert found.counts[1].tolist() == [[1, 0, 0, 0, 0, 0, 0], [0, 0, 0, 1, 0, 0, 1], [0, 0, 0, 0, 0, 0, 1]]
+    assert found.counts[2].tolist() == [[1, 0, 0, 0, 0, 0, 0]]
+    assert set(found.counts) == {1, 2}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_over_a_whole_capture_they_add_up_to_the_report(name: str) -> None:
+    scan = scans.read(io.BytesIO(capture(name)))
+    report = report_of(scan, hz=1e9)
+    who = [(domain.domid, vcpu.vcpu) for domain in report.domains for vcpu in domain.vcpus if vcpu.runstates]
+    columns = Columns(50, report.span_s * 1e9)
+    elapsed, intervals, shares = Elapsed(), Intervals(), Shares(len(who), len(STATES), columns)
+    calls, exits = Counter[tuple[int, int]](), Counter[tuple[int, int]]()
+    for table in read(io.BytesIO(capture(name)), Reader()):
+        intervals.feed(table, elapsed.of(table), elapsed)
+        for kind, counter in ((timeseries.hypercalls, calls), (timeseries.exits, exits)):
+            rows, numbers = kind(table)
+            counter.update(zip(table.domid[rows].tolist(), numbers.tolist(), strict=True))
+    intervals.finish(elapsed.end)
+    found = [one for one in intervals.taken()[0] if one[:2] in who]
+    shares.add(
+        [who.index(one[:2]) for one in found],
+        [one.state for one in found],
+        [one.begin for one in found],
+        [one.end for one in found],
+    )
+    seconds = shares.shares().sum(axis=2) * report.span_s / columns.count
+    vcpus = {(domain.domid, vcpu.vcpu): vcpu for domain in report.domains for vcpu in domain.vcpus}
+    for row, key in enumerate(who):
+        assert seconds[row] == pytest.approx([state.seconds for state in vcpus[key].runstates.values()], abs=1e-9)
+        # A vCPU is always in some state.
+        assert shares.shares()[row].sum(axis=0) == pytest.approx(np.ones(columns.count))
+    expected = Counter[tuple[int, int]]()
+    for (domid, _), vcpu in vcpus.items():
+        expected.update({(domid, call.nr): call.count for call in vcpu.hypercalls})
+    assert calls == expected
+    expected.clear()
+    for (domid, _), vcpu in vcpus.items():
+        expected.update({(domid, exit_.reason): exit_.count for exit_ in vcpu.exits})
+    assert exits == expected

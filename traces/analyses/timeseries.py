@@ -1,0 +1,108 @@
+"""What happened when, in columns of equal time: how often something was done, and in which state something was.
+
+Memory is what the columns take, however long the trace. Times are in cycles of ``Elapsed``.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from traces.formats import xentrace
+from traces.table import UNKNOWN_DOMID, EventTable
+
+_EXIT_FLAGS = np.uint32(xentrace.FLAG_64 | xentrace.FLAG_NESTED)
+_EXITS = (xentrace.HVM_VMX_EXIT, xentrace.HVM_SVM_EXIT)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """So many columns over so many cycles."""
+
+    count: int
+    cycles: float
+
+    def place(self, cycles: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Say where times lie, 0 to ``count``; what has no time lies at the beginning."""
+        return np.clip(cycles * (self.count / max(self.cycles, 1.0)), 0, self.count)
+
+
+class Occurrences:
+    """Counts by domain, number (of a hypercall, an exit reason) and column.
+
+    :param series: for each domain that counts, the numbers that have a series of their own; the others share one
+    """
+
+    def __init__(self, series: Mapping[int, Sequence[int]], columns: Columns) -> None:
+        self._series = series
+        self._columns = columns
+        #: By domain: a row a series, the shared one last.
+        self.counts = {domid: np.zeros((len(of) + 1, columns.count), np.int64) for domid, of in series.items()}
+
+    def add(self, domids: NDArray[np.uint16], numbers: NDArray[np.uint32], cycles: NDArray[np.int64]) -> None:
+        """Count some, given as columns of equal length."""
+        column = np.minimum(self._columns.place(cycles).astype(np.intp), self._columns.count - 1)
+        for domid, chosen in self._series.items():
+            of = domids == domid
+            series = np.full(np.count_nonzero(of), len(chosen))
+            for index, number in enumerate(chosen):
+                series[numbers[of] == number] = index
+            flat = series * self._columns.count + column[of]
+            shape = self.counts[domid].shape
+            self.counts[domid] += np.bincount(flat, minlength=math.prod(shape)).reshape(shape)
+
+
+class Shares:
+    """Which share of each column was spent in which state, for several rows (vCPUs, pCPUs)."""
+
+    def __init__(self, rows: int, states: int, columns: Columns) -> None:
+        self._columns = columns
+        # One more, for what ends with the trace.
+        self._shape = rows, states, columns.count + 1
+        # An interval is all up to its end less all up to its beginning. All up to a place is the whole of the columns
+        # before (here the number of such places in a column) and a part of its own.
+        self._places = np.zeros(self._shape)
+        self._parts = np.zeros(self._shape)
+
+    def add(
+        self,
+        rows: Sequence[int] | NDArray[np.integer[Any]],
+        states: Sequence[int] | NDArray[np.integer[Any]],
+        begins: Sequence[int] | NDArray[np.int64],
+        ends: Sequence[int] | NDArray[np.int64],
+    ) -> None:
+        """Add intervals, given as columns of equal length."""
+        line = np.asarray(rows, np.intp) * self._shape[1] + np.asarray(states, np.intp)
+        for times, sign in ((ends, 1.0), (begins, -1.0)):
+            place = self._columns.place(np.asarray(times, np.int64))
+            column = place.astype(np.intp)
+            flat = line * self._shape[2] + column
+            self._places += sign * self._sums(flat, None)
+            self._parts += sign * self._sums(flat, place - column)
+
+    def shares(self) -> NDArray[np.float64]:
+        """Give the shares so far, 0 to 1, by row, state and column."""
+        later = np.cumsum(self._places[:, :, ::-1], axis=2)[:, :, ::-1]
+        return np.clip(later[:, :, 1:] + self._parts[:, :, :-1], 0.0, 1.0)
+
+    def _sums(self, flat: NDArray[np.intp], weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        size = self._places.size
+        return np.bincount(flat, weights, minlength=size).astype(np.float64).reshape(self._shape)
+
+
+def hypercalls(table: EventTable) -> tuple[NDArray[np.intp], NDArray[np.uint32]]:
+    """Find the hypercalls of a table, without those in multicalls: their rows and numbers."""
+    pv = table.event == xentrace.PV_HYPERCALL_V2
+    rows = np.flatnonzero((pv | (table.event == xentrace.HVM_VMMCALL)) & (table.words > 0))
+    numbers = table.word(rows, 0)
+    return rows, np.where(pv[rows], numbers & np.uint32(xentrace.HYPERCALL_OP_MASK), numbers)
+
+
+def exits(table: EventTable) -> tuple[NDArray[np.intp], NDArray[np.uint32]]:
+    """Find the VM exits of a table: their rows and reasons."""
+    found = np.isin(table.event & ~_EXIT_FLAGS, _EXITS) & (table.words > 1) & (table.domid != UNKNOWN_DOMID)
+    rows = np.flatnonzero(found)
+    return rows, table.word(rows, 0)

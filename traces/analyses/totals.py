@@ -1,0 +1,96 @@
+"""What the vCPUs of a domain did together: sums of their reports, the busiest first."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from traces.analyses.counts import Batches
+from traces.analyses.latencies import merged
+from traces.analyses.report import Exit, Hypercall, Report, Trap, VcpuReport
+from traces.table import IDLE_DOMID
+
+
+@dataclass(frozen=True, slots=True)
+class PageTableWork:
+    """Work on page tables of one kind; ``per_call`` is operations a call where calls carry several, else None."""
+
+    what: str
+    count: int
+    per_call: float | None
+
+
+def calls(of_vcpus: Iterable[Iterable[Hypercall]]) -> tuple[Hypercall, ...]:
+    """Add up hypercalls."""
+    counts: Counter[tuple[int, str]] = Counter()
+    subops: dict[int, Counter[str]] = {}
+    for call in (call for of_vcpu in of_vcpus for call in of_vcpu):
+        counts[call.nr, call.name] += call.count
+        subops.setdefault(call.nr, Counter()).update(call.subops)
+    return tuple(
+        Hypercall(nr, name, count, dict(subops[nr].most_common())) for (nr, name), count in counts.most_common()
+    )
+
+
+def batches(vcpus: Iterable[VcpuReport], name: str) -> Batches:
+    """Add up the calls of one batching hypercall."""
+    found = [vcpu.batches[name] for vcpu in vcpus if name in vcpu.batches]
+    return Batches(sum(one.calls for one in found), sum(one.items for one in found))
+
+
+def page_tables(vcpus: Sequence[VcpuReport]) -> list[PageTableWork]:
+    """Add up what concerns page tables, over hypercalls and faults."""
+    found = []
+    for name, what in (("mmu_update", "updates"), ("mmuext_op", "operations")):
+        of = batches(vcpus, name)
+        if of.calls:
+            found.append(PageTableWork(f"{name} {what}", of.items, of.items / of.calls))
+    every = calls(made for vcpu in vcpus for made in (vcpu.hypercalls, vcpu.multicall_subcalls))
+    found += [PageTableWork(call.name, call.count, None) for call in every if call.name == "update_va_mapping"]
+    for event, what in (
+        ("pv_ptwr_emulation", "page table writes emulated"),
+        ("pv_ptwr_emulation_pae", "page table writes emulated (PAE)"),
+        ("pv_page_fault", "page faults through Xen"),
+        ("hvm_npf", "nested page faults"),
+    ):
+        count = sum(vcpu.events.get(event, 0) for vcpu in vcpus)
+        if count:
+            found.append(PageTableWork(what, count, None))
+    return found
+
+
+def exits(vcpus: Iterable[VcpuReport]) -> tuple[Exit, ...]:
+    """Add up VM exits, those that took longest in all first."""
+    by_reason: dict[int, list[Exit]] = {}
+    for exit_ in (exit_ for vcpu in vcpus for exit_ in vcpu.exits):
+        by_reason.setdefault(exit_.reason, []).append(exit_)
+    found = [
+        Exit(
+            reason,
+            of[0].name,
+            sum(one.count for one in of),
+            sum(one.seconds for one in of),
+            sum(one.descheduled_seconds for one in of),
+            merged(one.latency for one in of),
+        )
+        for reason, of in by_reason.items()
+    ]
+    return tuple(sorted(found, key=lambda one: -one.seconds))
+
+
+def traps(vcpus: Iterable[VcpuReport]) -> tuple[Trap, ...]:
+    """Add up traps."""
+    counts: Counter[tuple[int, str]] = Counter()
+    for trap in (trap for vcpu in vcpus for trap in vcpu.traps):
+        counts[trap.vector, trap.name] += trap.count
+    return tuple(Trap(vector, name, count) for (vector, name), count in counts.most_common())
+
+
+def idle(report: Report) -> dict[int, float]:
+    """Say which share of the time each pCPU was idle, of those that tell."""
+    # The idle domain has one vCPU for each pCPU, of the same number.
+    return {
+        vcpu.vcpu: vcpu.runstates["running"].seconds / report.span_s
+        for domain in report.domains
+        for vcpu in domain.vcpus
+        if domain.domid == IDLE_DOMID and vcpu.runstates and report.span_s
+    }

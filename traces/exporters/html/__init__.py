@@ -1,0 +1,54 @@
+"""A report as one page for a browser: charts and tables in a single file, which needs no network and no script.
+
+Law: what is in a trace or beside it is hostile. All of it goes through a template that escapes, or through
+``svg.element``; and the page itself forbids every resource and every script but the one whose hash it names.
+"""
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Iterable
+from importlib.resources import files
+from typing import BinaryIO
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from traces.analyses.report import Report
+from traces.exporters.html.choice import choose
+from traces.exporters.html.course import read
+from traces.exporters.html.page import page
+from traces.table import EventTable
+
+
+def write(tables: Iterable[EventTable], report: Report, output: BinaryIO, title: str) -> None:
+    """Write the page, from the records in order of time.
+
+    :param report: on the same trace
+    :param title: what the trace is called
+    """
+    choice = choose(report)
+    course = read(tables, report, choice)
+    style, script = _file("page.css"), _file("page.js")
+    environment = Environment(
+        loader=PackageLoader("traces.exporters.html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    text = environment.get_template("page.html").render(
+        page=page(report, choice, course, title),
+        style=style,
+        script=script,
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+    )
+    # A name may hold half a character, as JSON can.
+    output.write(text.encode(errors="replace"))
+
+
+def _file(name: str) -> str:
+    return files("traces.exporters.html").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

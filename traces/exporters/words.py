@@ -1,0 +1,46 @@
+"""How values read to people, the same in text and on a page."""
+
+from traces.analyses.clock import Clock
+from traces.analyses.report import Report
+
+#: What a report calls each of its latencies.
+LATENCIES = {"wake_to_run": "wake to run", "exits": "VM exit"}
+
+_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+
+
+def who(domid: int, report: Report) -> str:
+    """Name a domain: the name that the host gives it, or its number."""
+    return report.names.get(domid) or f"d{domid}"
+
+
+def rate(count: int, span_s: float) -> str:
+    """Say how often a second; a dash where no time passed."""
+    return f"{count / span_s:,.0f}" if span_s else "-"
+
+
+def plural(count: int, noun: str) -> str:
+    """Say how many of something there are."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def duration(seconds: float, digits: int = 3) -> str:
+    """Say how long something took, in the unit that makes the digits readable."""
+    size, unit = next((one for one in _UNITS if seconds >= one[0]), _UNITS[-1])
+    value = seconds / size
+    return f"{value:.{max(digits - len(str(int(value))), 0)}f} {unit}"
+
+
+def clock_rate(clock: Clock) -> str:
+    """Say how fast the clock ticks."""
+    return f"{clock.hz / 1e9:.4f} GHz"
+
+
+def clock_source(clock: Clock) -> str:
+    """Say who says so, and with which error."""
+    return {
+        "trace": f"±{clock.error or 0:.3%}, found in the trace",
+        "option": "as given",
+        "host": "as the host says",
+        "default": "assumed: the trace does not tell",
+    }[clock.source]

@@ -1,0 +1,28 @@
+"""Reports on trace files as pages for a browser."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+from traces.analyses.report import Report
+from traces.analyses.select import of_domain
+from traces.table import EventTable
+from xentool.tools import reports
+from xentool.tools.exports import STANDARD, Progress, load, written
+
+
+def write(
+    capture: Path, output: Path, *, domain: str | None = None, hz: float | None = None, progress: Progress
+) -> Report:
+    """Write a page about a capture; ``exports.export`` says what becomes of input and output.
+
+    :param domain: only this one, by its number or name
+    :raises XentoolError: also when there is no such domain
+    """
+    exporter = load("traces.exporters.html", "html")
+
+    def write_page(tables: Iterable[EventTable], report: Report, target: BinaryIO) -> None:
+        selected = report if domain is None else of_domain(report, reports.domid_of(report, domain))
+        exporter.write(tables, selected, target, "stdin" if capture == STANDARD else capture.name)
+
+    return written(capture, write_page, output, hz=hz, progress=progress)
