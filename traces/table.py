@@ -1,6 +1,6 @@
 """The columns that every trace becomes, and the account of what was wrong with it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -55,6 +55,10 @@ class EventTable:
     def __len__(self) -> int:
         """Count the records."""
         return len(self.tsc)
+
+    def take(self, rows: NDArray[np.intp]) -> "EventTable":
+        """Give a table of some of the records."""
+        return replace(self, **{name: getattr(self, name)[rows] for name in COLUMNS})
 
     @cached_property
     def payload(self) -> NDArray[np.int64]:

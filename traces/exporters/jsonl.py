@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
 from traces.analyses.report import Report
+from traces.analyses.where import Where
 from traces.exporters.rows import Group, exit_names, extra_words, groups, pieces
 from traces.formats import xentrace
 from traces.table import UNKNOWN_DOMID, EventTable
@@ -22,16 +23,22 @@ _PIECE = 1 << 16
 _HEAD = '{"offset":%d,"tsc":%d,"ns":%s,"pcpu":%d,"domid":%s,"vcpu":%s'
 
 
-def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> None:
+def write(tables: Iterable[EventTable], report: Report, output: BinaryIO, where: Where | None = None) -> None:
     """Write the records of a trace, in order of time.
 
     :param report: on the same trace: its clock, and the names of its exits
+    :param where: which of them
     """
     elapsed = Elapsed()
     names = exit_names(report)
     for table in tables:
         for piece in pieces(table, _PIECE):
             ns = nanoseconds(elapsed.of(piece), report.clock.hz)
+            if where is not None:
+                rows = where.rows(piece, ns)
+                if not len(rows):
+                    continue
+                piece, ns = piece.take(rows), ns[rows]  # noqa: PLW2901 - the rest of it is not wanted
             lines = np.empty(len(piece), object)
             lines[:] = _heads(piece, ns)
             for group in groups(piece, names):

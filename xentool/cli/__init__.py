@@ -19,6 +19,7 @@ COMMANDS = {
     "trace": ("xentool.cli.trace:command", "Show what a domain really does: hypercalls, grants, exits, scheduling."),
     "record": ("xentool.cli.record:command", "Keep a raw trace of a host in a file."),
     "report": ("xentool.cli.report:command", "Report on a trace file."),
+    "dump": ("xentool.cli.dump:command", "Print a trace file, record by record."),
     "export": ("xentool.cli.export:command", "Convert a trace for Perfetto, Parquet or as JSON lines."),
     "sql": ("xentool.cli.sql:command", "Ask a trace file questions in SQL."),
     "lab": ("xentool.cli.lab:group", "Boot real Xen on this machine, without virtualization hardware."),
@@ -51,4 +52,11 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         click.echo(f"xentool: {error.strerror or error}" + (f": {error.filename}" if error.filename else ""), err=True)
+    except Exception as error:
+        if os.environ.get("XENTOOL_DEBUG"):
+            raise
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        click.echo(
+            f"xentool: a mistake in xentool itself: {said}; XENTOOL_DEBUG=1 shows where, please report it", err=True
+        )
     sys.exit(code)

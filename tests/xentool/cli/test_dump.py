@@ -1,0 +1,119 @@
+"""`xentool dump` as a user runs it: every record once, in order, and filters that choose what the report counts."""
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.traces.captures import capture
+from tests.xentool.cli.test_report import run
+
+LINE = re.compile(r" *(-|\d+\.\d{9})  p(\d+) +(-|idle v\d+|d\d+v\d+) +(\S.*)")
+CALL = re.compile(r"([a-z_0-9]+)\(.*\)")
+
+
+@pytest.fixture(scope="module", params=["xen-4.17-pv2", "xen-4.20-pvh"])
+def file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("dump") / "domU.xentrace"
+    path.write_bytes(capture(request.param))
+    return path
+
+
+@pytest.fixture(scope="module")
+def document(file: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(run("report", str(file), "--json").stdout)
+    return document
+
+
+def lines(file: Path, *options: str) -> list[tuple[str, int, str, str]]:
+    done = run("dump", str(file), *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = []
+    for line in done.stdout.splitlines():
+        match = LINE.fullmatch(line)
+        assert match, line
+        at, pcpu, who, what = match.groups()
+        found.append((at, int(pcpu), who, what))
+    return found
+
+
+def calls(domain: dict[str, Any]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for vcpu in domain["vcpus"]:
+        for call in (*vcpu["hypercalls"], *vcpu["multicall_subcalls"]):
+            found[call["name"]] += call["count"]
+    return found
+
+
+def test_every_record_once_and_in_order(file: Path, document: dict[str, Any]) -> None:
+    found = lines(file)
+    events = Counter[str]()
+    for domain in document["domains"]:
+        for vcpu in domain["vcpus"]:
+            events.update(vcpu["events"])
+    assert len(found) == sum(events.values())
+    times = [float(at) for at, *_ in found if at != "-"]
+    assert times == sorted(times)
+    assert times[-1] == pytest.approx(document["capture"]["span_s"], abs=1e-6)
+    assert {pcpu for _, pcpu, _, _ in found} == set(document["capture"]["pcpus"])
+
+
+def test_hypercalls_of_a_domain_are_the_reports(file: Path, document: dict[str, Any]) -> None:
+    for domain in document["domains"]:
+        if domain["domid"] > 32000 or not calls(domain):
+            continue
+        chosen = lines(file, "--domain", str(domain["domid"]), "-e", "hypercall")
+        shown = [CALL.fullmatch(what) for *_, what in chosen]
+        assert Counter(match[1] for match in shown if match) == calls(domain)
+        assert all(shown)
+
+
+def test_a_name_takes_one_event_or_hypercall(file: Path, document: dict[str, Any]) -> None:
+    wakes = sum(vcpu["events"].get("sched_wake", 0) for domain in document["domains"] for vcpu in domain["vcpus"])
+    assert len(lines(file, "-e", "sched_wake")) == wakes > 0
+    made = sum((calls(domain) for domain in document["domains"]), Counter[str]())
+    assert len(lines(file, "-e", "event_channel_op")) == made["event_channel_op"] > 0
+    without = lines(file, "-e", "!sched,!event_channel_op")
+    assert not any("sched_wake" in what or "event_channel_op" in what for *_, what in without)
+    assert any("iret()" in what for *_, what in without)
+
+
+def test_vcpu_pcpu_and_time(file: Path) -> None:
+    everything = lines(file)
+    chosen = lines(file, "--pcpu", "1", "--vcpu", "0", "--from", "0.4", "--to", "0.6")
+    expected = [
+        line
+        for line in everything
+        if line[0] != "-" and 0.4 <= float(line[0]) < 0.6 and line[1] == 1 and line[2].endswith("v0")
+    ]
+    assert chosen == expected
+    assert expected
+
+
+def test_json_is_the_exports_rows(file: Path, tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in run("dump", str(file), "--json", "-e", "grant").stdout.splitlines()]
+    output = tmp_path / "all.jsonl"
+    assert run("export", str(file), "--format", "jsonl", "-o", str(output)).returncode == 0
+    everything = [json.loads(line) for line in output.read_text().splitlines()]
+    assert rows == [row for row in everything if "grant" in row["name"] or row.get("hypercall") == "grant_table_op"]
+    assert rows
+
+
+def test_unknown_names_are_told(file: Path) -> None:
+    done = run("dump", str(file), "-e", "hypercal")
+    assert done.returncode == 2
+    assert "'hypercal' is no class of events (hypercall, grant, " in done.stderr
+    done = run("dump", str(file), "--domain", "web")
+    assert (done.returncode, "the trace has no domain 'web'" in done.stderr) == (1, True)
+
+
+def test_damage_is_told_at_the_end(file: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut"
+    cut.write_bytes(file.read_bytes()[:-3])
+    done = run("dump", str(cut))
+    assert done.returncode == 4
+    assert "truncated" in done.stderr
+    assert len(done.stdout.splitlines()) > 50_000

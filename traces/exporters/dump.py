@@ -1,0 +1,143 @@
+"""Records as lines for people, as strace shows system calls: when, where, who, what.
+
+``0.000123456  p0  d1v0  mmu_update(count=4)``. Seconds count from the first record. Hypercalls look like calls, run
+states like changes; other events are their name and fields. What no field is declared for follows as hex words.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
+from traces.analyses.report import Report
+from traces.analyses.where import Where
+from traces.exporters.rows import Group, exit_names, extra_words, groups, pieces
+from traces.filters import classes_of
+from traces.formats.xentrace import (
+    CONTINUE_RUNNING,
+    HVM_SVM_EXIT,
+    HVM_VMMCALL,
+    HVM_VMX_EXIT,
+    PV_HYPERCALL_SUBCALL,
+    PV_HYPERCALL_V2,
+    RUNSTATE_CHANGE,
+    base_id,
+)
+from traces.table import IDLE_DOMID, UNKNOWN_DOMID, EventTable
+
+_PIECE = 1 << 16
+_UNTIMED_TEXT = "-"
+#: Fields of more than this many bits are addresses or masks.
+_DECIMAL_BYTES = 4
+_HEX = frozenset({"eip", "rip", "errorcode", "error_code", "cr2", "mfn", "gfn", "va", "gpa", "addr", "flags"})
+_WHO = {"target_domid", "target_vcpu"}
+_WHO_WIDTH = 7
+
+#: Gives a text in the colours of its record's classes (``traces.filters``).
+Paint = Callable[[str, frozenset[str]], str]
+
+
+def plain(text: str, classes: frozenset[str]) -> str:
+    """Give the text as it is."""
+    del classes
+    return text
+
+
+def write(
+    tables: Iterable[EventTable],
+    report: Report,
+    output: BinaryIO,
+    *,
+    where: Where | None = None,
+    paint: Paint = plain,
+) -> None:
+    """Write the records of a trace, in order of time.
+
+    :param report: on the same trace: its clock, and the names of its exits
+    :param where: which of them
+    """
+    elapsed = Elapsed()
+    names = exit_names(report)
+    pcpu_width = len(str(max(report.account.pcpus, default=0)))
+    for table in tables:
+        for piece in pieces(table, _PIECE):
+            ns = nanoseconds(elapsed.of(piece), report.clock.hz)
+            rows = np.arange(len(piece)) if where is None else where.rows(piece, ns)
+            if not len(rows):
+                continue
+            chosen = piece.take(rows)
+            lines = np.empty(len(chosen), object)
+            lines[:] = _heads(chosen, ns[rows], pcpu_width)
+            for group in groups(chosen, names):
+                lines[group.rows] += _tails(chosen, group, paint)
+            output.write("".join(lines.tolist()).encode())
+
+
+def _heads(table: EventTable, ns: NDArray[np.int64], pcpu_width: int) -> list[str]:
+    who = {key: _who(key >> 16, key & 0xFFFF) for key in np.unique(_keys(table)).tolist()}
+    return [
+        f"{_seconds(at):>14}  p{pcpu:<{pcpu_width}}  {who[key]:<{_WHO_WIDTH}} "
+        for at, pcpu, key in zip(ns.tolist(), table.pcpu.tolist(), _keys(table).tolist(), strict=True)
+    ]
+
+
+def _keys(table: EventTable) -> NDArray[np.uint32]:
+    return table.domid.astype(np.uint32) << np.uint32(16) | table.vcpu
+
+
+def _seconds(ns: int) -> str:
+    return _UNTIMED_TEXT if ns == UNTIMED else f"{ns // 1_000_000_000}.{ns % 1_000_000_000:09}"
+
+
+def _who(domid: int, vcpu: int) -> str:
+    if domid == UNKNOWN_DOMID:
+        return "-"
+    return f"idle v{vcpu}" if domid == IDLE_DOMID else f"d{domid}v{vcpu}"
+
+
+def _tails(table: EventTable, group: Group, paint: Paint) -> Any:  # noqa: ANN401 - a text for all, or an array of texts
+    base = base_id(group.event)
+    classes = classes_of(group.event, group.constants.get("nr"))
+    named = dict(group.columns)
+    fields, columns = [], []
+    if named.keys() >= _WHO:
+        fields = ["d%dv%d"]
+        columns = [named.pop(name).tolist() for name in ("target_domid", "target_vcpu")]
+    fields += [_field(name, column) for name, column in named.items()]
+    columns += [column.tolist() for column in named.values()]
+    if base in (PV_HYPERCALL_V2, PV_HYPERCALL_SUBCALL, HVM_VMMCALL) and "hypercall" in group.constants:
+        if base == HVM_VMMCALL:
+            fields, columns = [], []  # eax is the number again
+        told = [group.constants["subop"]] if "subop" in group.constants else []
+        told += ["preempted"] if "preempted" in group.constants else []
+        indent = "  " if base == PV_HYPERCALL_SUBCALL else ""
+        text = f"{indent}{paint(group.constants['hypercall'], classes)}({', '.join([*told, *fields])})"
+    else:
+        text = " ".join([paint(_name(base, group), classes), *fields])
+        beyond = extra_words(group.event, group.words)
+        text += "".join(" +0x%x" for _ in beyond)
+        columns += [table.word(group.rows, index).tolist() for index in beyond]
+    if not columns:
+        return text + "\n"
+    tails = np.empty(len(group.rows), object)
+    tails[:] = list(map((text + "\n").__mod__, zip(*columns, strict=True)))
+    return tails
+
+
+def _name(base: int, group: Group) -> str:
+    known = group.constants
+    if base == RUNSTATE_CHANGE:
+        return f"{known['old']} → {known['new']}"
+    if base == CONTINUE_RUNNING:
+        return "running → running"
+    if base in (HVM_VMX_EXIT, HVM_SVM_EXIT) and "exit" in known:
+        return f"exit {known['exit']}"
+    named = " ".join(f"{name}={value}" for name, value in known.items())
+    return f"{group.name} {named}".rstrip()
+
+
+def _field(name: str, column: NDArray[np.unsignedinteger[Any]]) -> str:
+    hexadecimal = name in _HEX or column.dtype.itemsize > _DECIMAL_BYTES
+    return f"{name}={'0x%x' if hexadecimal else '%d'}"
