@@ -1,4 +1,7 @@
-"""`xentool report` beside xenalyze on the same capture, in one run; prints ratios, since machines differ."""
+"""xentool beside xenalyze on the same captures, in one run; prints ratios, since machines differ.
+
+``python -m tests.bench.report [MEGABYTES]``
+"""
 
 import os
 import statistics
@@ -8,39 +11,108 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+
 from tests.bench.repeat import repeat
 from tests.traces.captures import capture
 
-SIZE = 200_000_000
-ROUNDS = 3
-PEERS = {
-    "xentool report": [sys.executable, "-m", "xentool", "report", "--json"],
-    "xenalyze --summary": ["xenalyze", "--summary", "--tolerance=6"],
-}
+MEGABYTES = 1000
+ROUNDS = 5
+#: Exports make files as large as the capture, and take longer.
+EXPORT_SHARE = 10
+XENTOOL = [sys.executable, "-m", "xentool"]
+KINDS = {"PV": "xen-4.17-pv1", "PVH": "xen-4.17-pvh"}
 
 
-def seconds(command: list[str]) -> float:
+def seconds(command: list[str]) -> tuple[float, int]:
+    """Run a command: how long it took, and the most memory it had, in MB."""
     started = time.perf_counter()
-    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=600)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, resident(process.pid))
+        time.sleep(0.005)
+    return time.perf_counter() - started, peak
+
+
+def resident(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    found = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")]
+    return int(found[0]) // 1024 if found else 0
+
+
+def floor(path: Path) -> float:
+    """Touch each byte once, as numpy does it: what no reader of the file can undercut on one core."""
+    started = time.perf_counter()
+    with path.open("rb", buffering=0) as file:
+        buffer = bytearray(4 << 20)
+        while size := file.readinto(buffer):
+            np.frombuffer(buffer, np.uint64, size // 8).max()
     return time.perf_counter() - started
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "capture"
-        with path.open("wb") as file:
-            size = repeat(capture("xen-4.17-pv1"), file, SIZE)
-        # Taken in turns, so that a slower minute of the machine hits both.
-        times: dict[str, list[float]] = {name: [] for name in PEERS}
-        for _ in range(ROUNDS):
-            for name, command in PEERS.items():
-                times[name].append(seconds([*command, str(path)]))
-    print(f"{size / 1e6:.0f} MB of PV trace, median of {ROUNDS}, {os.cpu_count()} cores")
-    medians = {name: statistics.median(taken) for name, taken in times.items()}
+def compare(title: str, size: int, peers: dict[str, list[str]]) -> None:
+    # Taken in turns, so that a slower minute of the machine hits both.
+    taken: dict[str, list[tuple[float, int]]] = {name: [] for name in peers}
+    for _ in range(ROUNDS):
+        for name, command in peers.items():
+            taken[name].append(seconds(command))
+    print(f"{title}, median of {ROUNDS}")
+    medians = {name: statistics.median(time for time, _ in found) for name, found in taken.items()}
     for name, median in medians.items():
-        print(f"  {name:<20} {median:7.2f} s  {size / median / 1e6:7.0f} MB/s")
+        peak = max(memory for _, memory in taken[name])
+        print(f"  {name:<26} {median:7.2f} s  {size / median / 1e6:7.0f} MB/s  at most {peak} MB of memory")
     ours, theirs = medians.values()
-    print(f"  xentool takes {ours / theirs:.2f} times as long as xenalyze")
+    print(f"  ratio: xentool is {theirs / ours:.2f} times as fast")
+
+
+def startup(small: Path) -> None:
+    peers = {
+        "bare Python": [sys.executable, "-c", "pass"],
+        "xentool --help": [*XENTOOL, "--help"],
+        f"xentool report, {small.stat().st_size / 1e6:.1f} MB": [*XENTOOL, "report", str(small)],
+    }
+    print("start-up")
+    for name, command in peers.items():
+        print(f"  {name:<26} {1000 * statistics.median(seconds(command)[0] for _ in range(ROUNDS)):7.0f} ms")
+
+
+def main() -> None:
+    megabytes = int(sys.argv[1]) if len(sys.argv) > 1 else MEGABYTES
+    print(f"{os.cpu_count()} cores")
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, name in KINDS.items():
+            path, part = Path(folder) / kind, Path(folder) / f"{kind}-part"
+            for target, wanted in ((path, megabytes), (part, megabytes // EXPORT_SHARE)):
+                with target.open("wb") as file:
+                    repeat(capture(name), file, wanted * 1_000_000)
+            size = path.stat().st_size
+            compare(
+                f"summary of {size / 1e6:.0f} MB of {kind} trace",
+                size,
+                {
+                    "xentool report --json": [*XENTOOL, "report", "--json", str(path)],
+                    "xenalyze --summary": ["xenalyze", "--summary", "--tolerance=6", str(path)],
+                },
+            )
+            print(f"  floor: reading and touching every byte on one core takes {floor(path):.2f} s")
+            size = part.stat().st_size
+            compare(
+                f"all records of {size / 1e6:.0f} MB of {kind} trace",
+                size,
+                {
+                    "xentool export parquet": [*XENTOOL, "export", str(part), "--format", "parquet", "-o", f"{part}.p"],
+                    "xenalyze -a": ["xenalyze", "-a", "--tolerance=6", str(part)],
+                },
+            )
+            path.unlink()
+        small = Path(folder) / "small"
+        with small.open("wb") as file:
+            repeat(capture(KINDS["PV"]), file, 4_000_000)
+        startup(small)
 
 
 if __name__ == "__main__":
