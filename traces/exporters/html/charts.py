@@ -140,8 +140,11 @@ def _stack(
         )
         for layer in reversed(layers)
     ]
+    # Where nothing is drawn, the pointer is still on the chart.
+    ground = element("rect", width=columns, height=full, class_="ground")
     return element(
         "svg",
+        ground,
         *paths,
         class_="stack",
         viewBox=f"0 0 {columns} {full}",

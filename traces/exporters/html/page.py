@@ -110,7 +110,7 @@ def _vcpu_row(domain: DomainReport, vcpu: VcpuReport, course: Course, span_s: fl
     chart = charts.share_row(layers, shares.shape[1], span_s, f"run states of vCPU {vcpu.vcpu} over time")
     ran, waited = (vcpu.runstates[name].seconds / (span_s or 1.0) for name in ("running", "runnable"))
     return Row(
-        f"v{vcpu.vcpu}", chart, f"{ran:.0%} running, {waited:.0%} waiting", {"domid": domain.domid, "vcpu": vcpu.vcpu}
+        f"v{vcpu.vcpu}", chart, f"{ran:.0%} running, {waited:.0%} runnable", {"domid": domain.domid, "vcpu": vcpu.vcpu}
     )
 
 
