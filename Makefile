@@ -13,7 +13,7 @@ PACKAGES := \
 	xen-utils-4.17 libxen-dev vagrant chromium
 # python, the compiled core | the lab's machine | its image | its control | oracles and browser of the tests
 
-COMPILED := $(wildcard traces/*/*.pyx)
+COMPILED := $(wildcard traces/*/*.pyx traces/*/*.pxd)
 
 .PHONY: help setup demo test check bench captures clean
 

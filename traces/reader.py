@@ -41,8 +41,6 @@ class Reader:
         self._base = 0
         self._rows = {name: np.empty(0, dtype) for name, dtype in COLUMNS.items()}
         self._restart = False
-        self._newest = 0
-        self._late: tuple[int, int] = (0, 0)
 
     def feed(self, data: bytes) -> list[EventTable]:
         """Take the next bytes; give the tables that are complete, oldest first."""
@@ -70,16 +68,13 @@ class Reader:
     def account(self) -> Account:
         """What became of the bytes so far."""
         cut = self._tokenizer
-        damages = dict(cut.damages)
-        if self._late[0]:
-            damages["out_of_order"] = self._late
         return Account(
             bytes=cut.offset + len(self._rest),
             records=cut.records,
             skipped_bytes=cut.skipped_bytes,
             lost_records=cut.lost_records,
             pcpus=cut.pcpus,
-            diagnostics=[Diagnostic(code, SEVERITIES[code], *found) for code, found in damages.items()],
+            diagnostics=[Diagnostic(code, SEVERITIES[code], *found) for code, found in sorted(cut.damages.items())],
         )
 
     def _tokenize(self, data: memoryview) -> int:
@@ -90,12 +85,13 @@ class Reader:
 
     def _emit(self, *, everything: bool) -> list[EventTable]:
         tsc = self._rows["tsc"]
-        ready = np.ones(len(tsc), bool) if everything else tsc <= self._tokenizer.watermark
+        limit = self._tokenizer.newest if everything else self._tokenizer.watermark
+        ready = tsc <= limit
+        self._tokenizer.promise(limit)
         if not ready.any():
             return []
         chosen = np.flatnonzero(ready)
         order = chosen[np.argsort(tsc[chosen], kind="stable")]
-        self._count_late(tsc, order)
         table = EventTable(
             **{name: column[order] for name, column in self._rows.items()},
             data=self._data,
@@ -113,16 +109,6 @@ class Reader:
         base = min(int(offsets.min()), end) if len(offsets) else end
         self._data = self._data[base - self._base :]
         self._base = base
-
-    def _count_late(self, tsc: NDArray[np.uint64], order: NDArray[np.intp]) -> None:
-        # Older than what already went out: the clocks of the pCPUs differ, or a time stamp is damaged.
-        if self._restart:
-            self._newest = 0
-        late = order[tsc[order] < self._newest]
-        if len(late):
-            count, first = self._late
-            self._late = (count + len(late), first if count else int(self._rows["offset"][late].min()))
-        self._newest = max(self._newest, int(tsc[order[-1]]))
 
 
 def read(source: Source, reader: Reader) -> Iterator[EventTable]:

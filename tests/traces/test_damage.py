@@ -3,6 +3,8 @@
 ``XENTOOL_FUZZ=100000`` makes so many mutations instead of a few thousand; ``XENTOOL_FUZZ_SEED`` other ones.
 """
 
+import contextlib
+import io
 import json
 import os
 import random
@@ -15,9 +17,12 @@ import pytest
 
 from tests.traces.captures import NAMES, capture
 from tests.traces.damage import DAMAGES, windows
-from traces.analyses.report import Report, Summary
+from traces.analyses import scan as scans
+from traces.analyses.report import Report
+from traces.analyses.report import report as report_of
+from traces.analyses.scan import Scan
+from traces.errors import TraceError
 from traces.exporters.document import document
-from traces.reader import Reader
 from traces.table import SEVERITIES
 
 TURNS = int(os.environ.get("XENTOOL_FUZZ", "3000"))
@@ -45,14 +50,12 @@ def piece(name: str, size: int = 20_000) -> bytes:
 
 
 def report(data: bytes, step: int | None = None) -> Report:
-    reader, summary = Reader(), Summary()
+    scan = Scan()
     for start in range(0, len(data), step or max(len(data), 1)):
-        for table in reader.feed(data[start : start + (step or len(data))]):
-            summary.feed(table)
-    for table in reader.finish():
-        summary.feed(table)
+        scan.feed(data[start : start + (step or len(data))])
+    scan.finish()
     # In cycles, so that sums can be compared to the cycle.
-    return summary.report(reader.account, hz=1.0)
+    return report_of(scan, hz=1.0)
 
 
 def assert_sound(found: Report, size: int) -> None:
@@ -72,6 +75,13 @@ def assert_sound(found: Report, size: int) -> None:
                 # Exact but for floating point, which time stamps of 64 random bits exceed.
                 assert total == pytest.approx(found.span_s, rel=1e-12, abs=2.0)
     json.dumps(document(found), allow_nan=False)
+
+
+def assert_lanes_agree(data: bytes) -> None:
+    # Several lanes read a damaged trace as one does, or say that they can't.
+    with contextlib.suppress(scans.Irregular, TraceError):
+        several = report_of(scans.read(io.BytesIO(data), lanes=2), hz=1.0)
+        assert several == report_of(scans.read(io.BytesIO(data)), hz=1.0)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -107,6 +117,8 @@ def test_random_damage() -> None:
         try:
             found = report(bytes(data), chance.choice((None, None, 777)))
             assert_sound(found, len(data))
+            if turn % 20 == 0:
+                assert_lanes_agree(bytes(data))
         except BaseException as error:
             error.add_note(f"XENTOOL_FUZZ_SEED={SEED}, turn {turn}: {', '.join(chosen)}")
             raise

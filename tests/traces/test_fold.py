@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from tests.traces.test_tokenize import record, window
 from traces.analyses import clock
-from traces.analyses.report import DomainInfo, Report, Summary, VcpuReport
+from traces.analyses.report import DomainInfo, Report, VcpuReport
+from traces.analyses.report import report as report_of
+from traces.analyses.scan import Scan
 from traces.formats import xentrace
-from traces.reader import Reader
 
 RUNNING, RUNNABLE, BLOCKED = range(3)
 VMEXIT, VMENTRY = 0x81103, xentrace.HVM_VMENTRY
@@ -23,10 +24,10 @@ def change(tsc: int, domid: int, vcpu: int, old: int, new: int) -> bytes:
 
 
 def report(*windows: bytes, infos: dict[int, DomainInfo] | None = None) -> Report:
-    reader, summary = Reader(), Summary()
-    for table in (*reader.feed(b"".join(windows)), *reader.finish()):
-        summary.feed(table)
-    return summary.report(reader.account, hz=HZ, infos=infos)
+    scan = Scan()
+    scan.feed(b"".join(windows))
+    scan.finish()
+    return report_of(scan, hz=HZ, infos=infos)
 
 
 def vcpu(found: Report, domid: int, number: int) -> VcpuReport:

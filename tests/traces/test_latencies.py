@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from tests.traces.captures import NAMES, capture
 from tests.traces.test_fold import BLOCKED, RUNNABLE, RUNNING, VMENTRY, VMEXIT, change, report, vcpu
 from tests.traces.test_tokenize import record, window
+from traces.analyses import scan as scans
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import Exit, Interval, Intervals
 from traces.analyses.latencies import QUANTILES, Distribution, bounds, distribution, merged
-from traces.analyses.report import Summary
+from traces.analyses.report import report as report_of
 from traces.reader import Reader, read
 from traces.table import IDLE_DOMID
 
@@ -64,10 +65,8 @@ def assert_agrees(found: Distribution, cycles: list[int], hz: float) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_they_agree_with_every_single_interval(name: str) -> None:
-    reader, summary = Reader(), Summary()
-    for table in read(io.BytesIO(capture(name)), reader):
-        summary.feed(table)
-    whole = summary.report(reader.account, hz=1e9)
+    scan = scans.read(io.BytesIO(capture(name)))
+    whole = report_of(scan, hz=1e9)
     states, exits = every(capture(name))
     took = handling(exits, states)
     compared = 0
@@ -149,8 +148,6 @@ def test_quantiles_of_few_and_of_none() -> None:
 
 def test_the_idle_domain_is_not_woken() -> None:
     data = capture(NAMES[0])
-    reader, summary = Reader(), Summary()
-    for table in read(io.BytesIO(data), reader):
-        summary.feed(table)
-    idle = next(one for one in summary.report(reader.account).domains if one.domid == IDLE_DOMID)
+    scan = scans.read(io.BytesIO(data))
+    idle = next(one for one in report_of(scan).domains if one.domid == IDLE_DOMID)
     assert all(not one.latencies for one in idle.vcpus)

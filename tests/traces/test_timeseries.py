@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.traces.captures import NAMES, capture
+from traces.analyses import scan as scans
 from traces.analyses import timeseries
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import STATES, Intervals
-from traces.analyses.report import Summary
+from traces.analyses.report import report as report_of
 from traces.analyses.timeseries import Columns, Occurrences, Shares
 from traces.reader import Reader, read
 
@@ -59,10 +60,8 @@ def test_occurrences_keep_what_is_early_late_and_unnamed() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_over_a_whole_capture_they_add_up_to_the_report(name: str) -> None:
-    reader, summary = Reader(), Summary()
-    for table in read(io.BytesIO(capture(name)), reader):
-        summary.feed(table)
-    report = summary.report(reader.account, hz=1e9)
+    scan = scans.read(io.BytesIO(capture(name)))
+    report = report_of(scan, hz=1e9)
     who = [(domain.domid, vcpu.vcpu) for domain in report.domains for vcpu in domain.vcpus if vcpu.runstates]
     columns = Columns(50, report.span_s * 1e9)
     elapsed, intervals, shares = Elapsed(), Intervals(), Shares(len(who), len(STATES), columns)

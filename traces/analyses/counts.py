@@ -1,4 +1,4 @@
-"""How often what happened, by vCPU: what ``tally`` counted, read off.
+"""How often what happened, by vCPU: what a ``scan`` counted, read off.
 
 What Xen records of a hypercall is its number and at most two small arguments (common/trace.c, __trace_hypercall);
 see ``formats.names.SUBOPS`` for those that are sub-operations.
@@ -7,11 +7,12 @@ see ``formats.names.SUBOPS`` for those that are sub-operations.
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from traces.analyses.tally import Table, Tally
+from traces.analyses.scan import Scan
 from traces.formats import xentrace
 from traces.table import UNKNOWN_DOMID
 
 _CMD_BITS = 12
+_BUCKET_BITS = 9
 
 VcpuKey = tuple[int, int]
 
@@ -22,6 +23,22 @@ class Batches:
 
     calls: int
     items: int
+
+
+@dataclass(slots=True)
+class ExitCounts:
+    """Exits for one reason: how many, and the cycles in Xen of those that ended, in all and by ``latencies`` bucket."""
+
+    count: int = 0
+    cycles: int = 0
+    longest: int = 0
+    took: Counter[int] = field(default_factory=Counter)
+
+    def add(self, count: int, cycles: int, longest: int) -> None:
+        """Add some more."""
+        self.count += count
+        self.cycles += cycles
+        self.longest = max(self.longest, longest)
 
 
 @dataclass(slots=True)
@@ -36,47 +53,56 @@ class Counts:
     subops: defaultdict[int, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     batches: dict[int, Batches] = field(default_factory=dict)
     traps: Counter[int] = field(default_factory=Counter)
+    #: By reason, those during which the run state did not change.
+    exits: defaultdict[int, ExitCounts] = field(default_factory=lambda: defaultdict(ExitCounts))
 
 
-def by_vcpu(tally: Tally) -> dict[VcpuKey, Counts]:
+def by_vcpu(scan: Scan) -> dict[VcpuKey, Counts]:
     """Read off what each vCPU (domid, vcpu) did so far."""
     found: defaultdict[VcpuKey, Counts] = defaultdict(Counts)
-    for who, event, count, _ in tally.events.items():
+    for who, event, count, *_ in scan.items("events"):
         found[who].events[xentrace.base_id(event)] += count
-    for who, nr, count, _ in tally.hypercalls.items():
-        found[who].hypercalls[nr] = count
-    for who, nr, count, _ in tally.subcalls.items():
-        found[who].subcalls[nr] = count
-    for who, value, count, _ in tally.subops.items():
-        found[who].subops[value >> _CMD_BITS][value & (1 << _CMD_BITS) - 1] = count
-    for who, vector, count, _ in tally.traps.items():
-        found[who].traps[vector] = count
-    items = {(who, nr): count for who, nr, count, _ in tally.batch_items.items()}
-    for who, nr, calls, _ in tally.batch_calls.items():
-        found[who].batches[nr] = Batches(calls, items[who, nr])
+    for who, nr, count, *_ in scan.items("hypercalls"):
+        found[who].hypercalls[nr] += count
+    for who, nr, count, *_ in scan.items("subcalls"):
+        found[who].subcalls[nr] += count
+    for who, value, count, *_ in scan.items("subops"):
+        found[who].subops[value >> _CMD_BITS][value & (1 << _CMD_BITS) - 1] += count
+    for who, vector, count, *_ in scan.items("traps"):
+        found[who].traps[vector] += count
+    for who, nr, calls, items, *_ in scan.items("batches"):
+        known = found[who].batches.get(nr, Batches(0, 0))
+        found[who].batches[nr] = Batches(known.calls + calls, known.items + items)
+    for who, reason, count, cycles, longest, _ in scan.items("exits"):
+        found[who].exits[reason].add(count, cycles, longest)
+    for who, value, count, *_ in scan.items("took"):
+        reason, bucket = value >> _BUCKET_BITS, value & (1 << _BUCKET_BITS) - 1
+        found[who].exits[reason].took[bucket] += count
     return dict(found)
 
 
-def grants(table: Table) -> Counter[tuple[int, int]]:
-    """Read off ``Tally.maps`` or ``unmaps``: counts by mapper and granter (domids)."""
+def grants(scan: Scan, table: str) -> Counter[tuple[int, int]]:
+    """Read off "maps" or "unmaps": counts by mapper and granter (domids)."""
     found: Counter[tuple[int, int]] = Counter()
-    for (mapper, _vcpu), granter, count, _ in table.items():
+    for (mapper, _vcpu), granter, count, *_ in scan.items(table):
         if mapper != UNKNOWN_DOMID:
             found[mapper, granter] += count
     return found
 
 
-def unknown_events(tally: Tally) -> tuple[int, int]:
+def notifications(scan: Scan) -> Counter[tuple[int, int]]:
+    """Read off the inferred notifications: counts by who notified whom (domids)."""
+    found: Counter[tuple[int, int]] = Counter()
+    for (source, _vcpu), target, count, *_ in scan.items("notifications"):
+        found[source, target] += count
+    return found
+
+
+def unknown_events(scan: Scan) -> tuple[int, int]:
     """Count records of events that are not declared, and give the file offset of the first; (0, 0) if all are."""
     found = [
         (count, first)
-        for _, event, count, first in tally.events.items()
+        for _, event, count, _, _, first in scan.items("events")
         if xentrace.base_id(event) not in xentrace.BY_ID
     ]
     return sum(count for count, _ in found), min((first for _, first in found), default=0)
-
-
-def uncounted(tally: Tally) -> int:
-    """Say how many records had no place of their own in a table: a real trace has none, see ``KINDS_MAX``."""
-    tables = (tally.events, tally.hypercalls, tally.subcalls, tally.subops, tally.traps, tally.maps, tally.unmaps)
-    return sum(table.uncounted for table in (*tables, tally.batch_calls))

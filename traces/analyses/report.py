@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from traces.analyses import clock as clocks
 from traces.analyses.clock import Clock
-from traces.analyses.counts import Batches, Counts, VcpuKey, by_vcpu, grants, uncounted, unknown_events
-from traces.analyses.fold import Durations, Fold, Vcpu
+from traces.analyses.counts import Batches, Counts, ExitCounts, VcpuKey, by_vcpu, grants, notifications, unknown_events
+from traces.analyses.fold import Durations, Vcpu
 from traces.analyses.latencies import Distribution, distribution, merged
-from traces.analyses.tally import Tally
+from traces.analyses.scan import Scan
 from traces.formats import xentrace
 from traces.formats.names import (
     VMX_REASON_MAX,
@@ -18,7 +18,7 @@ from traces.formats.names import (
     subop_name,
     trap_name,
 )
-from traces.table import IDLE_DOMID, SEVERITIES, UNKNOWN_DOMID, Account, Diagnostic, EventTable
+from traces.table import IDLE_DOMID, SEVERITIES, UNKNOWN_DOMID, Account, Diagnostic
 
 RUNSTATE_NAMES = (*xentrace.RUNSTATES, "lost")
 
@@ -156,106 +156,80 @@ class Report:
     not_recorded: tuple[str, ...] = NOT_RECORDED
 
 
-class Summary:
-    """Gathers a report: ``feed`` it every table in order of time, then ask for the ``report``, once."""
+def hypercalls(scan: Scan, domid: int) -> Counter[str]:
+    """Count a domain's hypercalls so far by name, those in multicalls too."""
+    made: Counter[str] = Counter()
+    for table in ("hypercalls", "subcalls"):
+        for (maker, _vcpu), nr, count, *_ in scan.items(table):
+            if maker == domid:
+                made[hypercall_name(nr)] += count
+    return made
 
-    def __init__(self) -> None:
-        self._tally = Tally()
-        self._fold = Fold()
 
-    def feed(self, table: EventTable) -> None:
-        """Take the next table."""
-        if table.restart:
-            self._fold.restart()
-        self._fold.feed(
-            table.data,
-            table.base,
-            table.tsc,
-            table.event,
-            table.words,
-            table.timed,
-            table.pcpu,
-            table.domid,
-            table.vcpu,
-            table.offset,
-        )
-        self._tally.feed(
-            table.data,
-            table.base,
-            table.event,
-            table.words,
-            table.timed,
-            table.domid,
-            table.vcpu,
-            table.offset,
-        )
+def report(
+    scan: Scan,
+    *,
+    hz: float | None = None,
+    host_hz: float | None = None,
+    infos: Mapping[int, DomainInfo] | None = None,
+    xen_version: str | None = None,
+) -> Report:
+    """Answer what a finished scan shows.
 
-    def exits_are_amds(self) -> bool:
-        """Tell whether exit reasons so far are AMD's and not Intel's."""
-        # Until 4.18 AMD's exits came under Intel's event id; then a reason that Intel does not have gives them away.
-        vcpus = [v for v in self._fold.vcpus.values() if v.exits]
-        return any(not v.vmx_id or max(v.exits) > VMX_REASON_MAX for v in vcpus)
+    :param hz: the clock's rate in cycles a second, if the user says so
+    :param host_hz: the same as the capturing host gives it, used when the trace does not tell
+    :param infos: what the host says about the domains, by domid
+    :param xen_version: of the host
+    """
+    infos = infos or {}
+    clock = _clock(hz, host_hz, scan)
+    counted = by_vcpu(scan)
+    svm = _exits_are_amds(scan, counted)
+    vcpus: dict[int, list[VcpuReport]] = {}
+    for domid, number in sorted(counted.keys() | {(v.domid, v.vcpu) for v in scan.vcpus.values()}):
+        folded = scan.vcpus.get(domid << 16 | number)
+        vcpu = _vcpu(number, counted.get((domid, number), Counts()), folded, clock, svm=svm)
+        vcpus.setdefault(domid, []).append(vcpu)
+    modes = _modes(counted, infos)
+    return Report(
+        account=_account(scan),
+        clock=clock,
+        span_s=clock.seconds(scan.span),
+        domains=tuple(
+            DomainReport(domid, infos.get(domid, DomainInfo()).name, modes.get(domid, "unknown"), tuple(of))
+            for domid, of in vcpus.items()
+        ),
+        grants=_grants(scan),
+        notifications=tuple(
+            Notification(source, target, count, "likely")
+            for (source, target), count in sorted(notifications(scan).items())
+        ),
+        names={domid: info.name for domid, info in infos.items() if info.name},
+        xen_version=xen_version,
+    )
 
-    def hypercalls(self, domid: int) -> Counter[str]:
-        """Count a domain's hypercalls so far by name, those in multicalls too."""
-        made: Counter[str] = Counter()
-        for table in (self._tally.hypercalls, self._tally.subcalls):
-            for (maker, _vcpu), nr, count, _ in table.items():
-                if maker == domid:
-                    made[hypercall_name(nr)] += count
-        return made
 
-    def report(
-        self,
-        account: Account,
-        *,
-        hz: float | None = None,
-        host_hz: float | None = None,
-        infos: Mapping[int, DomainInfo] | None = None,
-        xen_version: str | None = None,
-    ) -> Report:
-        """Close the trace and answer.
+def _account(scan: Scan) -> Account:
+    account = scan.account
+    unknown, first = unknown_events(scan)
+    if unknown:
+        account.diagnostics.append(Diagnostic("unknown_event", SEVERITIES["unknown_event"], unknown, first))
+    if scan.uncounted:
+        account.diagnostics.append(Diagnostic("too_many_kinds", SEVERITIES["too_many_kinds"], scan.uncounted, 0))
+    return account
 
-        hz       the clock's rate in cycles a second, if the user says so
-        host_hz  the same as the capturing host gives it, used when the trace does not tell
-        infos    what the host says about the domains, by domid
-        xen_version  of the host
-        """
-        self._fold.finish()
-        clock = _clock(hz, host_hz, self._fold)
-        counted = by_vcpu(self._tally)
-        vcpus: dict[int, list[VcpuReport]] = {}
-        svm = self.exits_are_amds()
-        for domid, number in sorted(counted.keys() | {(v.domid, v.vcpu) for v in self._fold.vcpus.values()}):
-            folded = self._fold.vcpus.get(domid << 16 | number)
-            vcpu = _vcpu(number, counted.get((domid, number), Counts()), folded, clock, svm=svm)
-            vcpus.setdefault(domid, []).append(vcpu)
-        modes = _modes(counted, infos or {})
-        unknown, first = unknown_events(self._tally)
-        if unknown:
-            account.diagnostics.append(Diagnostic("unknown_event", SEVERITIES["unknown_event"], unknown, first))
-        if missing := uncounted(self._tally):
-            account.diagnostics.append(Diagnostic("too_many_kinds", SEVERITIES["too_many_kinds"], missing, 0))
-        return Report(
-            account=account,
-            clock=clock,
-            span_s=clock.seconds(self._fold.span),
-            domains=tuple(
-                DomainReport(domid, (infos or {}).get(domid, DomainInfo()).name, modes.get(domid, "unknown"), tuple(of))
-                for domid, of in vcpus.items()
-            ),
-            grants=self._grants(),
-            notifications=tuple(
-                Notification(source, target, count, "likely")
-                for (source, target), count in sorted(self._fold.notifications.items())
-            ),
-            names={domid: info.name for domid, info in (infos or {}).items() if info.name},
-            xen_version=xen_version,
-        )
 
-    def _grants(self) -> tuple[GrantPair, ...]:
-        maps, unmaps = grants(self._tally.maps), grants(self._tally.unmaps)
-        return tuple(GrantPair(*pair, maps=maps[pair], unmaps=unmaps[pair]) for pair in sorted(maps | unmaps))
+def _exits_are_amds(scan: Scan, counted: Mapping[VcpuKey, Counts]) -> bool:
+    # Until 4.18 AMD's exits came under Intel's event id; then a reason that Intel does not have gives them away.
+    reasons = {reason for counts in counted.values() for reason in counts.exits}
+    reasons.update(reason for vcpu in scan.vcpus.values() for reason in vcpu.exits)
+    under_amds_id = any(xentrace.HVM_SVM_EXIT in counts.events for counts in counted.values())
+    return under_amds_id or max(reasons, default=0) > VMX_REASON_MAX
+
+
+def _grants(scan: Scan) -> tuple[GrantPair, ...]:
+    maps, unmaps = grants(scan, "maps"), grants(scan, "unmaps")
+    return tuple(GrantPair(*pair, maps=maps[pair], unmaps=unmaps[pair]) for pair in sorted(maps | unmaps))
 
 
 def _modes(counted: Mapping[VcpuKey, Counts], infos: Mapping[int, DomainInfo]) -> dict[int, str]:
@@ -269,7 +243,7 @@ def _modes(counted: Mapping[VcpuKey, Counts], infos: Mapping[int, DomainInfo]) -
 
 
 def _vcpu(number: int, counts: Counts, folded: Vcpu | None, clock: Clock, *, svm: bool) -> VcpuReport:
-    exits = _exits(folded, clock, svm=svm)
+    exits = _exits(counts.exits, folded, clock, svm=svm)
     return VcpuReport(
         vcpu=number,
         runstates=_runstates(folded, clock),
@@ -295,10 +269,10 @@ def _hypercalls(made: Counter[int], counts: Counts) -> tuple[Hypercall, ...]:
     )
 
 
-def _clock(hz: float | None, host_hz: float | None, fold: Fold) -> Clock:
+def _clock(hz: float | None, host_hz: float | None, scan: Scan) -> Clock:
     if hz:
         return Clock(hz, "option")
-    found = clocks.from_trace(fold.clock_pairs)
+    found = clocks.from_trace(scan.clock_pairs)
     if found:
         return found
     return Clock(host_hz, "host") if host_hz else Clock(clocks.DEFAULT_HZ, "default")
@@ -313,32 +287,27 @@ def _runstates(vcpu: Vcpu | None, clock: Clock) -> dict[str, Runstate]:
     }
 
 
-def _exits(vcpu: Vcpu | None, clock: Clock, *, svm: bool) -> tuple[Exit, ...]:
-    if vcpu is None:
-        return ()
-    found = [
-        Exit(
-            reason,
-            exit_name(reason, svm=svm),
-            of.count,
-            clock.seconds(of.cycles),
-            clock.seconds(of.away),
-            _distribution(of.took, clock),
-        )
-        for reason, of in vcpu.exits.items()
-    ]
+def _exits(settled: Mapping[int, ExitCounts], folded: Vcpu | None, clock: Clock, *, svm: bool) -> tuple[Exit, ...]:
+    around = folded.exits if folded else {}
+    found = []
+    for reason in settled.keys() | around.keys():
+        of = replace(settled.get(reason, ExitCounts()))
+        away = 0
+        if reason in around:
+            more = around[reason]
+            of.add(more.count, more.cycles, more.took.longest)
+            of.took = of.took + Counter(more.took.counts)
+            away = more.away
+        latency = distribution(of.took, of.longest, clock.hz)
+        seconds = clock.seconds(of.cycles)
+        found.append(Exit(reason, exit_name(reason, svm=svm), of.count, seconds, clock.seconds(away), latency))
     return tuple(sorted(found, key=lambda exit_: (-exit_.seconds, exit_.reason)))
 
 
 def _latencies(vcpu: Vcpu | None, exits: tuple[Exit, ...], clock: Clock) -> dict[str, Distribution]:
-    if vcpu is None:
-        return {}
+    woken = vcpu.wake_to_run if vcpu else Durations()
     found = {
-        "wake_to_run": _distribution(vcpu.wake_to_run, clock),
+        "wake_to_run": distribution(woken.counts, woken.longest, clock.hz),
         "exits": merged(exit_.latency for exit_ in exits),
     }
     return {name: one for name, one in found.items() if one.count}
-
-
-def _distribution(durations: Durations, clock: Clock) -> Distribution:
-    return distribution(durations.counts, durations.longest, clock.hz)

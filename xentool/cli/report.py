@@ -2,7 +2,9 @@
 
 import sys
 from contextlib import nullcontext
+from io import BufferedReader
 from pathlib import Path
+from typing import cast
 
 import click
 from rich.markup import escape
@@ -40,7 +42,7 @@ def command(file: Path, domain: str | None, hz: float | None, page: Path | None,
             raise click.UsageError("--html and --json are two forms of one report; give one of them")
         reports.raise_for_damage(_write_page(file, page, domain, hz), str(file))
         return
-    opened = nullcontext(sys.stdin.buffer) if str(file) == "-" else reports.opened(file)
+    opened = nullcontext(cast(BufferedReader, sys.stdin.buffer)) if str(file) == "-" else reports.opened(file)
     with opened as source:
         report = reports.report(source, str(file), hz=hz, capture=sidecar.read(file))
     if domain is not None:

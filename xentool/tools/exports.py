@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 from traces.analyses.report import Report
 from traces.errors import TraceError
@@ -62,9 +62,17 @@ class _Counted:
 
     def read(self, size: int) -> bytes:
         data = self._source.read(min(size, self._size - self._done))
-        self._done += len(data)
-        self._progress(self._done)
+        self._tell(len(data))
         return data
+
+    def readinto(self, buffer: memoryview) -> int:
+        read = self._source.readinto(buffer[: self._size - self._done])  # type: ignore[attr-defined] # all files have it
+        self._tell(read)
+        return cast(int, read)
+
+    def _tell(self, read: int) -> None:
+        self._done += read
+        self._progress(self._done)
 
 
 def default_output(capture: Path, kind: Format) -> Path:

@@ -1,11 +1,12 @@
 """Reports on trace files."""
 
+from io import BufferedReader, IOBase
 from pathlib import Path
-from typing import IO
 
-from traces.analyses.report import Report, Summary
+from traces.analyses import scan as scans
+from traces.analyses.report import Report
+from traces.analyses.report import report as report_of
 from traces.errors import TraceError
-from traces.reader import Reader, Source, read
 from xentool.errors import PeerError, XentoolError
 from xentool.tools.sidecar import Sidecar
 
@@ -13,7 +14,7 @@ from xentool.tools.sidecar import Sidecar
 _HARMLESS = {"lost_records"}
 
 
-def opened(path: Path) -> IO[bytes]:
+def opened(path: Path) -> BufferedReader:
     """Open a trace file.
 
     :raises XentoolError: it can't be read
@@ -26,26 +27,33 @@ def opened(path: Path) -> IO[bytes]:
         raise XentoolError(f"cannot read {path}: {error.strerror}") from error
 
 
-def report(source: Source, name: str, *, hz: float | None = None, capture: Sidecar | None = None) -> Report:
+def report(source: scans.Source, name: str, *, hz: float | None = None, capture: Sidecar | None = None) -> Report:
     """Read a trace to its end and report on it.
 
     :param name: of the source, for messages
     :param hz: the clock's rate, when the user knows better than the trace
     :raises PeerError: it is no xentrace
     """
-    reader, summary = Reader(), Summary()
     try:
-        for table in read(source, reader):
-            summary.feed(table)
+        found = _scan(source)
     except TraceError as error:
         raise PeerError(f"{name} {error}") from error
     except OSError as error:
         raise XentoolError(f"cannot read {name}: {error.strerror}") from error
     if capture is None:
-        return summary.report(reader.account, hz=hz)
-    return summary.report(
-        reader.account, hz=hz, host_hz=capture.hz, infos=capture.domains, xen_version=capture.xen_version
-    )
+        return report_of(found, hz=hz)
+    return report_of(found, hz=hz, host_hz=capture.hz, infos=capture.domains, xen_version=capture.xen_version)
+
+
+def _scan(source: scans.Source) -> scans.Scan:
+    lanes = scans.processors()
+    if lanes > 1 and isinstance(source, IOBase) and source.seekable():
+        start = source.tell()
+        try:
+            return scans.read(source, lanes=lanes)
+        except scans.Irregular:
+            source.seek(start)
+    return scans.read(source)
 
 
 def domid_of(report: Report, text: str) -> int:

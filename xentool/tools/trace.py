@@ -8,20 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-import numpy as np
-
-from traces.analyses.report import Report, Summary
+from traces.analyses.report import Report, hypercalls
+from traces.analyses.report import report as report_of
+from traces.analyses.scan import Scan
 from traces.analyses.select import of_classes, of_domain
 from traces.filters import Selection
-from traces.reader import Reader
-from traces.table import EventTable
 from xentool.errors import XentoolError
 from xentool.hosts import Host
 from xentool.tools import sidecar, xl
 from xentool.tools.capture import Capture, on_interrupt
-
-#: TRC_DOM0_DOM_REM: Xen has destroyed a domain (common/domain.c).
-_DOMAIN_REMOVED = 0x00041002
 
 
 @dataclass(frozen=True)
@@ -72,22 +67,20 @@ def trace(
     domains = xl.list_domains(host)
     domain = xl.choose(domains, name)
     known = sidecar.of_host(host.name, info, selection.mask, domains)
-    reader, summary = Reader(), Summary()
+    scan = Scan()
     ended = False
     with _kept(output) as keep, Capture(host, selection.mask) as capture, on_interrupt(capture.stop) as interrupted:
         if output:
             sidecar.write(output, known)
         for chunk in capture.chunks(seconds):
             keep(chunk)
-            for table in reader.feed(chunk):
-                summary.feed(table)
-                if not ended and _removed(table, domain.domid):
-                    ended = True
-                    capture.stop()
-            progress(_sample(capture.started, reader, summary, domain.domid))
-    for table in reader.finish():
-        summary.feed(table)
-    report = summary.report(reader.account, host_hz=info.hz, infos=known.domains, xen_version=info.xen_version)
+            scan.feed(chunk)
+            if not ended and domain.domid in scan.removed:
+                ended = True
+                capture.stop()
+            progress(_sample(capture.started, scan, domain.domid))
+    scan.finish()
+    report = report_of(scan, host_hz=info.hz, infos=known.domains, xen_version=info.xen_version)
     report = of_classes(of_domain(report, domain.domid), selection.classes)
     return Traced(report, domain, interrupted(), ended)
 
@@ -110,12 +103,7 @@ def _write(file: IO[bytes], chunk: bytes) -> None:
     file.flush()
 
 
-def _removed(table: EventTable, domid: int) -> bool:
-    rows = np.flatnonzero((table.event == _DOMAIN_REMOVED) & (table.words >= 1))
-    return bool((table.word(rows, 0) == domid).any())
-
-
-def _sample(started: float, reader: Reader, summary: Summary, domid: int) -> Sample:
-    account = reader.account
+def _sample(started: float, scan: Scan, domid: int) -> Sample:
+    account = scan.account
     elapsed = time.monotonic() - started
-    return Sample(elapsed, account.bytes, account.records, account.lost_records, summary.hypercalls(domid))
+    return Sample(elapsed, account.bytes, account.records, account.lost_records, hypercalls(scan, domid))

@@ -24,7 +24,9 @@ from tests.traces.damage import DAMAGES
 from tests.traces.test_damage import piece
 from tests.traces.test_fold import BLOCKED, RUNNABLE, RUNNING, change
 from tests.traces.test_tokenize import record, window
-from traces.analyses.report import DomainInfo, Report, Summary
+from traces.analyses import scan as scans
+from traces.analyses.report import DomainInfo, Report
+from traces.analyses.report import report as report_of
 from traces.exporters import html
 from traces.formats import xentrace
 from traces.reader import Reader, read
@@ -34,10 +36,8 @@ STEP = re.compile(r"([vh])(-?\d+)")
 
 
 def page(data: bytes, *, infos: dict[int, DomainInfo] | None = None, hz: float | None = None) -> tuple[str, Report]:
-    reader, summary = Reader(), Summary()
-    for table in read(io.BytesIO(data), reader):
-        summary.feed(table)
-    report = summary.report(reader.account, infos=infos, hz=hz)
+    scan = scans.read(io.BytesIO(data))
+    report = report_of(scan, infos=infos, hz=hz)
     output = io.BytesIO()
     html.write(read(io.BytesIO(data), Reader()), report, output, "domU.xentrace")
     return output.getvalue().decode(), report

@@ -4,28 +4,25 @@ import struct
 
 from tests.traces.test_tokenize import record, window
 from traces.analyses.counts import Batches, by_vcpu
-from traces.analyses.report import Report, Summary
-from traces.analyses.tally import Tally
+from traces.analyses.report import Report
+from traces.analyses.report import report as report_of
+from traces.analyses.scan import Scan
 from traces.formats import xentrace
-from traces.reader import Reader
 
 D1V0 = (1, 0)
 START = record(xentrace.RUNSTATE_CHANGE | 1 << 8, 10, 1 << 16)
 ARG0, ARG1, ARG2 = 1 << 20, 1 << 22, 1 << 24
 
 
-def report(body: bytes) -> Report:
-    reader, summary = Reader(), Summary()
-    for table in (*reader.feed(window(0, START + body)), *reader.finish()):
-        summary.feed(table)
-    return summary.report(reader.account)
-
-
-def tally(body: bytes) -> Tally:
-    reader, found = Reader(), Tally()
-    for table in (*reader.feed(window(0, START + body)), *reader.finish()):
-        found.feed(table.data, table.base, table.event, table.words, table.timed, table.domid, table.vcpu, table.offset)
+def scan(body: bytes) -> Scan:
+    found = Scan()
+    found.feed(window(0, START + body))
+    found.finish()
     return found
+
+
+def report(body: bytes) -> Report:
+    return report_of(scan(body))
 
 
 def test_suboperations_and_batches() -> None:
@@ -40,7 +37,7 @@ def test_suboperations_and_batches() -> None:
         + record(v2, 17, 29)  # says that no argument follows
         + record(v2, 18)  # too short for even a number
     )
-    counts = by_vcpu(tally(body))[D1V0]
+    counts = by_vcpu(scan(body))[D1V0]
     assert counts.hypercalls == {20: 2, 29: 2, 13: 1}
     assert counts.subcalls == {26: 1, 1: 1}
     assert counts.subops == {20: {5: 2}, 29: {1: 1}}

@@ -1,0 +1,67 @@
+"""One answer, by however many lanes, in whatever pieces, and the same account as the rows' reader."""
+
+import io
+from dataclasses import asdict
+
+import pytest
+
+from tests.traces.captures import NAMES, capture
+from tests.traces.test_tokenize import record, window
+from traces.analyses import scan as scans
+from traces.analyses.report import report
+from traces.formats import xentrace
+from traces.reader import Reader
+from traces.reader import read as read_rows
+
+END = xentrace.SCHED_WAKE
+
+
+def read(data: bytes, lanes: int, piece: int, monkeypatch: pytest.MonkeyPatch) -> scans.Scan:
+    monkeypatch.setattr(scans, "CHUNK", piece)
+    return scans.read(io.BytesIO(data), lanes=lanes)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("lanes", "piece"), [(1, 1000), (1, 100_000), (2, 777), (2, 300_000), (3, 50_000)])
+def test_lanes_and_pieces_change_nothing(name: str, lanes: int, piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = capture(name)
+    expected = asdict(report(read(data, 1, len(data), monkeypatch)))
+    assert asdict(report(read(data, lanes, piece, monkeypatch))) == expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_account_is_the_rows_readers(name: str) -> None:
+    for data in (capture(name), capture(name)[100:-3], capture(name) * 2):
+        reader = Reader()
+        rows = sum(map(len, read_rows(io.BytesIO(data), reader)))
+        found = scans.read(io.BytesIO(data))
+        assert found.account == reader.account
+        assert sum(item[2] for item in found.items("events")) == rows
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"garbage between windows",
+        window(5000, b""),  # no such pCPU
+        window(0, record(END, 5)),  # another run of the clock
+        window(1, record(END, 1 << 61)),
+        window(1, record(END, 400))[:-4] + window(0, record(END, 401)),  # a window that was cut
+    ],
+)
+def test_what_several_lanes_cannot_read_one_can(damage: bytes) -> None:
+    before = window(0, record(END, 100)) + window(1, record(END, 110))
+    data = before + damage + window(0, record(END, 500)) + window(1, record(END, 510))
+    with pytest.raises(scans.Irregular):
+        scans.read(io.BytesIO(data), lanes=2)
+    account = scans.read(io.BytesIO(data)).account
+    assert account.bytes == len(data)
+    assert {one.code for one in account.diagnostics} > {"unattributed"}
+
+
+def test_a_row_waits_until_no_older_one_can_come() -> None:
+    found = scans.Scan()
+    found.feed(window(0, record(xentrace.RUNSTATE_CHANGE | 1 << 8, 100, 1 << 16)))
+    assert not found.vcpus
+    found.feed(window(1, record(END, 90)) + window(0, record(END, 200)) + window(0, record(END, 300)))
+    assert set(found.vcpus) == {1 << 16}

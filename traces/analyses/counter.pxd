@@ -1,0 +1,82 @@
+"""A hash table from 64-bit keys to counts, with open addressing and no more than KINDS_MAX keys.
+
+Inlined where it is used; needs no GIL. Whoever makes one frees it.
+"""
+
+from libc.stdint cimport uint8_t, uint64_t
+from libc.stdlib cimport calloc, free
+
+cdef enum:
+    # A capture has some hundred kinds; what a hostile one has more is counted together.
+    KINDS_MAX = 1 << 18
+
+cdef struct Slot:
+    uint64_t key
+    uint64_t count
+    uint64_t sum            # the user's own, like most
+    uint64_t most
+    uint64_t first          # file offset
+    uint8_t used
+    uint8_t kind            # the user's own
+
+cdef struct Counter:
+    Slot *slots
+    uint64_t mask
+    uint64_t used
+    uint64_t uncounted
+    Slot spill              # stands in for keys that have no place
+
+
+cdef inline bint make(Counter *c, uint64_t size) noexcept nogil:
+    """Make a table of ``size`` places, a power of two. False: no memory."""
+    c.slots = <Slot *>calloc(size, sizeof(Slot))
+    c.mask = size - 1
+    c.used = c.uncounted = 0
+    return c.slots != NULL
+
+
+cdef inline Slot *count(Counter *c, uint64_t key, uint64_t offset) noexcept nogil:
+    """Count a key; returns its slot, which is valid until the next call."""
+    # Fibonacci hashing: the high bits of the product depend on all bits of the key.
+    cdef uint64_t at = ((key * <uint64_t>0x9E3779B97F4A7C15) >> 32) & c.mask
+    while c.slots[at].used:
+        if c.slots[at].key == key:
+            c.slots[at].count += 1
+            return &c.slots[at]
+        at = (at + 1) & c.mask
+    return insert(c, key, offset)
+
+
+cdef inline Slot *insert(Counter *c, uint64_t key, uint64_t offset) noexcept nogil:
+    cdef uint64_t at
+    if c.used >= KINDS_MAX or (2 * c.used > c.mask and not grow(c)):
+        c.uncounted += 1
+        c.spill.kind = 0
+        return &c.spill
+    at = ((key * <uint64_t>0x9E3779B97F4A7C15) >> 32) & c.mask
+    while c.slots[at].used:
+        at = (at + 1) & c.mask
+    c.slots[at].used = 1
+    c.slots[at].key = key
+    c.slots[at].count = 1
+    c.slots[at].first = offset
+    c.used += 1
+    return &c.slots[at]
+
+
+cdef inline bint grow(Counter *c) noexcept nogil:
+    cdef Slot *old = c.slots
+    cdef uint64_t size = c.mask + 1, i, at
+    cdef Slot *slots = <Slot *>calloc(2 * size, sizeof(Slot))
+    if slots == NULL:
+        return False
+    c.slots = slots
+    c.mask = 2 * size - 1
+    for i in range(size):
+        if old[i].used:
+            at = ((old[i].key * <uint64_t>0x9E3779B97F4A7C15) >> 32) & c.mask
+            while slots[at].used:
+                at = (at + 1) & c.mask
+            slots[at] = old[i]
+    free(old)
+    return True

@@ -1,0 +1,593 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""What the pCPUs of one lane recorded: counted where order over all pCPUs means nothing, else kept as rows for ``fold``.
+
+Law: the answer does not depend on how many lanes share a trace, nor on the sizes of the pieces.
+
+A count's key is who (domid << 16 | vcpu) and a value. What the values are is said at ``TABLES``.
+Ref: xen/common/trace.c (__trace_hypercall), xen/arch/x86/pv/trace.c, xen/common/grant_table.c
+"""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcpy, memset
+
+from traces.analyses.bucket cimport BUCKET_BITS, bucket_of
+from traces.analyses.counter cimport Counter, Slot, count, make
+from traces.analyses.row cimport ROW_ENTRY, ROW_EXIT, ROW_LOST, ROW_RUNSTATE, Row, before
+from traces.decode.cut cimport BETWEEN, Cutter, DAMAGES, Pcpu, Record, TRUNCATED, forget, next_record, nobody, note
+from traces.formats.ids cimport *
+
+DAMAGE_CODES = (
+    "resync", "bad_pcpu", "record_straddles_window", "window_cut_short", "truncated", "tsc_backwards", "bad_tsc",
+    "lost_records", "unattributed", "clock_restart", "out_of_order",
+)
+
+cdef enum TableIndex:
+    EVENTS
+    HYPERCALLS
+    SUBCALLS
+    SUBOPS
+    BATCHES
+    TRAPS
+    MAPS
+    UNMAPS
+    EXITS
+    TOOK
+    NOTIFICATIONS
+    TABLE_COUNT
+
+#: Of each table, what a value is; and what is summed, where that is something.
+TABLES = (
+    "events",           # event id with its flags
+    "hypercalls",       # number, those of HVM guests too
+    "subcalls",         # number of a call in a multicall
+    "subops",           # number << 12 | sub-operation
+    "batches",          # number of a batching hypercall; sum: of the operations that it asked for
+    "traps",            # vector
+    "maps",             # domid of the granter; who is the mapper
+    "unmaps",
+    "exits",            # reason, of exits without a change of run state; sum and most: cycles until the entry
+    "took",             # of the same exits, those that an entry ended: reason << 9 | bucket of these cycles
+    "notifications",    # domid of the notified; who >> 16 is the notifier
+)
+
+cdef enum Kind:
+    UNSEEN
+    PLAIN
+    RUNSTATE
+    WAKE
+    HYPERCALL
+    SUBCALL
+    VMMCALL
+    EXIT
+    ENTRY
+    SWITCHED_IN
+    SWITCHED_OUT
+    LOSS
+    MAP
+    UNMAP
+    TRAP_32
+    TRAP_64
+    REMOVED
+
+cdef enum:
+    NOBODY = 0xFFFFFFFF
+    # Above a grant table sub-operation's number is how far a preempted one has come.
+    CMD_MASK = 0xFFF
+    # The rest of a count says that the hypercall goes on after a preemption (MMU_UPDATE_PREEMPTED).
+    COUNT_MASK = 0x7FFFFFFF
+    MILLISECOND_NS = 1000000
+    # ran_ns is cut to 32 bits.
+    WRAP_NS = 4294967295
+    CLOCK_PAIRS_MAX = 1 << 14
+    REMOVED_MAX = 4096
+
+cdef struct Seat:
+    # What one pCPU's records so far say of its next ones.
+    uint32_t who
+    uint32_t notifier       # domain whose last record here was an event channel hypercall
+    uint64_t exit_tsc
+    uint64_t exit_offset
+    uint32_t exit_reason
+    bint exit_open
+    bint settled            # who runs here has entered since it came: its exits are timed here and not in order
+    uint64_t switch_tsc
+    uint64_t switch_who
+
+cdef struct ClockPair:
+    uint64_t cycles
+    uint64_t ns
+
+
+cdef class Lane:
+    """Walks the windows of every ``lanes``-th pCPU, beginning with number ``lane``."""
+
+    cdef Cutter cut
+    cdef Seat *seats
+    cdef Counter tables[TABLE_COUNT]
+    cdef Row *rows
+    cdef Py_ssize_t row_count
+    cdef Py_ssize_t row_room
+    cdef ClockPair *pairs
+    cdef Py_ssize_t pair_count
+    cdef uint64_t pairs_seen
+    cdef uint64_t pair_stride
+    cdef uint32_t removed_domids[REMOVED_MAX]
+    cdef Py_ssize_t removed_count
+    cdef bint starved       # of memory
+
+    def __cinit__(self, uint32_t lane=0, uint32_t lanes=1):
+        cdef int i
+        memset(&self.cut, 0, sizeof(self.cut))
+        self.cut.lane = lane
+        self.cut.lanes = lanes
+        self.rows = NULL
+        self.row_count = self.row_room = self.pair_count = self.removed_count = 0
+        self.pairs_seen = 0
+        self.pair_stride = 1
+        self.starved = False
+        self.cut.pcpus = <Pcpu *>calloc(PCPUS, sizeof(Pcpu))
+        self.seats = <Seat *>calloc(PCPUS, sizeof(Seat))
+        self.pairs = <ClockPair *>malloc(CLOCK_PAIRS_MAX * sizeof(ClockPair))
+        if self.cut.pcpus == NULL or self.seats == NULL or self.pairs == NULL:
+            raise MemoryError()
+        for i in range(<int>TABLE_COUNT):
+            if not make(&self.tables[i], 1024):
+                raise MemoryError()
+        self._restart()
+
+    def __dealloc__(self):
+        cdef int i
+        free(self.cut.pcpus)
+        free(self.seats)
+        free(self.pairs)
+        free(self.rows)
+        for i in range(<int>TABLE_COUNT):
+            free(self.tables[i].slots)
+
+    cdef void _restart(self) noexcept nogil:
+        cdef int i
+        forget(&self.cut)
+        memset(self.seats, 0, PCPUS * sizeof(Seat))
+        for i in range(<int>PCPUS):
+            self.seats[i].who = nobody(i)
+            self.seats[i].notifier = NOBODY
+
+    def walk(self, const uint8_t[::1] data):
+        """Take the next bytes of the stream; returns how many are used up.
+
+        It stops where no whole record is left, where the clock has ``restarted`` (walk on with the rest once all
+        rows are taken), and where the trace is ``irregular`` and there are other lanes.
+        Raises MemoryError.
+        """
+        cdef Py_ssize_t used
+        if data.shape[0] == 0:
+            return 0
+        with nogil:
+            used = self._walk(&data[0], data.shape[0])
+        if self.starved:
+            raise MemoryError()
+        self.cut.offset += used
+        return used
+
+    cdef Py_ssize_t _walk(self, const uint8_t *data, Py_ssize_t size) noexcept nogil:
+        cdef Py_ssize_t pos = 0
+        cdef Record r
+        cdef Seat *seat
+        cdef Slot *slot
+        cdef uint64_t who
+        cdef uint32_t notifier
+        if self.cut.clock_restarted:
+            self._restart()
+        while next_record(&self.cut, data, size, &pos, &r):
+            seat = &self.seats[self.cut.cpu]
+            if r.who != seat.who:
+                self._leave(seat, <uint16_t>self.cut.cpu)
+                seat.who = r.who
+            who = <uint64_t>r.who << 32
+            slot = count(&self.tables[<int>EVENTS], who | r.event, r.offset)
+            if slot.kind == UNSEEN:
+                slot.kind = classify(r.event)
+            notifier = seat.notifier
+            seat.notifier = NOBODY
+            if slot.kind != PLAIN:
+                self._tell(slot.kind, &r, who, seat, notifier)
+        return pos
+
+    cdef inline void _tell(self, int kind, Record *r, uint64_t who, Seat *seat, uint32_t notifier) noexcept nogil:
+        cdef int old, new
+        if kind == HYPERCALL or kind == SUBCALL:
+            if r.words:
+                self._hypercall(HYPERCALLS if kind == HYPERCALL else SUBCALLS, who, r)
+                self._notifies(seat, word(r, 0) & HYPERCALL_OP_MASK)
+        elif kind == ENTRY:
+            self._enter(r, seat)
+        elif kind == EXIT:
+            if r.words >= 2 and r.who >> 16 != UNKNOWN_DOMID:
+                self._exit(word(r, 0), r, who, seat)
+        elif kind == RUNSTATE:
+            if r.words:
+                old = new = RUNNING
+                if r.event != CONTINUE_RUNNING:
+                    old = (r.event >> 8) & 3
+                    new = (r.event >> 4) & 3
+                if new == RUNNABLE and old == BLOCKED:
+                    self._notified(notifier, word(r, 0) >> 16, r)
+                if old == RUNNING and new != RUNNING:
+                    self._leave(seat, <uint16_t>self.cut.cpu)
+                self._row(<uint16_t>self.cut.cpu, ROW_RUNSTATE, r.tsc, r.offset, word(r, 0), 0,
+                          self.cut.pcpus[self.cut.cpu].first_tsc, old, new)
+        elif kind == WAKE:
+            if r.words >= 2:
+                self._notified(notifier, word(r, 0), r)
+        elif kind == SWITCHED_IN:
+            if r.words >= 2:
+                seat.switch_tsc = r.tsc
+                seat.switch_who = (<uint64_t>word(r, 0) << 32) | word(r, 1)
+        elif kind == SWITCHED_OUT:
+            if r.words >= 3:
+                self._clock(seat, (<uint64_t>word(r, 0) << 32) | word(r, 1), r.tsc, word(r, 2))
+        elif kind == VMMCALL:
+            if r.words:
+                count(&self.tables[<int>HYPERCALLS], who | word(r, 0), r.offset)
+                self._notifies(seat, word(r, 0))
+        elif kind == MAP:
+            if r.words:
+                count(&self.tables[<int>MAPS], who | word(r, 0), r.offset)
+        elif kind == UNMAP:
+            if r.words:
+                count(&self.tables[<int>UNMAPS], who | word(r, 0), r.offset)
+        elif kind == TRAP_32:
+            if r.words >= 2:
+                count(&self.tables[<int>TRAPS], who | (word(r, 1) & TRAP_MASK), r.offset)
+        elif kind == TRAP_64:
+            if r.words >= 3:
+                count(&self.tables[<int>TRAPS], who | (word(r, 2) & TRAP_MASK), r.offset)
+        elif kind == LOSS:
+            if r.words == 4:
+                self._leave(seat, <uint16_t>self.cut.cpu)
+                self._row(<uint16_t>self.cut.cpu, ROW_LOST, r.tsc, r.offset, (word(r, 1) << 16) | (word(r, 1) >> 16), 0,
+                          (<uint64_t>word(r, 3) << 32) | word(r, 2), 0, 0)
+        elif kind == REMOVED:
+            if r.words and self.removed_count < REMOVED_MAX:
+                self.removed_domids[self.removed_count] = word(r, 0)
+                self.removed_count += 1
+
+    cdef inline void _hypercall(self, int table, uint64_t who, Record *r) noexcept nogil:
+        cdef uint32_t op = word(r, 0)
+        cdef uint32_t nr = op & HYPERCALL_OP_MASK
+        cdef Slot *slot
+        count(&self.tables[table], who | nr, r.offset)
+        if r.words < 2:
+            return
+        # Arguments follow in order, so the one that is wanted comes first.
+        if nr == GRANT_TABLE_OP or nr == VCPU_OP or nr == SCHED_OP:
+            if op & HAS_ARG0:
+                count(&self.tables[<int>SUBOPS], who | (nr << 12) | (word(r, 1) & CMD_MASK), r.offset)
+        elif nr == MULTICALL or nr == MMU_UPDATE or nr == MMUEXT_OP:
+            if op & HAS_ARG1:
+                slot = count(&self.tables[<int>BATCHES], who | nr, r.offset)
+                slot.sum += word(r, 1) & COUNT_MASK
+
+    cdef inline void _notifies(self, Seat *seat, uint32_t nr) noexcept nogil:
+        if (nr == EVENT_CHANNEL_OP or nr == EVENT_CHANNEL_OP_COMPAT) and seat.who >> 16 != UNKNOWN_DOMID:
+            seat.notifier = seat.who >> 16
+
+    cdef inline void _notified(self, uint32_t source, uint32_t target, Record *r) noexcept nogil:
+        if source != NOBODY:
+            count(&self.tables[<int>NOTIFICATIONS], (<uint64_t>source << 48) | target, r.offset)
+
+    cdef inline void _exit(self, uint32_t reason, Record *r, uint64_t who, Seat *seat) noexcept nogil:
+        if not seat.settled:
+            self._row(<uint16_t>self.cut.cpu, ROW_EXIT, r.tsc, r.offset, r.who, reason, 0, 0, 0)
+            return
+        if seat.exit_open:
+            # Its entry is missing.
+            count(&self.tables[<int>EXITS], who | seat.exit_reason, seat.exit_offset)
+        seat.exit_open = True
+        seat.exit_reason = reason
+        seat.exit_tsc = r.tsc
+        seat.exit_offset = r.offset
+
+    cdef inline void _enter(self, Record *r, Seat *seat) noexcept nogil:
+        cdef Slot *slot
+        cdef uint64_t who, took
+        if r.who >> 16 == UNKNOWN_DOMID:
+            return
+        if seat.exit_open:
+            who = <uint64_t>r.who << 32
+            took = r.tsc - seat.exit_tsc if r.tsc > seat.exit_tsc else 0
+            slot = count(&self.tables[<int>EXITS], who | seat.exit_reason, seat.exit_offset)
+            slot.sum += took
+            if took > slot.most:
+                slot.most = took
+            count(&self.tables[<int>TOOK], who | <uint32_t>(seat.exit_reason << BUCKET_BITS) | bucket_of(took), 0)
+            seat.exit_open = False
+        elif not seat.settled:
+            self._row(<uint16_t>self.cut.cpu, ROW_ENTRY, r.tsc, r.offset, r.who, 0, 0, 0, 0)
+            seat.settled = True
+
+    cdef void _leave(self, Seat *seat, uint16_t pcpu) noexcept nogil:
+        # Who ran here stops, or may have: an open exit now depends on what happens to it elsewhere.
+        if seat.exit_open:
+            self._row(pcpu, ROW_EXIT, seat.exit_tsc, seat.exit_offset, seat.who, seat.exit_reason, 0, 0, 0)
+        seat.exit_open = seat.settled = False
+
+    cdef void _row(self, uint16_t pcpu, int kind, uint64_t tsc, uint64_t offset, uint32_t who, uint32_t arg,
+                   uint64_t since, int old, int new) noexcept nogil:
+        cdef Row *row
+        if self.row_count == self.row_room:
+            row = <Row *>realloc(self.rows, (2 * self.row_room + 4096) * sizeof(Row))
+            if row == NULL:
+                self.starved = True
+                return
+            self.rows = row
+            self.row_room = 2 * self.row_room + 4096
+        row = &self.rows[self.row_count]
+        self.row_count += 1
+        row.tsc = tsc
+        row.offset = offset
+        row.since = since
+        row.who = who
+        row.arg = arg
+        row.pcpu = pcpu
+        row.kind = <uint8_t>kind
+        row.old = <uint8_t>old
+        row.new = <uint8_t>new
+
+    cdef void _clock(self, Seat *seat, uint64_t who, uint64_t now, uint32_t ran_ns) noexcept nogil:
+        cdef uint64_t since = seat.switch_tsc
+        cdef Py_ssize_t i
+        if since and since < now and seat.switch_who == who and MILLISECOND_NS <= ran_ns < WRAP_NS:
+            self.pairs_seen += 1
+            if self.pairs_seen % self.pair_stride == 0:
+                self.pairs[self.pair_count].cycles = now - since
+                self.pairs[self.pair_count].ns = ran_ns
+                self.pair_count += 1
+                if self.pair_count == CLOCK_PAIRS_MAX:
+                    # Keep every second one, so that those kept are from all over the trace.
+                    self.pair_stride *= 2
+                    self.pair_count //= 2
+                    for i in range(self.pair_count):
+                        self.pairs[i] = self.pairs[2 * i + 1]
+        seat.switch_tsc = 0
+
+    def take(self, uint64_t limit):
+        """Give the rows up to a time stamp, in order of time and then of the file, as the bytes of an array of ``Row``.
+
+        Raises MemoryError.
+        """
+        cdef Py_ssize_t ready, i
+        cdef Row *sorted_
+        cdef bytes taken
+        for i in range(<int>PCPUS):
+            if self.seats[i].exit_open and self.seats[i].exit_tsc <= limit:
+                self._leave(&self.seats[i], <uint16_t>i)
+        if self.starved:
+            raise MemoryError()
+        cdef Row *space = <Row *>malloc((2 * self.row_count + 1) * sizeof(Row))
+        if space == NULL:
+            raise MemoryError()
+        with nogil:
+            ready = self._part(limit, space)
+            sorted_ = order(space, space + ready, ready)
+        taken = (<char *>sorted_)[:ready * sizeof(Row)]
+        free(space)
+        return taken
+
+    cdef Py_ssize_t _part(self, uint64_t limit, Row *ready) noexcept nogil:
+        # Move rows up to the limit out of the way; the others stay.
+        cdef Py_ssize_t i, kept = 0
+        for i in range(self.row_count):
+            if self.rows[i].tsc <= limit:
+                ready[i - kept] = self.rows[i]
+            else:
+                self.rows[kept] = self.rows[i]
+                kept += 1
+        i = self.row_count - kept
+        self.row_count = kept
+        return i
+
+    def promise(self, uint64_t tsc):
+        """From now on, records older than ``tsc`` are out of order."""
+        self.cut.promised = tsc
+
+    def follow(self, Lane leader):
+        """Be where another lane is in the stream, that of the window in which the last piece ended."""
+        self.cut.offset = leader.cut.offset
+        self.cut.window_left = leader.cut.window_left
+
+    def finish(self, uint64_t rest):
+        """The stream has ended with ``rest`` bytes that were not used: account for them."""
+        if rest or (self.cut.place != BETWEEN and self.cut.window_left):
+            if not self.cut.resyncing:
+                note(&self.cut, TRUNCATED, self.cut.offset, 1)
+        self.cut.skipped_bytes += rest
+        self.cut.offset += rest
+
+    @property
+    def pcpu(self):
+        """The pCPU of the last window."""
+        return self.cut.cpu
+
+    @property
+    def offset(self):
+        """Bytes used so far."""
+        return self.cut.offset
+
+    @property
+    def records(self):
+        """Records so far, windows' headers among them."""
+        return self.cut.records
+
+    @property
+    def skipped_bytes(self):
+        """Bytes that are no record."""
+        return self.cut.skipped_bytes
+
+    @property
+    def lost_records(self):
+        """Records that Xen says it had no room for."""
+        return self.cut.lost_records
+
+    @property
+    def watermark(self):
+        """No later record is older than this."""
+        return self.cut.watermark
+
+    @property
+    def newest(self):
+        """The highest time stamp of this run of the clock."""
+        return self.cut.newest
+
+    @property
+    def restarted(self):
+        """Whether the next record begins another run of the clock."""
+        return bool(self.cut.clock_restarted)
+
+    @property
+    def irregular(self):
+        """Whether windows did not lie as their sizes say, or the clock began anew: only a single lane can go on."""
+        return bool(self.cut.irregular)
+
+    @property
+    def pending(self):
+        """How many rows wait to be taken."""
+        return self.row_count
+
+    @property
+    def removed(self):
+        """Domids that Xen has said to be destroyed."""
+        return {self.removed_domids[i] for i in range(self.removed_count)}
+
+    @property
+    def clock_pairs(self):
+        """(cycles, ns) of vCPUs between being switched in and out."""
+        return [(self.pairs[i].cycles, self.pairs[i].ns) for i in range(self.pair_count)]
+
+    @property
+    def stamps(self):
+        """Of each pCPU with time stamps in this run of the clock: the first one, and the last."""
+        cdef int i
+        cdef dict found = {}
+        for i in range(<int>PCPUS):
+            if self.cut.pcpus[i].first_tsc:
+                found[i] = (self.cut.pcpus[i].first_tsc, self.cut.pcpus[i].last_tsc)
+        return found
+
+    @property
+    def pcpus(self):
+        """The pCPUs that had a window."""
+        return [i for i in range(PCPUS) if self.cut.pcpus[i].seen]
+
+    @property
+    def damages(self):
+        """What was wrong: code to (count, file offset of the first)."""
+        cdef int i
+        cdef dict found = {}
+        for i in range(<int>DAMAGES):
+            if self.cut.counts[i]:
+                found[DAMAGE_CODES[i]] = (self.cut.counts[i], self.cut.first_offsets[i])
+        return found
+
+    @property
+    def uncounted(self):
+        """How many records had no place of their own in a table: a real trace has none, see ``KINDS_MAX``."""
+        cdef int i
+        cdef uint64_t total = 0
+        for i in range(<int>TABLE_COUNT):
+            total += self.tables[i].uncounted
+        return total
+
+    def items(self, str table):
+        """Give ((domid, vcpu), value, count, sum, most, file offset of the first) of each key of a table."""
+        cdef Counter *counter = &self.tables[<int>TABLES.index(table)]
+        cdef Slot *slot
+        cdef uint64_t i
+        cdef list found = []
+        for i in range(counter.mask + 1):
+            slot = &counter.slots[i]
+            if slot.used:
+                found.append((
+                    (slot.key >> 48, slot.key >> 32 & 0xFFFF), slot.key & 0xFFFFFFFF,
+                    slot.count, slot.sum, slot.most, slot.first,
+                ))
+        return found
+
+
+cdef inline uint32_t word(const Record *r, int i) noexcept nogil:
+    cdef uint32_t value
+    memcpy(&value, r.payload + 4 * i, 4)
+    return value
+
+
+cdef Row *order(Row *rows, Row *space, Py_ssize_t count_) noexcept nogil:
+    """Sort by time and then by place, stably, by merging the runs that are there; returns which of both holds them."""
+    cdef Py_ssize_t at, middle, end, left, right, out, runs
+    while True:
+        at = out = runs = 0
+        while at < count_:
+            middle = run_end(rows, at, count_)
+            if runs == 0 and middle == count_:
+                return rows
+            end = run_end(rows, middle, count_)
+            left, right = at, middle
+            while left < middle and right < end:
+                if before(&rows[right], &rows[left]):
+                    space[out] = rows[right]
+                    right += 1
+                else:
+                    space[out] = rows[left]
+                    left += 1
+                out += 1
+            memcpy(space + out, rows + left, (middle - left) * sizeof(Row))
+            out += middle - left
+            memcpy(space + out, rows + right, (end - right) * sizeof(Row))
+            out += end - right
+            runs += 1
+            at = end
+        if runs == 0:
+            return rows
+        rows, space = space, rows
+
+
+cdef inline Py_ssize_t run_end(Row *rows, Py_ssize_t at, Py_ssize_t count_) noexcept nogil:
+    at += 1
+    while at < count_ and not before(&rows[at], &rows[at - 1]):
+        at += 1
+    return at if at < count_ else count_
+
+
+cdef inline uint8_t classify(uint32_t event) noexcept nogil:
+    cdef uint32_t exit_ = event & ~<uint32_t>EXIT_FLAGS
+    if (event & ~<uint32_t>RUNSTATE_BITS) == RUNSTATE_CHANGE or event == CONTINUE_RUNNING:
+        return RUNSTATE
+    if event == PV_HYPERCALL_V2:
+        return HYPERCALL
+    if event == PV_HYPERCALL_SUBCALL:
+        return SUBCALL
+    if exit_ == HVM_VMENTRY:
+        return ENTRY
+    if exit_ == HVM_VMX_EXIT or exit_ == HVM_SVM_EXIT:
+        return EXIT
+    if event == SCHED_WAKE:
+        return WAKE
+    if event == SWITCH_INFNEXT:
+        return SWITCHED_IN
+    if event == SWITCH_INFPREV:
+        return SWITCHED_OUT
+    if event == HVM_VMMCALL:
+        return VMMCALL
+    if event == GRANT_MAP:
+        return MAP
+    if event == GRANT_UNMAP:
+        return UNMAP
+    if event == PV_TRAP:
+        return TRAP_32
+    if event == PV_TRAP | FLAG_64:
+        return TRAP_64
+    if event == LOST_RECORDS:
+        return LOSS
+    if event == DOM0_DOM_REM:
+        return REMOVED
+    return PLAIN

@@ -1,0 +1,216 @@
+"""From the bytes of a trace to counts and run states, by as many threads as there are processors.
+
+Each lane (``lane``) cuts and counts the windows of its own pCPUs; what means something only in order of time over all
+pCPUs comes here as rows, which ``fold`` takes once no older one can come.
+"""
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
+from typing import Protocol
+
+from traces.analyses.fold import Fold, Vcpu
+from traces.analyses.lane import Lane
+from traces.errors import TraceError
+from traces.table import SEVERITIES, Account, Diagnostic
+
+#: Bytes read at once: smaller pieces are not worth waking threads for, larger ones leave the processor's cache.
+CHUNK = 8 << 20
+#: More cores than this wait for the memory.
+LANES_MAX = 4
+#: Rows waiting for the clock's order, of each lane; beyond that they go out as they are, so that no input can fill
+#: the memory.
+PENDING_MAX = 1 << 20
+#: Space for what one piece leaves to the next: the longest record has 40 bytes.
+_REST_MAX = 64
+
+#: (domid, vcpu), value, count, sum, most, file offset of the first; see ``lane.TABLES``.
+Item = tuple[tuple[int, int], int, int, int, int, int]
+
+
+class Irregular(Exception):
+    """Windows do not lie as their sizes say, or the clock begins anew: only one lane can read this trace."""
+
+
+class Source(Protocol):
+    """Where bytes come from."""
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """Read some bytes into the buffer; say how many, none at the end."""
+        ...
+
+
+class Scan:
+    """Takes a trace in pieces: ``feed`` it (or see ``read``), ``finish``, then read off what it holds.
+
+    Nothing in the input raises, but for ``Irregular`` where there are several lanes. Memory is bounded.
+    """
+
+    def __init__(self, lanes: int = 1) -> None:
+        self._lanes = [Lane(number, lanes) for number in range(lanes)]
+        self._fold = Fold()
+        self._rest = b""
+        #: Rows whose turn has come, of each lane; ``start`` is the time stamp at which this run of the clock began.
+        self._batches: list[bytes] = []
+        self._start = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes; for one lane."""
+        rest = memoryview(self._rest + data)
+        used = self._go_on(rest, self._lanes[0].walk(rest))
+        self.fold()
+        self._rest = bytes(rest[used:])
+
+    def begin(self, data: memoryview, pool: ThreadPoolExecutor) -> "list[Future[int]]":
+        """Let all lanes walk the next bytes, in threads; give the futures to ``end``, and ``fold`` meanwhile."""
+        return [pool.submit(lane.walk, data) for lane in self._lanes]
+
+    def end(self, walks: "list[Future[int]]", data: memoryview) -> int:
+        """Wait for the lanes; give how many of the bytes they used.
+
+        :raises Irregular: several lanes can't read this trace
+        """
+        used = [walk.result() for walk in walks]
+        if len(self._lanes) == 1:
+            return self._go_on(data, used[0])
+        if any(lane.irregular for lane in self._lanes):
+            raise Irregular
+        # The lane of the last window knows where its last whole record ended.
+        number = self._lanes[0].pcpu % len(self._lanes)
+        for lane in self._lanes:
+            lane.follow(self._lanes[number])
+        self.collect()
+        return used[number]
+
+    def _go_on(self, data: memoryview, used: int) -> int:
+        (lane,) = self._lanes
+        while lane.restarted:
+            self.collect(everything=True)
+            self.fold()
+            self._close()
+            used += lane.walk(data[used:])
+        self.collect()
+        return used
+
+    def collect(self, *, everything: bool = False) -> None:
+        """Take the rows that no later record can precede from the lanes, for ``fold``."""
+        limit = max(lane.watermark for lane in self._lanes)
+        if everything or max(lane.pending for lane in self._lanes) > PENDING_MAX:
+            limit = max(lane.newest for lane in self._lanes)
+        if not limit:
+            return
+        self._start = self._start or min((first for first, _ in self._stamps().values()), default=0)
+        self._batches = [lane.take(limit) for lane in self._lanes]
+        for lane in self._lanes:
+            lane.promise(limit)
+
+    def fold(self) -> None:
+        """Put the collected rows together."""
+        self._fold.feed(self._batches, self._start)
+        self._batches = []
+
+    def finish(self, rest: int | None = None) -> None:
+        """Take note that the trace has ended, with so many bytes that are no whole record."""
+        first = self._lanes[0]
+        first.finish(len(self._rest) if rest is None else rest)
+        self._rest = b""
+        self.fold()
+        self.collect(everything=True)
+        self.fold()
+        self._close()
+        self._fold.settle()
+
+    def _close(self) -> None:
+        stamps = self._stamps()
+        end = max((last for _, last in stamps.values()), default=0)
+        newest = max((lane.newest for lane in self._lanes), default=0)
+        self._fold.close(self._start, max(end, newest), {pcpu: last for pcpu, (_, last) in stamps.items()})
+        self._start = 0
+
+    def _stamps(self) -> dict[int, tuple[int, int]]:
+        return {pcpu: stamps for lane in self._lanes for pcpu, stamps in lane.stamps.items()}
+
+    @property
+    def account(self) -> Account:
+        """What became of the bytes so far."""
+        damages: dict[str, tuple[int, int]] = {}
+        for code, (count, first) in chain.from_iterable(lane.damages.items() for lane in self._lanes):
+            known, earliest = damages.get(code, (0, first))
+            damages[code] = (known + count, min(first, earliest))
+        return Account(
+            bytes=self._lanes[0].offset + len(self._rest),
+            records=sum(lane.records for lane in self._lanes),
+            skipped_bytes=sum(lane.skipped_bytes for lane in self._lanes),
+            lost_records=sum(lane.lost_records for lane in self._lanes),
+            pcpus=sorted(chain.from_iterable(lane.pcpus for lane in self._lanes)),
+            diagnostics=[Diagnostic(code, SEVERITIES[code], *found) for code, found in sorted(damages.items())],
+        )
+
+    @property
+    def vcpus(self) -> dict[int, Vcpu]:
+        """Run states, and exits around which they changed, by domid << 16 | vcpu."""
+        return self._fold.vcpus
+
+    @property
+    def span(self) -> int:
+        """Cycles that the trace spans, of all runs of its clock; after ``finish``."""
+        return self._fold.span
+
+    @property
+    def clock_pairs(self) -> list[tuple[int, int]]:
+        """(cycles, ns) of vCPUs between being switched in and out."""
+        # Sorted, so that the fit does not depend on the number of lanes, not even in its last digit.
+        return sorted(chain.from_iterable(lane.clock_pairs for lane in self._lanes))
+
+    @property
+    def removed(self) -> set[int]:
+        """Domids that Xen has destroyed."""
+        return set().union(*(lane.removed for lane in self._lanes))
+
+    @property
+    def uncounted(self) -> int:
+        """Records that had no place of their own in a table: a real trace has none."""
+        return self._fold.uncounted + sum(lane.uncounted for lane in self._lanes)
+
+    def items(self, table: str) -> Iterable[Item]:
+        """Read off one of ``lane.TABLES``; a key may come once from each lane."""
+        return chain.from_iterable(lane.items(table) for lane in self._lanes)
+
+
+def read(source: Source, *, lanes: int = 1, progress: Callable[[int], None] = lambda _bytes: None) -> Scan:
+    """Read a trace to its end.
+
+    :param progress: is told how many bytes were read so far
+    :raises Irregular: only one lane can read this trace
+    :raises TraceError: there were bytes but not one record: that is no xentrace
+    """
+    scan = Scan(lanes)
+    # One is read while the other is walked.
+    buffers = [bytearray(_REST_MAX + CHUNK) for _ in range(2)]
+    rest = memoryview(b"")
+    with ThreadPoolExecutor(lanes) as pool:
+        size = source.readinto(memoryview(buffers[0])[_REST_MAX:]) or 0
+        total = 0
+        while size:
+            total += size
+            data = memoryview(buffers[0])[_REST_MAX - len(rest) : _REST_MAX + size]
+            data[: len(rest)] = rest
+            walks = scan.begin(data, pool)
+            scan.fold()
+            size = source.readinto(memoryview(buffers[1])[_REST_MAX:]) or 0
+            used = scan.end(walks, data)
+            rest = data[used:]
+            buffers.reverse()
+            progress(total)
+    scan.finish(len(rest))
+    account = scan.account
+    if not account.records:
+        what = "holds no xentrace record" if account.bytes else "is empty"
+        raise TraceError(f"{what}: expected the output of xentrace, `xentool record` or `xentool trace -o`")
+    return scan
+
+
+def processors() -> int:
+    """Say how many lanes are of use on this machine."""
+    return min(len(os.sched_getaffinity(0)), LANES_MAX)

@@ -1,0 +1,54 @@
+"""The numbers of xentrace records that compiled code tells apart; a test compares them with ``formats.xentrace``.
+
+Ref: xen/include/public/trace.h, xen/include/public/xen.h, xen/common/trace.c
+"""
+
+cdef enum:
+    # Windows and what Xen says of its buffers.
+    CPU_CHANGE_HEADER = 0x2001F003
+    CPU_CHANGE_SIZE = 12
+    LOST_RECORDS = 0x0001F001
+    WRAP_BUFFER = 0x0001F002
+    # Scheduling.
+    RUNSTATE_CHANGE = 0x00021001
+    RUNSTATE_BITS = 0x330
+    CONTINUE_RUNNING = 0x00021002
+    SCHED_WAKE = 0x00028004
+    SWITCH_INFPREV = 0x0002800E
+    SWITCH_INFNEXT = 0x0002800F
+    RUNNING = 0
+    RUNNABLE = 1
+    BLOCKED = 2
+    DOM0_DOM_REM = 0x00041002
+    # PV guests.
+    FLAG_64 = 0x100
+    PV_TRAP = 0x00201003
+    TRAP_MASK = 0x7FFF
+    PV_HYPERCALL_V2 = 0x0020100D
+    PV_HYPERCALL_SUBCALL = 0x0020200E
+    HYPERCALL_OP_MASK = 0x000FFFFF
+    HAS_ARG0 = 3 << 20
+    HAS_ARG1 = 3 << 22
+    # HVM and PVH guests.
+    HVM_VMENTRY = 0x00081001
+    HVM_VMX_EXIT = 0x00081002
+    HVM_SVM_EXIT = 0x00081003
+    HVM_VMMCALL = 0x00082012
+    # 64-bit addresses and nested guests don't change which exit it is.
+    EXIT_FLAGS = 0x500
+    # Grants.
+    GRANT_MAP = 0x0010F001
+    GRANT_UNMAP = 0x0010F002
+    # Hypercalls.
+    MMU_UPDATE = 1
+    MULTICALL = 13
+    EVENT_CHANNEL_OP_COMPAT = 16
+    GRANT_TABLE_OP = 20
+    VCPU_OP = 24
+    MMUEXT_OP = 26
+    SCHED_OP = 29
+    EVENT_CHANNEL_OP = 32
+    # Xen's own upper limit of CONFIG_NR_CPUS.
+    PCPUS = 4095
+    UNKNOWN_DOMID = 0x8000
+    IDLE_DOMID = 0x7FFF
