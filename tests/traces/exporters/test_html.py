@@ -352,6 +352,7 @@ def test_more_than_a_browser_bears_is_cut_and_told() -> None:
     text, report = page(window(0, body), hz=1e9)
     assert len(report.domains) == 3000
     assert len(text) < 600_000
+    assert "Only the busiest are drawn" in text
     assert "only the 32 busiest of 3,000 domains; only the first 64 vCPUs of a domain" in text
     assert "2,800 more rows are in the report&#39;s JSON" in text or "2,800 more rows are in the report's JSON" in text
 
