@@ -68,10 +68,12 @@ class Browser:
         os.close(self._in)
         self._profile.cleanup()
 
-    def open(self, page: Path, *, width: int = 1280, dark: bool = False, script: bool = True) -> None:
+    def open(
+        self, page: Path, *, width: int = 1280, height: int = 800, dark: bool = False, script: bool = True
+    ) -> None:
         """Show a page and wait until it is complete."""
         self.events.clear()
-        metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.call("Emulation.setDeviceMetricsOverride", **metrics)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
@@ -102,6 +104,15 @@ class Browser:
         x, y, right, _, _, bottom, *_ = self.call("DOM.getBoxModel", nodeId=node)["model"]["border"]
         clip = {"x": x, "y": y, "width": right - x, "height": bottom - y, "scale": 1}
         return b64decode(self.call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)["data"])
+
+    def point(self, selector: str, across: float, down: float) -> None:
+        """Move the mouse to a place in the first element that a selector finds, as shares of its box."""
+        self.evaluate(f"document.querySelector({json.dumps(selector)}).scrollIntoView()")
+        left, top, width, height = self.evaluate(
+            f"(({{x, y, width, height}}) => [x, y, width, height])"
+            f"(document.querySelector({json.dumps(selector)}).getBoundingClientRect())"
+        )
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=left + across * width, y=top + down * height)
 
     def call(self, method: str, **parameters: object) -> dict[str, Any]:
         """Give the answer to one command."""

@@ -17,7 +17,7 @@ from traces.exporters.html.course import Series
 from traces.exporters.html.svg import element, percent, steps
 from traces.exporters.words import duration
 
-ROW_HEIGHT = 28
+_ROW_HEIGHT = 28
 _PLOT_HEIGHT = 168
 _BARS_TOP, _BARS_BOTTOM = 28, 124
 #: Of its range; and in height, so that a single long one is seen.
@@ -39,7 +39,7 @@ class Layer:
     heights: NDArray[np.int64]
 
 
-def stacked(
+def _stacked(
     names: Sequence[str], styles: Sequence[str], totals: Iterable[float], values: NDArray[np.int64]
 ) -> list[Layer]:
     """Put series (a row each) on top of each other, without those that are nowhere."""
@@ -55,18 +55,18 @@ def share_layers(
     heights = np.rint(np.cumsum(shares, axis=0) * _PERCENT).astype(np.int64)
     values = np.diff(heights, axis=0, prepend=0)
     seconds = shares.sum(axis=1) * span_s / max(shares.shape[1], 1)
-    return stacked(names, styles, seconds.tolist(), values)
+    return _stacked(names, styles, seconds.tolist(), values)
 
 
 def count_layers(series: Series) -> list[Layer]:
     """Stack counts; the last of the series is the rest."""
     styles = [*(f"s{index}" for index in range(len(series.names) - 1)), "rest"]
-    return stacked(series.names, styles, series.counts.sum(axis=1).tolist(), series.counts)
+    return _stacked(series.names, styles, series.counts.sum(axis=1).tolist(), series.counts)
 
 
 def share_row(layers: Sequence[Layer], columns: int, span_s: float, label: str) -> Markup:
     """Draw shares as one row of a timeline."""
-    return _stack(layers, columns, _PERCENT, span_s, "share", height=ROW_HEIGHT, role="img", aria_label=label)
+    return _stack(layers, columns, _PERCENT, span_s, "share", height=_ROW_HEIGHT, role="img", aria_label=label)
 
 
 def rates(layers: Sequence[Layer], columns: int, span_s: float, label: str) -> Markup:
@@ -140,8 +140,11 @@ def _stack(
         )
         for layer in reversed(layers)
     ]
+    # Where nothing is drawn, the pointer is still on the chart.
+    ground = element("rect", width=columns, height=full, class_="ground")
     return element(
         "svg",
+        ground,
         *paths,
         class_="stack",
         viewBox=f"0 0 {columns} {full}",

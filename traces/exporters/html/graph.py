@@ -8,8 +8,8 @@ from markupsafe import Markup
 
 from traces.exporters.html.svg import element
 
-NODES_MAX = 12
-EDGES_MAX = 36
+#: More can't be told apart.
+NODES_MAX, EDGES_MAX = 12, 36
 
 _NODE_WIDTH, _NODE_HEIGHT = 128.0, 40.0
 _NAME_MAX = 13

@@ -13,7 +13,7 @@ from traces.analyses.report import DomainReport, Report, VcpuReport
 from traces.exporters.html import charts, tables
 from traces.exporters.html.choice import Choice
 from traces.exporters.html.course import COLOURS, Course, Series
-from traces.exporters.html.graph import Edge, graph
+from traces.exporters.html.graph import EDGES_MAX, NODES_MAX, Edge, graph
 from traces.exporters.html.model import Domain, Fact, Figure, Group, Legend, Page, Row, Rule
 from traces.exporters.words import clock_rate, clock_source, duration, plural, who
 
@@ -110,7 +110,7 @@ def _vcpu_row(domain: DomainReport, vcpu: VcpuReport, course: Course, span_s: fl
     chart = charts.share_row(layers, shares.shape[1], span_s, f"run states of vCPU {vcpu.vcpu} over time")
     ran, waited = (vcpu.runstates[name].seconds / (span_s or 1.0) for name in ("running", "runnable"))
     return Row(
-        f"v{vcpu.vcpu}", chart, f"{ran:.0%} running, {waited:.0%} waiting", {"domid": domain.domid, "vcpu": vcpu.vcpu}
+        f"v{vcpu.vcpu}", chart, f"{ran:.0%} running, {waited:.0%} runnable", {"domid": domain.domid, "vcpu": vcpu.vcpu}
     )
 
 
@@ -171,6 +171,9 @@ def _graphs(report: Report, styles: Mapping[int, str]) -> list[Figure]:
     found = []
     for title, remark, edges in kinds:
         if edges:
-            wide = len({end for edge in edges for end in (edge.source, edge.target)}) > _NARROW_NODES
-            found.append(Figure(title, remark, graph(edges, report.names, styles, title), wide=wide))
+            ends = {end for edge in edges for end in (edge.source, edge.target)}
+            more = len(edges) > EDGES_MAX or len(ends) > NODES_MAX
+            note = f"{remark} Only the busiest are drawn; the table has more." if more else remark
+            drawn = graph(edges, report.names, styles, title)
+            found.append(Figure(title, note, drawn, wide=len(ends) > _NARROW_NODES))
     return found
