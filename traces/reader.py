@@ -10,9 +10,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from traces.account import SEVERITIES, Account, Diagnostic
 from traces.decode.tokenize import Tokenizer
 from traces.errors import TraceError
-from traces.table import COLUMNS, SEVERITIES, Account, Diagnostic, EventTable
+from traces.table import COLUMNS, EventTable
 
 CHUNK = 8 << 20
 #: Rows waiting for the clock's order; beyond that they go out as they are, so that no input can fill the memory.

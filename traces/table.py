@@ -1,4 +1,4 @@
-"""The columns that every trace becomes, and the account of what was wrong with it."""
+"""The columns that every trace becomes."""
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -6,11 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-#: Who ran is not known: before a pCPU's first scheduling record, or between two of them. (xenalyze's default domain.)
-UNKNOWN_DOMID = 0x8000
-#: xen/include/public/xen.h, DOMID_IDLE
-IDLE_DOMID = 0x7FFF
 
 COLUMNS: dict[str, type[np.unsignedinteger[Any]]] = {
     "tsc": np.uint64,
@@ -77,43 +72,3 @@ class EventTable:
     def _every_byte(self) -> NDArray[np.uint32]:
         # A 32-bit view that starts at each byte: damage may have moved records off their alignment.
         return np.ndarray(shape=max(len(self.data) - 3, 0), dtype="<u4", buffer=self.data, strides=(1,))
-
-
-@dataclass(frozen=True)
-class Diagnostic:
-    """One kind of damage: how often, how bad, and where it was first seen (file offset in bytes)."""
-
-    code: str
-    severity: str
-    count: int
-    first_offset: int
-
-
-#: How bad each kind of damage is: "info" changes no answer, "data_loss" lacks records, "error" makes answers doubtful.
-SEVERITIES = {
-    "unattributed": "info",
-    "unknown_event": "info",
-    "clock_restart": "info",
-    "resync": "data_loss",
-    "bad_pcpu": "data_loss",
-    "record_straddles_window": "data_loss",
-    "window_cut_short": "data_loss",
-    "truncated": "data_loss",
-    "lost_records": "data_loss",
-    "tsc_backwards": "error",
-    "bad_tsc": "error",
-    "out_of_order": "error",
-    "too_many_kinds": "error",
-}
-
-
-@dataclass
-class Account:
-    """What became of the input: ``decoded + skipped_bytes == bytes``, always."""
-
-    bytes: int = 0
-    records: int = 0
-    skipped_bytes: int = 0
-    lost_records: int = 0
-    pcpus: list[int] = field(default_factory=list)
-    diagnostics: list[Diagnostic] = field(default_factory=list)

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from traces.account import IDLE_DOMID, Account, Diagnostic
 from traces.analyses.clock import Clock
 from traces.analyses.findings import Finding, findings
 from traces.analyses.report import DomainReport, GrantPair, Hypercall, Report, Runstate, VcpuReport
-from traces.table import IDLE_DOMID, Account, Diagnostic
 
 SPAN_S = 10.0
 

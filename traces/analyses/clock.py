@@ -6,8 +6,8 @@ many cycles. xenalyze assumes 2.4 GHz instead.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from math import fsum, sqrt
+from statistics import median
 
 #: What is assumed when nothing tells the rate, as xenalyze does.
 DEFAULT_HZ = 2.4e9
@@ -38,20 +38,42 @@ def from_trace(pairs: Sequence[tuple[int, int]]) -> Clock | None:
     A line, not a ratio: between reading its clock and writing the record Xen spends a fixed time, which only the
     cycles contain. Pairs far off the line (an interrupt came between) are left out.
     """
-    if len(pairs) < _PAIRS_MIN:
-        return None
-    cycles, ns = (np.array(column, dtype=float) for column in zip(*pairs, strict=True))
-    slope = 0.0
+    left = [(float(cycles), float(ns)) for cycles, ns in pairs]
+    line = None
     for _ in range(_ROUNDS):
-        if len(ns) < _PAIRS_MIN or np.ptp(ns) == 0:
+        line = _Line.through(left)
+        if line is None:
             return None
-        slope, fixed = np.polyfit(ns, cycles, 1)
-        off = np.abs(cycles - (slope * ns + fixed))
-        near = off <= max(_OUTLIER * float(np.median(off)), 1.0)
-        if near.all():
+        off = [abs(line.off(cycles, ns)) for cycles, ns in left]
+        limit = max(_OUTLIER * median(off), 1.0)
+        near = [pair for pair, distance in zip(left, off, strict=True) if distance <= limit]
+        if len(near) == len(left):
             break
-        cycles, ns = cycles[near], ns[near]
-    if slope <= 0 or len(ns) < _PAIRS_MIN:
+        left = near
+    if line is None or line.slope <= 0 or len(left) < _PAIRS_MIN:
         return None
-    spread = float(np.sqrt(np.mean((cycles - (slope * ns + fixed)) ** 2) / np.sum((ns - ns.mean()) ** 2)))
-    return Clock(hz=float(slope) * 1e9, source="trace", error=spread / float(slope))
+    squares = fsum(line.off(cycles, ns) ** 2 for cycles, ns in left) / len(left)
+    spread = sqrt(squares / fsum((ns - line.ns) ** 2 for _, ns in left))
+    return Clock(hz=line.slope * 1e9, source="trace", error=spread / line.slope)
+
+
+@dataclass(frozen=True)
+class _Line:
+    # In plain Python: numpy takes longer to load than this to run.
+    slope: float
+    cycles: float  # of the centre
+    ns: float
+
+    @classmethod
+    def through(cls, pairs: Sequence[tuple[float, float]]) -> "_Line | None":
+        if len(pairs) < _PAIRS_MIN:
+            return None
+        cycles = fsum(pair[0] for pair in pairs) / len(pairs)
+        ns = fsum(pair[1] for pair in pairs) / len(pairs)
+        width = fsum((pair[1] - ns) ** 2 for pair in pairs)
+        if not width:
+            return None
+        return cls(fsum((pair[1] - ns) * (pair[0] - cycles) for pair in pairs) / width, cycles, ns)
+
+    def off(self, cycles: float, ns: float) -> float:
+        return cycles - self.cycles - self.slope * (ns - self.ns)

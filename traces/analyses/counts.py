@@ -7,9 +7,9 @@ see ``formats.names.SUBOPS`` for those that are sub-operations.
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
+from traces.account import UNKNOWN_DOMID
 from traces.analyses.scan import Scan
 from traces.formats import xentrace
-from traces.table import UNKNOWN_DOMID
 
 _CMD_BITS = 12
 _BUCKET_BITS = 9

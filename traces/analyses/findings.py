@@ -7,8 +7,8 @@ what a host that works well stays far from; they are constants here, so that a f
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.report import DomainReport, Report
-from traces.table import IDLE_DOMID, UNKNOWN_DOMID
 
 #: Of the time in which a vCPU could have run: runnable, but another one ran.
 STEAL_SHARE = 0.10

@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED, Elapsed
 from traces.formats import xentrace
-from traces.table import IDLE_DOMID, UNKNOWN_DOMID, EventTable
+from traces.table import EventTable
 
 RUNNING = 0
 LOST = 4

@@ -79,7 +79,7 @@ cdef enum:
     MILLISECOND_NS = 1000000
     # ran_ns is cut to 32 bits.
     WRAP_NS = 4294967295
-    CLOCK_PAIRS_MAX = 1 << 14
+    CLOCK_PAIRS_MAX = 1 << 12
     REMOVED_MAX = 4096
 
 cdef struct Seat:

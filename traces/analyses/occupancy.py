@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from traces.account import UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED, Elapsed
 from traces.formats.xentrace import LOST_RECORDS
-from traces.table import UNKNOWN_DOMID, EventTable
+from traces.table import EventTable
 
 
 class Stretch(NamedTuple):

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from traces.account import IDLE_DOMID, SEVERITIES, UNKNOWN_DOMID, Account, Diagnostic
 from traces.analyses import clock as clocks
 from traces.analyses.clock import Clock
 from traces.analyses.counts import Batches, Counts, ExitCounts, VcpuKey, by_vcpu, grants, notifications, unknown_events
@@ -18,7 +19,6 @@ from traces.formats.names import (
     subop_name,
     trap_name,
 )
-from traces.table import IDLE_DOMID, SEVERITIES, UNKNOWN_DOMID, Account, Diagnostic
 
 RUNSTATE_NAMES = (*xentrace.RUNSTATES, "lost")
 

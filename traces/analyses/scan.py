@@ -10,10 +10,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from typing import Protocol
 
+from traces.account import SEVERITIES, Account, Diagnostic
 from traces.analyses.fold import Fold, Vcpu
 from traces.analyses.lane import Lane
 from traces.errors import TraceError
-from traces.table import SEVERITIES, Account, Diagnostic
 
 #: Bytes read at once: smaller pieces are not worth waking threads for, larger ones leave the processor's cache.
 CHUNK = 8 << 20

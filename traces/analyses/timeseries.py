@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from traces.account import UNKNOWN_DOMID
 from traces.formats import xentrace
-from traces.table import UNKNOWN_DOMID, EventTable
+from traces.table import EventTable
 
 _EXIT_FLAGS = np.uint32(xentrace.FLAG_64 | xentrace.FLAG_NESTED)
 _EXITS = (xentrace.HVM_VMX_EXIT, xentrace.HVM_SVM_EXIT)

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from traces.account import IDLE_DOMID
 from traces.analyses.counts import Batches
 from traces.analyses.latencies import merged
 from traces.analyses.report import Exit, Hypercall, Report, Trap, VcpuReport
-from traces.table import IDLE_DOMID
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
+from traces.account import Account
 from traces.analyses.findings import findings
 from traces.analyses.latencies import QUANTILES, Distribution
 from traces.analyses.report import DomainReport, Hypercall, Report, VcpuReport
-from traces.table import Account
 
 SCHEMA = "xentool.report/1"
 

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
 from traces.analyses.report import Report
 from traces.analyses.where import Where
@@ -25,7 +26,7 @@ from traces.formats.xentrace import (
     RUNSTATE_CHANGE,
     base_id,
 )
-from traces.table import IDLE_DOMID, UNKNOWN_DOMID, EventTable
+from traces.table import EventTable
 
 _PIECE = 1 << 16
 _UNTIMED_TEXT = "-"

@@ -12,12 +12,13 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from traces.account import UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
 from traces.analyses.report import Report
 from traces.analyses.where import Where
 from traces.exporters.rows import Group, exit_names, extra_words, groups, pieces
 from traces.formats import xentrace
-from traces.table import UNKNOWN_DOMID, EventTable
+from traces.table import EventTable
 
 _PIECE = 1 << 16
 _HEAD = '{"offset":%d,"tsc":%d,"ns":%s,"pcpu":%d,"domid":%s,"vcpu":%s'

@@ -21,11 +21,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from traces.account import UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
 from traces.analyses.report import Report
 from traces.exporters.rows import Group, exit_names, groups, pieces
 from traces.formats.xentrace import EXTRA_MAX
-from traces.table import UNKNOWN_DOMID, EventTable
+from traces.table import EventTable
 
 SCHEMA = "xentool.events/1"
 _ROWS = 1 << 18

@@ -12,6 +12,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
 from traces.analyses.intervals import STATES, Exit, Interval, Intervals
 from traces.analyses.occupancy import Occupancy, Stretch
@@ -20,7 +21,7 @@ from traces.exporters.instants import Instants
 from traces.exporters.packets import BEGIN, END, Kind, Packets
 from traces.exporters.rows import exit_names, pieces
 from traces.exporters.tracks import Tracks
-from traces.table import IDLE_DOMID, UNKNOWN_DOMID, EventTable
+from traces.table import EventTable
 
 _PIECE = 1 << 17
 

@@ -8,12 +8,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses import totals
 from traces.analyses.findings import findings
 from traces.analyses.latencies import QUANTILES
 from traces.analyses.report import RUNSTATE_NAMES, DomainReport, Hypercall, Report, VcpuReport
 from traces.exporters.words import LATENCIES, clock_rate, clock_source, duration, plural, rate, who
-from traces.table import IDLE_DOMID, UNKNOWN_DOMID
 
 #: With more vCPUs than this, hypercalls are shown as totals only.
 _VCPU_COLUMNS = 4

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackDescriptor
 
+from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.report import DomainReport, Report, VcpuReport
-from traces.table import IDLE_DOMID, UNKNOWN_DOMID
 
 _EXPLICIT = TrackDescriptor.EXPLICIT
 

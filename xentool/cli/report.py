@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import cast
 
 import click
-from rich.markup import escape
-from rich.progress import Progress
 
 from traces.analyses.report import Report
 from traces.analyses.select import of_domain
 from traces.exporters import document, text
 from xentool import output
 from xentool.cli import options
-from xentool.tools import pages, reports, sidecar
+from xentool.tools import reports, sidecar
 
 
 @click.command()
@@ -55,6 +53,11 @@ def command(file: Path, domain: str | None, hz: float | None, page: Path | None,
 
 
 def _write_page(file: Path, page: Path, domain: str | None, hz: float | None) -> Report:
+    from rich.markup import escape  # noqa: PLC0415 - what a plain report does not need would delay it
+    from rich.progress import Progress  # noqa: PLC0415
+
+    from xentool.tools import pages  # noqa: PLC0415
+
     console = output.stderr()
     with Progress(console=console, transient=True, disable=not console.is_terminal or str(page) == "-") as shown:
         task = shown.add_task(escape(f"{file} → {page}"))

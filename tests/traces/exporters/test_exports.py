@@ -14,8 +14,8 @@ import pytest
 from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
 
 from tests.traces.captures import NAMES, capture
+from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.reader import Reader, read
-from traces.table import IDLE_DOMID, UNKNOWN_DOMID
 
 
 class Slice(NamedTuple):

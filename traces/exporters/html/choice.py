@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.report import DomainReport, Report
-from traces.table import IDLE_DOMID, UNKNOWN_DOMID
 
 #: A page that draws more than this says so; the report itself has all.
 DOMAINS_MAX, VCPUS_MAX, PCPUS_MAX = 32, 64, 128

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses import timeseries, totals
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import STATES, Interval, Intervals
@@ -14,7 +15,7 @@ from traces.analyses.report import Report
 from traces.analyses.timeseries import Columns, Occurrences, Shares
 from traces.exporters.html.choice import Choice
 from traces.exporters.rows import pieces
-from traces.table import IDLE_DOMID, UNKNOWN_DOMID, EventTable
+from traces.table import EventTable
 
 #: Series that have a colour of their own; the rest share one.
 COLOURS = 8

@@ -1,0 +1,48 @@
+"""What became of a trace's bytes, and the domids that stand for no domain. Apart from ``table`` to load at once."""
+
+from dataclasses import dataclass, field
+
+#: Who ran is not known: before a pCPU's first scheduling record, or between two of them. (xenalyze's default domain.)
+UNKNOWN_DOMID = 0x8000
+#: xen/include/public/xen.h, DOMID_IDLE
+IDLE_DOMID = 0x7FFF
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One kind of damage: how often, how bad, and where it was first seen (file offset in bytes)."""
+
+    code: str
+    severity: str
+    count: int
+    first_offset: int
+
+
+#: How bad each kind of damage is: "info" changes no answer, "data_loss" lacks records, "error" makes answers doubtful.
+SEVERITIES = {
+    "unattributed": "info",
+    "unknown_event": "info",
+    "clock_restart": "info",
+    "resync": "data_loss",
+    "bad_pcpu": "data_loss",
+    "record_straddles_window": "data_loss",
+    "window_cut_short": "data_loss",
+    "truncated": "data_loss",
+    "lost_records": "data_loss",
+    "tsc_backwards": "error",
+    "bad_tsc": "error",
+    "out_of_order": "error",
+    "too_many_kinds": "error",
+}
+
+
+@dataclass
+class Account:
+    """What became of the input: ``decoded + skipped_bytes == bytes``, always."""
+
+    bytes: int = 0
+    records: int = 0
+    skipped_bytes: int = 0
+    lost_records: int = 0
+    pcpus: list[int] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
