@@ -19,6 +19,7 @@ COMMANDS = {
     "trace": ("xentool.cli.trace:command", "Show what a domain really does: hypercalls, grants, exits, scheduling."),
     "record": ("xentool.cli.record:command", "Keep a raw trace of a host in a file."),
     "report": ("xentool.cli.report:command", "Report on a trace file."),
+    "diff": ("xentool.cli.diff:command", "Tell what differs between two trace files."),
     "dump": ("xentool.cli.dump:command", "Print a trace file, record by record."),
     "export": ("xentool.cli.export:command", "Convert a trace for Perfetto, Parquet or as JSON lines."),
     "sql": ("xentool.cli.sql:command", "Ask a trace file questions in SQL."),

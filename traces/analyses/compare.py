@@ -1,0 +1,106 @@
+"""What differs between two traces by more than their own ups and downs.
+
+Method: each trace is cut into slices of equal time (``slices``); a measure's slices are a sample of what the domain
+does. Two samples are compared by Welch's test, and of all comparisons those are told that the procedure of Benjamini
+and Hochberg keeps: of what is told, about one in twenty is chance. Slices of a guest that drifts slowly are no
+independent sample; such a drift is told as a difference.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from traces.analyses.slices import Measure, Slices
+
+#: The share of what is told that may be chance.
+CHANCE = 0.05
+#: Below these nothing is told, however sure: nobody acts on them.
+_RATE_MIN, _SHARE_MIN = 0.5, 0.001
+_NORMAL = NormalDist()
+#: Of what never varies; anything else would divide by zero.
+_TINY = 1e-12
+_WIDTH = _NORMAL.inv_cdf(0.975)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A measure in both traces: means over time (1/s or share), and the 95 % interval of ``after - before``."""
+
+    kind: str
+    name: str
+    before: float
+    after: float
+    low: float
+    high: float
+    p: float
+
+    @property
+    def difference(self) -> float:
+        """Give ``after - before``."""
+        return self.after - self.before
+
+
+@dataclass(frozen=True, slots=True)
+class DomainChanges:
+    """What changed in one domain, the largest changes first, and how many measures did not."""
+
+    before: int
+    after: int
+    name: str | None
+    changes: tuple[Change, ...]
+    alike: int
+
+
+def compare(before: Slices, after: Slices, pairs: Sequence[tuple[int, int, str | None]]) -> tuple[DomainChanges, ...]:
+    """Compare domains of two traces.
+
+    :param pairs: domid in the one, domid in the other, and a name for both
+    """
+    found = [(pair, _changes(before.values.get(pair[0], {}), after.values.get(pair[1], {}))) for pair in pairs]
+    limit = _limit([change.p for _, changes in found for change in changes])
+    answer = []
+    for (one, other, name), changes in found:
+        told = [change for change in changes if change.p <= limit and _matters(change)]
+        told.sort(key=lambda change: (change.kind, -abs(change.difference)))
+        answer.append(DomainChanges(one, other, name, tuple(told), len(changes) - len(told)))
+    return tuple(answer)
+
+
+def _changes(
+    before: Mapping[Measure, NDArray[np.float64]], after: Mapping[Measure, NDArray[np.float64]]
+) -> list[Change]:
+    found = [_change(one, before.get(one), after.get(one)) for one in sorted(before.keys() | after.keys())]
+    # What is nowhere is no comparison.
+    return [change for change in found if change.before or change.after]
+
+
+def _change(measure: Measure, before: NDArray[np.float64] | None, after: NDArray[np.float64] | None) -> Change:
+    one, of_one = _mean(before)
+    other, of_other = _mean(after)
+    error = max(sqrt(of_one + of_other), _TINY)
+    difference = other - one
+    p = 2 * _NORMAL.cdf(-abs(difference) / error)
+    width = _WIDTH * error
+    return Change(measure.kind, measure.name, one, other, difference - width, difference + width, p)
+
+
+def _mean(values: NDArray[np.float64] | None) -> tuple[float, float]:
+    # What never happened has no spread of its own: the other's decides.
+    if values is None:
+        return 0.0, 0.0
+    return float(values.mean()), float(values.var(ddof=1)) / len(values)
+
+
+def _limit(ps: Sequence[float]) -> float:
+    ordered = sorted(ps)
+    kept = [p for rank, p in enumerate(ordered, 1) if p <= CHANCE * rank / len(ordered)]
+    return max(kept, default=-1.0)
+
+
+def _matters(change: Change) -> bool:
+    least = _SHARE_MIN if change.kind == "runstates" else _RATE_MIN
+    return abs(change.difference) >= least

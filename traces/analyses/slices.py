@@ -1,0 +1,119 @@
+"""A trace in slices of equal time: how much of each thing a domain did in each, so that its own ups and downs show.
+
+What is measured, by domain: hypercalls a second (in multicalls too), VM exits a second, run states as a share of its
+vCPUs' time, and pages that others mapped of its own.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from traces.account import IDLE_DOMID, UNKNOWN_DOMID
+from traces.analyses import timeseries
+from traces.analyses.elapsed import Elapsed
+from traces.analyses.intervals import STATES, Intervals
+from traces.analyses.report import Report
+from traces.analyses.timeseries import Columns, Occurrences, Shares
+from traces.formats import xentrace
+from traces.formats.names import hypercall_name
+from traces.table import EventTable
+
+#: Slices of a trace, and how short one may be: over shorter ones a guest's work is no longer spread.
+COUNT = 40
+COUNT_MIN = 10
+SECONDS_MIN = 0.02
+
+
+class Measure(NamedTuple):
+    """What is measured: "hypercalls" and "exits" and "grants" in 1/s, "runstates" as a share, 0 to 1."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Slices:
+    """A trace in slices of ``seconds`` each; ``values`` by domid and measure, one value a slice."""
+
+    seconds: float
+    count: int
+    values: dict[int, dict[Measure, NDArray[np.float64]]]
+
+
+def read(tables: Iterable[EventTable], report: Report) -> Slices | None:
+    """Read a trace again; None if it is too short.
+
+    :param report: on the same trace
+    """
+    count = min(COUNT, int(report.span_s / SECONDS_MIN))
+    if count < COUNT_MIN:
+        return None
+    reader = _Reader(report, Columns(count, report.span_s * report.clock.hz))
+    for table in tables:
+        reader.feed(table)
+    return Slices(report.span_s / count, count, reader.finish(report.span_s / count))
+
+
+class _Reader:
+    def __init__(self, report: Report, columns: Columns) -> None:
+        domains = [one for one in report.domains if one.domid not in (IDLE_DOMID, UNKNOWN_DOMID)]
+        self._who = [(one.domid, vcpu.vcpu) for one in domains for vcpu in one.vcpus if vcpu.runstates]
+        self._rows = {who: row for row, who in enumerate(self._who)}
+        calls = {
+            one.domid: sorted({call.nr for vcpu in one.vcpus for call in (*vcpu.hypercalls, *vcpu.multicall_subcalls)})
+            for one in domains
+        }
+        exits = {one.domid: {exit_.reason: exit_.name for vcpu in one.vcpus for exit_ in vcpu.exits} for one in domains}
+        self._calls, self._exits = calls, exits
+        self._called = Occurrences(calls, columns)
+        self._exited = Occurrences({domid: sorted(of) for domid, of in exits.items()}, columns)
+        self._granted = Occurrences({one.domid: [] for one in domains}, columns)
+        self._states = Shares(len(self._who), len(STATES), columns)
+        self._elapsed, self._intervals = Elapsed(), Intervals()
+
+    def feed(self, table: EventTable) -> None:
+        cycles = self._elapsed.of(table)
+        self._intervals.feed(table, cycles, self._elapsed)
+        self._take()
+        for rows, numbers in (timeseries.hypercalls(table), _subcalls(table)):
+            self._called.add(table.domid[rows], numbers, cycles[rows])
+        rows, numbers = timeseries.exits(table)
+        self._exited.add(table.domid[rows], numbers, cycles[rows])
+        rows = np.flatnonzero((table.event == xentrace.GRANT_MAP) & (table.words > 0))
+        granters = table.word(rows, 0)
+        self._granted.add(granters.astype(np.uint16), granters, cycles[rows])
+
+    def _take(self) -> None:
+        intervals, _ = self._intervals.taken()
+        chosen = [(self._rows[one[:2]], *one[2:5]) for one in intervals if one[:2] in self._rows]
+        self._states.add(*np.array(chosen, np.int64).reshape(-1, 4).T)
+
+    def finish(self, seconds: float) -> dict[int, dict[Measure, NDArray[np.float64]]]:
+        self._intervals.finish(self._elapsed.end)
+        self._take()
+        found: dict[int, dict[Measure, NDArray[np.float64]]] = {}
+        for domid, numbers in self._calls.items():
+            of = found[domid] = {}
+            for row, nr in enumerate(numbers):
+                of[Measure("hypercalls", hypercall_name(nr))] = self._called.counts[domid][row] / seconds
+            for row, reason in enumerate(sorted(self._exits[domid])):
+                of[Measure("exits", self._exits[domid][reason])] = self._exited.counts[domid][row] / seconds
+            granted = self._granted.counts[domid][-1] / seconds
+            if granted.any():
+                of[Measure("grants", "pages mapped by others")] = granted
+        shares = self._states.shares()
+        vcpus = Counter(domid for domid, _ in self._who)
+        for (domid, _), row in self._rows.items():
+            for state, name in enumerate(STATES):
+                mean = found[domid].setdefault(Measure("runstates", name), np.zeros(shares.shape[2]))
+                mean += shares[row, state] / vcpus[domid]
+        return found
+
+
+def _subcalls(table: EventTable) -> tuple[NDArray[np.intp], NDArray[np.uint32]]:
+    rows = np.flatnonzero((table.event == xentrace.PV_HYPERCALL_SUBCALL) & (table.words > 0))
+    return rows, table.word(rows, 0) & np.uint32(xentrace.HYPERCALL_OP_MASK)

@@ -1,0 +1,93 @@
+"""What differs between two traces, as text and as the document ``xentool.diff/1``.
+
+``{"schema", "before", "after", "domains": [{"before": domid, "after": domid, "name", "alike": int, "changes":
+[{"kind", "name", "before", "after", "low", "high", "p"}]}], "unmatched": {"before": [domid], "after": [domid]}}``:
+means over time in 1/s, for run states as a share; ``low`` to ``high`` is the 95 % interval of ``after - before``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from traces.analyses.compare import CHANCE, Change, DomainChanges
+
+SCHEMA = "xentool.diff/1"
+_TITLES = {
+    "exits": "VM exits per s",
+    "grants": "Grants per s",
+    "hypercalls": "Hypercalls per s",
+    "runstates": "Run states, % of time",
+}
+
+
+@dataclass(frozen=True)
+class Differences:
+    """The answer for two traces, by their names; domids that have no counterpart are ``unmatched``."""
+
+    before: str
+    after: str
+    domains: Sequence[DomainChanges]
+    unmatched: tuple[Sequence[int], Sequence[int]]
+
+
+def document(found: Differences) -> dict[str, Any]:
+    """Make the document."""
+    return {
+        "schema": SCHEMA,
+        "before": found.before,
+        "after": found.after,
+        "domains": [asdict(domain) for domain in found.domains],
+        "unmatched": {"before": list(found.unmatched[0]), "after": list(found.unmatched[1])},
+    }
+
+
+def write(found: Differences, console: Console) -> None:
+    """Write the text."""
+    console.print(f"A is {escape(found.before)}, B is {escape(found.after)}\n")
+    for domain in found.domains:
+        title = f"{domain.name} " if domain.name else ""
+        ids = f"domid {domain.before}" if domain.before == domain.after else f"domid {domain.before} → {domain.after}"
+        console.print(f"[bold]Domain {escape(title)}[/]({ids})")
+        if not domain.changes:
+            console.print(f"  no difference in {domain.alike} measures\n")
+            continue
+        for kind, heading in _TITLES.items():
+            changes = [change for change in domain.changes if change.kind == kind]
+            if changes:
+                console.print(_table(heading, changes, 100.0 if kind == "runstates" else 1.0))
+        console.print(f"  {domain.alike} other measures differ by no more than by chance\n")
+    for side, domids in zip("AB", found.unmatched, strict=True):
+        if domids:
+            console.print(f"Only in {side}: {', '.join(f'domid {domid}' for domid in domids)}")
+    console.print(
+        f"[dim]B - A with its 95 % interval, over slices of time; about {CHANCE:.0%} of what is told may be chance.[/]"
+    )
+
+
+def _table(heading: str, changes: Sequence[Change], scale: float) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 2))
+    table.add_column(heading)
+    for column in ("A", "B", "B - A", "95 % interval", ""):
+        table.add_column(column, justify="right")
+    for one in changes:
+        values = [_number(value * scale) for value in (one.before, one.after)]
+        signed = [_number(value * scale, sign="+") for value in (one.difference, one.low, one.high)]
+        table.add_row(one.name, *values, signed[0], f"{signed[1]} to {signed[2]}", _ratio(one))
+    return table
+
+
+def _number(value: float, sign: str = "") -> str:
+    return f"{value:{sign},.0f}" if abs(value) >= 100 else f"{value:{sign},.1f}"
+
+
+def _ratio(change: Change) -> str:
+    if not change.before:
+        return "new"
+    if not change.after:
+        return "gone"
+    return f"{change.after / change.before:.2f} times"

@@ -1,0 +1,33 @@
+"""``xentool diff``: what differs between two traces."""
+
+from pathlib import Path
+
+import click
+
+from traces.exporters import differences as texts
+from xentool import output
+from xentool.cli import options
+from xentool.tools import differences, reports
+
+
+@click.command()
+@click.argument("before", metavar="A", type=click.Path(path_type=Path))
+@click.argument("after", metavar="B", type=click.Path(path_type=Path))
+@click.option("--domain", help="Only this domain, by number or name; ONE:OTHER if it is called otherwise in B.")
+@click.option(
+    "--hz", type=click.FloatRange(min=1), help="The clock's rate, cycles per second.  [default: found in each trace]"
+)
+@options.as_json
+def command(before: Path, after: Path, domain: str | None, hz: float | None, as_json: bool) -> None:
+    """Tell what domains do otherwise in trace B than in A: hypercalls, VM exits, grants, run states.
+
+    Only differences that the ups and downs within each trace do not explain are told.
+    """
+    one, other = (differences.trace(path, hz=hz) for path in (before, after))
+    found = differences.differences(one, other, domain)
+    if as_json:
+        output.write_json(texts.document(found))
+    else:
+        texts.write(found, output.stdout())
+    for trace in (one, other):
+        reports.raise_for_damage(trace.report, str(trace.path))
