@@ -1,145 +1,20 @@
-"""Records as one wide Parquet table, compressed, in order of time.
-
-offset, tsc, ns, pcpu, domid, vcpu, event, name   as in ``exporters.jsonl``; ``ns``, ``domid`` and ``vcpu`` may be null
-w0 to w6                    the record's payload words, null beyond its length
-nr, hypercall, subop        of hypercalls, those in multicalls too (those have the name pv_hypercall_subcall)
-count                       operations that a batching hypercall asks for; of a multicall, its calls
-old, new                    run states of sched_runstate_change
-target_domid, target_vcpu   whom a record is about: of a grant the granter, of a wake who wakes
-exit, trap                  names of a VM exit's reason and of a trap
-address                     of page faults and emulated page table writes
-
-Nulls say that Xen records no such thing there. The file's metadata has ``schema`` (xentool.events/1), ``hz``,
-``hz_source``.
-"""
+"""Records as a Parquet file, compressed; ``wide`` says what its columns are."""
 
 from collections.abc import Iterable
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from traces.account import UNKNOWN_DOMID
-from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
 from traces.analyses.report import Report
-from traces.exporters.rows import Group, exit_names, groups, pieces
-from traces.formats.xentrace import EXTRA_MAX
+from traces.exporters import wide
 from traces.table import EventTable
-
-SCHEMA = "xentool.events/1"
-_ROWS = 1 << 18
-_NAME = pa.dictionary(pa.int32(), pa.string())
-
-_RECORD = {
-    "offset": pa.uint64(),
-    "tsc": pa.uint64(),
-    "ns": pa.int64(),
-    "pcpu": pa.uint16(),
-    "domid": pa.uint16(),
-    "vcpu": pa.uint16(),
-    "event": pa.uint32(),
-    "name": _NAME,
-}
-_WORDS = {f"w{index}": pa.uint32() for index in range(EXTRA_MAX)}
-_DETAILS = {
-    "nr": pa.uint32(),
-    "hypercall": _NAME,
-    "subop": _NAME,
-    "count": pa.uint32(),
-    "old": _NAME,
-    "new": _NAME,
-    "target_domid": pa.uint32(),
-    "target_vcpu": pa.uint32(),
-    "exit": _NAME,
-    "trap": _NAME,
-    "address": pa.uint64(),
-}
-#: A field of a record that goes into a column of another name.
-_SAME = {"calls": "count"}
 
 
 def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> None:
     """Write the records of a trace, in order of time, in row groups of bounded size.
 
-    :param report: on the same trace: its clock, and the names of its exits
+    :param report: on the same trace
     """
-    metadata = {"schema": SCHEMA, "hz": repr(report.clock.hz), "hz_source": report.clock.source}
-    schema = pa.schema({**_RECORD, **_WORDS, **_DETAILS}, metadata)
-    elapsed = Elapsed()
-    exits = exit_names(report)
-    with pq.ParquetWriter(output, schema, compression="zstd") as writer:
-        for table in tables:
-            for piece in pieces(table, _ROWS):
-                ns = nanoseconds(elapsed.of(piece), report.clock.hz)
-                columns = _record(piece, ns) | _words(piece) | _details(piece, exits)
-                writer.write_table(pa.table([columns[name] for name in schema.names], schema=schema))
-
-
-def _record(table: EventTable, ns: NDArray[np.int64]) -> dict[str, Any]:
-    nobody = table.domid == UNKNOWN_DOMID
-    return {
-        "offset": pa.array(table.offset),
-        "tsc": pa.array(table.tsc),
-        "ns": pa.array(ns, mask=ns == UNTIMED),
-        "pcpu": pa.array(table.pcpu),
-        "domid": pa.array(table.domid, mask=nobody),
-        "vcpu": pa.array(table.vcpu, mask=nobody),
-        "event": pa.array(table.event),
-    }
-
-
-def _words(table: EventTable) -> dict[str, Any]:
-    found = {}
-    for index, name in enumerate(_WORDS):
-        rows = np.flatnonzero(table.words > index)
-        column = _Numbers(len(table), pa.uint32())
-        column.put(rows, table.word(rows, index))
-        found[name] = column.array()
-    return found
-
-
-def _details(table: EventTable, exits: dict[int, str]) -> dict[str, Any]:
-    columns: dict[str, _Names | _Numbers] = {
-        name: _Names(len(table)) if kind is _NAME else _Numbers(len(table), kind)
-        for name, kind in {"name": _NAME, **_DETAILS}.items()
-    }
-    for group in groups(table, exits):
-        for name, value in _fields(group).items():
-            if name in columns:
-                columns[name].put(group.rows, value)
-    return {name: column.array() for name, column in columns.items()}
-
-
-def _fields(group: Group) -> dict[str, Any]:
-    found = {"name": group.name, **group.constants, **group.columns}
-    return {_SAME.get(name, name): value for name, value in found.items()}
-
-
-class _Numbers:
-    # A column of numbers, null where none was put.
-    def __init__(self, rows: int, kind: Any) -> None:  # noqa: ANN401 - pyarrow ships no types
-        self._values = np.zeros(rows, kind.to_pandas_dtype())
-        self._null = np.ones(rows, bool)
-
-    def put(self, rows: NDArray[np.intp], value: Any) -> None:  # noqa: ANN401 - a number for all, or an array
-        self._values[rows] = value
-        self._null[rows] = False
-
-    def array(self) -> Any:  # noqa: ANN401 - pyarrow ships no types
-        return pa.array(self._values, mask=self._null)
-
-
-class _Names:
-    # A column of names, each stored once, null where none was put.
-    def __init__(self, rows: int) -> None:
-        self._codes = np.full(rows, -1, np.int32)
-        self._vocabulary: dict[str, int] = {}
-
-    def put(self, rows: NDArray[np.intp], value: str) -> None:
-        self._codes[rows] = self._vocabulary.setdefault(value, len(self._vocabulary))
-
-    def array(self) -> Any:  # noqa: ANN401 - pyarrow ships no types
-        codes = pa.array(self._codes, mask=self._codes < 0)
-        return pa.DictionaryArray.from_arrays(codes, pa.array(list(self._vocabulary), pa.string()))
+    with pq.ParquetWriter(output, wide.schema(report), compression="zstd") as writer:
+        for batch in wide.batches(tables, report):
+            writer.write_table(batch)

@@ -18,7 +18,8 @@ from xentool.tools.exports import FORMATS, STANDARD, default_output, export
     "name",
     type=click.Choice(list(FORMATS)),
     required=True,
-    help="perfetto: a timeline for ui.perfetto.dev; parquet: a table; jsonl: a JSON object a record.",
+    help="perfetto: a timeline for ui.perfetto.dev; parquet, csv: a table; jsonl: a JSON object a record; "
+    "folded: vCPUs' time as stacks for flame graphs.",
 )
 @click.option(
     "-o",

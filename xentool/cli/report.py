@@ -9,14 +9,15 @@ from typing import cast
 import click
 
 from traces.analyses.report import Report
-from traces.analyses.select import of_domain
+from traces.analyses.select import of_classes, of_domain
 from traces.exporters import document, text
+from traces.filters import CLASSES, Selection
 from xentool import output
 from xentool.cli import options
 from xentool.tools import reports, sidecar
 
 
-@click.command()
+@click.command(epilog=options.CLASSES)
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--domain", help="Only this domain: its number, or its name where the capture's sidecar tells names.")
 @click.option(
@@ -29,8 +30,16 @@ from xentool.tools import reports, sidecar
     metavar="OUT",
     help="Write a page with charts instead, in one file that needs no network; - is standard output.",
 )
+@options.events
 @options.as_json
-def command(file: Path, domain: str | None, hz: float | None, page: Path | None, as_json: bool) -> None:
+def command(
+    file: Path,
+    domain: str | None,
+    hz: float | None,
+    page: Path | None,
+    events: Selection,
+    as_json: bool,
+) -> None:
     """Report on FILE, the output of xentrace or of `xentool record`; `-` reads stdin.
 
     Damage in the file does not stop the report: it is counted, and the exit code is then 4.
@@ -38,6 +47,8 @@ def command(file: Path, domain: str | None, hz: float | None, page: Path | None,
     if page is not None:
         if as_json:
             raise click.UsageError("--html and --json are two forms of one report; give one of them")
+        if events.classes != frozenset(CLASSES):
+            raise click.UsageError("--html shows all classes of events; leave out -e")
         reports.raise_for_damage(_write_page(file, page, domain, hz), str(file))
         return
     opened = nullcontext(cast(BufferedReader, sys.stdin.buffer)) if str(file) == "-" else reports.opened(file)
@@ -45,6 +56,7 @@ def command(file: Path, domain: str | None, hz: float | None, page: Path | None,
         report = reports.report(source, str(file), hz=hz, capture=sidecar.read(file))
     if domain is not None:
         report = of_domain(report, reports.domid_of(report, domain))
+    report = of_classes(report, events.classes)
     if as_json:
         output.write_json(document.document(report))
     else:

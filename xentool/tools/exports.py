@@ -43,6 +43,8 @@ FORMATS = {
     "perfetto": Format("traces.exporters.perfetto", ".perfetto-trace"),
     "parquet": Format("traces.exporters.parquet", ".parquet", streams=False),
     "jsonl": Format("traces.exporters.jsonl", ".jsonl", text=True),
+    "csv": Format("traces.exporters.csv", ".csv", text=True),
+    "folded": Format("traces.exporters.folded", ".folded", text=True),
 }
 
 #: Called with the bytes read so far and those to read in all.

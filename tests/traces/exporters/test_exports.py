@@ -1,5 +1,6 @@
 """`xentool export` on real captures: every record, every format, and the same answers as the report."""
 
+import csv
 import io
 import json
 import subprocess
@@ -228,3 +229,35 @@ def test_a_link_is_followed_and_a_device_written_to(tmp_path: Path) -> None:
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "target").stat().st_size > 1000
     xentool("export", str(path), "--format", "jsonl", "-o", "/dev/stdout", code=4)
+
+
+def test_csv_is_the_parquet_table(path: Path, tmp_path: Path) -> None:
+    table, lines = tmp_path / "x.parquet", tmp_path / "x.csv"
+    xentool("export", str(path), "--format", "parquet", "-o", str(table))
+    xentool("export", str(path), "--format", "csv", "-o", str(lines))
+    expected = pq.read_table(table)
+    with lines.open() as file:
+        rows = csv.DictReader(file)
+        assert rows.fieldnames == expected.column_names
+        for row, wanted in zip(rows, expected.to_pylist(), strict=True):
+            assert row == {name: "" if value is None else str(value) for name, value in wanted.items()}
+
+
+def test_folded_stacks_are_the_reports_times(path: Path) -> None:
+    document = report(path)
+    lines = xentool("export", str(path), "--format", "folded", "-o", "-").stdout.decode().splitlines()
+    stacks = [line.rsplit(" ", 1) for line in lines]
+    found = {stack: int(micros) for stack, micros in stacks}
+    assert len(found) == len(stacks)
+    for domain in document["domains"]:
+        for vcpu in domain["vcpus"] if domain["domid"] != IDLE_DOMID else []:
+            head = f"d{domain['domid']};v{vcpu['vcpu']};"
+            of = {stack.removeprefix(head): micros for stack, micros in found.items() if stack.startswith(head)}
+            running = sum(micros for stack, micros in of.items() if stack.startswith("running"))
+            states = vcpu["runstates"]
+            assert running == pytest.approx(states["running"]["seconds"] * 1e6 if states else 0, abs=len(of))
+            assert of.get("blocked", 0) == pytest.approx(states["blocked"]["seconds"] * 1e6 if states else 0, abs=1)
+            exits = {stack.removeprefix("running;exit "): micros for stack, micros in of.items() if ";exit " in stack}
+            assert exits == {
+                one["name"]: round(one["seconds"] * 1e6) for one in vcpu["exits"] if round(one["seconds"] * 1e6)
+            }

@@ -196,3 +196,16 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         assert read > size - 4_000_000
     assert peaks[400_000_000] < 300
     assert peaks[400_000_000] < peaks[40_000_000] + 40
+
+
+def test_classes_choose_sections(file: Path, domid: int) -> None:
+    everything = json.loads(run("report", str(file), "--json").stdout)
+    chosen = json.loads(run("report", str(file), "--json", "-e", "grant").stdout)
+    assert chosen["grants"] == everything["grants"] != []
+    assert chosen["notifications"] == []
+    for domain in chosen["domains"]:
+        for vcpu in domain["vcpus"]:
+            assert {call["name"] for call in vcpu["hypercalls"]} <= {"grant_table_op"}
+            assert vcpu["runstates"] == {}
+    wrong = run("report", str(file), "-e", "grants")
+    assert (wrong.returncode, "'grants' is no class of events" in wrong.stderr) == (2, True)

@@ -1,0 +1,43 @@
+"""Where vCPUs' time went, as stacks for flame graphs: ``domain;vcpu;state;exit microseconds``.
+
+The widths are time in run states; of a PVH or HVM guest's running time, what Xen spent on each kind of exit is apart.
+Xen does not record how long a PV guest's hypercalls take, so they are part of its running time.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+from traces.account import IDLE_DOMID
+from traces.analyses.report import DomainReport, Report, VcpuReport
+from traces.table import EventTable
+
+
+def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> None:
+    """Write the stacks of a trace.
+
+    :param report: on it, from which alone they are made
+    """
+    del tables
+    for domain in report.domains:
+        if domain.domid != IDLE_DOMID:
+            for vcpu in domain.vcpus:
+                for stack, seconds in _stacks(vcpu):
+                    micros = round(seconds * 1e6)
+                    if micros > 0:
+                        output.write(f"{_frame(domain)};v{vcpu.vcpu};{stack} {micros}\n".encode())
+
+
+def _frame(domain: DomainReport) -> str:
+    # A name may hold what separates frames.
+    name = (domain.name or "").replace(";", "_").replace("\n", "_")
+    return f"{name} (d{domain.domid})" if name else f"d{domain.domid}"
+
+
+def _stacks(vcpu: VcpuReport) -> Iterator[tuple[str, float]]:
+    in_xen = sum(one.seconds for one in vcpu.exits)
+    for state, of in vcpu.runstates.items():
+        if state == "running":
+            yield state, of.seconds - in_xen
+            yield from ((f"{state};exit {one.name}", one.seconds) for one in vcpu.exits)
+        else:
+            yield state, of.seconds
