@@ -198,7 +198,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     assert peaks[400_000_000] < peaks[40_000_000] + 40
 
 
-def test_classes_choose_sections(file: Path, domid: int) -> None:
+def test_classes_choose_sections(file: Path) -> None:
     everything = json.loads(run("report", str(file), "--json").stdout)
     chosen = json.loads(run("report", str(file), "--json", "-e", "grant").stdout)
     assert chosen["grants"] == everything["grants"] != []
