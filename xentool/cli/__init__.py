@@ -21,7 +21,10 @@ COMMANDS = {
     "report": ("xentool.cli.report:command", "Report on a trace file."),
     "diff": ("xentool.cli.diff:command", "Tell what differs between two trace files."),
     "dump": ("xentool.cli.dump:command", "Print a trace file, record by record."),
-    "export": ("xentool.cli.export:command", "Convert a trace: for Perfetto, as a table, as JSON lines, for flame graphs."),
+    "export": (
+        "xentool.cli.export:command",
+        "Convert a trace: for Perfetto, as a table, as JSON lines, for flame graphs.",
+    ),
     "sql": ("xentool.cli.sql:command", "Ask a trace file questions in SQL."),
     "lab": ("xentool.cli.lab:group", "Boot real Xen on this machine, without virtualization hardware."),
     "completion": ("xentool.cli.completion:command", "Print the completion script of a shell."),
