@@ -31,7 +31,7 @@ def report(of: VcpuReport, *, lost: int = 0, grants: tuple[GrantPair, ...] = (),
     if lost:
         account.diagnostics.append(Diagnostic("lost_records", "data_loss", lost, 4711))
     domain = DomainReport(domid, "web", "pv", (of,))
-    return Report(account, Clock(1e9, "trace"), SPAN_S, (domain,), grants, (), {domid: "web"})
+    return Report(account, Clock(1e9, "trace"), SPAN_S, (domain,), grants, (), names={domid: "web"})
 
 
 def only(found: tuple[Finding, ...]) -> Finding:

@@ -54,6 +54,20 @@ def test_traps_of_both_widths() -> None:
     assert vcpu.events["pv_trap"] == 2
 
 
+def test_interrupts_by_number_with_stamps_that_wrap() -> None:
+    handled = xentrace.HW_IRQ_HANDLED
+    body = (
+        record(handled, 1000, 9, 100, 400)
+        + record(handled, 2000, 9, 0xFFFFFF00, 0x100)  # 512 cycles
+        + record(handled, 3000, 31, 5, 6)
+        + record(handled, 4000, 31, 5)  # too short to tell
+    )
+    nine, other = report_of(scan(body), hz=1.0).irqs
+    assert (nine.irq, nine.count, nine.seconds, nine.latency.longest, nine.pcpus) == (9, 2, 812.0, 512.0, {0: 2})
+    assert nine.latency.count == 2
+    assert (other.irq, other.count, other.seconds) == (31, 1, 1.0)
+
+
 def test_unknown_events_are_counted_and_located() -> None:
     body = record(0x8001234, 11, 1) + record(0x20100D, 12, 1) + record(0x8001235, 13)
     diagnostics = {one.code: one for one in report(body).account.diagnostics}

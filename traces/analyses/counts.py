@@ -26,8 +26,8 @@ class Batches:
 
 
 @dataclass(slots=True)
-class ExitCounts:
-    """Exits for one reason: how many, and the cycles in Xen of those that ended, in all and by ``latencies`` bucket."""
+class Handled:
+    """Exits or interrupts of one kind: how many, and cycles in Xen of those that ended, by bucket too."""
 
     count: int = 0
     cycles: int = 0
@@ -54,7 +54,7 @@ class Counts:
     batches: dict[int, Batches] = field(default_factory=dict)
     traps: Counter[int] = field(default_factory=Counter)
     #: By reason, those during which the run state did not change.
-    exits: defaultdict[int, ExitCounts] = field(default_factory=lambda: defaultdict(ExitCounts))
+    exits: defaultdict[int, Handled] = field(default_factory=lambda: defaultdict(Handled))
 
 
 def by_vcpu(scan: Scan) -> dict[VcpuKey, Counts]:
@@ -96,6 +96,16 @@ def notifications(scan: Scan) -> Counter[tuple[int, int]]:
     for (source, _vcpu), target, count, *_ in scan.items("notifications"):
         found[source, target] += count
     return found
+
+
+def irqs(scan: Scan) -> dict[tuple[int, int], Handled]:
+    """Read off the hardware interrupts: by pCPU and number, how many, and the cycles that Xen took to handle them."""
+    found: defaultdict[tuple[int, int], Handled] = defaultdict(Handled)
+    for (_, pcpu), irq, count, cycles, longest, _ in scan.items("irqs"):
+        found[pcpu, irq].add(count, cycles, longest)
+    for (_, pcpu), value, count, *_ in scan.items("irq_took"):
+        found[pcpu, value >> _BUCKET_BITS].took[value & (1 << _BUCKET_BITS) - 1] += count
+    return dict(found)
 
 
 def unknown_events(scan: Scan) -> tuple[int, int]:

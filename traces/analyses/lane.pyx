@@ -34,6 +34,8 @@ cdef enum TableIndex:
     EXITS
     TOOK
     NOTIFICATIONS
+    IRQS
+    IRQ_TOOK
     TABLE_COUNT
 
 #: Of each table, what a value is; and what is summed, where that is something.
@@ -49,6 +51,8 @@ TABLES = (
     "exits",            # reason, of exits without a change of run state; sum and most: cycles until the entry
     "took",             # of the same exits, those that an entry ended: reason << 9 | bucket of these cycles
     "notifications",    # domid of the notified; who >> 16 is the notifier
+    "irqs",             # number; who is the pCPU; sum and most: cycles that Xen took
+    "irq_took",         # number << 9 | bucket of these cycles
 )
 
 cdef enum Kind:
@@ -69,6 +73,7 @@ cdef enum Kind:
     TRAP_32
     TRAP_64
     REMOVED
+    IRQ
 
 cdef enum:
     NOBODY = 0xFFFFFFFF
@@ -248,6 +253,10 @@ cdef class Lane:
                 self._leave(seat, <uint16_t>self.cut.cpu)
                 self._row(<uint16_t>self.cut.cpu, ROW_LOST, r.tsc, r.offset, (word(r, 1) << 16) | (word(r, 1) >> 16), 0,
                           (<uint64_t>word(r, 3) << 32) | word(r, 2), 0, 0)
+        elif kind == IRQ:
+            if r.words >= 3:
+                # Both stamps are cut to 32 bits.
+                self._irq(word(r, 0), word(r, 2) - word(r, 1), r)
         elif kind == REMOVED:
             if r.words and self.removed_count < REMOVED_MAX:
                 self.removed_domids[self.removed_count] = word(r, 0)
@@ -276,6 +285,14 @@ cdef class Lane:
     cdef inline void _notified(self, uint32_t source, uint32_t target, Record *r) noexcept nogil:
         if source != NOBODY:
             count(&self.tables[<int>NOTIFICATIONS], (<uint64_t>source << 48) | target, r.offset)
+
+    cdef void _irq(self, uint32_t irq, uint32_t took, Record *r) noexcept nogil:
+        cdef uint64_t pcpu = <uint64_t>self.cut.cpu << 32
+        cdef Slot *slot = count(&self.tables[<int>IRQS], pcpu | irq, r.offset)
+        slot.sum += took
+        if took > slot.most:
+            slot.most = took
+        count(&self.tables[<int>IRQ_TOOK], pcpu | <uint32_t>(irq << BUCKET_BITS) | bucket_of(took), r.offset)
 
     cdef inline void _exit(self, uint32_t reason, Record *r, uint64_t who, Seat *seat) noexcept nogil:
         if not seat.settled:
@@ -588,6 +605,8 @@ cdef inline uint8_t classify(uint32_t event) noexcept nogil:
         return TRAP_64
     if event == LOST_RECORDS:
         return LOSS
+    if event == HW_IRQ_HANDLED:
+        return IRQ
     if event == DOM0_DOM_REM:
         return REMOVED
     return PLAIN

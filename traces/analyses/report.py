@@ -7,7 +7,17 @@ from dataclasses import dataclass, field, replace
 from traces.account import IDLE_DOMID, SEVERITIES, UNKNOWN_DOMID, Account, Diagnostic
 from traces.analyses import clock as clocks
 from traces.analyses.clock import Clock
-from traces.analyses.counts import Batches, Counts, ExitCounts, VcpuKey, by_vcpu, grants, notifications, unknown_events
+from traces.analyses.counts import (
+    Batches,
+    Counts,
+    Handled,
+    VcpuKey,
+    by_vcpu,
+    grants,
+    irqs,
+    notifications,
+    unknown_events,
+)
 from traces.analyses.fold import Durations, Vcpu
 from traces.analyses.latencies import Distribution, distribution, merged
 from traces.analyses.scan import Scan
@@ -130,6 +140,17 @@ class GrantPair:
 
 
 @dataclass(frozen=True, slots=True)
+class Irq:
+    """Hardware interrupts of one number: seconds that Xen took to handle them, each of them, and how many by pCPU."""
+
+    irq: int
+    count: int
+    seconds: float
+    latency: Distribution
+    pcpus: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Notification:
     """Event channel notifications between two domains (domids), as far as they can be inferred."""
 
@@ -149,6 +170,7 @@ class Report:
     domains: tuple[DomainReport, ...]
     grants: tuple[GrantPair, ...]
     notifications: tuple[Notification, ...]
+    irqs: tuple[Irq, ...] = ()
     #: Of all domains that have one, also those that a selection left out.
     names: Mapping[int, str] = field(default_factory=dict)
     #: As the host gives it.
@@ -204,6 +226,7 @@ def report(
             Notification(source, target, count, "likely")
             for (source, target), count in sorted(notifications(scan).items())
         ),
+        irqs=_irqs(scan, clock),
         names={domid: info.name for domid, info in infos.items() if info.name},
         xen_version=xen_version,
     )
@@ -230,6 +253,21 @@ def _exits_are_amds(scan: Scan, counted: Mapping[VcpuKey, Counts]) -> bool:
 def _grants(scan: Scan) -> tuple[GrantPair, ...]:
     maps, unmaps = grants(scan, "maps"), grants(scan, "unmaps")
     return tuple(GrantPair(*pair, maps=maps[pair], unmaps=unmaps[pair]) for pair in sorted(maps | unmaps))
+
+
+def _irqs(scan: Scan, clock: Clock) -> tuple[Irq, ...]:
+    found = irqs(scan)
+    answer = []
+    for number in sorted({irq for _, irq in found}):
+        pcpus = {pcpu: of for (pcpu, irq), of in sorted(found.items()) if irq == number}
+        whole = Handled()
+        for of in pcpus.values():
+            whole.add(of.count, of.cycles, of.longest)
+            whole.took += of.took
+        latency = distribution(whole.took, whole.longest, clock.hz)
+        by_pcpu = {pcpu: of.count for pcpu, of in pcpus.items()}
+        answer.append(Irq(number, whole.count, clock.seconds(whole.cycles), latency, by_pcpu))
+    return tuple(answer)
 
 
 def _modes(counted: Mapping[VcpuKey, Counts], infos: Mapping[int, DomainInfo]) -> dict[int, str]:
@@ -287,11 +325,11 @@ def _runstates(vcpu: Vcpu | None, clock: Clock) -> dict[str, Runstate]:
     }
 
 
-def _exits(settled: Mapping[int, ExitCounts], folded: Vcpu | None, clock: Clock, *, svm: bool) -> tuple[Exit, ...]:
+def _exits(settled: Mapping[int, Handled], folded: Vcpu | None, clock: Clock, *, svm: bool) -> tuple[Exit, ...]:
     around = folded.exits if folded else {}
     found = []
     for reason in settled.keys() | around.keys():
-        of = replace(settled.get(reason, ExitCounts()))
+        of = replace(settled.get(reason, Handled()))
         away = 0
         if reason in around:
             more = around[reason]

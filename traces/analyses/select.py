@@ -19,6 +19,7 @@ def of_domain(report: Report, domid: int) -> Report:
         domains=tuple(domain for domain in report.domains if domain.domid == domid),
         grants=tuple(pair for pair in report.grants if domid in (pair.mapper, pair.granter)),
         notifications=tuple(one for one in report.notifications if domid in (one.source, one.target)),
+        irqs=(),  # are the host's
     )
 
 
@@ -34,6 +35,7 @@ def of_classes(report: Report, classes: frozenset[str]) -> Report:
         domains=tuple(_domain(domain, classes) for domain in report.domains),
         grants=report.grants if "grant" in classes else (),
         notifications=report.notifications if "evtchn" in classes else (),
+        irqs=report.irqs if "irq" in classes else (),
     )
 
 

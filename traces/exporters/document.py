@@ -25,6 +25,16 @@ def document(report: Report) -> dict[str, Any]:
             {"from": one.source, "to": one.target, "count": one.count, "confidence": one.confidence}
             for one in report.notifications
         ],
+        "irqs": [
+            {
+                "irq": one.irq,
+                "count": one.count,
+                "seconds": one.seconds,
+                "pcpus": {str(pcpu): count for pcpu, count in one.pcpus.items()},
+                "latency": _latency(one.latency),
+            }
+            for one in report.irqs
+        ],
         "findings": [
             {"rule": one.rule, "domid": one.domid, "vcpu": one.vcpu, "text": one.text, "evidence": dict(one.evidence)}
             for one in findings(report)

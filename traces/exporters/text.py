@@ -28,6 +28,7 @@ def write(report: Report, console: Console) -> None:
         if domain.domid not in (IDLE_DOMID, UNKNOWN_DOMID):
             _write_domain(domain, report, console)
     _write_pcpus(report, console)
+    _write_irqs(report, console)
     _write_grants(report, console)
     _write_notifications(report, console)
     _write_doubts(report, console)
@@ -171,6 +172,36 @@ def _write_pcpus(report: Report, console: Console) -> None:
         table.add_row(f"{pcpu}", f"{1 - share:.1%}", f"{share:.1%}")
     console.print()
     console.print(table)
+
+
+def _write_irqs(report: Report, console: Console) -> None:
+    if not report.irqs:
+        return
+    table = _table("Interrupts", "count", "per s", "in Xen", "p50", "p99", "max", "pCPUs")
+    for one in report.irqs:
+        table.add_row(
+            f"irq {one.irq}",
+            f"{one.count:,}",
+            rate(one.count, report.span_s),
+            f"{one.seconds:.3f} s",
+            *(duration(one.latency.quantile(QUANTILES[name])) for name in ("p50", "p99")),
+            duration(one.latency.longest),
+            _numbers(list(one.pcpus)),
+        )
+    console.print()
+    console.print(table)
+
+
+def _numbers(of: Sequence[int]) -> str:
+    """Write ascending numbers with ranges where three or more follow each other: ``0-3, 7``."""
+    runs: list[list[int]] = []
+    for one in of:
+        if runs and runs[-1][-1] == one - 1:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    parts = (f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
+    return ", ".join(parts)
 
 
 def _write_grants(report: Report, console: Console) -> None:

@@ -39,6 +39,8 @@ cdef enum:
     # Grants.
     GRANT_MAP = 0x0010F001
     GRANT_UNMAP = 0x0010F002
+    # Interrupts.
+    HW_IRQ_HANDLED = 0x00802008
     # Hypercalls.
     MMU_UPDATE = 1
     MULTICALL = 13

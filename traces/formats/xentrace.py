@@ -52,6 +52,7 @@ SCHED_WAKE = 0x00028004
 SWITCH_INFPREV = 0x0002800E
 SWITCH_INFNEXT = 0x0002800F
 SWITCH_INFCONT = 0x00028011
+HW_IRQ_HANDLED = 0x00802008
 GRANT_MAP = 0x0010F001
 GRANT_UNMAP = 0x0010F002
 PV_TRAP = 0x00201003
@@ -336,7 +337,7 @@ EVENTS: tuple[Event, ...] = (
     Event(0x00802006, "hw_irq_assign_vector", Nothing),
     Event(0x00802007, "hw_irq_unmapped_vector", Struct("vector" / Int32ul)),
     # arch/x86/irq.c, do_IRQ: low words of the time stamp; subtract modulo 2^32
-    Event(0x00802008, "hw_irq_handled", Struct("irq" / Int32ul, "tsc_in" / Int32ul, "tsc_out" / Int32ul)),
+    Event(HW_IRQ_HANDLED, "hw_irq_handled", Struct("irq" / Int32ul, "tsc_in" / Int32ul, "tsc_out" / Int32ul)),
 )
 
 BY_ID = {event.id: event for event in EVENTS}

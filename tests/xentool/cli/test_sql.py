@@ -80,6 +80,18 @@ def test_exits_are_the_reports(file: Path, document: dict[str, Any]) -> None:
     assert len({key[:2] for key in cut_off}) == len(cut_off)
 
 
+def test_irqs_are_the_reports(file: Path, document: dict[str, Any]) -> None:
+    query = "select irq, count(*) as n, sum(cycles) as cycles, max(cycles) as most from irqs group by 1 order by 1"
+    rows = ask(file, query)
+    hz = document["capture"]["hz"]
+    assert [(row["irq"], row["n"]) for row in rows] == [(one["irq"], one["count"]) for one in document["irqs"]]
+    assert rows
+    for row, one in zip(rows, document["irqs"], strict=True):
+        assert sum(one["pcpus"].values()) == row["n"] == one["latency"]["count"]
+        assert one["seconds"] * hz == pytest.approx(row["cycles"])
+        assert one["latency"]["max_s"] * hz == pytest.approx(row["most"])
+
+
 def test_a_pipe_gets_csv(file: Path) -> None:
     done = run("sql", str(file), "select 1 as a, 'x,y' as b, null as c")
     assert list(csv.reader(done.stdout.splitlines())) == [["a", "b", "c"], ["1", "x,y", ""]]
