@@ -26,6 +26,7 @@ COMMANDS = {
         "Convert a trace: for Perfetto, as a table, as JSON lines, for flame graphs.",
     ),
     "sql": ("xentool.cli.sql:command", "Ask a trace file questions in SQL."),
+    "detect": ("xentool.cli.detect:command", "Tell what virtualizes this machine, how, and by which evidence."),
     "lab": ("xentool.cli.lab:group", "Boot real Xen on this machine, without virtualization hardware."),
     "completion": ("xentool.cli.completion:command", "Print the completion script of a shell."),
 }

@@ -1,0 +1,38 @@
+"""``xentool detect``."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from xentool.cli import options
+from xentool.detect import detect
+from xentool.detect.document import document
+from xentool.detect.text import lines
+
+
+@click.command()
+@options.as_json
+@click.option(
+    "--root",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default="/",
+    metavar="PREFIX",
+    help="Read the machine whose /proc, /sys and so on are below PREFIX.  [default: this one]",
+)
+def command(as_json: bool, root: Path) -> None:
+    """Tell what virtualizes this machine and how, with the evidence for each statement.
+
+    Hypervisors by type, containers, Xen's modes, layers in each other; and the techniques for CPU, memory and devices:
+    whether this machine is run by them ("implied": its hypervisor knows no other way), and whether it has them for
+    guests of its own. Needs no root; as root it may see more, and says what it could not read.
+    """
+    answer = detect(root)
+    if as_json:
+        from xentool import output  # noqa: PLC0415 - brings rich, which plain text needs not
+
+        output.write_json(document(answer))
+    else:
+        for line in lines(answer, shutil.get_terminal_size().columns if sys.stdout.isatty() else None):
+            click.echo(line)

@@ -1,0 +1,107 @@
+"""From claims to layers: which hypervisors are there, in which order, and what speaks against it. Pure.
+
+Law: a guest that runs by hardware sees its own hypervisor only. What lies further out shows where it is let through:
+under a Xen PV domain or dom0, which see the outer machine's firmware, and in the CPU's name, which all hand on.
+"""
+
+from dataclasses import replace
+
+from xentool.detect import rules, xen
+from xentool.detect.claims import CPUINFO, TELLERS, Claim, Teller, claims, flags, generic
+from xentool.detect.model import Contradiction, Evidence, Layer
+from xentool.detect.rules import HYPERV, HYPERVISORS, KVM, QEMU, TCG, UML, UNKNOWN, XEN
+from xentool.detect.sources import Facts
+
+Groups = dict[str, list[Claim]]
+
+
+def hypervisors(facts: Facts) -> tuple[list[Layer], list[Contradiction]]:
+    """Find the hypervisors under this machine, outermost first."""
+    groups: Groups = {}
+    for claim in claims(facts):
+        groups.setdefault(claim.who, []).append(claim)
+    presented = _presented(groups)
+    ours = {who: groups.pop(who) for who in (TCG, XEN, UML) if who in groups}
+    layers = [_layer(TCG, ours[TCG])] if TCG in ours else []
+    domain = xen.domain(facts) if XEN in ours else None
+    contradictions = list(domain.contradictions) if domain else []
+
+    # The device model of HVM guests is QEMU too.
+    if QEMU in groups and domain and domain.mode == "HVM" and domain.role != "dom0" and not layers:
+        ours[XEN] += groups.pop(QEMU)
+    if QEMU in groups and (inside := KVM if KVM in groups else TCG if layers else None):
+        made = [replace(claim, product=claim.product or QEMU) for claim in groups.pop(QEMU)]
+        if inside == KVM:
+            groups[KVM] += made
+        else:
+            layers = [_layer(TCG, ours[TCG] + made)]
+    if groups:
+        who, *others = sorted(groups, key=lambda who: TELLERS.index(groups[who][0].teller))
+        outer = _layer(who, groups[who])
+        for other in others:
+            text = f"other signs say {other}; {who} is what the better witness says"
+            contradictions.append(Contradiction(text, (outer.evidence[0], *_evidence(groups[other]))))
+        if domain and domain.role != "dom0" and domain.mode in ("HVM", "PVH"):
+            text = f"a {domain.mode} domain can't see what Xen runs on, but there are signs of {who}"
+            contradictions.append(Contradiction(text, outer.evidence))
+            outer = replace(outer, contested=True)
+        layers.append(replace(outer, contested=outer.contested or bool(others)))
+    if domain:
+        xen_layer = _layer(XEN, ours[XEN])
+        evidence = (*domain.evidence, *xen_layer.evidence)
+        layers.append(replace(xen_layer, role=domain.role, mode=domain.mode, version=domain.version, evidence=evidence))
+    if UML in ours:
+        layers.append(_layer(UML, ours[UML]))
+    if layers:
+        inner = layers[-1]
+        layers[-1] = replace(inner, presents=presented.get(inner.name, ()))
+    return _with_generic(facts, layers, contradictions)
+
+
+def _with_generic(
+    facts: Facts, layers: list[Layer], contradictions: list[Contradiction]
+) -> tuple[list[Layer], list[Contradiction]]:
+    signs = generic(facts)
+    if signs and layers:
+        layers[-1] = replace(layers[-1], evidence=(*layers[-1].evidence, *signs))
+    elif signs:
+        layers.append(Layer(UNKNOWN, "unknown", tuple(signs)))
+    seen = flags(facts)
+    # A PV kernel may see the CPU's own flags, and a kernel that is a process sees the host's.
+    if layers and seen is not None and "hypervisor" not in seen and layers[-1].mode != "PV" and layers[-1].name != UML:
+        contradictions.append(
+            Contradiction(
+                f"the CPU's flags deny the hypervisor that other signs show ({layers[-1].name})",
+                (Evidence(CPUINFO, "flags: no hypervisor"), layers[-1].evidence[0]),
+            )
+        )
+    return layers, contradictions
+
+
+def _presented(groups: Groups) -> dict[str, tuple[str, ...]]:
+    """Take away the claims of hypervisors whose interface another one shows, and tell which did."""
+    shown: dict[str, tuple[str, ...]] = {}
+    for real, look in rules.PRESENTS:
+        if real not in groups or look not in groups or ((real, look) == (KVM, XEN) and not _both_in_cpuid(groups)):
+            continue
+        # Firmware names the maker, not an interface: that is another layer or a contradiction.
+        if look == HYPERV and any(claim.teller == "firmware" for claim in groups[look]):
+            continue
+        groups[real] += groups.pop(look)
+        shown[real] = (*shown.get(real, ()), look)
+    return shown
+
+
+def _both_in_cpuid(groups: Groups) -> bool:
+    teller: Teller = "cpuid"
+    return all(any(claim.teller == teller for claim in groups[who]) for who in (KVM, XEN))
+
+
+def _layer(who: str, signs: list[Claim]) -> Layer:
+    about = HYPERVISORS[who]
+    product = next((claim.product for claim in signs if claim.product), None)
+    return Layer(who, about.kind, tuple(_evidence(signs)), about.note, product)
+
+
+def _evidence(signs: list[Claim]) -> list[Evidence]:
+    return list(dict.fromkeys(claim.evidence for claim in signs))
