@@ -67,8 +67,9 @@ def _with_generic(
     elif signs:
         layers.append(Layer(UNKNOWN, "unknown", tuple(signs)))
     seen = flags(facts)
-    # A PV kernel may see the CPU's own flags, and a kernel that is a process sees the host's.
-    if layers and seen is not None and "hypervisor" not in seen and layers[-1].mode != "PV" and layers[-1].name != UML:
+    # An old PV kernel sees the CPU's own flags.
+    is_pv = bool(layers) and layers[-1].name == XEN and layers[-1].mode in (None, "PV")
+    if layers and seen is not None and "hypervisor" not in seen and not is_pv:
         contradictions.append(
             Contradiction(
                 f"the CPU's flags deny the hypervisor that other signs show ({layers[-1].name})",

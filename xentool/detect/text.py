@@ -1,9 +1,11 @@
 """The answer for people: a headline, the layers, the textbook's map with this machine on it, and all reasons."""
 
+import re
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 from xentool.detect.model import Answer, Contradiction, Evidence, Kind, Layer, Statement, Technique
+from xentool.detect.rules import UNKNOWN
 
 _KINDS: dict[Kind, str] = {
     "type-1": "Type-1 hypervisor",
@@ -14,6 +16,8 @@ _KINDS: dict[Kind, str] = {
 _AREAS = {"cpu": "CPU", "memory": "Memory", "io": "I/O", "isolation": "Isolation"}
 #: What a textbook calls them besides.
 _ALSO = {"hardware-assisted": "VT-x, AMD-V", "nested paging": "EPT, NPT"}
+#: Of words that begin with a vowel's sound.
+_VOWEL = re.compile("[aeioAEIO]|unknown|HVM|LXC")
 _STATES = {"yes": "yes", "implied": "implied", "no": "no", "unknown": "?"}
 
 
@@ -59,9 +63,11 @@ def _phrase(layer: Layer) -> str:
         words = layer.name if "container" in layer.name else f"{layer.name} container"
     elif layer.role:
         words = " ".join(filter(None, (layer.mode, layer.role, "of", _name(layer))))
+    elif layer.name == UNKNOWN:
+        words = f"virtual machine of an {layer.name}"
     else:
         words = f"{layer.name} virtual machine" + (f" ({layer.product})" if layer.product else "")
-    article = "" if layer.role == "dom0" else "an " if words[0] in "aeiouAEIOLX" and not words.startswith("U") else "a "
+    article = "" if layer.role == "dom0" else "an " if _VOWEL.match(words) else "a "
     return f"{article}{words}" + (" (contested)" if layer.contested else "")
 
 
