@@ -10,7 +10,7 @@ PACKAGES := \
 	qemu-system-x86 \
 	mmdebstrap uidmap debian-archive-keyring e2fsprogs \
 	openssh-client iproute2 \
-	xen-utils-4.17 libxen-dev vagrant chromium
+	xen-utils-4.17 libxen-dev vagrant systemd chromium
 # python, the compiled core | the lab's machine | its image | its control | oracles and browser of the tests
 
 COMPILED := $(wildcard traces/*/*.pyx traces/*/*.pxd)

@@ -1,4 +1,4 @@
-"""From facts to the hypervisors that are ready to run guests on this machine. Pure."""
+"""From facts to the hypervisors that could run guests on this machine. Pure."""
 
 from collections.abc import Sequence
 

@@ -77,7 +77,7 @@ class Answer:
     :param virtualized: None when nothing readable could tell; False is "no sign of it", which a hypervisor can arrange
     :param bare: the evidence that no hypervisor is there
     :param layers: outermost first
-    :param hosted: hypervisors that are ready to run guests here
+    :param hosted: hypervisors that could run guests here
     :param unread: paths that this user may not read
     """
 

@@ -62,7 +62,7 @@ class Hypervisor:
 
 
 HYPERVISORS: Mapping[str, Hypervisor] = {
-    XEN: Hypervisor("type-1", "runs on the bare machine; dom0 is its first guest and drives the hardware for it"),
+    XEN: Hypervisor("type-1", "made for the bare machine; dom0 is its first guest and drives the hardware for it"),
     KVM: Hypervisor(
         "type-2",
         "part of a Linux host, its VMs are processes there; as that kernel is the hypervisor, some count it as Type-1",
@@ -92,7 +92,7 @@ HYPERVISORS: Mapping[str, Hypervisor] = {
         ),
     ),
     HYPERV: Hypervisor(
-        "type-1", "runs on the bare machine; Windows is its root partition", {**_HARDWARE_ONLY, **_SHADOW_OR_NESTED}
+        "type-1", "made for the bare machine; Windows is its root partition", {**_HARDWARE_ONLY, **_SHADOW_OR_NESTED}
     ),
     VMWARE: Hypervisor(
         "unknown",
@@ -107,7 +107,7 @@ HYPERVISORS: Mapping[str, Hypervisor] = {
     PARALLELS: Hypervisor("type-2", "a process of its host"),
     BHYVE: Hypervisor("type-2", "part of a FreeBSD host", {**_HARDWARE_ONLY, **_NESTED_ONLY}),
     APPLE: Hypervisor("type-2", "part of a macOS host", _HARDWARE_ONLY),
-    ACRN: Hypervisor("type-1", "runs on the bare machine", {**_HARDWARE_ONLY, **_NESTED_ONLY}),
+    ACRN: Hypervisor("type-1", "made for the bare machine", {**_HARDWARE_ONLY, **_NESTED_ONLY}),
     UML: Hypervisor(
         "type-2",
         "a Linux kernel as a process of its host",

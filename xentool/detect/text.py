@@ -36,7 +36,7 @@ def lines(answer: Answer, width: int | None = None) -> Iterator[str]:
     for technique in answer.techniques:
         yield from _reasons(technique, width)
     for layer in answer.hosted:
-        yield from _wrapped(f"{layer.name} is ready to run guests here", width, "  ")
+        yield from _wrapped(f"{layer.name} could run guests here", width, "  ")
         yield from _evidence(layer.evidence, width)
     if answer.contradictions:
         yield from ("", "Contradictions")

@@ -16,7 +16,7 @@ Tree = Mapping[str, str | None]
 class Machine:
     """A tree, and the answer: layers outermost first, and states of techniques (state, and by whom, where that is).
 
-    ``hosted`` are the hypervisors that are ready there; ``contradictions`` are words out of each, in order.
+    ``hosted`` are the hypervisors that could run guests there; ``contradictions`` are words out of each, in order.
     """
 
     tree: Tree
