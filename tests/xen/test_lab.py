@@ -8,7 +8,8 @@ import pytest
 
 from tests.xen.labs import Lab, one_xen
 from xentool.errors import XentoolError
-from xentool.lab import api
+from xentool.lab import api, guests
+from xentool.lab.places import DATA_IN_DOM0
 
 pytestmark = pytest.mark.lab
 
@@ -110,6 +111,15 @@ def test_a_guest_that_cannot_be(lab: Lab) -> None:
     done = xentool("guest", "stop", "nobody", "--name", lab.name)
     assert done.returncode == 1
     assert "there is no guest nobody" in done.stderr
+
+
+@one_xen
+def test_a_guest_whose_kernel_fails_is_shown_failing(lab: Lab) -> None:
+    doomed = guests.configuration(api.Guest("doomed"), "word").replace('"console=', '"rdinit=/none panic=1 console=')
+    done = xentool(*f"run --name {lab.name} {DATA_IN_DOM0}/guest-start.sh doomed word 64 60".split(), input=doomed)
+    assert done.returncode == guests.DIED
+    assert "Kernel panic - not syncing" in done.stdout.splitlines()[0]
+    assert "mount_block_root" in done.stdout
 
 
 def test_a_working_guest_has_grants_mapped_and_sound_programs(lab: Lab) -> None:

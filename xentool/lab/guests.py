@@ -8,6 +8,7 @@ from xentool.errors import PeerError, XentoolError
 from xentool.hosts import Completed, Host
 from xentool.lab import status
 from xentool.lab.places import DATA_IN_DOM0, checked_name
+from xentool.lab.progress import SILENT, Progress
 from xentool.lab.record import Lab
 from xentool.tools import xl
 
@@ -21,8 +22,9 @@ WORKLOADS = {
     "mixed": "disk, net and fork at once",
 }
 _READY_S = 90
-_DIED = 3
-_EMULATED_PVH_TRIES = 4
+#: Exit status of guest-start.sh: the guest was there, and ended before it was up.
+DIED = 3
+_EMULATED_TRIES = 4
 _WORKLOAD = re.compile(r"/([^/\n]+)\.cfg:xentool\.workload=(\w+)")
 
 
@@ -74,7 +76,7 @@ on_reboot = "destroy"
 """
 
 
-def start(guest: Guest, lab: str | None = None) -> int:
+def start(guest: Guest, lab: str | None = None, progress: Progress = SILENT) -> int:
     """Start a guest and return its domid when its userland runs and its devices are connected.
 
     :param lab: the lab's name; None for the only one, or ``default``
@@ -85,19 +87,22 @@ def start(guest: Guest, lab: str | None = None) -> int:
         raise XentoolError(f"a guest is one of {', '.join(TYPES)} and does one of {', '.join(WORKLOADS)}")
     running = status.running(lab)
     # QEMU 7.2's emulation of SVM now and then enters a guest with the host's registers, and Xen sees a triple fault
-    # (`xentool lab run xl dmesg` shows one of Xen's own addresses as the guest's RIP). Another start mostly works.
-    tries = _EMULATED_PVH_TRIES if guest.type == "pvh" and running.accel == "tcg" else 1
-    for _ in range(tries):
+    # (`xentool lab run xl dmesg` shows one of Xen's own addresses as the guest's RIP); and once in a hundred starts the
+    # kernel of a PV guest fails in its first seconds. Another start mostly works.
+    tries = _EMULATED_TRIES if running.accel == "tcg" else 1
+    progress.step(f"starting {guest.name} ({guest.type}, {guest.workload})")
+    for left in reversed(range(tries)):
         done = _try(guest, running)
-        if done.returncode != _DIED:
+        if done.returncode != DIED or not left:
             break
+        progress.step(f"{guest.name} died while it started, as happens under emulation; starting it again")
     output = done.stdout.decode(errors="replace").replace("\r", "")
     if done.returncode == 0:
         return int(output)
     console = "; the end of its console:\n" + "".join(f"  {line}\n" for line in output.splitlines()).rstrip()
     reasons = {
         2: f"xl refuses to start {guest.name}: {_complaint(done.stderr)}",
-        _DIED: f"{guest.name} died while it started{console}",
+        DIED: f"{guest.name} died while it started{console}",
         4: f"{guest.name} was not up within {_READY_S} s and was destroyed{console}",
         5: f"{guest.name} runs already; `xentool lab guest stop {guest.name}` ends it",
     }

@@ -21,29 +21,44 @@ exec 9>&-
 sed "s,@IP@,10.77.0.$((10 + number)),; s,@KERNEL@,$KERNEL," >"$base.cfg"
 rm -f "$base.img"
 truncate -s "${disk_mib}M" "$base.img"
+# The log holds the consoles of earlier guests of this name too.
+before=$(stat -c %s "$log" 2>/dev/null || echo 0)
 xl create -q "$base.cfg" || exit 2
 id=$(xl domid "$name") || exit 3
 
-connected() {
+# Prints what is not connected.
+waiting() {
     for kind in vbd vif; do
         for device in $(xenstore-list "/local/domain/$id/device/$kind" 2>/dev/null); do
-            [ "$(xenstore-read "/local/domain/$id/device/$kind/$device/state")" = 4 ] || return 1
+            front=$(xenstore-read "/local/domain/$id/device/$kind/$device/state")
+            [ "$front" = 4 ] && continue
+            back=$(xenstore-read "/local/domain/0/backend/$kind/$id/$device/state")
+            echo "$kind $device: frontend in state $front, backend in state $back"
         done
     done
 }
 
+# Prints the end of this guest's console; where its kernel says that it fails, from there.
+console_end() {
+    tail -c "+$((before + 1))" "$log" | awk '
+        { line[NR] = $0 }
+        !from && /BUG:|Oops|Kernel panic|general protection|invalid opcode|double fault/ { from = NR }
+        END { for (i = from ? from : NR - 7; i <= NR && (!from || i < from + 40); i++) if (i > 0) print line[i] }'
+}
+
 end=$(($(date +%s) + seconds))
 while [ "$(date +%s)" -lt $end ]; do
-    if grep -sq "xentool-guest: ready $word" "$log" && connected; then
+    if grep -sq "xentool-guest: ready $word" "$log" && [ -z "$(waiting)" ]; then
         echo "$id"
         exit 0
     fi
     if ! xl domid "$name" >/dev/null 2>&1; then
-        tail -n 8 "$log"
+        console_end
         exit 3
     fi
     sleep 0.2
 done
-tail -n 8 "$log"
+console_end
+waiting
 xl destroy "$name"
 exit 4

@@ -25,6 +25,5 @@ _WORKLOADS = "; ".join(f"{name}: {does}" for name, does in api.WORKLOADS.items()
 def command(guest: str, name: str | None, kind: str, vcpus: int, memory: int, workload: str) -> None:
     """Start a guest with a disk and a network interface, and wait until it runs and they are connected."""
     with shown() as progress:
-        progress.step(f"starting {guest} ({kind}, {workload})")
-        domid = api.guest_start(api.Guest(guest, kind, vcpus, memory, workload), name)
+        domid = api.guest_start(api.Guest(guest, kind, vcpus, memory, workload), name, progress)
     click.echo(f"{guest} is up: domid {domid}, {kind}, {vcpus} CPUs, {memory} MiB, workload {workload}")
