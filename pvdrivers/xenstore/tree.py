@@ -300,7 +300,8 @@ def remove(view: View, who: perms.Subject, path: bytes) -> None:
         raise StoreError(EINVAL)
     above = view.get(paths.parent(path))
     if above is None:
-        raise StoreError(ENOENT)
+        # With a node, only where a transaction saw it before the one above was removed.
+        raise StoreError(ENOENT if node is None else EINVAL)
     if node is not None:
         cut(view, path)
 
@@ -322,7 +323,8 @@ def cut(view: View, path: bytes) -> None:
             stack.append((at, True))
             stack += ((paths.child(at, name), False) for name in reversed(node.children.split(b"\0")[:-1]))
     if node_above is not None:
-        # Not to be found by a plain replace: b"ab\0" ends in b"b\0".
+        # Not to be found by a plain replace: b"ab\0" ends in b"b\0". A transaction may have seen the node above before
+        # this one was there: xenstored then answers EIO, and the client would never come to the EAGAIN at the end.
         children = (b"\0" + node_above.children).replace(b"\0" + paths.name(path) + b"\0", b"\0", 1)[1:]
         view.put(above, node_above.perms, node_above.value, children)
 

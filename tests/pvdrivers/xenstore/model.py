@@ -262,7 +262,8 @@ class Model:
         if path == "/":
             raise Fault("EINVAL")
         above = self.read(conn, parent_of(path))
-        assert above is not None
+        if above is None:
+            raise Fault("EINVAL")
         self.delete(conn, path, path)
         above = above.copy()
         # A child born after the transaction saw its parent: xenstored says EIO, and this store goes on to EAGAIN.
