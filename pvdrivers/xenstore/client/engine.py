@@ -1,0 +1,229 @@
+"""pyxs with its defects mended, each where it would bite.
+
+pyxs 0.4.1 is of 2016 and has no successor on PyPI, but is what there is, and in Debian. Kept are its connections and
+its client; the router, which a dead server or an unknown reply left its callers waiting for, is replaced.
+
+Ref: pyxs 0.4.1, client.py and connection.py
+"""
+
+import contextlib
+import copy
+import errno
+import os
+import select
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from itertools import count
+from pathlib import Path
+from typing import Any, Self
+
+import pyxs
+from pyxs.connection import UnixSocketConnection, XenBusConnection
+
+from pvdrivers.xenstore.client.errors import ConnectionLost, NoStore, TimedOut, refused
+from pvdrivers.xenstore.client.places import is_device
+from pvdrivers.xenstore.wire import HEADER, PAYLOAD_MAX, Op, Packet, encode
+
+NUL = b"\0"
+
+
+class Router:
+    """Sends requests of many threads over one connection, and hands each its reply.
+
+    Whatever ends the connection ends every wait for a reply: pyxs left its callers waiting for ever.
+
+    :param path: a socket, or Linux's device
+    :param timeout: seconds that a request may take
+    :param told: is called with path and token of each watch event, on the router's thread
+    :param lost: is called once, on that thread, when the connection has ended without `close`
+    :raises NoStore: nobody listens there, or not for this user
+    """
+
+    def __init__(
+        self, path: Path, timeout: float, told: Callable[[bytes, bytes], object], lost: Callable[[], object]
+    ) -> None:
+        self._timeout = timeout
+        self._told = told
+        self._lost = lost
+        device = is_device(path)
+        self._connection: Any = (XenBusConnection if device else UnixSocketConnection)(os.fspath(path))
+        try:
+            self._connection.connect()
+        except pyxs.ConnectionError as error:
+            code = error.__context__.errno if isinstance(error.__context__, OSError) else None
+            raise NoStore(f"cannot connect to XenStore at {path}: {os.strerror(code or errno.ECONNREFUSED)}") from error
+        if not device:
+            # A server that reads no more would keep a sender for ever.
+            seconds = struct.pack("ll", int(timeout), int(timeout % 1 * 1e6))
+            self._connection.transport.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, seconds)
+        # pyxs counts on beyond 32 bits, and relies on the GIL for no two to be the same.
+        self._ids = count(1)
+        self._lock = threading.Lock()
+        self._waiting: dict[int, Future[Packet]] = {}
+        self._reason: str | None = None
+        self._closing = False
+        self._stop, self._stopped = socket.socketpair()
+        self._thread = threading.Thread(target=self._run, name="xenstore", daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection stands."""
+        return self._reason is None
+
+    def ask(self, op: int, payload: bytes, transaction: int, what: str) -> bytes:
+        """Send one request and give its reply's payload, whole.
+
+        :raises Refused: the store says no
+        :raises ConnectionLost: it went away
+        :raises TimedOut: it says nothing
+        """
+        if len(payload) > PAYLOAD_MAX:
+            raise refused(errno.E2BIG, what)
+        future: Future[Packet] = Future()
+        with self._lock:
+            if self._reason is not None:
+                raise ConnectionLost(f"{what}: {self._reason}")
+            request = next(self._ids) & 0xFFFFFFFF
+            # Before it is sent: the reply may be faster than this thread.
+            self._waiting[request] = future
+            try:
+                self._connection.transport.send(encode(op, request, transaction, payload))
+            except BlockingIOError:
+                # Half of it may be on its way: no other request can follow.
+                self._end("XenStore takes no more requests")
+            except OSError as error:
+                self._end(f"XenStore closed the connection ({error.strerror})")
+        try:
+            reply = future.result(self._timeout)
+        except TimeoutError:
+            raise TimedOut(f"{what}: XenStore did not answer within {self._timeout:g} s") from None
+        except ConnectionLost as error:
+            raise ConnectionLost(f"{what}: {error}") from None
+        finally:
+            self._waiting.pop(request, None)
+        if reply.op == Op.ERROR:
+            name = reply.payload.rstrip(NUL).decode("ascii", "replace")
+            # As libxenstore does with a name it does not know.
+            raise refused(getattr(errno, name, errno.EINVAL) if name.startswith("E") else errno.EINVAL, what)
+        if reply.op != op:
+            # oxenstored of Xen 4.17 answers so to operations that it does not know.
+            raise refused(errno.ENOSYS, what)
+        return reply.payload
+
+    def close(self) -> None:
+        """End the connection; requests under way fail."""
+        self._closing = True
+        with contextlib.suppress(OSError):
+            self._stop.send(NUL)
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _run(self) -> None:
+        reason = "the connection was closed"
+        # select() cannot take descriptors from 1024 on.
+        poll = select.poll()
+        poll.register(self._stopped, select.POLLIN)
+        poll.register(self._connection, select.POLLIN)
+        try:
+            while not any(fd == self._stopped.fileno() for fd, _ in poll.poll()):
+                self._dispatch(self._receive())
+        except ConnectionLost as error:
+            reason = str(error)
+        except (OSError, pyxs.PyXSError):
+            reason = "XenStore closed the connection"
+        with self._lock:
+            self._end(reason)
+        with contextlib.suppress(OSError):
+            self._connection.close()
+        self._stop.close()
+        self._stopped.close()
+        if not self._closing:
+            self._lost()
+
+    def _receive(self) -> Packet:
+        header = self._connection.transport.recv(HEADER.size)
+        op, request, transaction, size = HEADER.unpack(header)
+        # Before anything is allocated: pyxs believes any size.
+        if size > PAYLOAD_MAX:
+            raise ConnectionLost(f"XenStore sent a packet of {size} bytes, and {PAYLOAD_MAX} is the most")
+        # On XenBus a read of nothing blocks.
+        return Packet(op, request, transaction, self._connection.transport.recv(size) if size else b"")
+
+    def _dispatch(self, packet: Packet) -> None:
+        if packet.op == Op.WATCH_EVENT:
+            path, nul, token = packet.payload.partition(NUL)
+            if nul:
+                self._told(path, token.rstrip(NUL))
+        # A reply that nobody waits for is one that came too late; pyxs dies of it.
+        elif future := self._waiting.get(packet.request):
+            future.set_result(packet)
+
+    def _end(self, reason: str) -> None:
+        # With the lock held, so that no request comes in after the last was told.
+        if self._reason is None:
+            self._reason = reason
+            for future in self._waiting.values():
+                if not future.done():
+                    future.set_exception(ConnectionLost(reason))
+            with contextlib.suppress(OSError):
+                self._stop.send(NUL)
+
+
+class Session(pyxs.Client):
+    """pyxs's client with replies as they came; in a transaction when ``tx_id`` is not 0.
+
+    Paths and values are bytes here. Errors are those of `Router.ask`; pyxs's own calls of EAGAIN are gone with that:
+    it reports a lost transaction by a return value.
+    """
+
+    def __init__(self, router: Router) -> None:
+        super().__init__(router=router)
+
+    def __copy__(self) -> Self:
+        return type(self)(self.router)
+
+    def begin(self) -> "Session":
+        """Start a transaction."""
+        session = copy.copy(self)
+        session.transaction()
+        return session
+
+    def ask(self, op: int, *strings: bytes) -> bytes:
+        """Send strings, each with a NUL behind, and give the reply's payload."""
+        payload = b"".join(string + NUL for string in strings)
+        reply: bytes = self.router.ask(op, payload, self.tx_id, _said(op, payload))
+        return reply
+
+    def execute_command(self, op: int, *args: bytes, **_: object) -> bytes:
+        """Do what pyxs's methods want: any bytes as values (pyxs knows ASCII without tab), and values kept whole."""
+        payload = b"".join(args)
+        reply: bytes = self.router.ask(op, payload, self.tx_id, _said(op, payload))
+        return reply if op == Op.READ else reply.rstrip(NUL)
+
+
+_VERBS = {
+    Op.READ: "cannot read",
+    Op.WRITE: "cannot write",
+    Op.DIRECTORY: "cannot list",
+    Op.DIRECTORY_PART: "cannot list",
+    Op.MKDIR: "cannot create",
+    Op.RM: "cannot remove",
+    Op.GET_PERMS: "cannot read the permissions of",
+    Op.SET_PERMS: "cannot set the permissions of",
+    Op.WATCH: "cannot watch",
+    Op.UNWATCH: "cannot end the watch on",
+}
+
+
+def _said(op: int, payload: bytes) -> str:
+    subject = payload.partition(NUL)[0].decode("utf-8", "backslashreplace")
+    if op == Op.TRANSACTION_START:
+        return "cannot begin a transaction"
+    if op == Op.TRANSACTION_END:
+        return "the transaction"
+    verb = _VERBS.get(Op(op))
+    return f"{verb} {subject}" if verb else f"{Op(op).name} {subject}"

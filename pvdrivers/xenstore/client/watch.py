@@ -1,0 +1,129 @@
+"""Watches: what has changed, for a thread or for asyncio."""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from pvdrivers.xenstore.client.errors import ConnectionLost, TimedOut
+
+#: Paths that may wait to be taken. Whoever fills a store faster than a watcher looks makes it look at everything.
+PENDING_MAX = 10_000
+
+
+class Watch:
+    """Tells the paths at and under one path that have changed: the path itself at once, so that nothing is missed.
+
+    A path that waits already is not told twice. When more than ``PENDING_MAX`` wait, they are forgotten and the watched
+    path is told instead: look at all of it. So it is after a new connection, when the old one was lost.
+
+    Made by `Client.watch`. An iterator, an asynchronous one as well, and a context manager that ends the watch.
+    """
+
+    def __init__(self, path: str, resume: Callable[[], object], end: Callable[["Watch"], object]) -> None:
+        self.path = path
+        self._resume = resume
+        self._end = end
+        self._pending: deque[str] = deque()
+        self._known: set[str] = set()
+        self._changed = threading.Condition()
+        self._wake: Callable[[], object] = lambda: None
+        self._lost = False
+        self._closed = False
+
+    def put(self, path: str) -> None:
+        """Take note of a change; from the connection's thread."""
+        with self._changed:
+            if path not in self._known:
+                if len(self._pending) >= PENDING_MAX:
+                    self._pending.clear()
+                    self._known.clear()
+                    path = self.path
+                self._known.add(path)
+                self._pending.append(path)
+            self._changed.notify_all()
+            self._wake()
+
+    def lose(self) -> None:
+        """Take note that the connection is lost; from its thread."""
+        with self._changed:
+            self._lost = True
+            self._changed.notify_all()
+            self._wake()
+
+    def close(self) -> None:
+        """End the watch."""
+        self._closed = True
+        self.lose()
+        self._end(self)
+
+    def next(self, timeout: float | None = None) -> str:
+        """Give the next path that has changed.
+
+        :param timeout: seconds; None to wait for ever
+        :raises TimedOut: nothing has changed
+        :raises NoStore: the connection was lost, and there is no other to be had
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            with self._changed:
+                while not self._pending and not self._lost:
+                    left = None if deadline is None else deadline - time.monotonic()
+                    if left is not None and left <= 0:
+                        raise TimedOut(f"{self.path} did not change within {timeout:g} s")
+                    self._changed.wait(left)
+                if self._pending:
+                    return self._take()
+            self._reconnect()
+
+    def _take(self) -> str:
+        path = self._pending.popleft()
+        self._known.discard(path)
+        return path
+
+    def _reconnect(self) -> None:
+        if self._closed:
+            raise ConnectionLost(f"the watch on {self.path} has ended")
+        self._lost = False
+        self._resume()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        return self.next()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        """Give the next path that has changed, without keeping the loop waiting."""
+        loop = asyncio.get_running_loop()
+        ready = asyncio.Event()
+        with self._changed:
+            self._wake = lambda: loop.call_soon_threadsafe(ready.set)
+        try:
+            while True:
+                with self._changed:
+                    if self._pending:
+                        return self._take()
+                    if not self._lost:
+                        ready.clear()
+                if self._lost:
+                    await asyncio.to_thread(self._reconnect)
+                else:
+                    await ready.wait()
+        finally:
+            with self._changed:
+                self._wake = lambda: None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
