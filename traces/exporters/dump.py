@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
 from traces.analyses.report import Report
-from traces.analyses.where import Where
 from traces.exporters.rows import Group, exit_names, extra_words, groups, pieces
 from traces.filters import classes_of
 from traces.formats.xentrace import (
@@ -51,26 +50,24 @@ def write(
     report: Report,
     output: BinaryIO,
     *,
-    where: Where | None = None,
     paint: Paint = plain,
 ) -> None:
     """Write the records of a trace, in order of time.
 
-    :param report: on the same trace: its clock, and the names of its exits
-    :param where: which of them
+    :param report: on the same trace: its clock, and the names of its exits, and what of it is wanted
     """
     elapsed = Elapsed()
     names = exit_names(report)
     pcpu_width = len(str(max(report.account.pcpus, default=0)))
     for table in tables:
         for piece in pieces(table, _PIECE):
-            ns = nanoseconds(elapsed.of(piece), report.clock.hz)
-            rows = np.arange(len(piece)) if where is None else where.rows(piece, ns)
+            cycles = elapsed.of(piece)
+            rows = report.where.rows(piece, cycles, report.clock.hz)
             if not len(rows):
                 continue
             chosen = piece.take(rows)
             lines = np.empty(len(chosen), object)
-            lines[:] = _heads(chosen, ns[rows], pcpu_width)
+            lines[:] = _heads(chosen, nanoseconds(cycles[rows], report.clock.hz), pcpu_width)
             for group in groups(chosen, names):
                 lines[group.rows] += _tails(chosen, group, paint)
             output.write("".join(lines.tolist()).encode())

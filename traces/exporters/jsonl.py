@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from traces.account import UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
 from traces.analyses.report import Report
-from traces.analyses.where import Where
 from traces.exporters.rows import Group, exit_names, extra_words, groups, pieces
 from traces.formats import xentrace
 from traces.table import EventTable
@@ -24,26 +23,24 @@ _PIECE = 1 << 16
 _HEAD = '{"offset":%d,"tsc":%d,"ns":%s,"pcpu":%d,"domid":%s,"vcpu":%s'
 
 
-def write(tables: Iterable[EventTable], report: Report, output: BinaryIO, where: Where | None = None) -> None:
+def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> None:
     """Write the records of a trace, in order of time.
 
-    :param report: on the same trace: its clock, and the names of its exits
-    :param where: which of them
+    :param report: on the same trace: its clock, and the names of its exits, and what of it is wanted
     """
     elapsed = Elapsed()
     names = exit_names(report)
     for table in tables:
         for piece in pieces(table, _PIECE):
-            ns = nanoseconds(elapsed.of(piece), report.clock.hz)
-            if where is not None:
-                rows = where.rows(piece, ns)
-                if not len(rows):
-                    continue
-                piece, ns = piece.take(rows), ns[rows]  # noqa: PLW2901 - the rest of it is not wanted
-            lines = np.empty(len(piece), object)
-            lines[:] = _heads(piece, ns)
-            for group in groups(piece, names):
-                lines[group.rows] += _tails(piece, group)
+            cycles = elapsed.of(piece)
+            rows = report.where.rows(piece, cycles, report.clock.hz)
+            if not len(rows):
+                continue
+            chosen = piece.take(rows)
+            lines = np.empty(len(chosen), object)
+            lines[:] = _heads(chosen, nanoseconds(cycles[rows], report.clock.hz))
+            for group in groups(chosen, names):
+                lines[group.rows] += _tails(chosen, group)
             output.write("".join(lines.tolist()).encode("ascii"))
 
 

@@ -46,6 +46,8 @@ def groups(table: EventTable, exits: Mapping[int, str]) -> Iterator[Group]:
 
     :param exits: names of exit reasons, see ``exit_names``
     """
+    if not len(table):
+        return
     kinds = table.event.astype(np.uint64) << np.uint64(_WORDS_BITS) | table.words
     for kind, rows in _split(kinds, np.arange(len(table))):
         event, words = kind >> _WORDS_BITS, kind & (1 << _WORDS_BITS) - 1

@@ -68,15 +68,18 @@ def schema(report: Report) -> Any:  # noqa: ANN401 - pyarrow ships no types
 def batches(tables: Iterable[EventTable], report: Report) -> Iterator[Any]:
     """Give the table in pieces of bounded size.
 
-    :param report: on the same trace: its clock, and the names of its exits
+    :param report: on the same trace: its clock, and the names of its exits, and what of it is wanted
     """
     columns = schema(report)
     elapsed = Elapsed()
     exits = exit_names(report)
     for table in tables:
         for piece in pieces(table, _ROWS):
-            ns = nanoseconds(elapsed.of(piece), report.clock.hz)
-            made = _record(piece, ns) | _words(piece) | _details(piece, exits)
+            cycles = elapsed.of(piece)
+            rows = report.where.rows(piece, cycles, report.clock.hz)
+            chosen = piece if len(rows) == len(piece) else piece.take(rows)
+            ns = nanoseconds(cycles[rows], report.clock.hz)
+            made = _record(chosen, ns) | _words(chosen) | _details(chosen, exits)
             yield pa.table([made[name] for name in columns.names], schema=columns)
 
 

@@ -2,35 +2,15 @@
 
 import click
 
-from traces import filters
-
-
-def _selection(_context: click.Context, _parameter: click.Parameter, value: str) -> filters.Selection:
-    try:
-        return filters.select(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
-#: Goes behind a command's help: what ``-e`` takes.
-CLASSES = "\b\nClasses of events for -e:\n" + "\n".join(
-    f"  {name:<10} {kind.meaning}" for name, kind in filters.CLASSES.items()
-)
-
-events = click.option(
-    "-e",
-    "--events",
-    default="all",
-    callback=_selection,
-    metavar="CLASSES",
-    help="Only these classes of events: hypercall,grant. `!` takes one away: '!sched'.",
-)
 duration = click.option(
     "-d",
     "--duration",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
     help="Stop after so long.  [default: at Ctrl-C]",
+)
+hz = click.option(
+    "--hz", type=click.FloatRange(min=1), help="The clock's rate, cycles per second.  [default: found in the trace]"
 )
 where = click.option(
     "-H",

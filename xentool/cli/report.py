@@ -1,28 +1,23 @@
 """``xentool report``: what a trace file shows."""
 
-import sys
-from contextlib import nullcontext
-from io import BufferedReader
 from pathlib import Path
-from typing import cast
 
 import click
 
 from traces.analyses.report import Report
-from traces.analyses.select import of_classes, of_domain
+from traces.analyses.where import EVERYTHING
 from traces.exporters import document, text
-from traces.filters import CLASSES, Selection
 from xentool import output
-from xentool.cli import options
+from xentool.cli import choosing, options
 from xentool.tools import reports, sidecar
+from xentool.tools.exports import rereadable
+from xentool.tools.reports import Chosen
 
 
-@click.command(epilog=options.CLASSES)
+@click.command(epilog=choosing.CLASSES)
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--domain", help="Only this domain: its number, or its name where the capture's sidecar tells names.")
-@click.option(
-    "--hz", type=click.FloatRange(min=1), help="The clock's rate, cycles per second.  [default: found in the trace]"
-)
+@choosing.options()
+@options.hz
 @click.option(
     "--html",
     "page",
@@ -30,33 +25,27 @@ from xentool.tools import reports, sidecar
     metavar="OUT",
     help="Write a page with charts instead, in one file that needs no network; - is standard output.",
 )
-@options.events
 @options.as_json
-def command(
-    file: Path,
-    domain: str | None,
-    hz: float | None,
-    page: Path | None,
-    events: Selection,
-    as_json: bool,
-) -> None:
+def command(file: Path, chosen: Chosen, hz: float | None, page: Path | None, as_json: bool) -> None:
     """Report on FILE, the output of xentrace or of `xentool record`; `-` reads stdin.
+
+    What is chosen is what `xentool dump` prints. Run states are shown where -e leaves `sched`, VM exits where it leaves
+    `exit`; both are computed from all records. --from and --to cut run states; an exit belongs to where and when it
+    began, a wait to where and when it ended. With --pcpu, of run states only running is shown; with --vcpu, neither
+    grants nor notifications, which are known by domain only. The line about the capture is about all of it.
 
     Damage in the file does not stop the report: it is counted, and the exit code is then 4.
     """
     if page is not None:
         if as_json:
             raise click.UsageError("--html and --json are two forms of one report; give one of them")
-        if events.classes != frozenset(CLASSES):
-            raise click.UsageError("--html shows all classes of events; leave out -e")
-        reports.raise_for_damage(_write_page(file, page, domain, hz), str(file))
+        if chosen.where != EVERYTHING:
+            raise click.UsageError("--html shows one domain or all, and all of it: leave out the other filters")
+        reports.raise_for_damage(_write_page(file, page, chosen.domain, hz), str(file))
         return
-    opened = nullcontext(cast(BufferedReader, sys.stdin.buffer)) if str(file) == "-" else reports.opened(file)
-    with opened as source:
-        report = reports.report(source, str(file), hz=hz, capture=sidecar.read(file))
-    if domain is not None:
-        report = of_domain(report, reports.domid_of(report, domain))
-    report = of_classes(report, events.classes)
+    # A stretch of time is found in a second reading.
+    with rereadable(file) if chosen.where.timed else reports.opened(file) as source:
+        report = reports.report(source, str(file), hz=hz, capture=sidecar.read(file), chosen=chosen)
     if as_json:
         output.write_json(document.document(report))
     else:

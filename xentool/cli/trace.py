@@ -6,17 +6,17 @@ from pathlib import Path
 import click
 
 from traces.exporters import document, text
-from traces.filters import Selection
 from xentool import hosts, output
-from xentool.cli import INTERRUPTED, options
+from xentool.cli import INTERRUPTED, choosing, options
 from xentool.cli.live import Live
 from xentool.tools import reports
+from xentool.tools.reports import Chosen
 from xentool.tools.trace import trace
 
 
-@click.command(epilog=options.CLASSES)
+@click.command(epilog=choosing.CLASSES)
 @click.argument("domain")
-@options.events
+@choosing.options(domain=False)
 @options.duration
 @click.option(
     "-o",
@@ -28,16 +28,18 @@ from xentool.tools.trace import trace
 @options.where
 @options.as_json
 def command(
-    domain: str, events: Selection, duration: float | None, keep: Path | None, where: str | None, as_json: bool
+    domain: str, chosen: Chosen, duration: float | None, keep: Path | None, where: str | None, as_json: bool
 ) -> None:
     """Trace DOMAIN (a name or a number) and report what it did.
 
     The trace ends after its time, at Ctrl-C (exit code 130), or with the domain. Xen has one set of trace buffers and
-    no filter by domain: while this runs nobody else can trace the host, and a file kept by -o holds all domains.
+    no filter by domain: while this runs nobody else can trace the host, and a file kept by -o holds all domains, and of
+    events at least those that -e wants. The filters mean what they mean for `xentool report`; --from and --to count
+    seconds from the first records on.
     """
     with closing(hosts.resolve(where)) as host:
         with Live(domain) as live:
-            traced = trace(host, domain, events, seconds=duration, output=keep, progress=live.show)
+            traced = trace(host, domain, chosen.where, seconds=duration, output=keep, progress=live.show)
         if as_json:
             output.write_json(document.document(traced.report))
         else:

@@ -4,15 +4,15 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 from traces.analyses.report import Report, hypercalls
 from traces.analyses.report import report as report_of
-from traces.analyses.scan import Scan
-from traces.analyses.select import of_classes, of_domain
-from traces.filters import Selection
+from traces.analyses.scan import FOREVER, Scan
+from traces.analyses.select import of
+from traces.analyses.where import Where
 from xentool.errors import XentoolError
 from xentool.hosts import Host
 from xentool.tools import sidecar, xl
@@ -50,7 +50,7 @@ class Traced:
 def trace(
     host: Host,
     name: str,
-    selection: Selection,
+    where: Where,
     *,
     seconds: float | None = None,
     output: Path | None = None,
@@ -59,6 +59,7 @@ def trace(
     """Trace a domain until the time is over, Ctrl-C, or the domain's end.
 
     :param name: the domain's name or number
+    :param where: what of it to report; its time counts by the host's clock from the first records on
     :param seconds: None for no limit
     :param output: keep the raw records there, with a sidecar; they are the whole host's
     :raises XentoolError: no such domain, ``output`` can't be written, or see ``Capture``
@@ -66,22 +67,25 @@ def trace(
     info = xl.host_info(host)
     domains = xl.list_domains(host)
     domain = xl.choose(domains, name)
-    known = sidecar.of_host(host.name, info, selection.mask, domains)
-    scan = Scan()
+    known = sidecar.of_host(host.name, info, where.kinds.mask, domains)
+    # A stretch of time begins to count once the first record is there.
+    scan = Scan(pcpus=where.pcpus, stretches=[(FOREVER if where.begin else 0, FOREVER)] if where.timed else None)
+    placed = not where.timed
     ended = False
-    with _kept(output) as keep, Capture(host, selection.mask) as capture, on_interrupt(capture.stop) as interrupted:
+    with _kept(output) as keep, Capture(host, where.kinds.mask) as capture, on_interrupt(capture.stop) as interrupted:
         if output:
             sidecar.write(output, known)
         for chunk in capture.chunks(seconds):
             keep(chunk)
             scan.feed(chunk)
+            placed = placed or scan.stretch(*where.cycles(info.hz))
             if not ended and domain.domid in scan.removed:
                 ended = True
                 capture.stop()
             progress(_sample(capture.started, scan, domain.domid))
     scan.finish()
     report = report_of(scan, host_hz=info.hz, infos=known.domains, xen_version=info.xen_version)
-    report = of_classes(of_domain(report, domain.domid), selection.classes)
+    report = of(report, replace(where, domid=domain.domid))
     return Traced(report, domain, interrupted(), ended)
 
 
