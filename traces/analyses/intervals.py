@@ -43,7 +43,10 @@ class Interval(NamedTuple):
 
 
 class Exit(NamedTuple):
-    """A VM exit on a pCPU up to the entry that ended it; ``begin`` and ``end`` in cycles of ``Elapsed``."""
+    """A VM exit on a pCPU up to the entry that ended it; ``begin`` and ``end`` in cycles of ``Elapsed``.
+
+    ``away`` is how many of these cycles the vCPU was descheduled.
+    """
 
     domid: int
     vcpu: int
@@ -51,6 +54,7 @@ class Exit(NamedTuple):
     begin: int
     end: int
     pcpu: int
+    away: int
 
 
 class _Vcpu:
@@ -67,6 +71,8 @@ class _Vcpu:
         self.since = since
         self.counting = False
         self.exit: tuple[int, int, int] | None = None  # reason, cycles, pCPU
+        self.away = 0  # descheduled during the open exit
+        self.away_since = 0
 
 
 class Intervals:
@@ -150,8 +156,14 @@ class Intervals:
             # First seen running. If it was so all along (CONTINUE_RUNNING), it was from this pCPU's first record on.
             self._close(vcpu, self._first[pcpu] if old == RUNNING else now)
             vcpu.counting = True
+            vcpu.away_since = 0
         else:
             self._close(vcpu, now)
+            if vcpu.state == RUNNING and new != RUNNING:
+                vcpu.away_since = now
+            elif vcpu.state != RUNNING and new == RUNNING and vcpu.away_since:
+                vcpu.away += max(now - vcpu.away_since, 0)
+                vcpu.away_since = 0
         vcpu.state = new
         if new == RUNNING:
             vcpu.pcpu = pcpu
@@ -172,13 +184,15 @@ class Intervals:
     def _exit(self, vcpu: _Vcpu, reason: int, now: int, pcpu: int) -> None:
         vcpu.pcpu = pcpu
         vcpu.exit = (reason, now, pcpu)
+        vcpu.away = vcpu.away_since = 0
 
     def _entry(self, vcpu: _Vcpu, now: int) -> None:
         if vcpu.exit is not None:
             reason, since, pcpu = vcpu.exit
             since = max(since, vcpu.exit_end)
             vcpu.exit_end = max(now, since)
-            self._exits.append(Exit(vcpu.domid, vcpu.vcpu, reason, since, vcpu.exit_end, pcpu))
+            away = min(vcpu.away, vcpu.exit_end - since)
+            self._exits.append(Exit(vcpu.domid, vcpu.vcpu, reason, since, vcpu.exit_end, pcpu, away))
             vcpu.exit = None
 
     def _end_run(self, end: int) -> None:

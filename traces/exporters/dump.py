@@ -4,7 +4,7 @@
 states like changes; other events are their name and fields. What no field is declared for follows as hex words.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -65,12 +65,24 @@ def write(
             rows = report.where.rows(piece, cycles, report.clock.hz)
             if not len(rows):
                 continue
-            chosen = piece.take(rows)
-            lines = np.empty(len(chosen), object)
-            lines[:] = _heads(chosen, nanoseconds(cycles[rows], report.clock.hz), pcpu_width)
-            for group in groups(chosen, names):
-                lines[group.rows] += _tails(chosen, group, paint)
-            output.write("".join(lines.tolist()).encode())
+            ns = nanoseconds(cycles[rows], report.clock.hz)
+            output.write("".join(lines(piece.take(rows), ns, names, pcpu_width, paint)).encode())
+
+
+def lines(
+    table: EventTable, ns: NDArray[np.int64], exits: Mapping[int, str], pcpu_width: int = 1, paint: Paint = plain
+) -> list[str]:
+    """Give a line a record, with its end.
+
+    :param ns: of each record, since the first one of the trace
+    :param exits: names of exit reasons, see ``rows.exit_names``
+    """
+    found = np.empty(len(table), object)
+    found[:] = _heads(table, ns, pcpu_width)
+    for group in groups(table, exits):
+        found[group.rows] += _tails(table, group, paint)
+    made: list[str] = found.tolist()
+    return made
 
 
 def _heads(table: EventTable, ns: NDArray[np.int64], pcpu_width: int) -> list[str]:

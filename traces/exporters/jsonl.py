@@ -6,7 +6,7 @@ known who ran. ``extra`` holds the words that no field is declared for. Integers
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -36,12 +36,22 @@ def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> Non
             rows = report.where.rows(piece, cycles, report.clock.hz)
             if not len(rows):
                 continue
-            chosen = piece.take(rows)
-            lines = np.empty(len(chosen), object)
-            lines[:] = _heads(chosen, nanoseconds(cycles[rows], report.clock.hz))
-            for group in groups(chosen, names):
-                lines[group.rows] += _tails(chosen, group)
-            output.write("".join(lines.tolist()).encode("ascii"))
+            ns = nanoseconds(cycles[rows], report.clock.hz)
+            output.write("".join(lines(piece.take(rows), ns, names)).encode("ascii"))
+
+
+def lines(table: EventTable, ns: NDArray[np.int64], exits: Mapping[int, str]) -> list[str]:
+    """Give a line a record, with its end.
+
+    :param ns: of each record, since the first one of the trace
+    :param exits: names of exit reasons, see ``rows.exit_names``
+    """
+    found = np.empty(len(table), object)
+    found[:] = _heads(table, ns)
+    for group in groups(table, exits):
+        found[group.rows] += _tails(table, group)
+    made: list[str] = found.tolist()
+    return made
 
 
 def _heads(table: EventTable, ns: NDArray[np.int64]) -> list[str]:

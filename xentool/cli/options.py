@@ -1,6 +1,21 @@
 """Options that several commands share, so that they are spelled and explained one way."""
 
+import re
+
 import click
+
+_UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+
+
+def seconds(_context: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
+    """Read a duration with its unit, as in 1.5ms or 250us, for an option's ``callback``; seconds where there is none."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d+\.?\d*|\.\d+) ?([a-zµ]*)", value)
+    if match is None or match[2] not in _UNITS:
+        raise click.BadParameter(f"{value!r} is no duration; give one as in 250us, 1.5ms or 2s")
+    return float(match[1]) * _UNITS[match[2]]
+
 
 duration = click.option(
     "-d",
