@@ -181,16 +181,6 @@ class Report:
     not_recorded: tuple[str, ...] = NOT_RECORDED
 
 
-def hypercalls(scan: Scan, domid: int) -> Counter[str]:
-    """Count a domain's hypercalls so far by name, those in multicalls too."""
-    made: Counter[str] = Counter()
-    for table in ("hypercalls", "subcalls"):
-        for (maker, _vcpu), nr, count, *_ in scan.items(table):
-            if maker == domid:
-                made[hypercall_name(nr)] += count
-    return made
-
-
 def report(
     scan: Scan,
     *,
@@ -210,7 +200,7 @@ def report(
     clock = _clock(hz, host_hz, scan)
     counted = by_vcpu(scan)
     events, reasons = kinds(scan)
-    svm = _exits_are_amds(scan, events, reasons)
+    svm = exits_are_amds(scan, events, reasons)
     vcpus: dict[int, list[VcpuReport]] = {}
     for domid, number in sorted(counted.keys() | {(v.domid, v.vcpu) for v in scan.vcpus.values()}):
         folded = scan.vcpus.get(domid << 16 | number)
@@ -246,8 +236,12 @@ def _account(scan: Scan) -> Account:
     return account
 
 
-def _exits_are_amds(scan: Scan, events: Mapping[int, set[int]], reasons: set[int]) -> bool:
-    # Until 4.18 AMD's exits came under Intel's event id; then a reason that Intel does not have gives them away.
+def exits_are_amds(scan: Scan, events: Mapping[int, set[int]], reasons: set[int]) -> bool:
+    """Tell whether exit reasons are AMD's.
+
+    :param events: by domid, like ``reasons`` as ``counts.kinds`` gives them
+    """
+    # Until 4.18 they came under Intel's event id; then a reason that Intel does not have gives them away.
     found = reasons.union(*(vcpu.exits for vcpu in scan.vcpus.values()))
     under_amds_id = any(xentrace.HVM_SVM_EXIT in of for of in events.values())
     return under_amds_id or max(found, default=0) > VMX_REASON_MAX

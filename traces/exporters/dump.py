@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
-from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
+from traces.analyses.elapsed import UNTIMED
 from traces.analyses.report import Report
-from traces.exporters.rows import Group, exit_names, extra_words, groups, pieces
+from traces.exporters.rows import Chooser, Group, exit_names, extra_words, groups
 from traces.filters import classes_of
 from traces.formats.xentrace import (
     CONTINUE_RUNNING,
@@ -27,7 +27,6 @@ from traces.formats.xentrace import (
 )
 from traces.table import EventTable
 
-_PIECE = 1 << 16
 _UNTIMED_TEXT = "-"
 #: Fields of more than this many bits are addresses or masks.
 _DECIMAL_BYTES = 4
@@ -56,17 +55,11 @@ def write(
 
     :param report: on the same trace: its clock, and the names of its exits, and what of it is wanted
     """
-    elapsed = Elapsed()
     names = exit_names(report)
     pcpu_width = len(str(max(report.account.pcpus, default=0)))
+    chooser = Chooser(report.where, report.clock.hz)
     for table in tables:
-        for piece in pieces(table, _PIECE):
-            cycles = elapsed.of(piece)
-            rows = report.where.rows(piece, cycles, report.clock.hz)
-            if not len(rows):
-                continue
-            ns = nanoseconds(cycles[rows], report.clock.hz)
-            output.write("".join(lines(piece.take(rows), ns, names, pcpu_width, paint)).encode())
+        output.writelines("".join(lines(part, ns, names, pcpu_width, paint)).encode() for part, ns in chooser.of(table))
 
 
 def lines(

@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from traces.account import UNKNOWN_DOMID
-from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
+from traces.analyses.elapsed import UNTIMED
 from traces.analyses.report import Report
-from traces.exporters.rows import Group, exit_names, extra_words, groups, pieces
+from traces.exporters.rows import Chooser, Group, exit_names, extra_words, groups
 from traces.formats import xentrace
 from traces.table import EventTable
 
-_PIECE = 1 << 16
 _HEAD = '{"offset":%d,"tsc":%d,"ns":%s,"pcpu":%d,"domid":%s,"vcpu":%s'
 
 
@@ -28,16 +27,10 @@ def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> Non
 
     :param report: on the same trace: its clock, and the names of its exits, and what of it is wanted
     """
-    elapsed = Elapsed()
     names = exit_names(report)
+    chooser = Chooser(report.where, report.clock.hz)
     for table in tables:
-        for piece in pieces(table, _PIECE):
-            cycles = elapsed.of(piece)
-            rows = report.where.rows(piece, cycles, report.clock.hz)
-            if not len(rows):
-                continue
-            ns = nanoseconds(cycles[rows], report.clock.hz)
-            output.write("".join(lines(piece.take(rows), ns, names)).encode("ascii"))
+        output.writelines("".join(lines(part, ns, names)).encode("ascii") for part, ns in chooser.of(table))
 
 
 def lines(table: EventTable, ns: NDArray[np.int64], exits: Mapping[int, str]) -> list[str]:

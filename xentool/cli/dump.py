@@ -1,7 +1,5 @@
 """``xentool dump``: a trace, record by record."""
 
-import os
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
@@ -12,22 +10,10 @@ from traces.analyses.report import Report
 from traces.exporters import dump, jsonl
 from traces.table import EventTable
 from xentool.cli import choosing, options
+from xentool.cli.paint import paint
 from xentool.tools import reports
 from xentool.tools.exports import written
 from xentool.tools.reports import STANDARD, Chosen
-
-#: The first class that a record has decides.
-_COLOURS = {
-    "exit": "magenta",
-    "grant": "green",
-    "evtchn": "green",
-    "mm": "yellow",
-    "trap": "red",
-    "irq": "red",
-    "io": "red",
-    "hypercall": "cyan",
-    "sched": "bright_black",
-}
 
 
 @click.command(epilog=choosing.CLASSES)
@@ -45,16 +31,7 @@ def command(file: Path, chosen: Chosen, hz: float | None, as_json: bool) -> None
         if as_json:
             jsonl.write(tables, report, output)
         else:
-            dump.write(tables, report, output, paint=_paint if _coloured() else dump.plain)
+            dump.write(tables, report, output, paint=paint())
 
     report = written(file, write, STANDARD, hz=hz, chosen=chosen, progress=lambda _done, _total: None)
     reports.raise_for_damage(report, str(file))
-
-
-def _coloured() -> bool:
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-
-
-def _paint(text: str, classes: frozenset[str]) -> str:
-    colour = next((colour for name, colour in _COLOURS.items() if name in classes), None)
-    return click.style(text, fg=colour) if colour else text

@@ -8,7 +8,7 @@ _UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
 
 def seconds(_context: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
-    """Read a duration with its unit, as in 1.5ms or 250us, for an option's ``callback``; seconds where there is none."""
+    """Read a duration with its unit, as in 1.5ms or 250us, for an option; seconds where it has none."""
     if value is None:
         return None
     match = re.fullmatch(r"(\d+\.?\d*|\.\d+) ?([a-zµ]*)", value)
