@@ -176,6 +176,8 @@ class Report:
     names: Mapping[int, str] = field(default_factory=dict)
     #: What of the trace it is about.
     where: Where = EVERYTHING
+    #: Of one of dom0's processors, the share that the tracer itself took; None where nobody measured it.
+    tracer_share: float | None = None
     #: As the host gives it.
     xen_version: str | None = None
     not_recorded: tuple[str, ...] = NOT_RECORDED

@@ -9,6 +9,7 @@ from traces.analyses.findings import findings
 from traces.analyses.latencies import QUANTILES, Distribution
 from traces.analyses.report import DomainReport, Hypercall, Report, VcpuReport
 from traces.analyses.where import EVERYTHING, Where
+from traces.exporters.words import lost_rate
 
 SCHEMA = "xentool.report/1"
 
@@ -66,6 +67,8 @@ def _capture(report: Report, account: Account) -> dict[str, Any]:
         "records": account.records,
         "skipped_bytes": account.skipped_bytes,
         "lost_records": account.lost_records,
+        "lost_per_s": lost_rate(report),
+        "tracer_cpu_share": report.tracer_share,
         "pcpus": account.pcpus,
         "span_s": report.span_s,
         "hz": report.clock.hz,

@@ -13,7 +13,7 @@ from traces.analyses import totals
 from traces.analyses.findings import findings
 from traces.analyses.latencies import QUANTILES
 from traces.analyses.report import RUNSTATE_NAMES, DomainReport, Hypercall, Report, VcpuReport
-from traces.exporters.words import LATENCIES, clock_rate, clock_source, duration, plural, rate, who
+from traces.exporters.words import LATENCIES, clock_rate, clock_source, duration, lost_rate, plural, rate, who
 
 #: With more vCPUs than this, hypercalls are shown as totals only.
 _VCPU_COLUMNS = 4
@@ -46,9 +46,14 @@ def _heading(report: Report) -> Text:
     )
     text = Text(", ".join(parts))
     if account.lost_records:
+        share = account.lost_records / (account.lost_records + account.records)
+        per_s = lost_rate(report)
         text.append(f"; {account.lost_records:,} records lost", "bold red")
+        text.append(f" ({share:.1%} of all" + (")" if per_s is None else f", {per_s:,.0f}/s)"))
     else:
         text.append("; none lost")
+    if report.tracer_share is not None:
+        text.append(f"; the tracer took {report.tracer_share:.1%} of one of dom0's CPUs")
     if str(report.where):
         text.append("\nOnly ").append(str(report.where), "bold")
         text.append(f": {report.span_s:.2f} s" if report.where.timed else "")
