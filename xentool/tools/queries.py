@@ -31,9 +31,11 @@ class View:
 
 VIEWS: dict[str, View] = {
     "hypercalls": View(
-        "one hypercall, those in multicalls too; count is what a batching one asks for",
+        "one hypercall, those in multicalls too; count is what a batching one asks for, is_restart one that goes on",
         """
-        SELECT ns, pcpu, domid, vcpu, nr, hypercall, subop, count, name = 'pv_hypercall_subcall' AS in_multicall
+        SELECT ns, pcpu, domid, vcpu, nr, hypercall, subop, count, name = 'pv_hypercall_subcall' AS in_multicall,
+               coalesce(name <> 'hvm_vmmcall' AND (nr IN (1, 26) AND w1 > 2147483647 OR nr = 20 AND w1 > 4095), false)
+                   AS is_restart
         FROM events WHERE hypercall IS NOT NULL""",
     ),
     "runstates": View(
