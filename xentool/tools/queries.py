@@ -42,7 +42,7 @@ VIEWS: dict[str, View] = {
         "a vCPU's stay in one run state, as long as the next change tells its end; times in ns",
         """
         SELECT target_domid AS domid, target_vcpu AS vcpu, new AS state, ns AS begin_ns, pcpu,
-               lead(ns) OVER (PARTITION BY target_domid, target_vcpu ORDER BY ns, "offset") AS end_ns,
+               lead(ns) OVER (PARTITION BY target_domid, target_vcpu ORDER BY ns, byte_offset) AS end_ns,
                end_ns - begin_ns AS duration_ns
         FROM events WHERE name = 'sched_runstate_change'""",
     ),
@@ -55,7 +55,7 @@ VIEWS: dict[str, View] = {
                    lead(ns) OVER each AS end_ns,
                    end_ns - begin_ns AS duration_ns
             FROM events WHERE (exit IS NOT NULL OR name = 'hvm_vmentry') AND domid IS NOT NULL
-            WINDOW each AS (PARTITION BY domid, vcpu ORDER BY ns, "offset")
+            WINDOW each AS (PARTITION BY domid, vcpu ORDER BY ns, byte_offset)
         ) WHERE kind <> 'hvm_vmentry' AND next_kind = 'hvm_vmentry'""",
     ),
     "grants": View(

@@ -63,7 +63,7 @@ def test_jsonl_has_every_record_in_order(path: Path) -> None:
     lines = xentool("export", str(path), "--format", "jsonl", "-o", "-").stdout.splitlines()
     rows = [json.loads(line) for line in lines]
     tables = list(read(io.BytesIO(path.read_bytes()), Reader()))
-    assert [row["offset"] for row in rows] == [int(offset) for table in tables for offset in table.offset]
+    assert [row["byte_offset"] for row in rows] == [int(offset) for table in tables for offset in table.offset]
     stamped = [row["ns"] for row in rows if row["ns"] is not None]
     assert stamped[0] == 0
     assert all(a <= b for a, b in pairwise(stamped))
