@@ -26,7 +26,7 @@ from traces.formats.names import (
 from traces.table import EventTable
 
 Constants = dict[str, Any]
-Columns = dict[str, NDArray[np.unsignedinteger[Any]]]
+Columns = dict[str, NDArray[np.integer[Any]]]
 
 #: What the recorded arguments of a hypercall are, by its number, then the argument's.
 _ARGS: Mapping[int, Mapping[int, str]] = {
