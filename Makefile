@@ -10,7 +10,7 @@ PACKAGES := \
 	qemu-system-x86 \
 	mmdebstrap uidmap debian-archive-keyring e2fsprogs \
 	openssh-client iproute2 \
-	xen-utils-4.17 libxen-dev vagrant systemd chromium
+	xen-utils-4.17 libxen-dev vagrant systemd chromium man-db mandoc
 # python, the compiled core | the lab's machine | its image | its control | oracles and browser of the tests
 
 COMPILED := $(wildcard traces/*/*.pyx traces/*/*.pxd)
@@ -39,6 +39,7 @@ setup: .venv/ready
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q "setuptools>=77" "Cython>=3.1" wheel
 	$(BIN)/python -m pip install -q --no-build-isolation -e ".[export,sql,html,lab,dev]"
+	$(BIN)/xentool man --to .venv/share/man/man1
 	touch $@
 
 demo: setup

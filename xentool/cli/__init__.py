@@ -29,6 +29,7 @@ COMMANDS = {
     "detect": ("xentool.cli.detect:command", "Tell what virtualizes this machine, how, and by which evidence."),
     "store": ("xentool.cli.store:group", "Read, change, watch and serve XenStore."),
     "lab": ("xentool.cli.lab:group", "Boot real Xen on this machine, without virtualization hardware."),
+    "man": ("xentool.cli.man:command", "Show manual pages, or write them into a folder."),
     "completion": ("xentool.cli.completion:command", "Print the completion script of a shell."),
 }
 
