@@ -57,7 +57,7 @@ def command(words: tuple[str, ...], folder: Path | None) -> None:
 
 def pages(root: click.Group) -> Iterator[tuple[str, str]]:
     """Give name and source of every command's page, that of the root first."""
-    yield from _pages(click.Context(root, info_name="xentool"))
+    yield from _pages(click.Context(root, info_name="xentool", **root.context_settings))
 
 
 def _pages(context: click.Context) -> Iterator[tuple[str, str]]:
