@@ -73,12 +73,12 @@ def _last_of_level(nodes: Sequence[Node]) -> list[bool]:
 
 def change_line(change: Change) -> Text:
     """Write a change as a line: ``~ /path = "old" -> "new"``."""
-    line = Text(f"{_MARKS[change.kind]} ", _STYLES[change.kind])
-    line.append(_safe(change.path), "bold")
+    line = Text()
+    line.append(f"{_MARKS[change.kind]} {_safe(change.path)}", _STYLES[change.kind])
     old, new = change.old, change.new
-    values = [_value(node) for node in (old, new) if node]
-    if values:
-        line.append(f" = {' -> '.join(dict.fromkeys(values))}")
+    values = list(dict.fromkeys(_value(node) for node in (old, new) if node))
+    if len(values) > 1 or (values and change.kind is not Kind.CHANGED):
+        line.append(f" = {' -> '.join(values)}")
     states = [meaning(node.path, node.value) for node in (old, new) if node]
     if any(states):
         line.append(f" {' -> '.join(dict.fromkeys(state or '?' for state in states))}", "yellow")

@@ -78,4 +78,4 @@ def _condition(word: str) -> Condition:
 def _stamped(changes: Iterator[Change]) -> Iterator[Text]:
     for change in changes:
         now = datetime.now().astimezone()
-        yield Text(f"{now:%H:%M:%S.%f} ", "dim").append_text(text.change_line(change))
+        yield Text.assemble((f"{now:%H:%M:%S.%f} ", "dim"), text.change_line(change))
