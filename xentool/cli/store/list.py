@@ -5,6 +5,7 @@ import click
 from pvdrivers.xenstore.client.client import join
 from xentool.cli.store import options
 from xentool.tools.store import opened
+from xentool.tools.store.values import shown
 
 
 @click.command("list")
@@ -24,4 +25,4 @@ def command(where: str | None, as_json: bool, prefix: bool, paths: tuple[str, ..
         return
     for path, names in children.items():
         for name in names:
-            click.echo(join(path, name) if prefix else name)
+            click.echo(shown(join(path, name) if prefix else name))

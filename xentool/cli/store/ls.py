@@ -11,7 +11,7 @@ from xentool.cli.store import options
 from xentool.tools.store import opened
 from xentool.tools.store.document import Snapshot, document
 from xentool.tools.store.nodes import Node, depth, tree
-from xentool.tools.store.values import escaped
+from xentool.tools.store.values import escaped, shown
 
 _TAG = len(' = "..."')
 #: Where xenstore-ls -p puts permissions, if a line is not longer.
@@ -49,7 +49,7 @@ def _lines(nodes: Sequence[Node], columns: int | None, *, flat: bool, permission
     # Ref: tools/xs-clients/xenstore_client.c, do_ls()
     for node in nodes[1:]:
         indent = 0 if flat else depth(node.path, nodes[0].path) - 1
-        line = " " * indent + (node.path if flat else node.path.rpartition("/")[2])
+        line = " " * indent + shown(node.path if flat else node.path.rpartition("/")[2])
         if node.value is None:
             line += ":"
         else:
@@ -64,4 +64,4 @@ def _lines(nodes: Sequence[Node], columns: int | None, *, flat: bool, permission
                     if not flat:
                         upto = _PERMISSIONS_COLUMN if columns is None else min(_PERMISSIONS_COLUMN, columns)
                         line += "".join("." if column & 1 else " " for column in range(len(line), upto))
-        yield line + (f"  ({','.join(node.permissions)})" if permissions else "")
+        yield line + (f"  ({shown(','.join(node.permissions))})" if permissions else "")

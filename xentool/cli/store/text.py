@@ -10,7 +10,7 @@ from xentool import output
 from xentool.tools.store.changes import Change, Kind
 from xentool.tools.store.meaning import meaning
 from xentool.tools.store.nodes import Node, depth
-from xentool.tools.store.values import escaped, to_json
+from xentool.tools.store.values import escaped, shown, to_json
 
 _MARKS = {Kind.CREATED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~", Kind.FIRED: "="}
 _STYLES = {Kind.CREATED: "green", Kind.REMOVED: "red", Kind.CHANGED: "yellow", Kind.FIRED: "dim"}
@@ -46,15 +46,15 @@ def drawn(nodes: Sequence[Node], width: int | None) -> Iterator[Text]:
 
 
 def _described(line: Text, name: str, node: Node, width: int | None, *, has_children: bool) -> Text:
-    line.append(_safe(name), "bold" if has_children else "cyan")
+    line.append(shown(name), "bold" if has_children else "cyan")
     tail = Text()
     if state := meaning(node.path, node.value):
         tail.append(f" {state}", "green" if state == "Connected" else "yellow")
-    tail.append(f"  ({','.join(node.permissions) or '?'})", "dim")
+    tail.append(f"  {_permissions(node)}", "dim")
     if node.value is None:
         line.append(" may not be read", "red")
     elif node.value or not has_children:
-        room = None if width is None else width - len(line) - len(tail) - len(' = ""')
+        room = None if width is None else width - len(line) - len(tail) - len(" = ")
         line.append(" = ", "dim")
         line.append(_cut(_quoted(node.value), room))
     return line.append_text(tail)
@@ -74,7 +74,7 @@ def _last_of_level(nodes: Sequence[Node]) -> list[bool]:
 def change_line(change: Change) -> Text:
     """Write a change as a line: ``~ /path = "old" -> "new"``."""
     line = Text()
-    line.append(f"{_MARKS[change.kind]} {_safe(change.path)}", _STYLES[change.kind])
+    line.append(f"{_MARKS[change.kind]} {shown(change.path)}", _STYLES[change.kind])
     old, new = change.old, change.new
     values = list(dict.fromkeys(_value(node) for node in (old, new) if node))
     if len(values) > 1 or (values and change.kind is not Kind.CHANGED):
@@ -82,7 +82,7 @@ def change_line(change: Change) -> Text:
     states = [meaning(node.path, node.value) for node in (old, new) if node]
     if any(states):
         line.append(f" {' -> '.join(dict.fromkeys(state or '?' for state in states))}", "yellow")
-    permissions = [f"({','.join(node.permissions) or '?'})" for node in (old, new) if node]
+    permissions = [_permissions(node) for node in (old, new) if node]
     if change.kind is Kind.CREATED or len(set(permissions)) > 1:
         line.append(f"  {' -> '.join(permissions)}", "dim")
     return line
@@ -105,9 +105,8 @@ def _quoted(value: bytes) -> str:
     return f'"{escaped(value)}"'
 
 
-def _safe(path: str) -> str:
-    # The store lets only harmless characters into paths; a file may hold any.
-    return escaped(path.encode("utf-8", "surrogateescape"))
+def _permissions(node: Node) -> str:
+    return f"({shown(','.join(node.permissions)) or '?'})"
 
 
 def _cut(text: str, room: int | None) -> str:

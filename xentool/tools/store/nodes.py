@@ -88,8 +88,9 @@ def tree(view: View, top: str, levels: int | None = None) -> list[Node]:
 
 
 def _with_children(view: View, path: str) -> tuple[Node, list[str]]:
+    there = node(view, path)
     names: list[str] = _allowed(lambda: view.directory(path), [])
-    return node(view, path), [join(path, name) for name in names]
+    return there, [join(path, name) for name in names]
 
 
 def _if_there(view: View, path: str) -> tuple[Node, list[str]] | None:

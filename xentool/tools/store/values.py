@@ -25,6 +25,11 @@ def escaped(value: bytes) -> str:
     return "".join(map(_ESCAPED.__getitem__, value))
 
 
+def shown(text: str) -> str:
+    """Write a path or permission harmlessly: stores let only plain characters into them, files may hold any."""
+    return escaped(text.encode("utf-8", "surrogatepass"))
+
+
 def unescaped(text: bytes) -> bytes:
     """Read what `escaped` wrote; as in xenstore-write, a backslash before any other character is left out."""
     return _ESCAPE.sub(_meant, text)
