@@ -13,7 +13,9 @@ from xentool.hosts import Host
 # Seconds; xl waits for locks that another xl holds, and forever when XenStore is gone.
 TIMEOUT = 60.0
 # "%-40s %5d %5lu %5d     %c%c%c%c%c%c  %8.1f": name (which may hold blanks), domid, MiB, vcpus, state, seconds
-ROW = re.compile(r"(?P<name>.*?) +(?P<domid>\d+) +(?P<mib>\d+) +(?P<vcpus>\d+) +[a-zA-Z-]{6} +[\d.]+")
+ROW = re.compile(
+    r"(?P<name>.*?) +(?P<domid>\d+) +(?P<mib>\d+) +(?P<vcpus>\d+) +(?P<flags>[a-zA-Z?-]{6}) +(?P<seconds>[\d.]+)"
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,22 @@ class Domain:
     name: str | None
     type: str | None
     vcpus: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of `xl list`.
+
+    :param flags: running, blocked, paused, shutdown, the shutdown's reason, dying; ``-`` for what is not so
+    :param seconds: of CPU time, to a tenth
+    """
+
+    domid: int
+    name: str | None
+    mib: int
+    vcpus: int
+    flags: str
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -54,15 +72,24 @@ def parse_domains(table: str, configurations: str) -> list[Domain]:
         types = {entry["domid"]: entry["config"]["c_info"].get("type") for entry in json.loads(configurations)}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise PeerError(f"xl list --long printed what this program cannot read: {error}") from error
-    domains = []
+    return [Domain(row.domid, row.name, types.get(row.domid), row.vcpus) for row in parse_table(table)]
+
+
+def parse_table(table: str) -> list[Row]:
+    """Read what `xl list` prints.
+
+    :raises PeerError: that is something else
+    """
+    rows = []
     for line in table.splitlines()[1:]:
-        row = ROW.fullmatch(line.rstrip())
-        if row is None:
+        match = ROW.fullmatch(line.rstrip())
+        if match is None:
             raise PeerError(f"xl list printed a line that this program cannot read: {line!r}")
-        name = row["name"].strip()
-        domid = int(row["domid"])
-        domains.append(Domain(domid, None if name == "(null)" else name, types.get(domid), int(row["vcpus"])))
-    return domains
+        name = match["name"].strip()
+        numbers = (int(match["mib"]), int(match["vcpus"]))
+        named = None if name == "(null)" else name
+        rows.append(Row(int(match["domid"]), named, *numbers, match["flags"], float(match["seconds"])))
+    return rows
 
 
 def parse_info(text: str) -> HostInfo:
