@@ -21,13 +21,28 @@ from pathlib import Path
 from typing import Any, Self
 
 import pyxs
-from pyxs.connection import UnixSocketConnection, XenBusConnection
+from pyxs.connection import UnixSocketConnection, XenBusConnection, _UnixSocketTransport
 
 from pvdrivers.xenstore.client.errors import ConnectionLost, NoStore, TimedOut, refused
 from pvdrivers.xenstore.client.places import is_device
 from pvdrivers.xenstore.wire import HEADER, PAYLOAD_MAX, Op, Packet, encode
 
 NUL = b"\0"
+
+
+class _Socket(UnixSocketConnection):
+    # pyxs leaves its socket open when nobody listens, and keeps the reason to itself.
+
+    def create_transport(self) -> _UnixSocketTransport:
+        opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            opened.connect(self.path)
+        except OSError:
+            opened.close()
+            raise
+        transport = object.__new__(_UnixSocketTransport)
+        transport.sock = opened
+        return transport
 
 
 class Router:
@@ -49,12 +64,13 @@ class Router:
         self._told = told
         self._lost = lost
         device = is_device(path)
-        self._connection: Any = (XenBusConnection if device else UnixSocketConnection)(os.fspath(path))
+        self._connection: Any = (XenBusConnection if device else _Socket)(os.fspath(path))
         try:
             self._connection.connect()
+        except OSError as error:
+            raise NoStore(f"cannot connect to XenStore at {path}: {error.strerror or error}") from error
         except pyxs.ConnectionError as error:
-            code = error.__context__.errno if isinstance(error.__context__, OSError) else None
-            raise NoStore(f"cannot connect to XenStore at {path}: {os.strerror(code or errno.ECONNREFUSED)}") from error
+            raise NoStore(f"cannot connect to XenStore at {path}: {error}") from error
         if not device:
             # A server that reads no more would keep a sender for ever.
             seconds = struct.pack("ll", int(timeout), int(timeout % 1 * 1e6))
