@@ -27,6 +27,8 @@ COMMANDS = {
     ),
     "sql": ("xentool.cli.sql:command", "Ask a trace file questions in SQL."),
     "detect": ("xentool.cli.detect:command", "Tell what virtualizes this machine, how, and by which evidence."),
+    "list": ("xentool.cli.list:command", "List the domains of a host."),
+    "info": ("xentool.cli.info:command", "Tell what a host is: its hypervisor, CPUs and memory."),
     "store": ("xentool.cli.store:group", "Read, change, watch and serve XenStore."),
     "lab": ("xentool.cli.lab:group", "Boot real Xen on this machine, without virtualization hardware."),
     "completion": ("xentool.cli.completion:command", "Print the completion script of a shell."),

@@ -9,7 +9,17 @@ from typing import Literal
 
 #: A domain is running when a vCPU of it is; runnable: none runs, but one would; blocked: all wait for events.
 State = Literal[
-    "running", "runnable", "blocked", "paused", "suspended", "shutdown", "rebooting", "crashed", "dying", "off", "unknown"
+    "running",
+    "runnable",
+    "blocked",
+    "paused",
+    "suspended",
+    "shutdown",
+    "rebooting",
+    "crashed",
+    "dying",
+    "off",
+    "unknown",
 ]
 VcpuState = Literal["running", "runnable", "blocked", "offline", "unknown"]
 
@@ -204,7 +214,10 @@ def _devices(domain: Domain, kind: str) -> dict[str, Block | Net]:
 
 def _sum(before: dict[str, Block | Net], now: dict[str, Block | Net], counter: str) -> float | None:
     # A sum that lacks a device would be too small and look right; one that was attached meanwhile counts from 0.
-    grown = [_grown(getattr(before[name], counter) if name in before else 0, getattr(now[name], counter)) for name in now]
+    grown = [
+        _grown(getattr(before[name], counter) if name in before else 0, getattr(device, counter))
+        for name, device in now.items()
+    ]
     known = [each for each in grown if each is not None]
     return sum(known) if known and len(known) == len(grown) else None
 

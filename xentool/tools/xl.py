@@ -5,7 +5,9 @@ Ref: tools/xl/xl_info.c, stable-4.17 and stable-4.20
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from xentool.errors import PeerError, XentoolError
 from xentool.hosts import Host
@@ -104,7 +106,19 @@ def parse_info(text: str) -> HostInfo:
         raise PeerError(f"xl info printed what this program cannot read: {error}") from error
 
 
-def choose(domains: list[Domain], text: str) -> Domain:
+class Named(Protocol):
+    """Whatever has a domain's id and name."""
+
+    @property
+    def domid(self) -> int | None: ...  # noqa: D102
+    @property
+    def name(self) -> str | None: ...  # noqa: D102
+
+
+AnyDomain = TypeVar("AnyDomain", bound=Named)
+
+
+def choose(domains: Sequence[AnyDomain], text: str) -> AnyDomain:
     """Find a domain by id or, if none has that id, by name.
 
     :raises XentoolError: there is none; the message lists those that there are

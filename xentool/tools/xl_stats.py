@@ -82,31 +82,35 @@ def parse(text: str) -> Sample:
         exact_ns = {int(domid): int(ns) for domid, ns in (line.split() for line in exact.splitlines())}
         details = {entry["domid"]: entry["config"] for entry in json.loads(configurations or "[]")}
         blocks, nets = _devices(backends, counters)
-        domains = [_domain(row) for row in xl.parse_table(table)]
         each_vcpu = _vcpus(vcpus)
-        merged = (
+        domains = tuple(
             replace(
-                _detailed(domain, details.get(domain.domid)),
-                cpu_seconds=exact_ns[domain.domid] / 1e9 if domain.domid in exact_ns else domain.cpu_seconds,
-                each_vcpu=tuple(each_vcpu[domain.domid]),
-                blocks=tuple(blocks[domain.domid]),
-                nets=tuple(nets[domain.domid]),
+                _domain(row, details.get(row.domid)),
+                cpu_seconds=exact_ns[row.domid] / 1e9 if row.domid in exact_ns else row.seconds,
+                each_vcpu=tuple(each_vcpu[row.domid]),
+                blocks=tuple(blocks[row.domid]),
+                nets=tuple(nets[row.domid]),
             )
-            for domain in domains
+            for row in xl.parse_table(table)
         )
-        return Sample(seconds, tuple(merged))
+        return Sample(seconds, domains)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise PeerError(f"xl printed what this program cannot read: {error}") from error
 
 
-def _domain(row: xl.Row) -> Domain:
+def _domain(row: xl.Row, config: dict[str, Any] | None) -> Domain:
+    creation, build = (config["c_info"], config["b_info"]) if config else ({}, {})
+    limit = build.get("max_memkb")
     return Domain(
         domid=row.domid,
         name=row.name,
         state=_state(row.flags),
+        uuid=creation.get("uuid"),
+        type=creation.get("type"),
         vcpus=row.vcpus,
+        max_vcpus=build.get("max_vcpus"),
         memory_bytes=row.mib << 20,
-        cpu_seconds=row.seconds,
+        max_memory_bytes=None if limit is None or limit >= _NO_LIMIT_KIB else limit << 10,
     )
 
 
@@ -119,20 +123,6 @@ def _state(flags: str) -> State:
     if paused:
         return "paused"
     return "running" if running else "blocked" if blocked else "runnable"
-
-
-def _detailed(domain: Domain, config: dict[str, Any] | None) -> Domain:
-    if config is None:
-        return domain
-    build = config["b_info"]
-    limit = build.get("max_memkb")
-    return replace(
-        domain,
-        uuid=config["c_info"].get("uuid"),
-        type=config["c_info"].get("type"),
-        max_vcpus=build.get("max_vcpus"),
-        max_memory_bytes=None if limit is None or limit >= _NO_LIMIT_KIB else limit << 10,
-    )
 
 
 def _vcpus(listing: str) -> dict[int, list[Vcpu]]:
