@@ -4,6 +4,7 @@ from contextlib import closing
 from dataclasses import asdict
 
 import click
+from rich.text import Text
 
 from xentool import output
 from xentool.cli import options, views
@@ -25,18 +26,18 @@ def command(where: str | None, uri: str | None, as_json: bool) -> None:
     table.show_header = False
     for title, value in _lines(machine):
         if value:
-            table.add_row(views.Text(title, "bold"), views.words(value))
+            table.add_row(Text(title, "bold"), views.words(value))
     output.stdout().print(table)
 
 
 def _lines(machine: Machine) -> list[tuple[str, str | None]]:
     memory = f"{views.size(machine.memory_bytes)}, {views.size(machine.free_bytes)} free"
     cores = [
-        f"{count} {each}"
-        for count, each in (
-            (machine.nodes, "NUMA node(s)"),
-            (machine.cores_per_socket, "core(s) a socket"),
-            (machine.threads_per_core, "thread(s) a core"),
+        f"{count} {each}{'' if count == 1 else 's'}{of}"
+        for count, each, of in (
+            (machine.nodes, "NUMA node", ""),
+            (machine.cores_per_socket, "core", " a socket"),
+            (machine.threads_per_core, "thread", " a core"),
         )
         if count
     ]

@@ -4,6 +4,7 @@ from contextlib import closing
 from dataclasses import asdict
 
 import click
+from rich.text import Text
 
 from xentool import output
 from xentool.cli import options, views
@@ -31,7 +32,7 @@ def command(where: str | None, uri: str | None, as_json: bool) -> None:
     output.stdout().print(table)
 
 
-def _row(domain: Domain) -> list[views.Text]:
+def _row(domain: Domain) -> list[Text]:
     return [
         views.words(domain.domid),
         views.words(domain.name),

@@ -27,8 +27,12 @@ def table(*columns: str) -> Table:
     """Make a table without lines; ``>`` before a column's title aligns it right, ``~`` lets it be folded."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for title in columns:
-        justify = "right" if title.startswith(">") else "left"
-        made.add_column(title.lstrip(">~"), justify=justify, no_wrap=not title.startswith("~"), overflow="fold")
+        made.add_column(
+            title.lstrip(">~"),
+            justify="right" if title.startswith(">") else "left",
+            no_wrap=not title.startswith("~"),
+            overflow="fold",
+        )
     return made
 
 

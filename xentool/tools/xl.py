@@ -18,6 +18,8 @@ TIMEOUT = 60.0
 ROW = re.compile(
     r"(?P<name>.*?) +(?P<domid>\d+) +(?P<mib>\d+) +(?P<vcpus>\d+) +(?P<flags>[a-zA-Z?-]{6}) +(?P<seconds>[\d.]+)"
 )
+# "libxl: error: libxl_create.c:1640:domcreate_rebuild_done: " before the message
+SOURCE = re.compile(r"\w+: error: (?:panic: )?(?:\w+\.c:\d+:(?:\w+:)? *)?")
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,11 @@ def list_domains(host: Host) -> list[Domain]:
     return parse_domains(_xl(host, "list"), configurations)
 
 
+def rows(host: Host) -> list[Row]:
+    """Return what `xl list` tells about each domain, by rising domid."""
+    return parse_table(_xl(host, "list"))
+
+
 def host_info(host: Host) -> HostInfo:
     """Return what Xen says about the machine."""
     return parse_info(_xl(host, "info"))
@@ -148,6 +155,23 @@ def host_info(host: Host) -> HostInfo:
 def find_domain(host: Host, text: str) -> Domain:
     """Find a domain on a host by id or name (see `choose`)."""
     return choose(list_domains(host), text)
+
+
+def change(host: Host, words: Sequence[str], *, timeout: float = TIMEOUT, input: bytes | None = None) -> None:
+    """Run a command that changes something: xl itself, or a script that runs it.
+
+    :raises XentoolError: it failed; the message is xl's first complaint
+    """
+    done = host.run(words, input=input, timeout=timeout, check=False)
+    if done.returncode != 0:
+        raise XentoolError(f"xl refused on {host.name}: {complaint(done.stderr)}")
+
+
+def complaint(stderr: bytes) -> str:
+    """Pick the cause from what xl printed: libxl's first line is that, and those after it the clearing up."""
+    lines = [line for line in stderr.decode(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower()]
+    return SOURCE.sub("", (errors or lines or ["no reason given"])[0])
 
 
 def _xl(host: Host, *words: str) -> str:
