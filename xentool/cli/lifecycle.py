@@ -12,12 +12,10 @@ from xentool.cli import options
 from xentool.hosts import Host
 from xentool.tools import lifecycle, xl
 
-_dry_run = click.option("--dry-run", is_flag=True, help="Print xl's command, change nothing.")
-
 
 @click.command()
 @click.argument("config", type=click.File("rb"))
-@_dry_run
+@options.dry_run
 @options.where
 def create(config: IO[bytes], dry_run: bool, where: str | None) -> None:
     """Make and start the domain that the file CONFIG (xl.cfg(5); - for stdin) describes.
@@ -34,7 +32,7 @@ def create(config: IO[bytes], dry_run: bool, where: str | None) -> None:
 
 @click.command()
 @click.argument("domain")
-@_dry_run
+@options.dry_run
 @options.where
 def destroy(domain: str, dry_run: bool, where: str | None) -> None:
     """End DOMAIN at once, as pulling its plug would."""
@@ -43,7 +41,7 @@ def destroy(domain: str, dry_run: bool, where: str | None) -> None:
 
 @click.command()
 @click.argument("domain")
-@_dry_run
+@options.dry_run
 @options.where
 def pause(domain: str, dry_run: bool, where: str | None) -> None:
     """Keep DOMAIN from running until it is unpaused."""
@@ -52,7 +50,7 @@ def pause(domain: str, dry_run: bool, where: str | None) -> None:
 
 @click.command()
 @click.argument("domain")
-@_dry_run
+@options.dry_run
 @options.where
 def unpause(domain: str, dry_run: bool, where: str | None) -> None:
     """Let a paused DOMAIN run again."""
@@ -65,7 +63,7 @@ def unpause(domain: str, dry_run: bool, where: str | None) -> None:
 @click.option(
     "--timeout", type=click.FloatRange(min=0), default=60, show_default=True, metavar="SECONDS", help="For --wait."
 )
-@_dry_run
+@options.dry_run
 @options.where
 def shutdown(domain: str, wait: bool, timeout: float, dry_run: bool, where: str | None) -> None:
     """Ask DOMAIN to shut down; it may take its time, or not listen."""

@@ -63,4 +63,5 @@ def toolstack(where: str | None, uri: str | None) -> "Toolstack":
     return connect(where, uri)
 
 
+dry_run = click.option("--dry-run", is_flag=True, help="Print xl's command, change nothing.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print data as JSON.")

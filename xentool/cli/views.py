@@ -46,9 +46,9 @@ def state(value: str) -> Text:
     return Text(value, _STYLES.get(value, "red"))
 
 
-def end(value: XenbusState | None, name: str) -> Text:
-    """Show the state of one end of a device, by the name that it goes by."""
-    return Text(printable(name), _END_STYLES.get(value, "yellow") if value is not None else "red")
+def end(value: XenbusState, name: str) -> Text:
+    """Show the state of one end of a device, by its name."""
+    return Text(name, _END_STYLES.get(value, "yellow"))
 
 
 def size(value: int | None) -> Text:
@@ -63,3 +63,8 @@ def size(value: int | None) -> Text:
 def seconds(value: float | None) -> Text:
     """Show a time in seconds, to a tenth as xl does."""
     return NONE if value is None else Text(f"{value:,.1f}")
+
+
+def count(value: int | None) -> Text:
+    """Show a number, a dash for none."""
+    return NONE if value is None else Text(f"{value:,}")

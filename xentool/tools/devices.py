@@ -26,13 +26,22 @@ _QUEUE = re.compile(r"(?:queue-(?P<queue>\d{1,4})/)?(?P<node>[a-z0-9-]+)")
 #: Several pages of one ring are ring-ref0, ring-ref1, ...
 _RING = re.compile(r"(?P<ring>(?:[a-z]+-)*(?:ring-ref|page-ref|gref))(?P<page>\d{0,2})")
 _PORT = re.compile(r"event-channel(?:-[a-z]+)?|port")
+#: Kinds of devices whose ends write no states: xenconsoled and the console's driver.
+NO_HANDSHAKE = {"console"}
 _NUMBER = re.compile(r"\d{1,10}", re.ASCII)
 
-_FEATURE = re.compile(r"(?:feature|request|multi-queue|max)-.*")
+_FEATURE = re.compile(r"(?:feature-|request-|multi-queue-|max-|ring-page-order).*")
 _STATES = {str(state.value): state for state in XenbusState}
 
 #: A frontend's domain, the kind of device, and its number there.
 Key = tuple[int, str, int]
+
+#: Nodes by which a frontend answers a backend's offer that is called otherwise.
+_ANSWERS = {
+    "request-rx-copy": "feature-rx-copy",
+    "multi-queue-num-queues": "multi-queue-max-queues",
+    "ring-page-order": "max-ring-page-order",
+}
 
 #: What is worth showing of a kind of device, and which end to believe.
 _DETAILS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -96,15 +105,50 @@ class Device:
     details: dict[str, str]
     unreadable: dict[str, str]
 
+    @property
+    def domids(self) -> set[int]:
+        """The domains that its ends are in."""
+        return {self.domid} if self.back is None else {self.domid, self.back.domid}
+
 
 def state_name(state: XenbusState) -> str:
     """Name a state as the header and people do: InitWait."""
     return state.name.title().replace("_", "")
 
 
+def end_name(end: End | None) -> str:
+    """Say in which state an end is, or that there is none."""
+    if end is None:
+        return "missing"
+    return "without a state" if end.state is None else state_name(end.state)
+
+
 def text(value: bytes) -> str:
     """Make a node's value text, whatever it holds."""
     return value.decode("utf-8", "backslashreplace")
+
+
+def negotiation(device: Device) -> dict[str, list[str]]:
+    """Tell which features both ends have written, and which only one of them; with values that are not just 1.
+
+    What is off (0) counts as not written.
+    """
+    back, front = _offers(device.back), _offers(device.front)
+    answered = {_ANSWERS.get(node, node) for node in front}
+    return {
+        "both ends": [_feature(*each) for each in front.items() if _ANSWERS.get(each[0], each[0]) in back],
+        "backend only": [_feature(*each) for each in back.items() if each[0] not in answered],
+        "frontend only": [_feature(*each) for each in front.items() if _ANSWERS.get(each[0], each[0]) not in back],
+    }
+
+
+def _offers(end: End | None) -> dict[str, str]:
+    return {} if end is None else {node: value for node, value in end.features.items() if value != "0"}
+
+
+def _feature(node: str, value: str) -> str:
+    name = node.removeprefix("feature-").removeprefix("request-")
+    return name if value == "1" and name != node else f"{name}={value}"
 
 
 def devices(nodes: Mapping[str, bytes], domid: int | None = None) -> list[Device]:
@@ -126,11 +170,7 @@ def devices(nodes: Mapping[str, bytes], domid: int | None = None) -> list[Device
         candidates = sorted(backs[key], key=lambda end: (end.path != named, end.domid))
         found.append(_device(key, front, candidates[0] if candidates else None))
         found += (_device(key, None, other) for other in candidates[1:])
-    return [one for one in found if domid is None or domid in _domids(one)]
-
-
-def _domids(device: Device) -> set[int]:
-    return {device.domid} | ({device.back.domid} if device.back else set())
+    return [one for one in found if domid is None or domid in one.domids]
 
 
 def _front(match: re.Match[str]) -> tuple[int, Key]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 
 from pvdrivers.abi.xenbus import XenbusState
-from xentool.tools.devices import Device, End, state_name, text
+from xentool.tools.devices import NO_HANDSHAKE, Device, End, end_name, text
 
 _S = XenbusState
 #: What a device waits for, by its frontend's and its backend's state.
@@ -21,11 +21,10 @@ _WAITING: dict[tuple[XenbusState, XenbusState], str] = {
     (_S.INITIALISED, _S.INITIALISING): "the frontend is ready and waits for the backend's driver or hotplug script",
     (_S.INITIALISED, _S.INIT_WAIT): "the frontend waits for the backend to map its rings",
     (_S.INITIALISED, _S.INITIALISED): "each end waits for the other to connect",
+    (_S.CONNECTED, _S.INIT_WAIT): "the frontend is connected, and the backend waits for its hotplug script",
     (_S.INITIALISED, _S.CONNECTED): "the backend is connected and waits for the frontend to follow",
 }
 _GOING = {_S.CLOSING, _S.CLOSED}
-#: xenconsoled and the console's driver know no handshake.
-_NO_HANDSHAKE = {"console"}
 
 _HOME = re.compile(r"/(?:local/domain|libxl)/(\d{1,5})", re.ASCII)
 _BACKEND_HOME = re.compile(r"/local/domain/\d{1,5}/backend/[\w-]+/(\d{1,5})", re.ASCII)
@@ -44,11 +43,11 @@ def problems(device: Device, alive: Container[int]) -> list[str]:
     if front is None:
         return ["the backend has no frontend", *_own(back, "backend")]
     if back is None:
-        return [f"the frontend ({_said(front)}) has no backend", *_own(front, "frontend")]
+        return [f"the frontend ({end_name(front)}) has no backend", *_own(front, "frontend")]
     if back.domid not in alive:
         return [f"the backend's domain {back.domid} is gone"]
     found = [*_own(front, "frontend"), *_own(back, "backend"), *_pointers(front, back)]
-    if device.kind not in _NO_HANDSHAKE:
+    if device.kind not in NO_HANDSHAKE:
         found += _handshake(device, front, back)
     found += (f"the frontend's {node} holds {held!r}, which is no number" for node, held in device.unreadable.items())
     return found
@@ -103,11 +102,7 @@ def _connected(device: Device, front: End) -> Iterator[str]:
 
 
 def _both(front: End, back: End) -> str:
-    return f"frontend {_said(front)}, backend {_said(back)}"
-
-
-def _said(end: End) -> str:
-    return state_name(end.state) if end.state is not None else "without state"
+    return f"frontend {end_name(front)}, backend {end_name(back)}"
 
 
 def stale(nodes: Mapping[str, bytes], alive: Container[int]) -> list[str]:

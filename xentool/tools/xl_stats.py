@@ -46,7 +46,7 @@ class XlToolstack:
 
     def __init__(self, host: Host) -> None:
         self.name = host.name
-        self._host = host
+        self.host = host
 
     def sample(self, *, details: bool = True) -> Sample:
         """Return all domains, by rising domid.
@@ -57,15 +57,15 @@ class XlToolstack:
         """
         script = files(__package__).joinpath("xl_stats.sh").read_text()
         words = ["sh", "-c", script, "sh", _EXACT, "all" if details else ""]
-        return parse(self._host.run(words, timeout=xl.TIMEOUT).stdout.decode(errors="replace"))
+        return parse(self.host.run(words, timeout=xl.TIMEOUT).stdout.decode(errors="replace"))
 
     def machine(self) -> Machine:
         """Return what Xen says about the machine."""
-        return parse_machine(self._host.run(["xl", "info"], timeout=xl.TIMEOUT).stdout.decode(errors="replace"))
+        return parse_machine(self.host.run(["xl", "info"], timeout=xl.TIMEOUT).stdout.decode(errors="replace"))
 
     def close(self) -> None:
         """End the connection to the host."""
-        self._host.close()
+        self.host.close()
 
 
 def parse(text: str) -> Sample:
