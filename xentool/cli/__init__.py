@@ -30,6 +30,7 @@ COMMANDS = {
     "list": ("xentool.cli.list:command", "List the domains of a host."),
     "info": ("xentool.cli.info:command", "Tell what a host is: its hypervisor, CPUs and memory."),
     "show": ("xentool.cli.show:command", "Tell all about a domain, and what looks wrong with its devices."),
+    "top": ("xentool.cli.top:command", "Show what each domain uses, again and again."),
     "console": ("xentool.cli.console:command", "Attach this terminal to a domain's console."),
     "create": ("xentool.cli.lifecycle:create", "Make and start a domain from a configuration."),
     "destroy": ("xentool.cli.lifecycle:destroy", "End a domain at once."),

@@ -16,6 +16,7 @@ from xentool.tools.inspect import Inspected, Inspection
 
 #: As much of a guest's words as helps; JSON has them whole.
 _LONGEST = 300
+_QUEUES = 16
 
 
 def document(inspected: Inspected) -> dict[str, Any]:
@@ -84,7 +85,9 @@ def _print(text: Text, indent: int, console: Console) -> None:
 
 def _lines(device: Device) -> list[Text]:
     lines = [", ".join(f"{name} {value}" for name, value in device.details.items())]
-    lines += map(_queue, device.queues)
+    lines += map(_queue, device.queues[:_QUEUES])
+    if len(device.queues) > _QUEUES:
+        lines.append(f"and {len(device.queues) - _QUEUES} more queues")
     agreed = negotiation(device)
     lines += (f"{title}: {', '.join(names)}" for title, names in agreed.items() if names)
     return [_short(line) for line in lines if line]

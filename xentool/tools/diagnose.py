@@ -5,19 +5,18 @@ Ref: xen/include/public/io/xenbus.h and blkif.h ("state transition diagram"), ne
 
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
+from itertools import islice
 
 from pvdrivers.abi.xenbus import XenbusState
 from xentool.tools.devices import NO_HANDSHAKE, Device, End, end_name, text
 
 _S = XenbusState
+_NO_DRIVER = "the backend waits for the frontend: no driver in the guest has taken the device"
 #: What a device waits for, by its frontend's and its backend's state.
 _WAITING: dict[tuple[XenbusState, XenbusState], str] = {
     (_S.INITIALISING, _S.INITIALISING): "the backend waits for its driver or hotplug script, and so does the frontend",
-    (_S.INITIALISING, _S.INIT_WAIT): "the backend waits for the frontend: no driver in the guest has taken the device",
-    (
-        _S.INITIALISING,
-        _S.INITIALISED,
-    ): "the backend waits for the frontend: no driver in the guest has taken the device",
+    (_S.INITIALISING, _S.INIT_WAIT): _NO_DRIVER,
+    (_S.INITIALISING, _S.INITIALISED): _NO_DRIVER,
     (_S.INITIALISED, _S.INITIALISING): "the frontend is ready and waits for the backend's driver or hotplug script",
     (_S.INITIALISED, _S.INIT_WAIT): "the frontend waits for the backend to map its rings",
     (_S.INITIALISED, _S.INITIALISED): "each end waits for the other to connect",
@@ -25,6 +24,10 @@ _WAITING: dict[tuple[XenbusState, XenbusState], str] = {
     (_S.INITIALISED, _S.CONNECTED): "the backend is connected and waits for the frontend to follow",
 }
 _GOING = {_S.CLOSING, _S.CLOSED}
+
+# As much of what a guest wrote as helps.
+_LONGEST = 100
+_NAMED = 4
 
 _HOME = re.compile(r"/(?:local/domain|libxl)/(\d{1,5})", re.ASCII)
 _BACKEND_HOME = re.compile(r"/local/domain/\d{1,5}/backend/[\w-]+/(\d{1,5})", re.ASCII)
@@ -49,15 +52,27 @@ def problems(device: Device, alive: Container[int]) -> list[str]:
     found = [*_own(front, "frontend"), *_own(back, "backend"), *_pointers(front, back)]
     if device.kind not in NO_HANDSHAKE:
         found += _handshake(device, front, back)
-    found += (f"the frontend's {node} holds {held!r}, which is no number" for node, held in device.unreadable.items())
+    found += _unreadable(device.unreadable)
     return found
+
+
+def _unreadable(nodes: Mapping[str, str]) -> Iterator[str]:
+    for node, held in islice(nodes.items(), _NAMED):
+        yield f"the frontend's {node} holds {_quoted(held)}, which is no number"
+    if len(nodes) > _NAMED:
+        yield f"{len(nodes) - _NAMED} more of its nodes hold no numbers"
+
+
+def _quoted(held: str) -> str:
+    # A guest may write two thousand bytes into each of a thousand nodes.
+    return repr(held if len(held) <= _LONGEST else f"{held[:_LONGEST]}…")
 
 
 def _own(end: End | None, side: str) -> Iterator[str]:
     if end is None:
         return
     if end.state_text is not None and end.state is None:
-        yield f"the {side}'s state node holds {end.state_text!r}, which is no state"
+        yield f"the {side}'s state node holds {_quoted(end.state_text)}, which is no state"
     if end.error:
         yield f"the {side} reports: {end.error}"
     if error := end.nodes.get("hotplug-error"):
@@ -68,7 +83,7 @@ def _pointers(front: End, back: End) -> Iterator[str]:
     for side, end, node, other in (("frontend", front, "backend", back), ("backend", back, "frontend", front)):
         named = end.nodes.get(node)
         if named != other.path:
-            said = "names no" if named is None else f"names {named!r} as its"
+            said = "names no" if named is None else f"names {_quoted(named)} as its"
             yield f"the {side} {said} {node}; it is {other.path}"
 
 
@@ -93,12 +108,14 @@ def _connected(device: Device, front: End) -> Iterator[str]:
     if device.kind in ("vbd", "vif"):
         if not device.queues:
             yield "both ends are Connected, but the frontend names no ring"
-        for queue in device.queues:
-            if not (queue.rings and queue.ports):
-                yield f"queue {queue.queue or 0} lacks its {'ring' if queue.ports else 'event channel'}"
+        halves = [queue for queue in device.queues if not (queue.rings and queue.ports)]
+        if len(halves) > 1:
+            yield f"{len(halves)} queues lack a ring or an event channel"
+        elif halves:
+            yield f"queue {halves[0].queue or 0} lacks its {'ring' if halves[0].ports else 'event channel'}"
     told = front.nodes.get("multi-queue-num-queues")
     if told is not None and told != str(len(device.queues)):
-        yield f"the frontend says that it has {told!r} queues, and has {len(device.queues)}"
+        yield f"the frontend says that it has {_quoted(told)} queues, and has {len(device.queues)}"
 
 
 def _both(front: End, back: End) -> str:

@@ -167,16 +167,21 @@ class Rates:
     sent_packets_per_s: float | None
 
 
-def rates(before: Sample, now: Sample) -> tuple[Rates, ...]:
-    """Give the rates of each domain that runs."""
+@dataclass(frozen=True)
+class Frame:
+    """The rates of each domain that runs, over so many seconds."""
+
+    span_s: float
+    domains: tuple[Rates, ...]
+
+
+def rates(before: Sample, now: Sample) -> Frame:
+    """Give the rates between two samples."""
     span = now.seconds - before.seconds
     # A domid alone is not enough: it is given anew in time.
     older = {(domain.domid, domain.name): domain for domain in before.domains}
-    return tuple(
-        _rates(older.get((domain.domid, domain.name)), domain, span)
-        for domain in now.domains
-        if domain.domid is not None
-    )
+    running = (domain for domain in now.domains if domain.domid is not None)
+    return Frame(span, tuple(_rates(older.get((domain.domid, domain.name)), domain, span) for domain in running))
 
 
 def _rates(before: Domain | None, now: Domain, span: float) -> Rates:

@@ -1,10 +1,11 @@
 """The Toolstack seam: who knows the domains of a host. xl, or any driver of libvirt; no caller knows which."""
 
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from xentool import hosts
 from xentool.tools.libvirt_stats import LibvirtToolstack
-from xentool.tools.stats import Machine, Sample
+from xentool.tools.stats import Frame, Machine, Sample, rates
 from xentool.tools.xl_stats import XlToolstack
 
 
@@ -41,3 +42,15 @@ def connect(where: str | None, uri: str | None) -> Toolstack:
     :raises Unavailable: there is no such host, or no libvirt there
     """
     return LibvirtToolstack(uri) if uri else XlToolstack(hosts.resolve(where))
+
+
+def frames(toolstack: Toolstack, wait: Callable[[], bool]) -> Iterator[Frame]:
+    """Yield the rates between one sample and the next.
+
+    :param wait: is called between samples, to let time pass; false ends it
+    """
+    before = toolstack.sample(details=False)
+    while wait():
+        now = toolstack.sample(details=False)
+        yield rates(before, now)
+        before = now
