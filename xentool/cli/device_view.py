@@ -33,13 +33,12 @@ def write_table(found: Inspection, names: dict[int, str | None], console: Consol
 
     :param names: of the domains
     """
-    table = views.table("~Domain", "Device", "Kind", "Frontend", "Backend", ">in", "~what it is")
+    table = views.table("~Domain", "Device", "Frontend", "Backend", ">in", "~what it is")
     for inspected in found.devices:
         device = inspected.device
         table.add_row(
             views.words(names.get(device.domid) or device.domid),
             views.words(device.name),
-            views.words(device.kind),
             _state(device, device.front),
             _state(device, device.back),
             views.words(device.back.domid if device.back else None),

@@ -66,11 +66,12 @@ def _heading(name: str, frame: Frame) -> Text:
 
 
 def _table(domains: Sequence[Rates], wide: bool) -> Table:
-    disk = (">reads/s", ">read B/s", ">writes/s", ">written B/s") if wide else (">read B/s", ">write B/s")
+    disk = (">reads/s", ">read B/s", ">writes/s", ">written B/s") if wide else (">rd B/s", ">wr B/s")
     net = (">packets in/s", ">in B/s", ">packets out/s", ">out B/s") if wide else (">in B/s", ">out B/s")
     table = views.table(
         ">ID", "~Name", "State", *([">CPU s"] if wide else []), ">CPU %", ">vCPU", ">Memory", *disk, *net
     )
+    table.columns[1].no_wrap, table.columns[1].overflow = True, "ellipsis"  # a line each, however long a name
     for domain in domains:
         reads, writes = domain.reads_per_s, domain.writes_per_s
         packets_in, packets_out = domain.received_packets_per_s, domain.sent_packets_per_s
