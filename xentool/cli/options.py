@@ -1,41 +1,35 @@
 """Options that several commands share, so that they are spelled and explained one way."""
 
+import re
 from typing import TYPE_CHECKING
 
 import click
 
-from traces import filters
-
 if TYPE_CHECKING:
     from xentool.tools.toolstack import Toolstack
 
-
-def _selection(_context: click.Context, _parameter: click.Parameter, value: str) -> filters.Selection:
-    try:
-        return filters.select(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
+_UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
 
-#: Goes behind a command's help: what ``-e`` takes.
-CLASSES = "\b\nClasses of events for -e:\n" + "\n".join(
-    f"  {name:<10} {kind.meaning}" for name, kind in filters.CLASSES.items()
-)
+def seconds(_context: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
+    """Read a duration with its unit, as in 1.5ms or 250us, for an option; seconds where it has none."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d+\.?\d*|\.\d+) ?([a-zµ]*)", value)
+    if match is None or match[2] not in _UNITS:
+        raise click.BadParameter(f"{value!r} is no duration; give one as in 250us, 1.5ms or 2s")
+    return float(match[1]) * _UNITS[match[2]]
 
-events = click.option(
-    "-e",
-    "--events",
-    default="all",
-    callback=_selection,
-    metavar="CLASSES",
-    help="Only these classes of events: hypercall,grant. `!` takes one away: '!sched'.",
-)
+
 duration = click.option(
     "-d",
     "--duration",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
     help="Stop after so long.  [default: at Ctrl-C]",
+)
+hz = click.option(
+    "--hz", type=click.FloatRange(min=1), help="The clock's rate, cycles per second.  [default: found in the trace]"
 )
 where = click.option(
     "-H",
