@@ -26,6 +26,11 @@ def _colours() -> Literal["auto"] | None:
     return None if os.environ.get("NO_COLOR") else "auto"
 
 
+def printable(text: str) -> str:
+    """Write what a terminal would act on (escape sequences, line ends, changes of direction) as escapes."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 def write_json(document: Any) -> None:  # noqa: ANN401 - whatever json can write
     """Write one JSON document on stdout: indented on a terminal, one line in a pipe."""
     json.dump(document, sys.stdout, indent=2 if sys.stdout.isatty() else None)

@@ -47,6 +47,13 @@ class Host(Protocol):
         """
         ...
 
+    def interact(self, argv: Sequence[str]) -> int:
+        """Run a command on this program's own standard streams, terminal and Ctrl-C included; return its exit status.
+
+        :raises Unavailable: the host cannot be reached
+        """
+        ...
+
     def put(self, source: Path, target: str) -> None:
         """Copy a local file to a path in dom0, whole or not at all (mode and owner are not carried over)."""
         ...

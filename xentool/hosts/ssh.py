@@ -2,6 +2,7 @@
 
 import shlex
 import subprocess
+import sys
 import tempfile
 import weakref
 from collections.abc import Sequence
@@ -63,6 +64,12 @@ class SshHost:
         spawned = self._session(argv)
         return spawn(spawned, stdin=stdin, stdout=stdout, stderr=stderr)
 
+    def interact(self, argv: Sequence[str]) -> int:
+        """Run a command on this program's streams (see `Host.interact`)."""
+        # In the foreground, unlike what `popen` starts. A terminal there only where there is one here.
+        terminal = ("-t",) if sys.stdin.isatty() else ()
+        return subprocess.run(self._session(argv, *terminal), check=False).returncode
+
     def put(self, source: Path, target: str) -> None:
         """Copy a file (see `Host.put`)."""
         # The rename makes it all or nothing: a connection that breaks leaves no half file under the final name.
@@ -93,11 +100,11 @@ class SshHost:
             self._finalizer()
             self._directory = None
 
-    def _session(self, argv: Sequence[str]) -> list[str]:
+    def _session(self, argv: Sequence[str], *options: str) -> list[str]:
         """Return the local command that runs `argv` over the shared connection, which stands when this returns."""
         self._ensure()
         # One word for the remote shell, quoted, so that it finds the same words as the caller gave.
-        return [*self._command("-o", "ControlMaster=no"), "--", self._destination, shlex.join(argv)]
+        return [*self._command("-o", "ControlMaster=no"), *options, "--", self._destination, shlex.join(argv)]
 
     def _command(self, *options: str) -> list[str]:
         return ["ssh", *options, *self._options, "-o", f"ControlPath={self._control()}"]
