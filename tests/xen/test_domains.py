@@ -53,7 +53,7 @@ class Tool:
         return {each["name"]: each for each in self.json("device", "list", name)["devices"]}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tool(lab: Lab) -> Tool:
     return Tool(lab)
 
@@ -88,12 +88,14 @@ def working(tool: Tool, name: str) -> dict[str, dict[str, Any]] | None:
     return devices if ends == ["Connected"] * 2 and not any(each["problems"] for each in devices.values()) else None
 
 
-@pytest.fixture
-def guest(lab: Lab, tool: Tool, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str, str, int]]:
-    """Guest that `xentool create` has made: its name, type and domid."""
+@pytest.fixture(scope="module")
+def guest(
+    lab: Lab, tool: Tool, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[tuple[str, str, int]]:
+    """Guest that `xentool create` has made, for all tests of its kind, of which the last ends it; name, type, domid."""
     kind = request.param
     name = f"made-{kind}"
-    path = config(lab, name, kind, tmp_path)
+    path = config(lab, name, kind, tmp_path_factory.mktemp(name))
     for tries in (3, 2, 1, 0):
         said = tool("create", str(path))
         try:
@@ -117,7 +119,7 @@ a_pv_guest = pytest.mark.parametrize("guest", ["pv"], indirect=True)
 
 @one_xen
 @both
-def test_a_guest_from_create_to_shutdown(lab: Lab, tool: Tool, guest: tuple[str, str, int]) -> None:
+def test_a_guest_is_paused_and_runs_again(lab: Lab, tool: Tool, guest: tuple[str, str, int]) -> None:
     name, kind, domid = guest
     listed = tool.domain(name)
     assert listed is not None
@@ -130,10 +132,6 @@ def test_a_guest_from_create_to_shutdown(lab: Lab, tool: Tool, guest: tuple[str,
     assert (tool.domain(name) or {})["state"] == "paused"
     assert tool("unpause", str(domid)) == f"{name} runs again\n"
     assert (tool.domain(name) or {})["state"] in ("running", "runnable", "blocked")
-
-    assert tool("shutdown", name, "--dry-run") == f"xl shutdown {domid}\n"
-    assert tool("shutdown", name, "--wait") == f"{name} has shut down\n"
-    assert name not in lab.run("xl", "list")
 
 
 @one_xen
@@ -211,6 +209,7 @@ def test_a_device_that_its_guest_does_not_take(lab: Lab, tool: Tool, guest: tupl
     refused = tool.run("device", "attach", name, "block", "format=raw,vdev=xvdc,target=/no/such")
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
     assert "Disk vdev=xvdc failed to stat: /no/such" in refused.stderr
+    tool("device", "detach", name, "block", "xvdb")
 
 
 @one_xen
@@ -218,6 +217,7 @@ def test_a_device_that_its_guest_does_not_take(lab: Lab, tool: Tool, guest: tupl
 def test_what_looks_wrong_in_the_store(lab: Lab, tool: Tool, guest: tuple[str, str, int]) -> None:
     name, _, domid = guest
     front = f"/local/domain/{domid}/device/vif/0"
+    backend = lab.run("xenstore-read", f"{front}/backend")
     try:
         lab.run("xenstore-write", "/local/domain/0/backend/vbd/998/51712/state", "1", "/local/domain/998/name", "ghost")
         lab.run("xenstore-write", f"/local/domain/{domid}/error/device/vif/0/error", "22 \x1b[31mnothing")
@@ -230,18 +230,19 @@ def test_what_looks_wrong_in_the_store(lab: Lab, tool: Tool, guest: tuple[str, s
         assert f"! {name} vif0: the frontend names '/local/domain/0/backend/vif/0/0' as its backend" in shown
         assert "Nothing looks wrong" not in tool("show", name)
     finally:
+        lab.run("xenstore-write", f"{front}/backend", backend)
         lab.run("xenstore-rm", "/local/domain/0/backend/vbd/998", "/local/domain/998", f"/local/domain/{domid}/error")
 
 
 @one_xen
-@a_pv_guest
-def test_destroy_and_what_there_is_not(lab: Lab, tool: Tool, guest: tuple[str, str, int]) -> None:
-    name, _, _ = guest
-    assert tool("destroy", name) == f"{name} is destroyed\n"
-    assert eventually(lambda: name not in lab.run("xl", "list"))
-    done = tool.run("pause", name)
+def test_destroy_and_what_there_is_not(lab: Lab, tool: Tool, tmp_path: Path) -> None:
+    assert tool("create", str(config(lab, "brief", "pv", tmp_path))).startswith("brief is created: domid ")
+    assert tool("destroy", "brief") == "brief is destroyed\n"
+    assert eventually(lambda: "brief" not in lab.run("xl", "list"))
+    lab.run("rm", "/var/lib/xentool/brief.img")
+    done = tool.run("pause", "brief")
     assert done.returncode == 1
-    assert done.stderr.startswith(f"xentool: there is no domain '{name}'; there are Domain-0 (0)")
+    assert done.stderr.startswith("xentool: there is no domain 'brief'; there are Domain-0 (0)")
     for verb in ("destroy", "pause", "shutdown"):
         done = tool.run(verb, "0")
         assert (done.returncode, done.stderr) == (
@@ -326,3 +327,12 @@ def assert_seen(terminal: int, words: bytes) -> None:
     while words not in seen and select.select([terminal], [], [], 60)[0]:
         seen += os.read(terminal, 4096)
     assert words in seen
+
+
+@one_xen
+@both
+def test_shutdown_is_waited_for(lab: Lab, tool: Tool, guest: tuple[str, str, int]) -> None:
+    name, _, domid = guest
+    assert tool("shutdown", name, "--dry-run") == f"xl shutdown {domid}\n"
+    assert tool("shutdown", name, "--wait") == f"{name} has shut down\n"
+    assert name not in lab.run("xl", "list")
