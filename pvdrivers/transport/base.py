@@ -13,9 +13,6 @@ from typing import NamedTuple, Protocol, Self
 
 from pvdrivers.xenstore.client import Client
 
-#: Bytes of a page on every transport and architecture.
-PAGE_SIZE = 4096
-
 
 class Grant(Protocol):
     """Pages of this domain that another may use."""
