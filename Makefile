@@ -13,7 +13,7 @@ PACKAGES := \
 	xen-utils-4.17 libxen-dev vagrant systemd chromium
 # python, the compiled core | the lab's machine | its image | its control | oracles and browser of the tests
 
-COMPILED := $(wildcard traces/*/*.pyx traces/*/*.pxd)
+COMPILED := $(wildcard traces/*/*.pyx traces/*/*.pxd pvdrivers/*/*.pyx pvdrivers/*/*.pxd)
 
 .PHONY: help setup demo test check bench captures clean
 
@@ -64,4 +64,4 @@ captures: setup
 	$(BIN)/python -m tests.captures.make
 
 clean:
-	rm -rf .venv build dist demo *.egg-info traces/*/*.so
+	rm -rf .venv build dist demo *.egg-info traces/*/*.so pvdrivers/*/*.so

@@ -6,7 +6,7 @@ The compiler only checks assertions, so it needs no library, and no 32-bit one a
 import re
 import subprocess
 from collections.abc import Iterator
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,7 +22,7 @@ HEADERS = Path("/usr/include/xen")
 BLKIF, NETIF, GRANTS = "io/blkif.h", "io/netif.h", "grant_table.h"
 
 #: Enum, header, prefix of its constants there, and what of them is something else.
-ENUMS: list[tuple[type[IntEnum], str, str, set[str]]] = [
+ENUMS: list[tuple[type[IntEnum | IntFlag], str, str, set[str]]] = [
     (blkif.BlkifOp, BLKIF, "BLKIF_OP_", set()),
     (blkif.BlkifRsp, BLKIF, "BLKIF_RSP_", set()),
     (blkif.Discard, BLKIF, "BLKIF_DISCARD_", set()),
