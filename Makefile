@@ -59,6 +59,7 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m tests.bench.report
+	$(BIN)/python -m tests.bench.store
 
 captures: setup
 	$(BIN)/python -m tests.captures.make
