@@ -34,7 +34,11 @@ class Peer:
         self._regions: dict[int, Region] = {}
 
     def close(self) -> None:
-        """Let its pages go."""
+        """Let its pages go, and its grant table."""
+        self._forget()
+        self._table.release()
+
+    def _forget(self) -> None:
         for region in self._regions.values():
             region.area.close()
         self._regions.clear()
@@ -42,7 +46,7 @@ class Peer:
     def copy(self, pieces: Sequence[Piece], memory: memoryview, *, into_peer: bool) -> list[int]:
         """Copy pieces one by one; see `base.Transport.copy_from`."""
         if len(self._regions) > _REGIONS_MAX:
-            self.close()
+            self._forget()
         return [self._copy(piece, memory, into_peer) for piece in pieces]
 
     def _copy(self, piece: Piece, memory: memoryview, into_peer: bool) -> int:
