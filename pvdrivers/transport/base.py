@@ -28,9 +28,9 @@ class Grant(Protocol):
         ...
 
     def revoke(self) -> None:
-        """End it: from now on nobody can map or copy these pages.
+        """End it: from now on nobody can map or copy these pages, but who has them mapped still.
 
-        Who has them mapped keeps them until it unmaps; they come back to no one before that.
+        The pages are used for nothing else before that has unmapped them.
 
         :raises BufferError: something here still uses ``memory``
         """
@@ -85,6 +85,7 @@ class Channel(Protocol):
 
         :param timeout: seconds; None to wait for ever
         :returns: False when none came in time
+        :raises ValueError: the channel is masked, and would never be notified
         """
         ...
 

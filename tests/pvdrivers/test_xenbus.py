@@ -143,7 +143,7 @@ def test_without_a_row_they_would_not(pair: tuple[S, S]) -> None:
 
 def run(front: S, back: S, fronts: Table, backs: Table, front_wants: bool = True) -> list[tuple[str, Action, S]]:
     """Let the two take turns until nothing changes; a frontend that is to stay closed does not restart."""
-    log = []
+    log: list[tuple[str, Action, S]] = []
     moving = True
     while moving:
         moving = False

@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from errno import EINVAL
 from functools import partial
 from pathlib import Path
@@ -45,18 +45,25 @@ class Machine:
 
         :raises OSError: when that cannot be
         """
-        for domid in self.domids:
-            self._plant(domid)
-            await self._store.listen(store_address(self.directory, domid), domid)
-            path = address(self.directory, domid)
-            path.unlink(missing_ok=True)
-            listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
-            self._listening.append(listening)
-            os.fchmod(listening.fileno(), 0o600)
-            listening.bind(str(path))
-            listening.listen()
-            asyncio.get_running_loop().add_reader(listening, self._accept, listening, domid)
+        try:
+            for domid in self.domids:
+                await self._listen(domid)
+        except OSError:
+            await self.__aexit__(None, None, None)
+            raise
         return self
+
+    async def _listen(self, domid: int) -> None:
+        self._plant(domid)
+        await self._store.listen(store_address(self.directory, domid), domid)
+        path = address(self.directory, domid)
+        path.unlink(missing_ok=True)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+        self._listening.append(listening)
+        os.fchmod(listening.fileno(), 0o600)
+        listening.bind(str(path))
+        listening.listen()
+        asyncio.get_running_loop().add_reader(listening, self._accept, listening, domid)
 
     def _plant(self, domid: int) -> None:
         # What a toolstack creates for each domain, as far as drivers look at it.
@@ -79,7 +86,8 @@ class Machine:
         for listening, domid in zip(self._listening, self.domids, strict=False):
             asyncio.get_running_loop().remove_reader(listening)
             listening.close()
-            address(self.directory, domid).unlink(missing_ok=True)
+            with suppress(OSError):
+                address(self.directory, domid).unlink()
         await self._store.close()
         self.hypervisor.shut_down()
 
