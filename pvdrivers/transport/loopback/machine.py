@@ -205,6 +205,7 @@ def machine(directory: Path, domids: Sequence[int]) -> Iterator[Machine]:
     thread.start()
     started.wait()
     if failed:
+        thread.join()
         raise MachineError(f"no loopback in {directory}: {failed[0].strerror or failed[0]}")
     made, end = ready[0]
     try:
