@@ -59,7 +59,7 @@ class Mapping(Protocol):
 class Channel(Protocol):
     """One end of an event channel.
 
-    Notifications are not counted: one or many while nobody looks are one. The first may come without a cause. When one
+    Notifications are not counted: many while nobody looks are one or two. The first may come without a cause. When one
     has been taken, the channel is masked, and `unmask` is due once the work is done, or no other will arrive.
     """
 

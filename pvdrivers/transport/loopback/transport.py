@@ -166,7 +166,7 @@ class Loopback:
                 mappings.append(mapping)
         except _Refused:
             mapped.unmap()
-            raise NotGranted(f"domain {domid} has not granted {_list(grefs)} to domain {self.domid}") from None
+            raise NotGranted(domid, grefs) from None
         except MachineError:
             mapped.unmap()
             raise
@@ -236,7 +236,7 @@ class Loopback:
         try:
             return self._channel(*self._call(Call.BIND_INTERDOMAIN, domid, port))
         except _Refused:
-            raise NotOffered(f"domain {domid} has no port {port} that domain {self.domid} could bind") from None
+            raise NotOffered(domid, port) from None
 
     def _channel(self, results: list[int], fds: list[int]) -> Channel:
         channel = Channel(results[0], fds, partial(self._give_back, Call.CLOSE, results))
@@ -263,9 +263,3 @@ class Loopback:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _list(grefs: Sequence[int]) -> str:
-    # A peer may have named thousands.
-    shown = ", ".join(str(gref) for gref in grefs[:3])
-    return f"gref {shown}" if len(grefs) <= 3 else f"grefs {shown} and {len(grefs) - 3} more"
