@@ -5,6 +5,7 @@ Law: this file knows event numbers, not layouts; it imports the standard library
 Ref: xen/include/public/trace.h, xen/common/trace.c trace(), stable-4.17 and stable-4.20
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 # TRC_ALL, which is also what Xen starts with.
@@ -21,7 +22,6 @@ MEM, SHADOW = 0x0010_F000, 0x0040_F000
 PV_ENTRY, PV_SUBCALL = 0x0020_1000, 0x0020_2000
 HW_IRQ = 0x0080_2000
 
-HYPERCALL_RECORDS = (PV_ENTRY, PV_SUBCALL, HVM_HANDLER)
 # Without run states no record can be told to belong to a domain; the switch records of SCHED_VERBOSE hold the
 # clock rate; domains that come and go (DOM0_DOMOPS) are rare.
 ALWAYS = (SCHED_MIN, SCHED_VERBOSE, DOM0_DOMOPS)
@@ -35,17 +35,15 @@ HYPERCALL_EVENTS = frozenset({PV_ENTRY + 1, PV_ENTRY + 13, PV_SUBCALL + 14, HVM_
 
 @dataclass(frozen=True)
 class EventClass:
-    """One name for `-e`: where its events are recorded, and which they are.
+    """One name for `-e`: which events it means.
 
     :param meaning: one line for help texts
-    :param recorded: trace.h's subclasses that hold its events; a class without subclasses has all four bits set
     :param events: single events of it, without their variant bits
     :param whole: subclasses (or classes) of which every event belongs to it
     :param hypercalls: numbers of the hypercalls that belong to it
     """
 
     meaning: str
-    recorded: tuple[int, ...]
     events: frozenset[int] = frozenset()
     whole: tuple[int, ...] = ()
     hypercalls: frozenset[int] = frozenset()
@@ -56,83 +54,44 @@ def _events(base: int, *offsets: int) -> frozenset[int]:
 
 
 CLASSES: dict[str, EventClass] = {
-    "hypercall": EventClass("hypercalls and multicall sub-calls", HYPERCALL_RECORDS, HYPERCALL_EVENTS),
+    "hypercall": EventClass("hypercalls and multicall sub-calls", HYPERCALL_EVENTS),
     "grant": EventClass(
         "grant maps, unmaps and transfers, grant_table_op",
-        (MEM, *HYPERCALL_RECORDS),
         _events(MEM, 1, 2, 3),
         hypercalls=frozenset({20}),
     ),
-    "evtchn": EventClass("event_channel_op and the wakes after it", HYPERCALL_RECORDS, hypercalls=frozenset({32})),
+    "evtchn": EventClass("event_channel_op, and the notifications inferred from it", hypercalls=frozenset({32})),
     "sched": EventClass(
         "run states, switches, the scheduler's own events",
-        (SCHED_MIN, SCHED_CLASS, SCHED_VERBOSE),
         whole=(SCHED_MIN, SCHED_CLASS, SCHED_VERBOSE),
     ),
-    "exit": EventClass("VM entries and exits of PVH and HVM guests", (HVM_ENTRYEXIT,), whole=(HVM_ENTRYEXIT,)),
+    "exit": EventClass("VM entries and exits of PVH and HVM guests", whole=(HVM_ENTRYEXIT,)),
     "mm": EventClass(
         "page tables, page faults, shadow and p2m",
-        (MEM, SHADOW, *HYPERCALL_RECORDS),
         _events(MEM, 4, 5, 16, 17, 18) | _events(PV_ENTRY, 4, 9, 11, 12) | _events(HVM_HANDLER, 0x01, 0x02, 0x14, 0x21),
         whole=(SHADOW,),
         hypercalls=frozenset({1, 14, 22, 26}),  # mmu_update, update_va_mapping, ..._otherdomain, mmuext_op
     ),
     "trap": EventClass(
         "traps, exceptions, NMI and machine checks",
-        (PV_ENTRY, HVM_HANDLER),
         _events(PV_ENTRY, 3, 5, 7, 8, 10) | _events(HVM_HANDLER, 0x03, 0x10, 0x11, 0x15, 0x23, 0x24),
     ),
     "irq": EventClass(
         "hardware interrupts and those injected into guests",
-        (HW_IRQ, HVM_HANDLER),
         _events(HVM_HANDLER, 0x04, 0x05, 0x0F, 0x20, 0x25),
         whole=(HW_IRQ,),
     ),
     "io": EventClass(
         "port and memory-mapped I/O, emulated privileged instructions",
-        (PV_ENTRY, HVM_HANDLER),
         _events(PV_ENTRY, 6) | _events(HVM_HANDLER, 0x06, 0x07, 0x16, 0x17, 0x216, 0x217),
     ),
 }
 
 
-@dataclass(frozen=True)
-class Selection:
-    """What `-e` asked for: Xen's event mask, which may let more through, and the classes to report."""
-
-    mask: int
-    classes: frozenset[str]
-
-
-def select(text: str) -> Selection:
-    """Read the value of `-e`: names separated by commas, ``!`` takes one away, ``all`` is all of them.
-
-    A list that only takes away begins with all. Order does not matter.
-
-    :raises ValueError: a name is unknown or nothing is left; the message lists the valid names
-    """
-    terms = [term.strip() for term in text.split(",")]
-    taken = {term.lstrip("!").strip() for term in terms if term.startswith("!")}
-    given = {term for term in terms if not term.startswith("!")} or {"all"}
-    unknown = sorted((taken | given) - {*CLASSES, "all"})
-    if unknown:
-        raise ValueError(f"{unknown[0]!r} is no class of events; the classes are {', '.join(CLASSES)} and all")
-    kept = frozenset(_expand(given) - _expand(taken))
-    if not kept:
-        raise ValueError(f"{text!r} leaves no events; the classes are {', '.join(CLASSES)} and all")
-    return Selection(mask_for(kept), kept)
-
-
-def _expand(names: set[str]) -> set[str]:
-    return set(CLASSES) if "all" in names else names
-
-
-def mask_for(classes: frozenset[str]) -> int:
-    """Return the event mask with the fewest bits that records these classes and what every report needs."""
-    if classes == frozenset(CLASSES):
-        return ALL_EVENTS
+def mask_for(places: Iterable[int]) -> int:
+    """Return the event mask with the fewest bits that records some subclasses and what every report needs."""
     mask = 0
-    for subclass in (*ALWAYS, *(place for name in classes for place in CLASSES[name].recorded)):
+    for subclass in (*ALWAYS, *places):
         mask |= subclass & CLASS_BITS
         # An event with all four bits passes with any of them, and `ALWAYS` brings one.
         if subclass & SUBCLASS_BITS != SUBCLASS_BITS:

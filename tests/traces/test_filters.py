@@ -3,7 +3,10 @@
 import pytest
 
 from traces import filters
-from traces.filters import ALL_EVENTS, CLASSES, classes_of, is_recorded, mask_for, select
+from traces.analyses.where import kinds, names_of
+from traces.filters import ALL_EVENTS, CLASSES, classes_of, is_recorded
+from traces.formats.names import HYPERCALLS
+from traces.formats.xentrace import EVENTS
 
 RUNSTATE_BLOCKED_RUNNING, SWITCH_INFPREV, CSCHED2_TICKLE = 0x0002_1201, 0x0002_800E, 0x0002_2201
 HYPERCALL_V2, SUBCALL, VMMCALL = 0x0020_100D, 0x0020_200E, 0x0008_2012
@@ -24,17 +27,17 @@ PAGE_FAULT64, PTWR64, TRAP, PRIVOP64, IOPORT_WRITE = 0x0020_1104, 0x0020_110B, 0
     ],
 )
 def test_names_and_negations(text: str, classes: set[str]) -> None:
-    assert select(text).classes == classes
+    assert kinds(text).classes == classes
 
 
 @pytest.mark.parametrize("text", ["", "hypercalls", "grant,", "!", "!foo", "!all", "grant,!grant"])
 def test_what_is_wrong_is_said_with_the_valid_names(text: str) -> None:
-    with pytest.raises(ValueError, match="hypercall, grant, evtchn, sched, exit, mm, trap, irq, io and all"):
-        select(text)
+    with pytest.raises(ValueError, match="hypercall, grant, evtchn, sched, exit, mm, trap, irq, io, all"):
+        kinds(text)
 
 
 def test_all_is_what_xen_starts_with() -> None:
-    assert select("all").mask == ALL_EVENTS == 0x0FFF_F000
+    assert kinds("all").mask == ALL_EVENTS == 0x0FFF_F000
 
 
 @pytest.mark.parametrize(
@@ -46,37 +49,46 @@ def test_all_is_what_xen_starts_with() -> None:
         ("hypercall", 0x002E_B000),
         ("grant", 0x003E_B000),
         ("mm", 0x007E_B000),
+        ("sched_runstate_change", 0x0006_9000),
+        ("mem_page_grant_map", 0x0016_9000),
+        ("mmu_update", 0x002E_B000),
     ],
 )
 def test_smallest_masks(text: str, mask: int) -> None:
-    assert select(text).mask == mask
+    assert kinds(text).mask == mask
 
 
-@pytest.mark.parametrize("name", CLASSES)
-def test_every_event_of_a_class_passes_its_mask(name: str) -> None:
-    mask = mask_for(frozenset({name}))
-    kind = CLASSES[name]
-    assert all(is_recorded(event, mask) for event in kind.events)
-    assert all(is_recorded(place + 1, mask) for place in kind.whole)
-    assert not kind.hypercalls or all(is_recorded(event, mask) for event in filters.HYPERCALL_EVENTS)
+def wanted(text: str) -> set[int]:
+    chosen = kinds(text)
+    calls = {event for event in filters.HYPERCALL_EVENTS for nr in HYPERCALLS if chosen.keep(names_of(event, nr))}
+    return calls | {event.id for event in EVENTS if chosen.keep(names_of(event.id))}
+
+
+CHOICES = [*CLASSES, "!irq", "mmu_update", "sched_switch,iret", "pm_idle_entry", "!sched,!exit"]
+
+
+@pytest.mark.parametrize("text", CHOICES)
+def test_everything_chosen_passes_its_mask(text: str) -> None:
+    mask = kinds(text).mask
+    assert wanted(text)
+    assert all(is_recorded(event, mask) for event in wanted(text))
     assert is_recorded(RUNSTATE_BLOCKED_RUNNING, mask)
     assert is_recorded(SWITCH_INFPREV, mask)
 
 
-@pytest.mark.parametrize("name", CLASSES)
-def test_no_bit_of_a_mask_can_go(name: str) -> None:
-    kind = CLASSES[name]
-    mask = mask_for(frozenset({name}))
-    needed = [*kind.recorded, *filters.ALWAYS]
+@pytest.mark.parametrize("text", CHOICES)
+def test_no_bit_of_a_mask_can_go(text: str) -> None:
+    mask = kinds(text).mask
+    needed = [*wanted(text), *(place + 1 for place in filters.ALWAYS)]
     for bit in (1 << i for i in range(32) if mask >> i & 1):
-        assert not all(is_recorded(place, mask & ~bit) for place in needed)
+        assert not all(is_recorded(event, mask & ~bit) for event in needed)
 
 
 def test_what_was_not_asked_for_stays_out_where_xen_can_tell() -> None:
-    assert not is_recorded(VMMCALL, select("exit").mask)
-    assert not is_recorded(CSCHED2_TICKLE, select("exit").mask)
-    assert not is_recorded(IRQ_HANDLED, select("!irq").mask)
-    assert not is_recorded(GRANT_MAP, select("hypercall").mask)
+    assert not is_recorded(VMMCALL, kinds("exit").mask)
+    assert not is_recorded(CSCHED2_TICKLE, kinds("exit").mask)
+    assert not is_recorded(IRQ_HANDLED, kinds("hypercall,grant").mask)
+    assert not is_recorded(GRANT_MAP, kinds("hypercall").mask)
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ class Counts:
 
 
 def by_vcpu(scan: Scan) -> dict[VcpuKey, Counts]:
-    """Read off what each vCPU (domid, vcpu) did so far."""
+    """Read off what each vCPU (domid, vcpu) did so far, of what was chosen."""
     found: defaultdict[VcpuKey, Counts] = defaultdict(Counts)
     for who, event, count, *_ in scan.items("events"):
         found[who].events[xentrace.base_id(event)] += count
@@ -108,11 +108,19 @@ def irqs(scan: Scan) -> dict[tuple[int, int], Handled]:
     return dict(found)
 
 
+def kinds(scan: Scan) -> tuple[dict[int, set[int]], set[int]]:
+    """Say which events each domain (domid) has, and which exit reasons the trace, whatever was chosen of it."""
+    events: defaultdict[int, set[int]] = defaultdict(set)
+    for (domid, _vcpu), event, *_ in scan.items("events", everything=True):
+        events[domid].add(xentrace.base_id(event))
+    return dict(events), {reason for _, reason, *_ in scan.items("exits", everything=True)}
+
+
 def unknown_events(scan: Scan) -> tuple[int, int]:
     """Count records of events that are not declared, and give the file offset of the first; (0, 0) if all are."""
     found = [
         (count, first)
-        for _, event, count, _, _, first in scan.items("events")
+        for _, event, count, _, _, first in scan.items("events", everything=True)
         if xentrace.base_id(event) not in xentrace.BY_ID
     ]
     return sum(count for count, _ in found), min((first for _, first in found), default=0)

@@ -58,7 +58,7 @@ def _lost_records(report: Report) -> Iterator[Finding]:
 def _steal(report: Report) -> Iterator[Finding]:
     for domain in _real(report):
         for vcpu in domain.vcpus:
-            if not vcpu.runstates:
+            if "runnable" not in vcpu.runstates:
                 continue
             ran, waited = vcpu.runstates["running"].seconds, vcpu.runstates["runnable"].seconds
             if waited and waited >= STEAL_SHARE * (ran + waited):

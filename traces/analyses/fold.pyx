@@ -10,7 +10,8 @@ is seen running. The cycles outside of counted intervals are kept apart as ``cli
 """
 
 from cpython.ref cimport PyObject
-from libc.stdint cimport uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from traces.analyses.bucket cimport BUCKETS, bucket_of
@@ -26,6 +27,18 @@ cdef enum:
     # Real ones are far below; a hostile capture names a new one each time.
     REASONS_MAX = 256
     VCPUS_MAX = 1 << 14
+
+cdef uint64_t FOREVER = <uint64_t>-1
+
+cdef struct Bounds:
+    # What counts: from the one time stamp up to the other, and on these pCPUs.
+    uint64_t begin
+    uint64_t end
+    uint8_t *pcpus          # NULL: all
+
+
+cdef inline bint covers(const Bounds *bounds, uint64_t at, uint32_t p):
+    return bounds.begin <= at < bounds.end and (bounds.pcpus == NULL or bounds.pcpus[p])
 
 
 cdef class Durations:
@@ -68,6 +81,7 @@ cdef class Vcpu:
     cdef readonly uint16_t domid
     cdef readonly uint16_t vcpu
     cdef int state
+    cdef uint32_t pcpu          # where it runs, or ran last
     cdef uint64_t since
     cdef bint counting
     cdef bint woken             # runnable since it was blocked
@@ -86,6 +100,7 @@ cdef class Vcpu:
         cdef int i
         self.domid = domid
         self.vcpu = vcpu
+        self.pcpu = 0
         self.exits = {}
         self.wake_to_run = Durations()
         for i in range(<int>STATES):
@@ -99,22 +114,27 @@ cdef class Vcpu:
         self.in_exit = False
         self.away = self.away_since = 0
 
-    cdef void _close(self, uint64_t at):
+    cdef void _close(self, uint64_t at, const Bounds *bounds):
         # End the running interval; a time stamp from the past ends it where it began.
+        cdef uint64_t begin, end
         if at <= self.since:
             return
-        if self.counting:
-            self.counts[self.state] += 1
-            self.cycles[self.state] += at - self.since
-        else:
-            self.clipped[self.state] += at - self.since
+        begin = self.since if self.since > bounds.begin else bounds.begin
+        end = at if at < bounds.end else bounds.end
+        # Who does not run is on no pCPU.
+        if begin < end and (bounds.pcpus == NULL or (self.state == RUNNING and bounds.pcpus[self.pcpu])):
+            if self.counting and end - begin == at - self.since:
+                self.counts[self.state] += 1
+                self.cycles[self.state] += end - begin
+            else:
+                self.clipped[self.state] += end - begin
         self.since = at
 
-    cdef void _change(self, int state, uint64_t at):
-        if self.woken and state == RUNNING and at > self.since:
+    cdef void _change(self, int state, uint64_t at, uint32_t p, const Bounds *bounds):
+        if self.woken and state == RUNNING and at > self.since and covers(bounds, at, p):
             self.wake_to_run.add(at - self.since)
         self.woken = self.counting and self.state == BLOCKED and state == RUNNABLE
-        self._close(at)
+        self._close(at, bounds)
         if self.state == RUNNING and state != RUNNING:
             self.away_since = at
         elif self.state != RUNNING and state == RUNNING and self.away_since:
@@ -181,6 +201,7 @@ cdef class Fold:
     cdef readonly uint64_t span         # cycles, of all closed runs of the clock together
     cdef readonly uint64_t uncounted    # rows of what there was no room for: a real trace has none
     cdef uint64_t start
+    cdef Bounds bounds
     cdef uint32_t running[PCPUS]        # key of the vCPU
     cdef uint32_t near_who[NEAR]        # some of vcpus, found without making a Python integer
     cdef PyObject *near[NEAR]
@@ -189,7 +210,31 @@ cdef class Fold:
         memset(self.near, 0, sizeof(self.near))
         self.vcpus = {}
         self.span = self.uncounted = 0
+        self.bounds.begin = 0
+        self.bounds.end = FOREVER
+        self.bounds.pcpus = NULL
         self._restart()
+
+    def __dealloc__(self):
+        free(self.bounds.pcpus)
+
+    def limit(self, uint64_t begin, uint64_t end):
+        """Count only what lies between two time stamps of this run of the clock, and of what lies across, the part."""
+        self.bounds.begin = begin
+        self.bounds.end = end
+
+    def choose(self, pcpus):
+        """Count only what was on these pCPUs: of run states, only running.
+
+        Raises MemoryError.
+        """
+        cdef uint32_t p
+        self.bounds.pcpus = <uint8_t *>calloc(PCPUS, 1)
+        if self.bounds.pcpus == NULL:
+            raise MemoryError()
+        for p in pcpus:
+            if p < PCPUS:
+                self.bounds.pcpus[p] = 1
 
     cdef void _restart(self):
         cdef int i
@@ -228,7 +273,13 @@ cdef class Fold:
             self._runstate(row.who, row.old, row.new, row.tsc, row.since, row.pcpu)
         elif row.kind == ROW_EXIT:
             v = self._find(row.who, RUNNING)
-            if v is None or not v._exit(row.arg, row.tsc):
+            if v is None:
+                self.uncounted += 1
+                return
+            v.pcpu = row.pcpu
+            if not covers(&self.bounds, row.tsc, row.pcpu):
+                v.in_exit = False
+            elif not v._exit(row.arg, row.tsc):
                 self.uncounted += 1
         elif row.kind == ROW_ENTRY:
             v = self._find(row.who, RUNNING)
@@ -250,18 +301,25 @@ cdef class Fold:
             # Who runs is seen to run up to the pCPU's last record.
             v = self.vcpus.get(self.running[p])
             if v is not None and v.state == RUNNING:
-                v._close(stamp)
+                v._close(stamp, &self.bounds)
         for v in self.vcpus.values():
             v.counting = False
             if v.since >= start:
-                v._close(end)
+                v._close(end, &self.bounds)
             v._begin(LOST, 0)
-        self.span += end - start
+        if start < self.bounds.begin:
+            start = self.bounds.begin
+        if end > self.bounds.end:
+            end = self.bounds.end
+        if start < end:
+            self.span += end - start
         self._restart()
 
     def settle(self):
         """The trace is over: book what no record told."""
         cdef Vcpu v
+        if self.bounds.pcpus != NULL:
+            return
         for v in self.vcpus.values():
             v.settle(self.span)
 
@@ -289,15 +347,18 @@ cdef class Fold:
         if v is None:
             self.uncounted += 1
             return
+        if old == RUNNING:
+            v.pcpu = p
         if not v.counting and new == RUNNING:
             # First seen running. If it was so all along (CONTINUE_RUNNING), it was from this pCPU's first record on.
-            v._close(first if old == RUNNING else now)
+            v._close(first if old == RUNNING else now, &self.bounds)
             v.counting = True
             v.state = RUNNING
             v.away_since = 0
         else:
-            v._change(new, now)
+            v._change(new, now, p, &self.bounds)
         if new == RUNNING:
+            v.pcpu = p
             self.running[p] = who
         elif self.running[p] == who:
             self.running[p] = NOBODY
@@ -315,6 +376,6 @@ cdef class Fold:
             first = now
         for key, v in self.vcpus.items():
             if key not in elsewhere and v.domid != IDLE_DOMID and v.since >= self.start:
-                v._change(LOST, first if first > v.since else v.since)
+                v._change(LOST, first if first > v.since else v.since, p, &self.bounds)
                 v.in_exit = False
         self._runstate(who, LOST, RUNNING, now, 0, p)

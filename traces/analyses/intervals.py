@@ -31,7 +31,7 @@ _WORDS = {
 
 
 class Interval(NamedTuple):
-    """A run state of a vCPU; ``begin`` and ``end`` in cycles of ``Elapsed``."""
+    """A run state of a vCPU; ``begin`` and ``end`` in cycles of ``Elapsed``; ``pcpu`` is where it runs or ran last."""
 
     domid: int
     vcpu: int
@@ -39,22 +39,29 @@ class Interval(NamedTuple):
     begin: int
     end: int
     counted: bool
+    pcpu: int
 
 
 class Exit(NamedTuple):
-    """A VM exit up to the entry that ended it; ``begin`` and ``end`` in cycles of ``Elapsed``."""
+    """A VM exit on a pCPU up to the entry that ended it; ``begin`` and ``end`` in cycles of ``Elapsed``.
+
+    ``away`` is how many of these cycles the vCPU was descheduled.
+    """
 
     domid: int
     vcpu: int
     reason: int
     begin: int
     end: int
+    pcpu: int
+    away: int
 
 
 class _Vcpu:
     def __init__(self, domid: int, vcpu: int, state: int, since: int) -> None:
         self.domid = domid
         self.vcpu = vcpu
+        self.pcpu = 0
         self.exit_end = 0
         self.begin(state, since)
 
@@ -63,7 +70,9 @@ class _Vcpu:
         self.state = state
         self.since = since
         self.counting = False
-        self.exit: tuple[int, int] | None = None  # reason, cycles
+        self.exit: tuple[int, int, int] | None = None  # reason, cycles, pCPU
+        self.away = 0  # descheduled during the open exit
+        self.away_since = 0
 
 
 class Intervals:
@@ -103,7 +112,7 @@ class Intervals:
             elif domid != UNKNOWN_DOMID and kind == xentrace.HVM_VMENTRY:
                 self._entry(self._find(domid, vcpu, RUNNING), now)
             elif domid != UNKNOWN_DOMID:
-                self._find(domid, vcpu, RUNNING).exit = (word, now)
+                self._exit(self._find(domid, vcpu, RUNNING), word, now, pcpu)
 
     def finish(self, end: int) -> None:
         """Close what is open: the trace has ended, after ``end`` cycles."""
@@ -128,7 +137,7 @@ class Intervals:
         if found is None:
             found = self._vcpus[domid, vcpu] = _Vcpu(domid, vcpu, state, self._start)
             if self._start:
-                self._found.append(Interval(domid, vcpu, LOST, 0, self._start, counted=False))
+                self._found.append(Interval(domid, vcpu, LOST, 0, self._start, counted=False, pcpu=0))
         elif not found.heard:
             found.begin(state, self._start)
         return found
@@ -136,19 +145,28 @@ class Intervals:
     def _close(self, vcpu: _Vcpu, at: int) -> None:
         # A time stamp from the past ends an interval where it began.
         if at > vcpu.since:
-            self._found.append(Interval(vcpu.domid, vcpu.vcpu, vcpu.state, vcpu.since, at, vcpu.counting))
+            self._found.append(Interval(vcpu.domid, vcpu.vcpu, vcpu.state, vcpu.since, at, vcpu.counting, vcpu.pcpu))
             vcpu.since = at
 
     def _runstate(self, domid: int, number: int, old: int, new: int, now: int, pcpu: int) -> None:
         vcpu = self._find(domid, number, old)
+        if old == RUNNING:
+            vcpu.pcpu = pcpu
         if not vcpu.counting and new == RUNNING:
             # First seen running. If it was so all along (CONTINUE_RUNNING), it was from this pCPU's first record on.
             self._close(vcpu, self._first[pcpu] if old == RUNNING else now)
             vcpu.counting = True
+            vcpu.away_since = 0
         else:
             self._close(vcpu, now)
+            if vcpu.state == RUNNING and new != RUNNING:
+                vcpu.away_since = now
+            elif vcpu.state != RUNNING and new == RUNNING and vcpu.away_since:
+                vcpu.away += max(now - vcpu.away_since, 0)
+                vcpu.away_since = 0
         vcpu.state = new
         if new == RUNNING:
+            vcpu.pcpu = pcpu
             self._running[pcpu] = vcpu
         elif self._running.get(pcpu) is vcpu:
             del self._running[pcpu]
@@ -163,12 +181,18 @@ class Intervals:
                 vcpu.exit = None
         self._runstate(domid, number, LOST, RUNNING, now, pcpu)
 
+    def _exit(self, vcpu: _Vcpu, reason: int, now: int, pcpu: int) -> None:
+        vcpu.pcpu = pcpu
+        vcpu.exit = (reason, now, pcpu)
+        vcpu.away = vcpu.away_since = 0
+
     def _entry(self, vcpu: _Vcpu, now: int) -> None:
         if vcpu.exit is not None:
-            reason, since = vcpu.exit
+            reason, since, pcpu = vcpu.exit
             since = max(since, vcpu.exit_end)
             vcpu.exit_end = max(now, since)
-            self._exits.append(Exit(vcpu.domid, vcpu.vcpu, reason, since, vcpu.exit_end))
+            away = min(vcpu.away, vcpu.exit_end - since)
+            self._exits.append(Exit(vcpu.domid, vcpu.vcpu, reason, since, vcpu.exit_end, pcpu, away))
             vcpu.exit = None
 
     def _end_run(self, end: int) -> None:

@@ -93,6 +93,7 @@ cdef struct Seat:
     uint32_t notifier       # domain whose last record here was an event channel hypercall
     uint64_t exit_tsc
     uint64_t exit_offset
+    Counter *exit_tables    # it counts where it began
     uint32_t exit_reason
     bint exit_open
     bint settled            # who runs here has entered since it came: its exits are timed here and not in order
@@ -109,7 +110,13 @@ cdef class Lane:
 
     cdef Cutter cut
     cdef Seat *seats
-    cdef Counter tables[TABLE_COUNT]
+    cdef Counter *tables        # those that count the record at hand
+    cdef Counter counted[TABLE_COUNT]
+    cdef Counter passed[TABLE_COUNT]    # what was not chosen
+    cdef bint partial
+    cdef uint64_t begin
+    cdef uint64_t end
+    cdef uint8_t *pcpus_chosen  # NULL: all
     cdef Row *rows
     cdef Py_ssize_t row_count
     cdef Py_ssize_t row_room
@@ -126,6 +133,11 @@ cdef class Lane:
         memset(&self.cut, 0, sizeof(self.cut))
         self.cut.lane = lane
         self.cut.lanes = lanes
+        self.tables = &self.counted[0]
+        self.partial = False
+        self.begin = 0
+        self.end = <uint64_t>-1
+        self.pcpus_chosen = NULL
         self.rows = NULL
         self.row_count = self.row_room = self.pair_count = self.removed_count = 0
         self.pairs_seen = 0
@@ -137,7 +149,7 @@ cdef class Lane:
         if self.cut.pcpus == NULL or self.seats == NULL or self.pairs == NULL:
             raise MemoryError()
         for i in range(<int>TABLE_COUNT):
-            if not make(&self.tables[i], 1024):
+            if not make(&self.counted[i], 1024) or not make(&self.passed[i], 16):
                 raise MemoryError()
         self._restart()
 
@@ -147,8 +159,30 @@ cdef class Lane:
         free(self.seats)
         free(self.pairs)
         free(self.rows)
+        free(self.pcpus_chosen)
         for i in range(<int>TABLE_COUNT):
-            free(self.tables[i].slots)
+            free(self.counted[i].slots)
+            free(self.passed[i].slots)
+
+    def limit(self, uint64_t begin, uint64_t end):
+        """Count only records between two time stamps of this run of the clock; the others still make rows."""
+        self.partial = True
+        self.begin = begin
+        self.end = end
+
+    def choose(self, pcpus):
+        """Count only records of these pCPUs; the others still make rows.
+
+        Raises MemoryError.
+        """
+        cdef uint32_t p
+        self.partial = True
+        self.pcpus_chosen = <uint8_t *>calloc(PCPUS, 1)
+        if self.pcpus_chosen == NULL:
+            raise MemoryError()
+        for p in pcpus:
+            if p < PCPUS:
+                self.pcpus_chosen[p] = 1
 
     cdef void _restart(self) noexcept nogil:
         cdef int i
@@ -190,6 +224,8 @@ cdef class Lane:
                 self._leave(seat, <uint16_t>self.cut.cpu)
                 seat.who = r.who
             who = <uint64_t>r.who << 32
+            if self.partial:
+                self.tables = &self.counted[0] if self._counts(&r) else &self.passed[0]
             slot = count(&self.tables[<int>EVENTS], who | r.event, r.offset)
             if slot.kind == UNSEEN:
                 slot.kind = classify(r.event)
@@ -198,6 +234,9 @@ cdef class Lane:
             if slot.kind != PLAIN:
                 self._tell(slot.kind, &r, who, seat, notifier)
         return pos
+
+    cdef inline bint _counts(self, const Record *r) noexcept nogil:
+        return self.begin <= r.tsc < self.end and (self.pcpus_chosen == NULL or self.pcpus_chosen[self.cut.cpu])
 
     cdef inline void _tell(self, int kind, Record *r, uint64_t who, Seat *seat, uint32_t notifier) noexcept nogil:
         cdef int old, new
@@ -300,8 +339,9 @@ cdef class Lane:
             return
         if seat.exit_open:
             # Its entry is missing.
-            count(&self.tables[<int>EXITS], who | seat.exit_reason, seat.exit_offset)
+            count(&seat.exit_tables[<int>EXITS], who | seat.exit_reason, seat.exit_offset)
         seat.exit_open = True
+        seat.exit_tables = self.tables
         seat.exit_reason = reason
         seat.exit_tsc = r.tsc
         seat.exit_offset = r.offset
@@ -314,11 +354,11 @@ cdef class Lane:
         if seat.exit_open:
             who = <uint64_t>r.who << 32
             took = r.tsc - seat.exit_tsc if r.tsc > seat.exit_tsc else 0
-            slot = count(&self.tables[<int>EXITS], who | seat.exit_reason, seat.exit_offset)
+            slot = count(&seat.exit_tables[<int>EXITS], who | seat.exit_reason, seat.exit_offset)
             slot.sum += took
             if took > slot.most:
                 slot.most = took
-            count(&self.tables[<int>TOOK], who | <uint32_t>(seat.exit_reason << BUCKET_BITS) | bucket_of(took), 0)
+            count(&seat.exit_tables[<int>TOOK], who | <uint32_t>(seat.exit_reason << BUCKET_BITS) | bucket_of(took), 0)
             seat.exit_open = False
         elif not seat.settled:
             self._row(<uint16_t>self.cut.cpu, ROW_ENTRY, r.tsc, r.offset, r.who, 0, 0, 0, 0)
@@ -513,12 +553,16 @@ cdef class Lane:
         cdef int i
         cdef uint64_t total = 0
         for i in range(<int>TABLE_COUNT):
-            total += self.tables[i].uncounted
+            total += self.counted[i].uncounted + self.passed[i].uncounted
         return total
 
-    def items(self, str table):
-        """Give ((domid, vcpu), value, count, sum, most, file offset of the first) of each key of a table."""
-        cdef Counter *counter = &self.tables[<int>TABLES.index(table)]
+    def items(self, str table, bint passed=False):
+        """Give ((domid, vcpu), value, count, sum, most, file offset of the first) of each key of a table.
+
+        passed  of the records that were not chosen
+        """
+        cdef int index = TABLES.index(table)
+        cdef Counter *counter = &self.passed[index] if passed else &self.counted[index]
         cdef Slot *slot
         cdef uint64_t i
         cdef list found = []

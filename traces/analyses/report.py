@@ -11,16 +11,17 @@ from traces.analyses.counts import (
     Batches,
     Counts,
     Handled,
-    VcpuKey,
     by_vcpu,
     grants,
     irqs,
+    kinds,
     notifications,
     unknown_events,
 )
 from traces.analyses.fold import Durations, Vcpu
 from traces.analyses.latencies import Distribution, distribution, merged
 from traces.analyses.scan import Scan
+from traces.analyses.where import EVERYTHING, Where
 from traces.formats import xentrace
 from traces.formats.names import (
     VMX_REASON_MAX,
@@ -173,19 +174,11 @@ class Report:
     irqs: tuple[Irq, ...] = ()
     #: Of all domains that have one, also those that a selection left out.
     names: Mapping[int, str] = field(default_factory=dict)
+    #: What of the trace it is about.
+    where: Where = EVERYTHING
     #: As the host gives it.
     xen_version: str | None = None
     not_recorded: tuple[str, ...] = NOT_RECORDED
-
-
-def hypercalls(scan: Scan, domid: int) -> Counter[str]:
-    """Count a domain's hypercalls so far by name, those in multicalls too."""
-    made: Counter[str] = Counter()
-    for table in ("hypercalls", "subcalls"):
-        for (maker, _vcpu), nr, count, *_ in scan.items(table):
-            if maker == domid:
-                made[hypercall_name(nr)] += count
-    return made
 
 
 def report(
@@ -206,13 +199,14 @@ def report(
     infos = infos or {}
     clock = _clock(hz, host_hz, scan)
     counted = by_vcpu(scan)
-    svm = _exits_are_amds(scan, counted)
+    events, reasons = kinds(scan)
+    svm = exits_are_amds(scan, events, reasons)
     vcpus: dict[int, list[VcpuReport]] = {}
     for domid, number in sorted(counted.keys() | {(v.domid, v.vcpu) for v in scan.vcpus.values()}):
         folded = scan.vcpus.get(domid << 16 | number)
         vcpu = _vcpu(number, counted.get((domid, number), Counts()), folded, clock, svm=svm)
         vcpus.setdefault(domid, []).append(vcpu)
-    modes = _modes(counted, infos)
+    modes = _modes(events, infos)
     return Report(
         account=_account(scan),
         clock=clock,
@@ -242,12 +236,15 @@ def _account(scan: Scan) -> Account:
     return account
 
 
-def _exits_are_amds(scan: Scan, counted: Mapping[VcpuKey, Counts]) -> bool:
-    # Until 4.18 AMD's exits came under Intel's event id; then a reason that Intel does not have gives them away.
-    reasons = {reason for counts in counted.values() for reason in counts.exits}
-    reasons.update(reason for vcpu in scan.vcpus.values() for reason in vcpu.exits)
-    under_amds_id = any(xentrace.HVM_SVM_EXIT in counts.events for counts in counted.values())
-    return under_amds_id or max(reasons, default=0) > VMX_REASON_MAX
+def exits_are_amds(scan: Scan, events: Mapping[int, set[int]], reasons: set[int]) -> bool:
+    """Tell whether exit reasons are AMD's.
+
+    :param events: by domid, like ``reasons`` as ``counts.kinds`` gives them
+    """
+    # Until 4.18 they came under Intel's event id; then a reason that Intel does not have gives them away.
+    found = reasons.union(*(vcpu.exits for vcpu in scan.vcpus.values()))
+    under_amds_id = any(xentrace.HVM_SVM_EXIT in of for of in events.values())
+    return under_amds_id or max(found, default=0) > VMX_REASON_MAX
 
 
 def _grants(scan: Scan) -> tuple[GrantPair, ...]:
@@ -270,12 +267,12 @@ def _irqs(scan: Scan, clock: Clock) -> tuple[Irq, ...]:
     return tuple(answer)
 
 
-def _modes(counted: Mapping[VcpuKey, Counts], infos: Mapping[int, DomainInfo]) -> dict[int, str]:
+def _modes(events: Mapping[int, set[int]], infos: Mapping[int, DomainInfo]) -> dict[int, str]:
     modes = {IDLE_DOMID: "idle", UNKNOWN_DOMID: "unknown"}
-    for (domid, _), counts in sorted(counted.items()):
-        kinds = {event & _SUBCLASS for event in counts.events}
-        if kinds & {_PV_ENTRY, _HVM_ENTRYEXIT}:
-            modes.setdefault(domid, "pv" if _PV_ENTRY in kinds else "hvm")
+    for domid, of in events.items():
+        subclasses = {event & _SUBCLASS for event in of}
+        if subclasses & {_PV_ENTRY, _HVM_ENTRYEXIT}:
+            modes.setdefault(domid, "pv" if _PV_ENTRY in subclasses else "hvm")
     # A trace can't tell PVH from HVM; the host can.
     return modes | {domid: info.mode for domid, info in infos.items() if info.mode and domid != IDLE_DOMID}
 

@@ -5,7 +5,7 @@ pCPUs comes here as rows, which ``fold`` takes once no older one can come.
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from typing import Protocol
@@ -29,6 +29,12 @@ _REST_MAX = 64
 Item = tuple[tuple[int, int], int, int, int, int, int]
 
 
+#: Two numbers of cycles: of time stamps, the first that is meant and the first that is not any more.
+Stretch = tuple[int, int]
+#: A time stamp after all others.
+FOREVER = (1 << 64) - 1
+
+
 class Irregular(Exception):
     """Windows do not lie as their sizes say, or the clock begins anew: only one lane can read this trace."""
 
@@ -45,15 +51,36 @@ class Scan:
     """Takes a trace in pieces: ``feed`` it (or see ``read``), ``finish``, then read off what it holds.
 
     Nothing in the input raises, but for ``Irregular`` where there are several lanes. Memory is bounded.
+
+    :param pcpus: count only what was on these, where there are any
+    :param stretches: of each run of the clock, count only what lies between two time stamps; None for all
     """
 
-    def __init__(self, lanes: int = 1) -> None:
+    def __init__(
+        self, lanes: int = 1, *, pcpus: frozenset[int] = frozenset(), stretches: Sequence[Stretch] | None = None
+    ) -> None:
         self._lanes = [Lane(number, lanes) for number in range(lanes)]
         self._fold = Fold()
+        if pcpus:
+            self._fold.choose(pcpus)
+            for lane in self._lanes:
+                lane.choose(pcpus)
+        self._stretches = None if stretches is None else list(stretches)
+        self._limit()
+        #: Of each run of the clock that is over: the time stamp at which it began, and how many cycles it took.
+        self.runs: list[Stretch] = []
         self._rest = b""
         #: Rows whose turn has come, of each lane; ``start`` is the time stamp at which this run of the clock began.
         self._batches: list[bytes] = []
         self._start = 0
+
+    def stretch(self, begin: int, end: int | None) -> bool:
+        """Count from now on only a stretch, in cycles from the earliest time stamp so far; say whether there is one."""
+        start = min((first for first, _ in self._stamps().values()), default=0)
+        if start:
+            self._stretches = in_runs([(start, 0)], begin, end)
+            self._limit()
+        return start > 0
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes; for one lane."""
@@ -126,7 +153,16 @@ class Scan:
         end = max((last for _, last in stamps.values()), default=0)
         newest = max((lane.newest for lane in self._lanes), default=0)
         self._fold.close(self._start, max(end, newest), {pcpu: last for pcpu, (_, last) in stamps.items()})
+        self.runs.append((self._start, max(end, newest) - self._start))
         self._start = 0
+        self._limit()
+
+    def _limit(self) -> None:
+        if self._stretches is not None:
+            limits = self._stretches.pop(0) if self._stretches else (0, 0)
+            self._fold.limit(*limits)
+            for lane in self._lanes:
+                lane.limit(*limits)
 
     def _stamps(self) -> dict[int, tuple[int, int]]:
         return {pcpu: stamps for lane in self._lanes for pcpu, stamps in lane.stamps.items()}
@@ -173,19 +209,49 @@ class Scan:
         """Records that had no place of their own in a table: a real trace has none."""
         return self._fold.uncounted + sum(lane.uncounted for lane in self._lanes)
 
-    def items(self, table: str) -> Iterable[Item]:
-        """Read off one of ``lane.TABLES``; a key may come once from each lane."""
-        return chain.from_iterable(lane.items(table) for lane in self._lanes)
+    def items(self, table: str, *, everything: bool = False) -> Iterable[Item]:
+        """Read off one of ``lane.TABLES``; a key may come several times.
+
+        :param everything: of the records that were not chosen, too
+        """
+        found = chain.from_iterable(lane.items(table) for lane in self._lanes)
+        if not everything:
+            return found
+        return chain(found, chain.from_iterable(lane.items(table, passed=True) for lane in self._lanes))
 
 
-def read(source: Source, *, lanes: int = 1, progress: Callable[[int], None] = lambda _bytes: None) -> Scan:
+def in_runs(runs: Iterable[Stretch], begin: int, end: int | None) -> list[Stretch]:
+    """Turn a stretch of a trace into one of each run of its clock.
+
+    :param runs: ``Scan.runs`` of the same trace
+    :param begin: in cycles since the first record, like ``end``; None for the trace's end
+    """
+    found, before = [], 0
+    for start, cycles in runs:
+        # What has no time stamp, 0, counts as of the trace's beginning.
+        first = max(start + begin - before, 1) if begin else 0
+        last = FOREVER if end is None else max(start + end - before, 0)
+        found.append((min(first, FOREVER), min(last, FOREVER)))
+        before += cycles
+    return found
+
+
+def read(
+    source: Source,
+    *,
+    lanes: int = 1,
+    pcpus: frozenset[int] = frozenset(),
+    stretches: Sequence[Stretch] | None = None,
+    progress: Callable[[int], None] = lambda _bytes: None,
+) -> Scan:
     """Read a trace to its end.
 
+    :param pcpus: see ``Scan``, like ``stretches``
     :param progress: is told how many bytes were read so far
     :raises Irregular: only one lane can read this trace
     :raises TraceError: there were bytes but not one record: that is no xentrace
     """
-    scan = Scan(lanes)
+    scan = Scan(lanes, pcpus=pcpus, stretches=stretches)
     # One is read while the other is walked.
     buffers = [bytearray(_REST_MAX + CHUNK) for _ in range(2)]
     rest = memoryview(b"")

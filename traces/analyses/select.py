@@ -1,15 +1,32 @@
-"""Part of a report: one domain, or some classes of events."""
+"""Part of a report: one domain, or what ``where`` chooses.
+
+Law: a table is kept whole or not at all by whether the records that it is made of are wanted. What is made of several
+kinds of records, as run states and times of VM exits, is computed from all of them whatever is wanted.
+"""
 
 from dataclasses import replace
 
+from traces.account import IDLE_DOMID
 from traces.analyses.report import DomainReport, Hypercall, Report, VcpuReport
-from traces.filters import CLASSES, classes_of
+from traces.analyses.where import EVERYTHING, Kinds, Where
 from traces.formats.names import HYPERCALLS, hypercall_name
-from traces.formats.xentrace import EVENTS, PV_HYPERCALL_V2
+from traces.formats.xentrace import (
+    EVENTS,
+    GRANT_MAP,
+    GRANT_UNMAP,
+    HVM_SVM_EXIT,
+    HVM_VMMCALL,
+    HVM_VMX_EXIT,
+    HW_IRQ_HANDLED,
+    PV_HYPERCALL_SUBCALL,
+    PV_HYPERCALL_V2,
+    PV_TRAP,
+    RUNSTATE_CHANGE,
+)
 
 _EVENT_IDS = {event.name: event.id for event in EVENTS}
-_LATENCIES = {"wake_to_run": "sched", "exits": "exit"}
 _HYPERCALL_NUMBERS = {hypercall_name(nr): nr for nr in HYPERCALLS}
+_EVENT_CHANNEL_OP = 32
 
 
 def of_domain(report: Report, domid: int) -> Report:
@@ -23,47 +40,84 @@ def of_domain(report: Report, domid: int) -> Report:
     )
 
 
-def of_classes(report: Report, classes: frozenset[str]) -> Report:
-    """Keep what belongs to some classes of events, see ``traces.filters``.
-
-    The records that attribution needs are captured with any class; they are left out here unless asked for.
-    """
-    if classes == frozenset(CLASSES):
+def of(report: Report, where: Where) -> Report:
+    """Keep what ``where`` chooses. Only of its pCPUs and its time must the report already be."""
+    if where == EVERYTHING:
         return report
+    kinds = where.kinds
+    chosen = replace(report, where=where)
+    if where.domid is not None:
+        chosen = of_domain(chosen, where.domid)
+    if where.vcpus:
+        # Grants and notifications are told by domain, interrupts by pCPU.
+        chosen = replace(chosen, grants=(), notifications=(), irqs=())
+    domains = tuple(replace(domain, vcpus=_vcpus(domain, where)) for domain in chosen.domains)
     return replace(
-        report,
-        domains=tuple(_domain(domain, classes) for domain in report.domains),
-        grants=report.grants if "grant" in classes else (),
-        notifications=report.notifications if "evtchn" in classes else (),
-        irqs=report.irqs if "irq" in classes else (),
+        chosen,
+        domains=tuple(domain for domain in domains if domain.vcpus),
+        grants=chosen.grants if kinds.keeps(GRANT_MAP) or kinds.keeps(GRANT_UNMAP) else (),
+        notifications=chosen.notifications if kinds.keeps(PV_HYPERCALL_V2, _EVENT_CHANNEL_OP) else (),
+        irqs=chosen.irqs if kinds.keeps(HW_IRQ_HANDLED) else (),
     )
 
 
-def _domain(domain: DomainReport, classes: frozenset[str]) -> DomainReport:
-    return replace(domain, vcpus=tuple(_vcpu(vcpu, classes) for vcpu in domain.vcpus))
+def _vcpus(domain: DomainReport, where: Where) -> tuple[VcpuReport, ...]:
+    found = (_of_kinds(vcpu, where.kinds) for vcpu in domain.vcpus if not where.vcpus or vcpu.vcpu in where.vcpus)
+    if where.pcpus:
+        found = (_of_pcpus(vcpu) for vcpu in found if _was_there(domain.domid, vcpu, where.pcpus))
+    return tuple(found)
 
 
-def _vcpu(vcpu: VcpuReport, classes: frozenset[str]) -> VcpuReport:
+def _was_there(domid: int, vcpu: VcpuReport, pcpus: frozenset[int]) -> bool:
+    # The idle domain has one vCPU for each pCPU, of the same number.
+    ran = vcpu.runstates and vcpu.runstates["running"].seconds > 0
+    return vcpu.vcpu in pcpus if domid == IDLE_DOMID else bool(vcpu.events or ran)
+
+
+def _of_pcpus(vcpu: VcpuReport) -> VcpuReport:
+    # Who does not run is on no pCPU.
+    return replace(vcpu, runstates={name: of for name, of in vcpu.runstates.items() if name == "running"})
+
+
+def _of_kinds(vcpu: VcpuReport, kinds: Kinds) -> VcpuReport:
+    if kinds.all:
+        return vcpu
+    entry = HVM_VMMCALL if "hvm_vmmcall" in vcpu.events else PV_HYPERCALL_V2
+    hypercalls = _hypercalls(vcpu.hypercalls, entry, kinds)
+    subcalls = _hypercalls(vcpu.multicall_subcalls, PV_HYPERCALL_SUBCALL, kinds)
+    calls = {"pv_hypercall_v2": hypercalls, "hvm_vmmcall": hypercalls, "pv_hypercall_subcall": subcalls}
+    states = kinds.keeps(RUNSTATE_CHANGE)
+    exits = kinds.keeps(HVM_VMX_EXIT) or kinds.keeps(HVM_SVM_EXIT)
+    latencies = {"wake_to_run": states, "exits": exits}
     return replace(
         vcpu,
-        runstates=vcpu.runstates if "sched" in classes else {},
-        hypercalls=_hypercalls(vcpu.hypercalls, classes),
-        multicall_subcalls=_hypercalls(vcpu.multicall_subcalls, classes),
+        runstates=vcpu.runstates if states else {},
+        hypercalls=hypercalls,
+        multicall_subcalls=subcalls,
         batches={
             name: batches
             for name, batches in vcpu.batches.items()
-            if classes & classes_of(PV_HYPERCALL_V2, _HYPERCALL_NUMBERS[name])
+            if any(kinds.keeps(at, _HYPERCALL_NUMBERS[name]) for at in (entry, PV_HYPERCALL_SUBCALL))
         },
-        exits=vcpu.exits if "exit" in classes else (),
-        traps=vcpu.traps if "trap" in classes else (),
-        events={
-            name: count
-            for name, count in vcpu.events.items()
-            if name in _EVENT_IDS and classes & classes_of(_EVENT_IDS[name])
-        },
-        latencies={name: one for name, one in vcpu.latencies.items() if _LATENCIES[name] in classes},
+        exits=vcpu.exits if exits else (),
+        traps=vcpu.traps if kinds.keeps(PV_TRAP) else (),
+        events=_events(vcpu, calls, kinds),
+        latencies={name: one for name, one in vcpu.latencies.items() if latencies[name]},
     )
 
 
-def _hypercalls(calls: tuple[Hypercall, ...], classes: frozenset[str]) -> tuple[Hypercall, ...]:
-    return tuple(call for call in calls if classes & classes_of(PV_HYPERCALL_V2, call.nr))
+def _hypercalls(calls: tuple[Hypercall, ...], event: int, kinds: Kinds) -> tuple[Hypercall, ...]:
+    return tuple(call for call in calls if kinds.keeps(event, call.nr))
+
+
+def _events(vcpu: VcpuReport, calls: dict[str, tuple[Hypercall, ...]], kinds: Kinds) -> dict[str, int]:
+    found = {}
+    for name, count in vcpu.events.items():
+        if name in calls:
+            kept = sum(call.count for call in calls[name])
+        else:
+            # An event that is not declared has no name to be chosen by.
+            kept = count if kinds.keeps(_EVENT_IDS.get(name, 0)) else 0
+        if kept:
+            found[name] = kept
+    return found

@@ -4,12 +4,14 @@
 (``sched_switch``) or a hypercall (``mmu_update``).
 """
 
+import math
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from traces.filters import CLASSES, HYPERCALL_EVENTS, classes_of
+from traces.filters import ALL_EVENTS, CLASSES, HYPERCALL_EVENTS, classes_of, mask_for
 from traces.formats.names import HYPERCALLS, hypercall_name
 from traces.formats.xentrace import EVENTS, HYPERCALL_OP_MASK, event_name
 from traces.table import EventTable
@@ -20,6 +22,7 @@ _NAMES = {*CLASSES, *_HYPERCALL_NAMES, *(event.name for event in EVENTS), "all"}
 _HYPERCALL_IDS = sorted(HYPERCALL_EVENTS - {0x0020_1001})
 #: Stands for "no hypercall" where numbers of hypercalls are.
 _NONE = 0xFFFFFFFF
+_SUBCLASS = 0xFFFF_F000
 _FOREVER = float("inf")
 
 
@@ -27,18 +30,42 @@ _FOREVER = float("inf")
 class Kinds:
     """What ``-e`` named: given ones without those taken away."""
 
-    given: frozenset[str]
-    taken: frozenset[str]
+    given: frozenset[str] = frozenset({"all"})
+    taken: frozenset[str] = frozenset()
 
     def keep(self, names: frozenset[str]) -> bool:
-        """Decide on a record that goes by these names."""
+        """Decide on a record that goes by these names, see ``names_of``."""
         return bool(names & self.given) and not names & self.taken
+
+    def keeps(self, event: int, hypercall: int | None = None) -> bool:
+        """Decide on a record of an event and, if it is one, hypercall."""
+        return self.keep(names_of(event, hypercall))
+
+    @property
+    def all(self) -> bool:
+        """Whether every record is wanted."""
+        return "all" in self.given and not self.taken
+
+    @cached_property
+    def mask(self) -> int:
+        """Xen's event mask that records them, and what a report needs besides; it may let more through."""
+        return ALL_EVENTS if self.all else mask_for(event & _SUBCLASS for event, nr in _KNOWN if self.keeps(event, nr))
+
+    @property
+    def classes(self) -> frozenset[str]:
+        """The classes of which all are wanted, by their own names."""
+        return frozenset(name for name in CLASSES if self.keep(frozenset({name, "all"})))
+
+    def __str__(self) -> str:
+        """Say it as ``-e`` does."""
+        given = sorted(self.given) if self.given != {"all"} or not self.taken else []
+        return ",".join([*given, *(f"!{name}" for name in sorted(self.taken))])
 
 
 def kinds(text: str) -> Kinds:
     """Read the value of ``-e``. A list that only takes away begins with all.
 
-    :raises ValueError: a name is unknown; the message says what names there are
+    :raises ValueError: a name is unknown, or nothing is left; the message says what names there are
     """
     terms = [term.strip() for term in text.split(",")]
     taken = frozenset(term[1:].strip() for term in terms if term.startswith("!"))
@@ -48,25 +75,40 @@ def kinds(text: str) -> Kinds:
             raise ValueError(
                 f"{name!r} is no class of events ({', '.join(CLASSES)}, all), no event and no hypercall that Xen has"
             )
-    return Kinds(given, taken)
+    found = Kinds(given, taken)
+    if not any(found.keeps(event, nr) for event, nr in _KNOWN):
+        raise ValueError(f"{text!r} leaves no events; the classes are {', '.join(CLASSES)}, all")
+    return found
 
 
 @dataclass(frozen=True)
 class Where:
-    """A choice of records; None and the defaults choose all. Times are seconds since the first record."""
+    """A choice of records; the defaults choose all. Times are seconds since the first record."""
 
     domid: int | None = None
     vcpus: frozenset[int] = frozenset()
     pcpus: frozenset[int] = frozenset()
-    kinds: Kinds | None = None
+    kinds: Kinds = Kinds()
     begin: float = 0.0
     end: float = _FOREVER
     _known: dict[tuple[int, int], bool] = field(default_factory=dict, init=False, compare=False, repr=False)
 
-    def rows(self, table: EventTable, ns: NDArray[np.int64]) -> NDArray[np.intp]:
+    @property
+    def timed(self) -> bool:
+        """Whether only a stretch of time is wanted."""
+        return self.begin > 0 or self.end < _FOREVER
+
+    def cycles(self, hz: float) -> tuple[int, int | None]:
+        """Give the stretch of time in cycles since the first record: the first that is in it, and the first after.
+
+        :param hz: cycles a second
+        """
+        return math.ceil(self.begin * hz), None if self.end == _FOREVER else math.ceil(self.end * hz)
+
+    def rows(self, table: EventTable, cycles: NDArray[np.int64], hz: float) -> NDArray[np.intp]:
         """Give the chosen rows of a table.
 
-        :param ns: of each row, nanoseconds since the first record; what has no time (negative) counts as of time 0
+        :param cycles: of each row, since the first record; what has no time (negative) counts as of time 0
         """
         chosen = np.ones(len(table), bool)
         if self.domid is not None:
@@ -75,25 +117,38 @@ class Where:
             chosen &= np.isin(table.vcpu, list(self.vcpus))
         if self.pcpus:
             chosen &= np.isin(table.pcpu, list(self.pcpus))
-        if self.begin > 0:
-            chosen &= ns >= self.begin * 1e9
-        if self.end < _FOREVER:
-            chosen &= ns < self.end * 1e9
+        begin, end = self.cycles(hz)
+        if begin > 0:
+            chosen &= cycles >= begin
+        if end is not None:
+            chosen &= cycles < end
         rows = np.flatnonzero(chosen)
-        return rows if self.kinds is None else rows[self._of_kinds(self.kinds, table, rows)]
+        return rows if self.kinds.all else rows[self._of_kinds(table, rows)]
 
-    def _of_kinds(self, wanted: Kinds, table: EventTable, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+    def __str__(self) -> str:
+        """Say it in words, without the domain; nothing for all."""
+        parts = [f"vCPU {vcpu}" for vcpu in sorted(self.vcpus)] + [f"pCPU {pcpu}" for pcpu in sorted(self.pcpus)]
+        parts += [] if self.kinds.all else [f"-e {self.kinds}"]
+        parts += [f"from {self.begin:g} s on"] if self.begin else []
+        parts += [f"before {self.end:g} s"] if self.end < _FOREVER else []
+        return ", ".join(parts)
+
+    def _of_kinds(self, table: EventTable, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
         keys = table.event[rows].astype(np.uint64) << np.uint64(32) | _hypercalls(table, rows)
         distinct, places = np.unique(keys, return_inverse=True)
-        return np.array([self._keep(wanted, key >> 32, key & _NONE) for key in distinct.tolist()], bool)[places]
+        return np.array([self._keep(key >> 32, key & _NONE) for key in distinct.tolist()], bool)[places]
 
-    def _keep(self, wanted: Kinds, event: int, hypercall: int) -> bool:
+    def _keep(self, event: int, hypercall: int) -> bool:
         if (event, hypercall) not in self._known:
-            self._known[event, hypercall] = wanted.keep(names_of(event, None if hypercall == _NONE else hypercall))
+            self._known[event, hypercall] = self.kinds.keeps(event, None if hypercall == _NONE else hypercall)
         return self._known[event, hypercall]
 
 
-def names_of(event: int, hypercall: int | None) -> frozenset[str]:
+#: Chooses all.
+EVERYTHING = Where()
+
+
+def names_of(event: int, hypercall: int | None = None) -> frozenset[str]:
     """Give all names by which ``-e`` can mean a record.
 
     :param hypercall: its number, for the record of one
@@ -107,3 +162,10 @@ def _hypercalls(table: EventTable, rows: NDArray[np.intp]) -> NDArray[np.uint64]
     told = np.isin(table.event[rows], _HYPERCALL_IDS) & (table.words[rows] > 0)
     found[told] = table.word(rows[told], 0) & HYPERCALL_OP_MASK
     return found
+
+
+#: All that Xen can record: event, and the number of the hypercall where it is one.
+_KNOWN = [
+    *((event.id, None) for event in EVENTS),
+    *((event, nr) for event in _HYPERCALL_IDS for nr in HYPERCALLS),
+]

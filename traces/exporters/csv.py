@@ -14,7 +14,7 @@ from traces.table import EventTable
 def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> None:
     """Write the records of a trace, in order of time.
 
-    :param report: on the same trace
+    :param report: on the same trace, which says what of it is wanted
     """
     columns = wide.schema(report)
     plain = pa.schema([(one.name, pa.string() if pa.types.is_dictionary(one.type) else one.type) for one in columns])

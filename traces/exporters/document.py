@@ -1,5 +1,6 @@
 """A report as the JSON document ``xentool.report/1``: fields may be added to it, none changed or dropped."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -7,6 +8,7 @@ from traces.account import Account
 from traces.analyses.findings import findings
 from traces.analyses.latencies import QUANTILES, Distribution
 from traces.analyses.report import DomainReport, Hypercall, Report, VcpuReport
+from traces.analyses.where import EVERYTHING, Where
 
 SCHEMA = "xentool.report/1"
 
@@ -16,6 +18,7 @@ def document(report: Report) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "capture": _capture(report, report.account),
+        "chosen": _chosen(report.where),
         "domains": [_domain(domain) for domain in report.domains],
         "grants": [
             {"mapper": pair.mapper, "granter": pair.granter, "maps": pair.maps, "unmaps": pair.unmaps}
@@ -40,6 +43,19 @@ def document(report: Report) -> dict[str, Any]:
             for one in findings(report)
         ],
         "not_recorded": list(report.not_recorded),
+    }
+
+
+def _chosen(where: Where) -> dict[str, Any] | None:
+    if where == EVERYTHING:
+        return None
+    return {
+        "domid": where.domid,
+        "vcpus": sorted(where.vcpus),
+        "pcpus": sorted(where.pcpus),
+        "events": str(where.kinds),
+        "from_s": where.begin,
+        "to_s": where.end if where.end < math.inf else None,
     }
 
 

@@ -4,17 +4,16 @@
 states like changes; other events are their name and fields. What no field is declared for follows as hex words.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
-from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
+from traces.analyses.elapsed import UNTIMED
 from traces.analyses.report import Report
-from traces.analyses.where import Where
-from traces.exporters.rows import Group, exit_names, extra_words, groups, pieces
+from traces.exporters.rows import Chooser, Group, exit_names, extra_words, groups
 from traces.filters import classes_of
 from traces.formats.xentrace import (
     CONTINUE_RUNNING,
@@ -28,7 +27,6 @@ from traces.formats.xentrace import (
 )
 from traces.table import EventTable
 
-_PIECE = 1 << 16
 _UNTIMED_TEXT = "-"
 #: Fields of more than this many bits are addresses or masks.
 _DECIMAL_BYTES = 4
@@ -51,29 +49,33 @@ def write(
     report: Report,
     output: BinaryIO,
     *,
-    where: Where | None = None,
     paint: Paint = plain,
 ) -> None:
     """Write the records of a trace, in order of time.
 
-    :param report: on the same trace: its clock, and the names of its exits
-    :param where: which of them
+    :param report: on the same trace: its clock, and the names of its exits, and what of it is wanted
     """
-    elapsed = Elapsed()
     names = exit_names(report)
     pcpu_width = len(str(max(report.account.pcpus, default=0)))
+    chooser = Chooser(report.where, report.clock.hz)
     for table in tables:
-        for piece in pieces(table, _PIECE):
-            ns = nanoseconds(elapsed.of(piece), report.clock.hz)
-            rows = np.arange(len(piece)) if where is None else where.rows(piece, ns)
-            if not len(rows):
-                continue
-            chosen = piece.take(rows)
-            lines = np.empty(len(chosen), object)
-            lines[:] = _heads(chosen, ns[rows], pcpu_width)
-            for group in groups(chosen, names):
-                lines[group.rows] += _tails(chosen, group, paint)
-            output.write("".join(lines.tolist()).encode())
+        output.writelines("".join(lines(part, ns, names, pcpu_width, paint)).encode() for part, ns in chooser.of(table))
+
+
+def lines(
+    table: EventTable, ns: NDArray[np.int64], exits: Mapping[int, str], pcpu_width: int = 1, paint: Paint = plain
+) -> list[str]:
+    """Give a line a record, with its end.
+
+    :param ns: of each record, since the first one of the trace
+    :param exits: names of exit reasons, see ``rows.exit_names``
+    """
+    found = np.empty(len(table), object)
+    found[:] = _heads(table, ns, pcpu_width)
+    for group in groups(table, exits):
+        found[group.rows] += _tails(table, group, paint)
+    made: list[str] = found.tolist()
+    return made
 
 
 def _heads(table: EventTable, ns: NDArray[np.int64], pcpu_width: int) -> list[str]:

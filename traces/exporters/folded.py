@@ -15,7 +15,7 @@ from traces.table import EventTable
 def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> None:
     """Write the stacks of a trace.
 
-    :param report: on it, from which alone they are made
+    :param report: on what of it is wanted; they are made of it alone
     """
     del tables
     for domain in report.domains:
@@ -34,6 +34,7 @@ def _frame(domain: DomainReport) -> str:
 
 
 def _stacks(vcpu: VcpuReport) -> Iterator[tuple[str, float]]:
+    # Where only exits are wanted, there is no running time to be without them.
     in_xen = sum(one.seconds for one in vcpu.exits)
     for state, of in vcpu.runstates.items():
         if state == "running":

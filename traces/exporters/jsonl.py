@@ -6,45 +6,45 @@ known who ran. ``extra`` holds the words that no field is declared for. Integers
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from traces.account import UNKNOWN_DOMID
-from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
+from traces.analyses.elapsed import UNTIMED
 from traces.analyses.report import Report
-from traces.analyses.where import Where
-from traces.exporters.rows import Group, exit_names, extra_words, groups, pieces
+from traces.exporters.rows import Chooser, Group, exit_names, extra_words, groups
 from traces.formats import xentrace
 from traces.table import EventTable
 
-_PIECE = 1 << 16
 _HEAD = '{"offset":%d,"tsc":%d,"ns":%s,"pcpu":%d,"domid":%s,"vcpu":%s'
 
 
-def write(tables: Iterable[EventTable], report: Report, output: BinaryIO, where: Where | None = None) -> None:
+def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> None:
     """Write the records of a trace, in order of time.
 
-    :param report: on the same trace: its clock, and the names of its exits
-    :param where: which of them
+    :param report: on the same trace: its clock, and the names of its exits, and what of it is wanted
     """
-    elapsed = Elapsed()
     names = exit_names(report)
+    chooser = Chooser(report.where, report.clock.hz)
     for table in tables:
-        for piece in pieces(table, _PIECE):
-            ns = nanoseconds(elapsed.of(piece), report.clock.hz)
-            if where is not None:
-                rows = where.rows(piece, ns)
-                if not len(rows):
-                    continue
-                piece, ns = piece.take(rows), ns[rows]  # noqa: PLW2901 - the rest of it is not wanted
-            lines = np.empty(len(piece), object)
-            lines[:] = _heads(piece, ns)
-            for group in groups(piece, names):
-                lines[group.rows] += _tails(piece, group)
-            output.write("".join(lines.tolist()).encode("ascii"))
+        output.writelines("".join(lines(part, ns, names)).encode("ascii") for part, ns in chooser.of(table))
+
+
+def lines(table: EventTable, ns: NDArray[np.int64], exits: Mapping[int, str]) -> list[str]:
+    """Give a line a record, with its end.
+
+    :param ns: of each record, since the first one of the trace
+    :param exits: names of exit reasons, see ``rows.exit_names``
+    """
+    found = np.empty(len(table), object)
+    found[:] = _heads(table, ns)
+    for group in groups(table, exits):
+        found[group.rows] += _tails(table, group)
+    made: list[str] = found.tolist()
+    return made
 
 
 def _heads(table: EventTable, ns: NDArray[np.int64]) -> list[str]:

@@ -22,7 +22,7 @@ _REPEATING = [
 def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> None:
     """Write the records of a trace, in order of time, in row groups of bounded size.
 
-    :param report: on the same trace
+    :param report: on the same trace, which says what of it is wanted
     """
     options: dict[str, Any] = {
         "compression": "zstd",

@@ -12,9 +12,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
-from traces.analyses.intervals import STATES, Exit, Interval, Intervals
+from traces.analyses.intervals import RUNNING, STATES, Exit, Interval, Intervals
 from traces.analyses.occupancy import Occupancy, Stretch
 from traces.analyses.report import Report
 from traces.exporters.instants import Instants
@@ -24,12 +23,13 @@ from traces.exporters.tracks import Tracks
 from traces.table import EventTable
 
 _PIECE = 1 << 17
+_FOREVER = 1 << 62
 
 
 def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> None:
     """Write a trace, from its records in order of time.
 
-    :param report: on the same trace: its clock, domains and vCPUs, and the names of its exits
+    :param report: on the same trace: its clock, domains and vCPUs, the names of its exits, and what of it is wanted
     """
     writer = _Writer(report, output)
     for table in tables:
@@ -41,12 +41,17 @@ def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> Non
 class _Writer:
     def __init__(self, report: Report, output: BinaryIO) -> None:
         self._hz = report.clock.hz
+        self._where = report.where
+        begin, end = report.where.cycles(report.clock.hz)
+        self._begin, self._end = begin, _FOREVER if end is None else end
+        # Run states are drawn for those that have any: none where -e leaves them out.
+        self._states = {(one.domid, v.vcpu) for one in report.domains for v in one.vcpus if v.runstates}
         self._output = output
         self._tracks = Tracks(report)
         self._exit_names = exit_names(report)
         self._instants = Instants(self._tracks, self._exit_names)
         # One more for each rounding.
-        self._packets = Packets(int(report.span_s * 1e9) + 2)
+        self._packets = Packets(int((report.where.begin + report.span_s) * 1e9) + 2)
         self._elapsed, self._intervals, self._occupancy = Elapsed(), Intervals(), Occupancy()
         output.write(self._tracks.described())
 
@@ -67,21 +72,40 @@ class _Writer:
         numbers: list[int] = []
         values: list[int] = []
         for kind, begin, end, value in (
-            *map(self._of_stretch, self._occupancy.taken()),
-            *map(self._of_interval, (one for one in intervals if one.domid not in (IDLE_DOMID, UNKNOWN_DOMID))),
-            *map(self._of_exit, exits),
+            *map(self._of_stretch, filter(self._is_stretch_wanted, self._occupancy.taken())),
+            *map(self._of_interval, filter(self._is_interval_wanted, intervals)),
+            *map(self._of_exit, filter(self._is_exit_wanted, exits)),
         ):
-            times += (begin, end)
+            times += (max(begin, self._begin), min(end, self._end))
             numbers += (self._packets.number(kind), self._packets.number(Kind(END, kind.track)))
             values += (value, 0)
         at, what, value_of = np.array(times, np.int64), np.array(numbers, np.intp), np.array(values, np.uint64)
         if table is not None:
-            rows, instants, instant_values = self._instants.of(table, cycles != UNTIMED, self._packets)
-            at, what = np.concatenate((at, cycles[rows])), np.concatenate((what, instants))
+            chosen = self._where.rows(table, cycles, self._hz)
+            times_of = cycles[chosen]
+            rows, instants, instant_values = self._instants.of(table.take(chosen), times_of != UNTIMED, self._packets)
+            at, what = np.concatenate((at, times_of[rows])), np.concatenate((what, instants))
             value_of = np.concatenate((value_of, instant_values))
         # Stable: what ends a slice stays before what begins the next.
         order = np.argsort(at, kind="stable")
         self._output.write(self._packets.stamp(what[order], nanoseconds(at[order], self._hz), value_of[order]))
+
+    def _is_there(self, one: Stretch | Interval | Exit) -> bool:
+        # What takes no time has its place as well.
+        return max(one.begin, self._begin) <= min(one.end, self._end) and one.begin < self._end
+
+    def _is_stretch_wanted(self, one: Stretch) -> bool:
+        known = one.lost or (one.domid, one.vcpu) in self._states
+        return one.pcpu in self._tracks.pcpus and bool(known) and self._is_there(one)
+
+    def _is_interval_wanted(self, one: Interval) -> bool:
+        # Who does not run is on no pCPU.
+        here = not self._where.pcpus or (one.state == RUNNING and one.pcpu in self._where.pcpus)
+        return here and one[:2] in self._tracks.vcpus and one[:2] in self._states and self._is_there(one)
+
+    def _is_exit_wanted(self, one: Exit) -> bool:
+        here = not self._where.pcpus or one.pcpu in self._where.pcpus
+        return here and one[:2] in self._tracks.exits and self._is_there(one)
 
     def _of_stretch(self, one: Stretch) -> tuple[Kind, int, int, int]:
         track = self._tracks.pcpus[one.pcpu]

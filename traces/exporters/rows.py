@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from traces.analyses.elapsed import Elapsed, nanoseconds
 from traces.analyses.report import Report
+from traces.analyses.where import Where
 from traces.exporters.details import Columns, Constants, details, selector
 from traces.exporters.payload import fields
 from traces.formats.xentrace import event_name
@@ -34,6 +36,27 @@ class Group:
     columns: Columns
 
 
+class Chooser:
+    """Takes what is chosen out of a trace's tables, one after the other.
+
+    :param hz: the clock's rate
+    :param size: the most records of a table that comes out, which bounds what is made of one
+    """
+
+    def __init__(self, where: Where, hz: float, size: int = 1 << 16) -> None:
+        self._where, self._hz, self._size = where, hz, size
+        self._elapsed = Elapsed()
+
+    def of(self, table: EventTable) -> Iterator[tuple[EventTable, NDArray[np.int64]]]:
+        """Give what is chosen of the next table, with nanoseconds since the trace's first record."""
+        for piece in pieces(table, self._size):
+            cycles = self._elapsed.of(piece)
+            rows = self._where.rows(piece, cycles, self._hz)
+            if len(rows):
+                part = piece if len(rows) == len(piece) else piece.take(rows)
+                yield part, nanoseconds(cycles[rows], self._hz)
+
+
 def pieces(table: EventTable, size: int) -> Iterator[EventTable]:
     """Cut a table into tables of at most ``size`` records, which bounds what is made of one."""
     for start in range(0, len(table), size):
@@ -46,6 +69,8 @@ def groups(table: EventTable, exits: Mapping[int, str]) -> Iterator[Group]:
 
     :param exits: names of exit reasons, see ``exit_names``
     """
+    if not len(table):
+        return
     kinds = table.event.astype(np.uint64) << np.uint64(_WORDS_BITS) | table.words
     for kind, rows in _split(kinds, np.arange(len(table))):
         event, words = kind >> _WORDS_BITS, kind & (1 << _WORDS_BITS) - 1

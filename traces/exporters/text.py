@@ -38,7 +38,7 @@ def write(report: Report, console: Console) -> None:
 def _heading(report: Report) -> Text:
     account = report.account
     parts = (
-        f"{report.span_s:.2f} s",
+        *([] if report.where.timed else [f"{report.span_s:.2f} s"]),
         f"{account.records:,} records",
         f"{account.bytes / 1e6:.1f} MB",
         plural(len(account.pcpus), "pCPU"),
@@ -49,6 +49,9 @@ def _heading(report: Report) -> Text:
         text.append(f"; {account.lost_records:,} records lost", "bold red")
     else:
         text.append("; none lost")
+    if str(report.where):
+        text.append("\nOnly ").append(str(report.where), "bold")
+        text.append(f": {report.span_s:.2f} s" if report.where.timed else "")
     return text
 
 
@@ -57,7 +60,7 @@ def _write_domain(domain: DomainReport, report: Report, console: Console) -> Non
     title = Text(domain.name or f"Domain {domain.domid}", "bold")
     title.append(f"  (domid {domain.domid}, {domain.mode}, {plural(len(domain.vcpus), 'vCPU')})", "not bold dim")
     console.print(title)
-    _write_runstates(domain.vcpus, console)
+    _write_runstates(domain.vcpus, report.span_s, console)
     _write_hypercalls(domain.vcpus, report.span_s, console)
     _write_subcalls(domain.vcpus, report.span_s, console)
     _write_page_tables(domain.vcpus, report.span_s, console)
@@ -66,16 +69,15 @@ def _write_domain(domain: DomainReport, report: Report, console: Console) -> Non
     _write_traps(domain.vcpus, report.span_s, console)
 
 
-def _write_runstates(vcpus: Sequence[VcpuReport], console: Console) -> None:
-    shown = [name for name in RUNSTATE_NAMES if any(v.runstates and v.runstates[name].seconds > 0 for v in vcpus)]
+def _write_runstates(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -> None:
+    seen = {name for vcpu in vcpus for name, state in vcpu.runstates.items() if state.seconds > 0}
+    shown = [name for name in RUNSTATE_NAMES if name in seen]
     if not shown:
         return
     table = _table("Run states", *(Text(name, _STATE_STYLES[name]) for name in shown))
-    for vcpu in vcpus:
-        span = sum(state.seconds for state in vcpu.runstates.values())
-        if span:
-            cells = (vcpu.runstates[name].seconds for name in shown)
-            table.add_row(f"v{vcpu.vcpu}", *(f"{seconds:.3f} s {seconds / span:5.1%}" for seconds in cells))
+    for vcpu in (one for one in vcpus if one.runstates and span_s):
+        cells = (vcpu.runstates[name].seconds for name in shown)
+        table.add_row(f"v{vcpu.vcpu}", *(f"{seconds:.3f} s {seconds / span_s:5.1%}" for seconds in cells))
     _print(table, console)
 
 

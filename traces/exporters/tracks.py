@@ -25,7 +25,7 @@ class Tracks:
         self.vcpus: dict[tuple[int, int], int] = {}
         self.exits: dict[tuple[int, int], int] = {}
         root = self._add("pCPUs", description="Which vCPU each pCPU runs; gaps are idle.")
-        for pcpu in report.account.pcpus:
+        for pcpu in sorted(report.where.pcpus & {*report.account.pcpus}) or report.account.pcpus:
             self.pcpus[pcpu] = self._add(f"pCPU {pcpu}", root, rank=pcpu)
         for domain in report.domains:
             if domain.domid not in (IDLE_DOMID, UNKNOWN_DOMID):

@@ -21,9 +21,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from traces.account import UNKNOWN_DOMID
-from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
+from traces.analyses.elapsed import UNTIMED
 from traces.analyses.report import Report
-from traces.exporters.rows import Group, exit_names, groups, pieces
+from traces.exporters.rows import Chooser, Group, exit_names, groups
 from traces.formats.xentrace import EXTRA_MAX
 from traces.table import EventTable
 
@@ -68,15 +68,14 @@ def schema(report: Report) -> Any:  # noqa: ANN401 - pyarrow ships no types
 def batches(tables: Iterable[EventTable], report: Report) -> Iterator[Any]:
     """Give the table in pieces of bounded size.
 
-    :param report: on the same trace: its clock, and the names of its exits
+    :param report: on the same trace: its clock, and the names of its exits, and what of it is wanted
     """
     columns = schema(report)
-    elapsed = Elapsed()
     exits = exit_names(report)
+    chooser = Chooser(report.where, report.clock.hz, _ROWS)
     for table in tables:
-        for piece in pieces(table, _ROWS):
-            ns = nanoseconds(elapsed.of(piece), report.clock.hz)
-            made = _record(piece, ns) | _words(piece) | _details(piece, exits)
+        for part, ns in chooser.of(table):
+            made = _record(part, ns) | _words(part) | _details(part, exits)
             yield pa.table([made[name] for name in columns.names], schema=columns)
 
 

@@ -7,11 +7,13 @@ import click
 from rich.progress import Progress
 
 from xentool import output as consoles
+from xentool.cli import choosing, options
 from xentool.tools import reports
-from xentool.tools.exports import FORMATS, STANDARD, default_output, export
+from xentool.tools.exports import FORMATS, default_output, export
+from xentool.tools.reports import STANDARD, Chosen
 
 
-@click.command()
+@click.command(epilog=choosing.CLASSES)
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option(
     "--format",
@@ -28,11 +30,13 @@ from xentool.tools.exports import FORMATS, STANDARD, default_output, export
     metavar="OUT",
     help="Where it goes; - is standard output.  [default: FILE with the format's suffix]",
 )
-@click.option(
-    "--hz", type=click.FloatRange(min=1), help="The clock's rate, cycles per second.  [default: found in the trace]"
-)
-def command(file: Path, name: str, output: Path | None, hz: float | None) -> None:
+@choosing.options()
+@options.hz
+def command(file: Path, name: str, output: Path | None, chosen: Chosen, hz: float | None) -> None:
     """Convert FILE, the output of xentrace or of `xentool record`; `-` reads stdin.
+
+    Run states and VM exits (perfetto, folded) are drawn where -e leaves `sched` and `exit`; --pcpu leaves of run states
+    the running ones, and --from and --to the part in between.
 
     Damage in the file does not stop the export: what can be decoded is written, and the exit code is then 4.
     """
@@ -48,6 +52,11 @@ def command(file: Path, name: str, output: Path | None, hz: float | None) -> Non
     with Progress(console=console, transient=True, disable=hidden) as shown:
         task = shown.add_task(f"{file} → {target}")
         report = export(
-            file, kind, target, hz=hz, progress=lambda done, total: shown.update(task, completed=done, total=total)
+            file,
+            kind,
+            target,
+            hz=hz,
+            chosen=chosen,
+            progress=lambda done, total: shown.update(task, completed=done, total=total),
         )
     reports.raise_for_damage(report, str(file))

@@ -1,36 +1,35 @@
 """Options that several commands share, so that they are spelled and explained one way."""
 
+import re
+from typing import TYPE_CHECKING
+
 import click
 
-from traces import filters
+if TYPE_CHECKING:
+    from xentool.tools.toolstack import Toolstack
+
+_UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
 
-def _selection(_context: click.Context, _parameter: click.Parameter, value: str) -> filters.Selection:
-    try:
-        return filters.select(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
+def seconds(_context: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
+    """Read a duration with its unit, as in 1.5ms or 250us, for an option; seconds where it has none."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d+\.?\d*|\.\d+) ?([a-zµ]*)", value)
+    if match is None or match[2] not in _UNITS:
+        raise click.BadParameter(f"{value!r} is no duration; give one as in 250us, 1.5ms or 2s")
+    return float(match[1]) * _UNITS[match[2]]
 
 
-#: Goes behind a command's help: what ``-e`` takes.
-CLASSES = "\b\nClasses of events for -e:\n" + "\n".join(
-    f"  {name:<10} {kind.meaning}" for name, kind in filters.CLASSES.items()
-)
-
-events = click.option(
-    "-e",
-    "--events",
-    default="all",
-    callback=_selection,
-    metavar="CLASSES",
-    help="Only these classes of events: hypercall,grant. `!` takes one away: '!sched'.",
-)
 duration = click.option(
     "-d",
     "--duration",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
     help="Stop after so long.  [default: at Ctrl-C]",
+)
+hz = click.option(
+    "--hz", type=click.FloatRange(min=1), help="The clock's rate, cycles per second.  [default: found in the trace]"
 )
 where = click.option(
     "-H",
@@ -40,4 +39,23 @@ where = click.option(
     help="Where dom0 is: local, ssh://[user@]host[:port], lab or lab:NAME.  "
     "[default: $XENTOOL_HOST, this dom0, a running lab]",
 )
+connect = click.option(
+    "-c",
+    "--connect",
+    "uri",
+    metavar="URI",
+    help="Ask libvirt instead of xl: xen:///system, qemu:///system, lxc:///, test:///default, ...",
+)
+
+
+def toolstack(where: str | None, uri: str | None) -> "Toolstack":
+    """Connect to what --host or --connect names."""
+    from xentool.tools.toolstack import connect  # noqa: PLC0415 - most commands that have options need it not
+
+    if where and uri:
+        raise click.UsageError("a libvirt URI names its own host: give --connect or --host")
+    return connect(where, uri)
+
+
+dry_run = click.option("--dry-run", is_flag=True, help="Print xl's command, change nothing.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print data as JSON.")

@@ -9,18 +9,18 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from traces.filters import Selection
-from xentool.cli import options
+from traces.analyses.where import Kinds
+from xentool.cli import choosing, options
 from xentool.hosts import resolve
 from xentool.tools import sidecar
 from xentool.tools.record import record
 
 
-@click.command(epilog=options.CLASSES)
+@click.command(epilog=choosing.CLASSES)
 @click.argument("domain", required=False)
 @click.option("--all", "everything", is_flag=True, help="Record for no domain in particular.")
 @click.option("-o", "--output", "path", required=True, metavar="FILE", help="Where records go; - for standard output.")
-@options.events
+@choosing.events
 @options.duration
 @click.option(
     "--buffer-pages",
@@ -37,7 +37,7 @@ def command(
     everything: bool,
     path: str,
     duration: float | None,
-    events: Selection,
+    kinds: Kinds,
     buffer_pages: int,
     where: str | None,
     as_json: bool,
@@ -57,7 +57,7 @@ def command(
         done = record(
             host,
             output,
-            events,
+            kinds,
             domain=domain,
             seconds=duration,
             buffer_pages=buffer_pages,

@@ -1,28 +1,27 @@
 """``xentool report``: what a trace file shows."""
 
-import sys
-from contextlib import nullcontext
-from io import BufferedReader
 from pathlib import Path
-from typing import cast
 
 import click
 
 from traces.analyses.report import Report
-from traces.analyses.select import of_classes, of_domain
-from traces.exporters import document, text
-from traces.filters import CLASSES, Selection
+from traces.analyses.where import EVERYTHING
+from traces.exporters import document, slow, text
 from xentool import output
-from xentool.cli import options
+from xentool.cli import choosing, options
 from xentool.tools import reports, sidecar
+from xentool.tools.exports import rereadable
+from xentool.tools.reports import Chosen
+from xentool.tools.slowest import find
+
+#: Shown by --slower-than alone.
+_SLOWEST = 10
 
 
-@click.command(epilog=options.CLASSES)
+@click.command(epilog=choosing.CLASSES)
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--domain", help="Only this domain: its number, or its name where the capture's sidecar tells names.")
-@click.option(
-    "--hz", type=click.FloatRange(min=1), help="The clock's rate, cycles per second.  [default: found in the trace]"
-)
+@choosing.options()
+@options.hz
 @click.option(
     "--html",
     "page",
@@ -30,37 +29,63 @@ from xentool.tools import reports, sidecar
     metavar="OUT",
     help="Write a page with charts instead, in one file that needs no network; - is standard output.",
 )
-@options.events
+@click.option(
+    "--slowest",
+    "most",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    help="Show the N slowest wake-ups and VM exits too: who ran there meanwhile, and the records around.",
+)
+@click.option(
+    "--slower-than",
+    "least",
+    callback=options.seconds,
+    metavar="DURATION",
+    help="Of these only those that took at least so long, as in 250us or 1.5ms.",
+)
 @options.as_json
 def command(
     file: Path,
-    domain: str | None,
+    chosen: Chosen,
     hz: float | None,
     page: Path | None,
-    events: Selection,
+    most: int | None,
+    least: float | None,
     as_json: bool,
 ) -> None:
     """Report on FILE, the output of xentrace or of `xentool record`; `-` reads stdin.
 
+    What is chosen is what `xentool dump` prints. Run states are shown where -e leaves `sched`, VM exits where it leaves
+    `exit`; both are computed from all records. --from and --to cut run states; an exit belongs to where and when it
+    began, a wait to where and when it ended. With --pcpu, of run states only running is shown; with --vcpu, neither
+    grants nor notifications, which are known by domain only. The line about the capture is about all of it.
+
     Damage in the file does not stop the report: it is counted, and the exit code is then 4.
     """
     if page is not None:
+        if most is not None or least is not None:
+            raise click.UsageError("--html has no list of the slowest; leave out --slowest and --slower-than")
         if as_json:
             raise click.UsageError("--html and --json are two forms of one report; give one of them")
-        if events.classes != frozenset(CLASSES):
-            raise click.UsageError("--html shows all classes of events; leave out -e")
-        reports.raise_for_damage(_write_page(file, page, domain, hz), str(file))
+        if chosen.where != EVERYTHING:
+            raise click.UsageError("--html shows one domain or all, and all of it: leave out the other filters")
+        reports.raise_for_damage(_write_page(file, page, chosen.domain, hz), str(file))
         return
-    opened = nullcontext(cast(BufferedReader, sys.stdin.buffer)) if str(file) == "-" else reports.opened(file)
-    with opened as source:
-        report = reports.report(source, str(file), hz=hz, capture=sidecar.read(file))
-    if domain is not None:
-        report = of_domain(report, reports.domid_of(report, domain))
-    report = of_classes(report, events.classes)
+    # A stretch of time is found in a second reading, and the slowest in two more.
+    again = chosen.where.timed or most is not None or least is not None
+    with rereadable(file) if again else reports.opened(file) as source:
+        start = source.tell() if again else 0
+        report = reports.report(source, str(file), hz=hz, capture=sidecar.read(file), chosen=chosen)
+        slowest = None
+        if most is not None or least is not None:
+            slowest = find(source, start, report, most or _SLOWEST, least or 0.0)
     if as_json:
-        output.write_json(document.document(report))
+        more = {"slowest": slow.document(*slowest, report)} if slowest else {}
+        output.write_json(document.document(report) | more)
     else:
         text.write(report, output.stdout())
+        if slowest:
+            slow.write(*slowest, report, output.stdout())
     reports.raise_for_damage(report, str(file))
 
 

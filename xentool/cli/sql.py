@@ -14,6 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from xentool import output as consoles
+from xentool.cli import options
 from xentool.tools import reports
 from xentool.tools.queries import MEANINGS, Answer, Database, opened
 
@@ -36,9 +37,7 @@ _EPILOG = "\b\n" + "\n".join(
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.argument("query", required=False)
 @click.option("--tables", is_flag=True, help="List the tables with their columns and types.")
-@click.option(
-    "--hz", type=click.FloatRange(min=1), help="The clock's rate, cycles per second.  [default: found in the trace]"
-)
+@options.hz
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a row.")
 def command(file: Path, query: str | None, tables: bool, hz: float | None, as_json: bool) -> None:
     """Ask FILE a question in SQL (DuckDB's): FILE is an xentrace file, `-`, or what `export --format parquet` wrote.

@@ -1,22 +1,23 @@
 """``xentool trace``: what a domain really does."""
 
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
 import click
 
+from traces.analyses.report import Report
 from traces.exporters import document, text
-from traces.filters import Selection
 from xentool import hosts, output
-from xentool.cli import INTERRUPTED, options
+from xentool.cli import INTERRUPTED, choosing, options
 from xentool.cli.live import Live
 from xentool.tools import reports
-from xentool.tools.trace import trace
+from xentool.tools.reports import Chosen
+from xentool.tools.trace import Progress, trace
 
 
-@click.command(epilog=options.CLASSES)
+@click.command(epilog=choosing.CLASSES)
 @click.argument("domain")
-@options.events
+@choosing.options(domain=False)
 @options.duration
 @click.option(
     "-o",
@@ -25,25 +26,60 @@ from xentool.tools.trace import trace
     type=click.Path(dir_okay=False, path_type=Path),
     help="Keep the raw xentrace in a file, and what the host knows beside it.",
 )
+@click.option("--live", is_flag=True, help="Show rates while it runs, instead of a report: a page that keys sort.")
+@click.option("--dump", is_flag=True, help="Print the records as they are made, as `xentool dump` does.")
 @options.where
 @options.as_json
 def command(
-    domain: str, events: Selection, duration: float | None, keep: Path | None, where: str | None, as_json: bool
+    domain: str,
+    chosen: Chosen,
+    duration: float | None,
+    keep: Path | None,
+    live: bool,
+    dump: bool,
+    where: str | None,
+    as_json: bool,
 ) -> None:
     """Trace DOMAIN (a name or a number) and report what it did.
 
+    --live shows it while it does: a page of hypercalls, VM exits, notifications or vCPUs on a terminal, and elsewhere
+    lines every two seconds, or objects with --json.
+
     The trace ends after its time, at Ctrl-C (exit code 130), or with the domain. Xen has one set of trace buffers and
-    no filter by domain: while this runs nobody else can trace the host, and a file kept by -o holds all domains.
+    no filter by domain: while this runs nobody else can trace the host, and a file kept by -o holds all domains, and of
+    events at least those that -e wants. The filters mean what they mean for `xentool report`; --from and --to count
+    seconds from the first records on.
     """
+    if live and dump:
+        raise click.UsageError("--live and --dump are two ways to look on; give one of them")
     with closing(hosts.resolve(where)) as host:
-        with Live(domain) as live:
-            traced = trace(host, domain, events, seconds=duration, output=keep, progress=live.show)
-        if as_json:
-            output.write_json(document.document(traced.report))
-        else:
-            text.write(traced.report, output.stdout())
+        with _shown(domain, live=live, dump=dump, as_json=as_json) as show:
+            traced = trace(host, domain, chosen.where, seconds=duration, output=keep, progress=show)
+        if not live and not dump:
+            _report(traced.report, as_json=as_json)
         if traced.domain_ended:
             click.echo(f"xentool: {domain} has ended", err=True)
         if traced.interrupted:
             click.get_current_context().exit(INTERRUPTED)
         reports.raise_for_damage(traced.report, f"the trace of {host.name}")
+
+
+def _shown(domain: str, *, live: bool, dump: bool, as_json: bool) -> AbstractContextManager[Progress]:
+    # What is not used would delay the start of the trace.
+    if live:
+        from xentool.cli import live_top  # noqa: PLC0415
+
+        return live_top.shown(domain, as_json=as_json)
+    if dump:
+        from xentool.cli.follow import Follow  # noqa: PLC0415
+        from xentool.cli.paint import paint  # noqa: PLC0415
+
+        return nullcontext(Follow(paint(), as_json=as_json).show)
+    return Live(domain)
+
+
+def _report(report: Report, *, as_json: bool) -> None:
+    if as_json:
+        output.write_json(document.document(report))
+    else:
+        text.write(report, output.stdout())

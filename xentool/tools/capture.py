@@ -37,7 +37,7 @@ class Capture:
 
     Xen has one set of trace buffers and no filter by domain: a capture holds what the whole host did.
 
-    :param mask: Xen's event mask (`traces.filters.select`)
+    :param mask: Xen's event mask (`traces.analyses.where.Kinds.mask`)
     :param buffer_pages: 4 KiB pages of buffer per CPU; Xen keeps the first size set since it booted
     :param cpus: CPUs to record on; None for all
     :raises Unavailable: the host cannot be reached, is no dom0, or (from `chunks`) went away

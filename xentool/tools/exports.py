@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
@@ -18,8 +19,8 @@ from traces.reader import Reader, read
 from traces.table import EventTable
 from xentool.errors import PeerError, XentoolError
 from xentool.tools import reports, sidecar
+from xentool.tools.reports import EVERYTHING, STANDARD, Chosen
 
-STANDARD = Path("-")
 _CAPTURE_SUFFIX = ".xentrace"
 
 
@@ -49,7 +50,7 @@ FORMATS = {
 
 #: Called with the bytes read so far and those to read in all.
 Progress = Callable[[int, int], None]
-#: Writes a trace from its records, the report on it, and into what.
+#: Writes a trace from its records, the report on what is wanted of it, and into what.
 Writer = Callable[[Iterable[EventTable], Report, BinaryIO], None]
 
 
@@ -58,9 +59,18 @@ class _Counted:
 
     def __init__(self, source: IO[bytes], size: int, progress: Callable[[int], None]) -> None:
         self._source = source
+        self._start = source.tell()
         self._size = size
         self._done = 0
         self._progress = progress
+
+    def tell(self) -> int:
+        return self._done
+
+    def seek(self, offset: int) -> int:
+        self._source.seek(self._start + offset)
+        self._done = offset
+        return offset
 
     def read(self, size: int) -> bytes:
         data = self._source.read(min(size, self._size - self._done))
@@ -84,8 +94,16 @@ def default_output(capture: Path, kind: Format) -> Path:
     return capture.with_name(capture.name.removesuffix(_CAPTURE_SUFFIX) + kind.suffix)
 
 
-def export(capture: Path, kind: Format, output: Path, *, hz: float | None = None, progress: Progress) -> Report:
-    """Export a capture; both passes read what the first one found, should the file still grow.
+def export(
+    capture: Path,
+    kind: Format,
+    output: Path,
+    *,
+    hz: float | None = None,
+    chosen: Chosen = EVERYTHING,
+    progress: Progress,
+) -> Report:
+    """Export what is chosen of a capture; both passes read what the first one found, should the file still grow.
 
     :param capture: `-` is stdin; what can't be read twice goes through a temporary file
     :param output: `-` is stdout; a file appears when it is complete, and not at all if it does not get so far
@@ -94,12 +112,14 @@ def export(capture: Path, kind: Format, output: Path, *, hz: float | None = None
     :raises PeerError: it is no xentrace
     :raises XentoolError: a library is missing, the input can't be read, or the output is the input
     """
-    return written(capture, load(kind.module, "export").write, output, hz=hz, progress=progress)
+    return written(capture, load(kind.module, "export").write, output, hz=hz, chosen=chosen, progress=progress)
 
 
-def written(capture: Path, write: Writer, output: Path, *, hz: float | None, progress: Progress) -> Report:
+def written(
+    capture: Path, write: Writer, output: Path, *, hz: float | None, chosen: Chosen = EVERYTHING, progress: Progress
+) -> Report:
     """Read a capture twice, for its report and for what is written; see ``export``."""
-    with _rereadable(capture) as source:
+    with rereadable(capture) as source:
         if output != STANDARD and output.exists() and os.path.samestat(os.fstat(source.fileno()), output.stat()):
             raise XentoolError(f"{output} is the trace itself; give another output with -o")
         start = source.tell()
@@ -107,7 +127,7 @@ def written(capture: Path, write: Writer, output: Path, *, hz: float | None, pro
         source.seek(start)
         first = _Counted(source, size, lambda done: progress(done, 2 * size))
         known = None if capture == STANDARD else sidecar.read(capture)
-        report = reports.report(first, str(capture), hz=hz, capture=known)
+        report = reports.report(first, str(capture), hz=hz, capture=known, chosen=chosen)
         source.seek(start)
         second = _Counted(source, report.account.bytes, lambda done: progress(size + done, 2 * size))
         with nullcontext(sys.stdout.buffer) if output == STANDARD else _replaced(output) as target:
@@ -131,15 +151,19 @@ def load(module: str, extra: str) -> Any:  # noqa: ANN401 - an exporter, loaded 
 
 
 @contextmanager
-def _rereadable(capture: Path) -> Iterator[IO[bytes]]:
-    with nullcontext(sys.stdin.buffer) if capture == STANDARD else reports.opened(capture) as source:
+def rereadable(capture: Path) -> Iterator[BufferedReader]:
+    """Open a capture to read it more than once; what can't be goes through a temporary file.
+
+    :raises XentoolError: it can't be read
+    """
+    with reports.opened(capture) as source:
         if source.seekable():
             yield source
             return
         with tempfile.TemporaryFile() as spool:
             shutil.copyfileobj(source, spool)
             spool.seek(0)
-            yield spool
+            yield cast(BufferedReader, spool)
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from traces.analyses.report import Report
 from traces.analyses.select import of_domain
 from traces.table import EventTable
 from xentool.tools import reports
-from xentool.tools.exports import STANDARD, Progress, load, written
+from xentool.tools.exports import Progress, load, written
+from xentool.tools.reports import STANDARD
 
 
 def write(

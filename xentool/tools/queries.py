@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from traces.analyses.report import Report
 from xentool.errors import XentoolError
-from xentool.tools.exports import FORMATS, STANDARD, Progress, export
+from xentool.tools.exports import FORMATS, Progress, export
+from xentool.tools.reports import STANDARD
 
 _PARQUET_MAGIC = b"PAR1"
 #: Of the engine; what a query needs beyond goes to files beside the table.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO
 
-from traces.filters import Selection
+from traces.analyses.where import Kinds
 from xentool.errors import XentoolError
 from xentool.hosts import Host
 from xentool.tools import sidecar, xl
@@ -42,7 +42,7 @@ class Recording:
 def record(
     host: Host,
     output: IO[bytes],
-    selection: Selection,
+    kinds: Kinds,
     *,
     domain: str | None = None,
     seconds: float | None = None,
@@ -64,8 +64,8 @@ def record(
     domains = xl.list_domains(host)
     found = None if domain is None else xl.choose(domains, domain)
     size = 0
-    with Capture(host, selection.mask, buffer_pages) as capture, on_interrupt(capture.stop) as interrupted:
-        known(sidecar.of_host(host.name, info, selection.mask, domains))
+    with Capture(host, kinds.mask, buffer_pages) as capture, on_interrupt(capture.stop) as interrupted:
+        known(sidecar.of_host(host.name, info, kinds.mask, domains))
         for chunk in capture.chunks(seconds):
             _write(output, chunk)
             size += len(chunk)
@@ -76,8 +76,8 @@ def record(
             pcpus=info.pcpus,
             hz=info.hz,
             domain=found,
-            mask=selection.mask,
-            classes=tuple(sorted(selection.classes)),
+            mask=kinds.mask,
+            classes=tuple(sorted(kinds.classes)),
             buffer_pages=capture.buffer_pages,
             bytes=size,
             seconds=time.monotonic() - capture.started,

@@ -1,24 +1,34 @@
 """Reports on trace files."""
 
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from io import BufferedReader, IOBase
 from pathlib import Path
+from typing import Any, Protocol, cast
 
 from traces.analyses import scan as scans
+from traces.analyses import select
+from traces.analyses import where as wheres
 from traces.analyses.report import Report
 from traces.analyses.report import report as report_of
+from traces.analyses.where import Where
 from traces.errors import TraceError
 from xentool.errors import PeerError, XentoolError
 from xentool.tools.sidecar import Sidecar
 
+STANDARD = Path("-")
 #: Kinds of damage that leave a report trustworthy: xentrace itself tells about the records that it lost.
 _HARMLESS = {"lost_records"}
 
 
-def opened(path: Path) -> BufferedReader:
-    """Open a trace file.
+def opened(path: Path) -> AbstractContextManager[BufferedReader]:
+    """Open a trace file; `-` is stdin, which stays open.
 
     :raises XentoolError: it can't be read
     """
+    if path == STANDARD:
+        return nullcontext(cast(BufferedReader, sys.stdin.buffer))
     try:
         return path.open("rb")
     except IsADirectoryError as error:
@@ -27,33 +37,76 @@ def opened(path: Path) -> BufferedReader:
         raise XentoolError(f"cannot read {path}: {error.strerror}") from error
 
 
-def report(source: scans.Source, name: str, *, hz: float | None = None, capture: Sidecar | None = None) -> Report:
-    """Read a trace to its end and report on it.
+@dataclass(frozen=True)
+class Chosen:
+    """What of a trace the user wants: a domain by its number or name, and the rest of the choice."""
 
+    domain: str | None = None
+    where: Where = wheres.EVERYTHING
+
+
+EVERYTHING = Chosen()
+
+
+class Rereadable(scans.Source, Protocol):
+    """A source that can be read again."""
+
+    def tell(self) -> int:
+        """Say where it stands."""
+        ...
+
+    def seek(self, offset: int, /) -> int:
+        """Go back there."""
+        ...
+
+
+def report(
+    source: scans.Source,
+    name: str,
+    *,
+    hz: float | None = None,
+    capture: Sidecar | None = None,
+    chosen: Chosen = EVERYTHING,
+) -> Report:
+    """Read a trace to its end and report on what is chosen of it.
+
+    :param source: a ``Rereadable`` one where a stretch of time is chosen: the clock must be known first
     :param name: of the source, for messages
     :param hz: the clock's rate, when the user knows better than the trace
     :raises PeerError: it is no xentrace
+    :raises XentoolError: it can't be read, or has no such domain
     """
+    host_hz = capture.hz if capture else None
+    where = chosen.where
     try:
-        found = _scan(source)
+        if where.timed:
+            again = cast(Rereadable, source)
+            start = again.tell()
+            first = _scan(source)
+            cycles = where.cycles(report_of(first, hz=hz, host_hz=host_hz).clock.hz)
+            again.seek(start)
+            found = _scan(source, pcpus=where.pcpus, stretches=scans.in_runs(first.runs, *cycles))
+        else:
+            found = _scan(source, pcpus=where.pcpus)
     except TraceError as error:
         raise PeerError(f"{name} {error}") from error
     except OSError as error:
         raise XentoolError(f"cannot read {name}: {error.strerror}") from error
-    if capture is None:
-        return report_of(found, hz=hz)
-    return report_of(found, hz=hz, host_hz=capture.hz, infos=capture.domains, xen_version=capture.xen_version)
+    infos, version = (capture.domains, capture.xen_version) if capture else (None, None)
+    whole = report_of(found, hz=hz, host_hz=host_hz, infos=infos, xen_version=version)
+    domid = None if chosen.domain is None else domid_of(whole, chosen.domain)
+    return select.of(whole, replace(where, domid=domid))
 
 
-def _scan(source: scans.Source) -> scans.Scan:
+def _scan(source: scans.Source, **choice: Any) -> scans.Scan:  # noqa: ANN401 - as `scans.read` takes it
     lanes = scans.processors()
     if lanes > 1 and isinstance(source, IOBase) and source.seekable():
         start = source.tell()
         try:
-            return scans.read(source, lanes=lanes)
+            return scans.read(source, lanes=lanes, **choice)
         except scans.Irregular:
             source.seek(start)
-    return scans.read(source)
+    return scans.read(source, **choice)
 
 
 def domid_of(report: Report, text: str) -> int:

@@ -2,17 +2,16 @@
 
 import contextlib
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from traces.analyses.report import Report, hypercalls
+from traces.analyses.report import Report
 from traces.analyses.report import report as report_of
-from traces.analyses.scan import Scan
-from traces.analyses.select import of_classes, of_domain
-from traces.filters import Selection
+from traces.analyses.scan import FOREVER, Scan
+from traces.analyses.select import of
+from traces.analyses.where import Where
 from xentool.errors import XentoolError
 from xentool.hosts import Host
 from xentool.tools import sidecar, xl
@@ -20,21 +19,29 @@ from xentool.tools.capture import Capture, on_interrupt
 
 
 @dataclass(frozen=True)
-class Sample:
-    """How a running trace goes.
+class Running:
+    """A trace that runs: what it is about, and what it shows so far.
 
-    :param seconds: since records began
-    :param hypercalls: of the traced domain, by name, multicalls' sub-calls included
+    :param where: names the domain
+    :param hz: clock rate of the time stamps, as the host gives it
+    :param started: when records began, by ``time.monotonic``
+    :param stop: ends it in order
     """
 
-    seconds: float
-    bytes: int
-    records: int
-    lost_records: int
-    hypercalls: Counter[str]
+    where: Where
+    hz: float
+    scan: Scan
+    started: float
+    stop: Callable[[], None]
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since records began."""
+        return time.monotonic() - self.started
 
 
-Progress = Callable[[Sample], None]
+#: Is told of the trace after each piece of it, and given that piece's bytes; none at the end.
+Progress = Callable[[Running, bytes], None]
 
 
 @dataclass(frozen=True)
@@ -50,15 +57,16 @@ class Traced:
 def trace(
     host: Host,
     name: str,
-    selection: Selection,
+    where: Where,
     *,
     seconds: float | None = None,
     output: Path | None = None,
-    progress: Progress = lambda _sample: None,
+    progress: Progress = lambda _running, _chunk: None,
 ) -> Traced:
     """Trace a domain until the time is over, Ctrl-C, or the domain's end.
 
     :param name: the domain's name or number
+    :param where: what of it to report; its time counts by the host's clock from the first records on
     :param seconds: None for no limit
     :param output: keep the raw records there, with a sidecar; they are the whole host's
     :raises XentoolError: no such domain, ``output`` can't be written, or see ``Capture``
@@ -66,23 +74,28 @@ def trace(
     info = xl.host_info(host)
     domains = xl.list_domains(host)
     domain = xl.choose(domains, name)
-    known = sidecar.of_host(host.name, info, selection.mask, domains)
-    scan = Scan()
+    where = replace(where, domid=domain.domid)
+    known = sidecar.of_host(host.name, info, where.kinds.mask, domains)
+    # A stretch of time begins to count once the first record is there.
+    scan = Scan(pcpus=where.pcpus, stretches=[(FOREVER if where.begin else 0, FOREVER)] if where.timed else None)
+    placed = not where.timed
     ended = False
-    with _kept(output) as keep, Capture(host, selection.mask) as capture, on_interrupt(capture.stop) as interrupted:
+    with _kept(output) as keep, Capture(host, where.kinds.mask) as capture, on_interrupt(capture.stop) as interrupted:
         if output:
             sidecar.write(output, known)
+        running = Running(where, info.hz, scan, capture.started, capture.stop)
         for chunk in capture.chunks(seconds):
             keep(chunk)
             scan.feed(chunk)
+            placed = placed or scan.stretch(*where.cycles(info.hz))
             if not ended and domain.domid in scan.removed:
                 ended = True
                 capture.stop()
-            progress(_sample(capture.started, scan, domain.domid))
+            progress(running, chunk)
+        progress(running, b"")
     scan.finish()
     report = report_of(scan, host_hz=info.hz, infos=known.domains, xen_version=info.xen_version)
-    report = of_classes(of_domain(report, domain.domid), selection.classes)
-    return Traced(report, domain, interrupted(), ended)
+    return Traced(of(report, where), domain, interrupted(), ended)
 
 
 @contextlib.contextmanager
@@ -101,9 +114,3 @@ def _write(file: IO[bytes], chunk: bytes) -> None:
     # Flushed at once, so that after a kill the file holds what had come.
     file.write(chunk)
     file.flush()
-
-
-def _sample(started: float, scan: Scan, domid: int) -> Sample:
-    account = scan.account
-    elapsed = time.monotonic() - started
-    return Sample(elapsed, account.bytes, account.records, account.lost_records, hypercalls(scan, domid))

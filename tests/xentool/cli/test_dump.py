@@ -1,5 +1,6 @@
 """`xentool dump` as a user runs it: every record once, in order, and filters that choose what the report counts."""
 
+import csv
 import json
 import re
 from collections import Counter
@@ -7,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace
+from pyarrow import parquet
 
 from tests.traces.captures import capture
 from tests.xentool.cli.test_report import run
+from traces.account import UNKNOWN_DOMID
 
 LINE = re.compile(r" *(-|\d+\.\d{9})  p(\d+) +(-|idle v\d+|d\d+v\d+) +(\S.*)")
 CALL = re.compile(r"([a-z_0-9]+)\(.*\)")
@@ -117,3 +121,55 @@ def test_damage_is_told_at_the_end(file: Path, tmp_path: Path) -> None:
     assert done.returncode == 4
     assert "truncated" in done.stderr
     assert len(done.stdout.splitlines()) > 50_000
+
+
+CHOICES = [
+    ("--pcpu", "1", "--from", "0.1", "--to", "0.4"),
+    ("-e", "!sched,!exit", "--vcpu", "0"),
+    ("-e", "event_channel_op,sched_wake", "--domain", "0"),
+]
+
+
+@pytest.mark.parametrize("options", CHOICES, ids=" ".join)
+def test_report_and_exports_choose_the_same(file: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
+    rows = [json.loads(line) for line in run("dump", str(file), "--json", *options).stdout.splitlines()]
+    assert rows
+    table = tmp_path / "o"
+    for kind in ("jsonl", "csv", "parquet"):
+        assert run("export", str(file), "--format", kind, "-o", f"{table}.{kind}", *options).returncode == 0
+    assert [json.loads(line) for line in Path(f"{table}.jsonl").read_text().splitlines()] == rows
+    with Path(f"{table}.csv").open(newline="") as lines_:
+        assert [int(row["tsc"]) for row in csv.DictReader(lines_)] == [row["tsc"] for row in rows]
+    assert parquet.read_table(f"{table}.parquet").column("name").to_pylist() == [row["name"] for row in rows]
+
+    document = json.loads(run("report", str(file), "--json", *options).stdout)
+    events: Counter[tuple[int, int, str]] = Counter()
+    for domain in document["domains"]:
+        for vcpu in domain["vcpus"]:
+            events.update({(domain["domid"], vcpu["vcpu"], name): count for name, count in vcpu["events"].items()})
+    known = {key: count for key, count in events.items() if key[0] != UNKNOWN_DOMID}
+    assert known == Counter((row["domid"], row["vcpu"], row["name"]) for row in rows if row["domid"] is not None)
+    piped = run("report", "-", "--json", *options, stdin=file.read_bytes())
+    assert json.loads(piped.stdout)["domains"] == document["domains"]
+
+
+def test_a_timeline_of_a_choice(file: Path, tmp_path: Path) -> None:
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    choice = ("--pcpu", "1", "--from", "0.1", "--to", "0.4")
+    assert run("export", str(file), "--format", "perfetto", "-o", str(whole)).returncode == 0
+    assert run("export", str(file), "--format", "perfetto", "-o", str(part), *choice).returncode == 0
+    trace = Trace()
+    trace.ParseFromString(part.read_bytes())
+    times = [packet.timestamp for packet in trace.packet if packet.HasField("track_event")]
+    assert 1e8 <= min(times) < max(times) <= 4e8
+    names = {packet.track_descriptor.name for packet in trace.packet if packet.HasField("track_descriptor")}
+    assert {name for name in names if name.startswith("pCPU ")} == {"pCPU 1"}
+    begun = {one.name for packet in trace.packet for one in packet.interned_data.event_names}
+    assert "running" in begun
+    assert "blocked" not in begun
+    assert part.stat().st_size < whole.stat().st_size / 5
+
+
+def test_a_stretch_that_ends_before_it_begins(file: Path) -> None:
+    done = run("report", str(file), "--from", "2", "--to", "1")
+    assert (done.returncode, "--to must lie after --from" in done.stderr) == (2, True)

@@ -209,3 +209,29 @@ def test_classes_choose_sections(file: Path) -> None:
             assert vcpu["runstates"] == {}
     wrong = run("report", str(file), "-e", "grants")
     assert (wrong.returncode, "'grants' is no class of events" in wrong.stderr) == (2, True)
+
+
+def test_the_slowest(file: Path) -> None:
+    document = json.loads(run("report", str(file), "--slowest", "3", "--json").stdout)
+    woken = document["slowest"]["wake_to_run"]
+    assert len(woken["slowest"]) == 3
+    assert woken["count"] == sum(
+        vcpu["latencies"]["wake_to_run"]["count"]
+        for domain in document["domains"]
+        for vcpu in domain["vcpus"]
+        if "wake_to_run" in vcpu["latencies"]
+    )
+    longest = max(
+        vcpu["latencies"].get("wake_to_run", {"max_s": 0})["max_s"]
+        for domain in document["domains"]
+        for vcpu in domain["vcpus"]
+    )
+    assert woken["slowest"][0]["seconds"] == pytest.approx(longest)
+    assert document["slowest"]["exits"] == {"count": 0, "slowest": []}
+    few = json.loads(run("report", "-", "--slower-than", "5ms", "--json", stdin=file.read_bytes()).stdout)
+    assert 0 < few["slowest"]["wake_to_run"]["count"] < woken["count"]
+    assert all(one["seconds"] >= 0.005 for one in few["slowest"]["wake_to_run"]["slowest"])
+    text = run("report", str(file), "--slowest", "1").stdout
+    assert f"Slowest of {woken['count']:,} waits from waking until running" in text
+    assert "there meanwhile: " in text
+    assert run("report", str(file), "--slower-than", "5 parsecs").returncode == 2

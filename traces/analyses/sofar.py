@@ -1,0 +1,118 @@
+"""What a running scan shows so far of a choice: counts by name, which only grow, so that two of them give rates.
+
+Times come as intervals end: a vCPU that runs on without a break shows its time later.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from traces.analyses.counts import kinds, notifications
+from traces.analyses.report import RUNSTATE_NAMES, exits_are_amds
+from traces.analyses.scan import Scan
+from traces.analyses.where import Where
+from traces.formats.names import exit_name, hypercall_name
+from traces.formats.xentrace import (
+    HVM_SVM_EXIT,
+    HVM_VMX_EXIT,
+    PV_HYPERCALL_SUBCALL,
+    PV_HYPERCALL_V2,
+    RUNSTATE_CHANGE,
+)
+
+_EVENT_CHANNEL_OP = 32
+
+
+@dataclass(slots=True)
+class Tally:
+    """How often something was done, and the seconds that it took, where that is known."""
+
+    count: int = 0
+    seconds: float | None = None
+
+    def add(self, count: int, seconds: float | None = None) -> None:
+        """Add some more."""
+        self.count += count
+        if seconds is not None:
+            self.seconds = (self.seconds or 0.0) + seconds
+
+
+@dataclass(frozen=True)
+class SoFar:
+    """What is shown so far, by name; ``runstates`` has for each vCPU ("v0") the seconds in each state."""
+
+    hypercalls: Mapping[str, Tally] = field(default_factory=dict)
+    exits: Mapping[str, Tally] = field(default_factory=dict)
+    notifications: Mapping[str, Tally] = field(default_factory=dict)
+    runstates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+def so_far(scan: Scan, where: Where, hz: float) -> SoFar:
+    """Read off what a scan shows so far of one domain.
+
+    :param where: names the domain
+    :param hz: the clock's rate
+    """
+    return SoFar(
+        _hypercalls(scan, where), _exits(scan, where, hz), _notifications(scan, where), _runstates(scan, where, hz)
+    )
+
+
+def exit_names(scan: Scan) -> dict[int, str]:
+    """Name the exit reasons that were seen so far, in AMD's or Intel's numbering as the trace tells."""
+    events, reasons = kinds(scan)
+    svm = exits_are_amds(scan, events, reasons)
+    every = reasons.union(*(vcpu.exits for vcpu in scan.vcpus.values()))
+    return {reason: exit_name(reason, svm=svm) for reason in every}
+
+
+def _hypercalls(scan: Scan, where: Where) -> dict[str, Tally]:
+    found: defaultdict[str, Tally] = defaultdict(Tally)
+    for table, event in (("hypercalls", PV_HYPERCALL_V2), ("subcalls", PV_HYPERCALL_SUBCALL)):
+        for (domid, vcpu), nr, count, *_ in scan.items(table):
+            if _is_of(where, domid, vcpu) and where.kinds.keeps(event, nr):
+                found[hypercall_name(nr)].add(count)
+    return dict(found)
+
+
+def _exits(scan: Scan, where: Where, hz: float) -> dict[str, Tally]:
+    if not (where.kinds.keeps(HVM_VMX_EXIT) or where.kinds.keeps(HVM_SVM_EXIT)):
+        return {}
+    found: defaultdict[str, Tally] = defaultdict(Tally)
+    names = exit_names(scan)
+    for (domid, vcpu), reason, count, cycles, *_ in scan.items("exits"):
+        if _is_of(where, domid, vcpu):
+            found[names[reason]].add(count, cycles / hz)
+    for of in scan.vcpus.values():
+        if _is_of(where, of.domid, of.vcpu):
+            for reason, around in of.exits.items():
+                found[names[reason]].add(around.count, around.cycles / hz)
+    return dict(found)
+
+
+def _notifications(scan: Scan, where: Where) -> dict[str, Tally]:
+    if where.vcpus or not where.kinds.keeps(PV_HYPERCALL_V2, _EVENT_CHANNEL_OP):
+        return {}
+    return {
+        f"d{source} → d{target}": Tally(count)
+        for (source, target), count in notifications(scan).items()
+        if where.domid in (source, target)
+    }
+
+
+def _runstates(scan: Scan, where: Where, hz: float) -> dict[str, dict[str, float]]:
+    if not where.kinds.keeps(RUNSTATE_CHANGE):
+        return {}
+    return {
+        f"v{of.vcpu}": {
+            name: (cycles + clipped) / hz
+            for name, (_, cycles, clipped) in zip(RUNSTATE_NAMES, of.runstates, strict=True)
+            if name == "running" or not where.pcpus
+        }
+        for of in sorted(scan.vcpus.values(), key=lambda one: one.vcpu)
+        if _is_of(where, of.domid, of.vcpu)
+    }
+
+
+def _is_of(where: Where, domid: int, vcpu: int) -> bool:
+    return domid == where.domid and (not where.vcpus or vcpu in where.vcpus)

@@ -1,0 +1,34 @@
+"""A running trace, record by record: the lines of ``xentool dump`` while they are made."""
+
+import sys
+
+from traces.analyses.sofar import exit_names
+from traces.exporters import dump, jsonl
+from traces.exporters.dump import Paint
+from traces.exporters.rows import Chooser
+from traces.reader import Reader
+from xentool.tools.trace import Running
+
+
+class Follow:
+    """Writes a trace's records on stdout, in order of time: a line each, or a JSON object."""
+
+    def __init__(self, paint: Paint, *, as_json: bool) -> None:
+        self._paint = paint
+        self._as_json = as_json
+        self._reader = Reader()
+        self._chooser: Chooser | None = None
+
+    def show(self, running: Running, chunk: bytes) -> None:
+        """Write what is complete with the next bytes of the trace; all of it when there are none."""
+        tables = self._reader.feed(chunk) if chunk else self._reader.finish()
+        self._chooser = self._chooser or Chooser(running.where, running.hz)
+        exits = exit_names(running.scan)
+        for table in tables:
+            for part, ns in self._chooser.of(table):
+                if self._as_json:
+                    lines = jsonl.lines(part, ns, exits)
+                else:
+                    lines = dump.lines(part, ns, exits, paint=self._paint)
+                sys.stdout.write("".join(lines))
+        sys.stdout.flush()

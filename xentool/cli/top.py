@@ -1,0 +1,84 @@
+"""``xentool top``."""
+
+import json
+import sys
+import time
+from contextlib import closing
+from dataclasses import asdict
+from itertools import islice
+
+import click
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from xentool import output
+from xentool.cli import options, top_view
+from xentool.cli.keyboard import Keyboard
+from xentool.tools.stats import Frame
+from xentool.tools.toolstack import Toolstack, frames
+
+
+@click.command("top")
+@click.option(
+    "-d",
+    "--delay",
+    type=click.FloatRange(min=0.1),
+    default=3,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time between two pictures.",
+)
+@click.option("-n", "--number", type=click.IntRange(1), metavar="N", help="End after so many.  [default: q or Ctrl-C]")
+@click.option("--sort", type=click.Choice(list(top_view.ORDERS)), default="cpu", show_default=True, help="The order.")
+@options.where
+@options.connect
+@options.as_json
+def command(delay: float, number: int | None, sort: str, where: str | None, uri: str | None, as_json: bool) -> None:
+    """Show what each domain uses, again and again: CPU, memory, disks and networks.
+
+    100 % is one physical CPU. What a guest receives is "in". Where stdout is no terminal, one table follows the other;
+    --json prints an object a line.
+    """
+    with closing(options.toolstack(where, uri)) as toolstack:
+        if sys.stdout.isatty() and sys.stdin.isatty() and not as_json:
+            _live(toolstack, delay, number, sort)
+            return
+        console = output.stdout()
+        for frame in islice(frames(toolstack, lambda: _slept(delay)), number):
+            if as_json:
+                click.echo(json.dumps({"schema": "xentool.top/1", "time": time.time(), **asdict(frame)}))
+            else:
+                console.print(top_view.picture(toolstack.name, frame, sort, console.width), Text())
+                sys.stdout.flush()
+
+
+def _slept(delay: float) -> bool:
+    time.sleep(delay)
+    return True
+
+
+def _live(toolstack: Toolstack, delay: float, number: int | None, sort: str) -> None:
+    console = output.stdout()
+    shown: Frame | None = None
+
+    def draw() -> None:
+        picture: RenderableType = Text("waiting for the first rates", "dim")
+        if shown is not None:
+            picture = top_view.picture(toolstack.name, shown, sort, console.width)
+        live.update(Group(picture, Text(), top_view.keys(sort)), refresh=True)
+
+    def waited() -> bool:
+        nonlocal sort
+        draw()
+        until = time.monotonic() + delay
+        while (key := keyboard.pressed(until - time.monotonic())) is not None:
+            if key in ("q", ""):
+                return False
+            sort = top_view.KEYS.get(key, sort)
+            draw()
+        return True
+
+    with Keyboard() as keyboard, Live(console=console, screen=True, auto_refresh=False) as live:
+        for frame in islice(frames(toolstack, waited), number):
+            shown = frame
