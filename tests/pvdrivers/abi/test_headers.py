@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pvdrivers.abi import blkif, netif, ring
+from pvdrivers.abi import blkif, devices, netif, ring
 from pvdrivers.abi.blkif import Blkif
 from pvdrivers.abi.grants import GntSt
 from pvdrivers.abi.layout import Layout, layout
@@ -20,6 +20,7 @@ from pvdrivers.abi.xenbus import XenbusState
 
 HEADERS = Path("/usr/include/xen")
 BLKIF, NETIF, GRANTS = "io/blkif.h", "io/netif.h", "grant_table.h"
+DEVICES = ("sys/gntdev.h", "sys/gntalloc.h", "sys/evtchn.h")
 
 #: Enum, header, prefix of its constants there, and what of them is something else.
 ENUMS: list[tuple[type[IntEnum | IntFlag], str, str, set[str]]] = [
@@ -48,6 +49,10 @@ NUMBERS = {
     "BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST": blkif.MAX_INDIRECT_PAGES_PER_REQUEST,
     "XEN_NETIF_NR_SLOTS_MIN": netif.NR_SLOTS_MIN,
     "XEN_NETIF_MAX_TX_SIZE": netif.MAX_TX_SIZE,
+    "GNTCOPY_source_gref": devices.GNTCOPY_SOURCE_GREF,
+    "GNTCOPY_dest_gref": devices.GNTCOPY_DEST_GREF,
+    "GNTALLOC_FLAG_WRITABLE": devices.GNTALLOC_FLAG_WRITABLE,
+    **{name: number for name, number in vars(devices).items() if name.startswith("IOCTL_")},
 }
 
 #: What our names for fields of unions are in C.
@@ -123,11 +128,27 @@ def layouts(abi: Blkif) -> Iterator[str]:
 
 
 def compile_c(assertions: Iterator[str], bits: int) -> str:
-    text = "#include <stddef.h>\n#include <stdint.h>\n"
-    text += "".join(f"#include <xen/{header}>\n" for header in ("xen.h", BLKIF, NETIF, "io/protocols.h"))
+    includes = ["stddef.h", "stdint.h", *(f"xen/{header}" for header in ("xen.h", BLKIF, NETIF, "io/protocols.h"))]
+    if bits == 64:  # as what the kernel takes is declared
+        includes += ["asm/ioctl.h", *(f"xen/{header}" for header in DEVICES)]
+    text = "".join(f"#include <{header}>\n" for header in includes)
     text += "".join(f"_Static_assert({each}, {quoted(each)});\n" for each in assertions)
     command = ["gcc", "-x", "c", f"-m{bits}", "-ffreestanding", "-fsyntax-only", "-Wall", "-"]
     return subprocess.run(command, input=text, capture_output=True, text=True, check=False).stderr
+
+
+def requests() -> Iterator[str]:
+    for each in (
+        *(devices.GRANT_REF, devices.MAP_GRANT_REF, devices.UNMAP_GRANT_REF, devices.GRANT_COPY),
+        *(devices.ALLOC_GREF, devices.DEALLOC_GREF),
+        *(devices.BIND_INTERDOMAIN, devices.BIND_UNBOUND_PORT, devices.NOTIFY),
+    ):
+        yield from fields(each, each.name)
+    for each, local, foreign in ((devices.COPY_FROM, "dest", "source"), (devices.COPY_TO, "source", "dest")):
+        ours = {"virt": f"{local}.virt", **{name: f"{foreign}.foreign.{name}" for name in ("ref", "offset", "domid")}}
+        yield f"sizeof(struct {each.name}) == {each.size}"
+        for name, offset in each.offsets.items():
+            yield f"__builtin_offsetof(struct {each.name}, {ours.get(name, name)}) == {offset}"
 
 
 def quoted(text: str) -> str:
@@ -141,6 +162,10 @@ def test_layouts_are_the_compilers(bits: int, abi: Blkif) -> None:
 
 def test_constants_are_the_headers() -> None:
     assert compile_c(constants(), 64) == ""
+
+
+def test_requests_to_the_devices_are_the_headers() -> None:
+    assert compile_c(requests(), 64) == ""
 
 
 def test_the_compiler_would_say_so() -> None:

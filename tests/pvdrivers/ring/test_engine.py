@@ -208,5 +208,5 @@ def test_what_a_ring_is_made_of() -> None:
             use()
 
 
-def test_a_million_messages_between_two_processes() -> None:
-    echo.run(1_000_000)
+def test_ten_million_messages_between_two_processes() -> None:
+    echo.run(10_000_000)
