@@ -36,11 +36,23 @@ def test_the_recordings_are_what_it_says(name: str) -> None:
     assert done.stdout.decode().split("\n$ ") == (DATA / f"{name}.out").read_text().split("\n$ ")
 
 
+class Patient(Client):
+    """Takes an EIO for OK where a transaction removes what is gone by now: ours comes to the EAGAIN at the end."""
+
+    def raw(self, op: int, payload: bytes, *, tx: int = 0) -> str:
+        try:
+            return super().raw(op, payload, tx=tx)
+        except Refused as error:
+            if op == Op.RM and tx and str(error) == "EIO":
+                return "OK\0"
+            raise
+
+
 class XenstoredMachine(Machine):
     def __init__(self) -> None:
         self.open = ExitStack()
         folder = self.open.enter_context(xenstored())
-        self.theirs = [Client(folder, domid) for domid in DOMIDS]
+        self.theirs = [Patient(folder, domid) for domid in DOMIDS]
         for client in self.theirs:
             self.open.callback(client.close)
         super().__init__(self.theirs, QUOTAS)
