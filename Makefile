@@ -15,7 +15,7 @@ PACKAGES := \
 # python, the compiled core | the lab's machine | its image | its control | libvirt's binding, built | oracles and
 # browser of the tests
 
-COMPILED := $(wildcard traces/*/*.pyx traces/*/*.pxd)
+COMPILED := $(wildcard traces/*/*.pyx traces/*/*.pxd pvdrivers/*/*.pyx pvdrivers/*/*.pxd)
 
 .PHONY: help setup demo test check bench captures clean
 
@@ -67,4 +67,4 @@ captures: setup
 	$(BIN)/python -m tests.captures.make
 
 clean:
-	rm -rf .venv build dist demo *.egg-info traces/*/*.so
+	rm -rf .venv build dist demo *.egg-info traces/*/*.so pvdrivers/*/*.so

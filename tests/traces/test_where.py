@@ -57,7 +57,7 @@ def events(found: Report) -> Counter[tuple[int, int, str]]:
 def calls(found: Report) -> Counter[tuple[int, int, str]]:
     return Counter(
         {
-            (domain.domid, vcpu.vcpu, call.name): call.count
+            (domain.domid, vcpu.vcpu, call.name): call.count + call.restarts
             for domain in found.domains
             for vcpu in domain.vcpus
             for call in vcpu.hypercalls
@@ -169,6 +169,7 @@ def test_a_stretch_is_what_a_trace_cut_by_hand_shows(name: str) -> None:
                             runstates={},
                             latencies={},
                             exits=(),
+                            migrations=0,
                             events={
                                 name: count for name, count in vcpu.events.items() if not name.startswith("sched_")
                             },

@@ -5,6 +5,7 @@ see ``formats.names.SUBOPS`` for those that are sub-operations.
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from traces.account import UNKNOWN_DOMID
@@ -23,6 +24,14 @@ class Batches:
 
     calls: int
     items: int
+
+
+@dataclass(slots=True)
+class Accesses:
+    """How often a guest read and wrote what Xen emulates."""
+
+    reads: int = 0
+    writes: int = 0
 
 
 @dataclass(slots=True)
@@ -49,10 +58,17 @@ class Counts:
     hypercalls: Counter[int] = field(default_factory=Counter)
     #: Calls in multicalls, by their numbers.
     subcalls: Counter[int] = field(default_factory=Counter)
+    #: Of both, records of ones that went on after they were preempted, which these two leave out.
+    restarts: Counter[int] = field(default_factory=Counter)
+    subcall_restarts: Counter[int] = field(default_factory=Counter)
     #: By number, then sub-operation.
     subops: defaultdict[int, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     batches: dict[int, Batches] = field(default_factory=dict)
     traps: Counter[int] = field(default_factory=Counter)
+    #: Emulated accesses by kind ("port" or "memory") and address.
+    io: defaultdict[tuple[str, int], Accesses] = field(default_factory=lambda: defaultdict(Accesses))
+    #: Writes of cr3, by the address of the page table that they chose.
+    roots: Counter[int] = field(default_factory=Counter)
     #: By reason, those during which the run state did not change.
     exits: defaultdict[int, Handled] = field(default_factory=lambda: defaultdict(Handled))
 
@@ -66,6 +82,12 @@ def by_vcpu(scan: Scan) -> dict[VcpuKey, Counts]:
         found[who].hypercalls[nr] += count
     for who, nr, count, *_ in scan.items("subcalls"):
         found[who].subcalls[nr] += count
+    for who, nr, count, *_ in scan.items("restarts"):
+        found[who].restarts[nr] += count
+        found[who].hypercalls[nr] -= count
+    for who, nr, count, *_ in scan.items("subcall_restarts"):
+        found[who].subcall_restarts[nr] += count
+        found[who].subcalls[nr] -= count
     for who, value, count, *_ in scan.items("subops"):
         found[who].subops[value >> _CMD_BITS][value & (1 << _CMD_BITS) - 1] += count
     for who, vector, count, *_ in scan.items("traps"):
@@ -78,7 +100,18 @@ def by_vcpu(scan: Scan) -> dict[VcpuKey, Counts]:
     for who, value, count, *_ in scan.items("took"):
         reason, bucket = value >> _BUCKET_BITS, value & (1 << _BUCKET_BITS) - 1
         found[who].exits[reason].took[bucket] += count
+    _emulated(scan, found)
     return dict(found)
+
+
+def _emulated(scan: Scan, found: Mapping[VcpuKey, Counts]) -> None:
+    for table, kind, shift in (("port", "port", 0), ("memory", "memory", 0), ("high", "memory", 12)):
+        for who, place, count, *_ in scan.items(f"{table}_reads"):
+            found[who].io[kind, place << shift].reads += count
+        for who, place, count, *_ in scan.items(f"{table}_writes"):
+            found[who].io[kind, place << shift].writes += count
+    for who, root, count, *_ in scan.items("roots"):
+        found[who].roots[root << 12] += count
 
 
 def grants(scan: Scan, table: str) -> Counter[tuple[int, int]]:

@@ -18,8 +18,12 @@ from traces.analyses.bucket cimport BUCKETS, bucket_of
 from traces.analyses.row cimport ROW_ENTRY, ROW_EXIT, ROW_LOST, ROW_RUNSTATE, Row, before
 from traces.formats.ids cimport BLOCKED, IDLE_DOMID, PCPUS, RUNNABLE, RUNNING
 
+cdef extern from *:
+    int __builtin_clzll(unsigned long long)
+
 cdef enum:
     LOST = 4
+    OCTAVES = 64
     STATES = 5
     NOBODY = 0xFFFFFFFF
     LANES_MAX = 64
@@ -81,7 +85,9 @@ cdef class Vcpu:
     cdef readonly uint16_t domid
     cdef readonly uint16_t vcpu
     cdef int state
-    cdef uint32_t pcpu          # where it runs, or ran last
+    cdef uint32_t pcpu          # where it runs, or ran last; NOBODY before that is known
+    cdef readonly uint64_t migrations
+    cdef uint32_t stays[STATES][OCTAVES]
     cdef uint64_t since
     cdef bint counting
     cdef bint woken             # runnable since it was blocked
@@ -100,7 +106,9 @@ cdef class Vcpu:
         cdef int i
         self.domid = domid
         self.vcpu = vcpu
-        self.pcpu = 0
+        self.pcpu = NOBODY
+        self.migrations = 0
+        memset(self.stays, 0, sizeof(self.stays))
         self.exits = {}
         self.wake_to_run = Durations()
         for i in range(<int>STATES):
@@ -126,6 +134,7 @@ cdef class Vcpu:
             if self.counting and end - begin == at - self.since:
                 self.counts[self.state] += 1
                 self.cycles[self.state] += end - begin
+                self.stays[self.state][63 - __builtin_clzll(end - begin)] += 1
             else:
                 self.clipped[self.state] += end - begin
         self.since = at
@@ -178,6 +187,15 @@ cdef class Vcpu:
         cdef list states = []
         for i in range(<int>STATES):
             states.append((self.counts[i], self.cycles[i], self.clipped[i]))
+        return states
+
+    @property
+    def histograms(self):
+        """How many counted intervals took 2 ** i cycles or more, but less than twice that: for each state, by i."""
+        cdef int i, state
+        cdef list states = []
+        for state in range(<int>STATES):
+            states.append({i: self.stays[state][i] for i in range(<int>OCTAVES) if self.stays[state][i]})
         return states
 
     cdef uint64_t _total(self):
@@ -358,6 +376,7 @@ cdef class Fold:
         else:
             v._change(new, now, p, &self.bounds)
         if new == RUNNING:
+            v.migrations += v.pcpu != p and v.pcpu != NOBODY and covers(&self.bounds, now, p)
             v.pcpu = p
             self.running[p] = who
         elif self.running[p] == who:

@@ -36,6 +36,15 @@ cdef enum TableIndex:
     NOTIFICATIONS
     IRQS
     IRQ_TOOK
+    RESTARTS
+    SUBCALL_RESTARTS
+    PORT_READS
+    PORT_WRITES
+    MEMORY_READS
+    MEMORY_WRITES
+    HIGH_READS
+    HIGH_WRITES
+    ROOTS
     TABLE_COUNT
 
 #: Of each table, what a value is; and what is summed, where that is something.
@@ -53,6 +62,15 @@ TABLES = (
     "notifications",    # domid of the notified; who >> 16 is the notifier
     "irqs",             # number; who is the pCPU; sum and most: cycles that Xen took
     "irq_took",         # number << 9 | bucket of these cycles
+    "restarts",         # number of a hypercall that goes on after it was preempted; "hypercalls" has it, too
+    "subcall_restarts",
+    "port_reads",       # port
+    "port_writes",
+    "memory_reads",     # address of emulated memory
+    "memory_writes",
+    "high_reads",       # the same above 4 GiB: address >> 12
+    "high_writes",
+    "roots",            # cr3 >> 12, as written by an HVM guest
 )
 
 cdef enum Kind:
@@ -74,6 +92,8 @@ cdef enum Kind:
     TRAP_64
     REMOVED
     IRQ
+    IO
+    CR_WRITE
 
 cdef enum:
     NOBODY = 0xFFFFFFFF
@@ -81,6 +101,7 @@ cdef enum:
     CMD_MASK = 0xFFF
     # The rest of a count says that the hypercall goes on after a preemption (MMU_UPDATE_PREEMPTED).
     COUNT_MASK = 0x7FFFFFFF
+    CR3 = 3
     MILLISECOND_NS = 1000000
     # ran_ns is cut to 32 bits.
     WRAP_NS = 4294967295
@@ -296,6 +317,13 @@ cdef class Lane:
             if r.words >= 3:
                 # Both stamps are cut to 32 bits.
                 self._irq(word(r, 0), word(r, 2) - word(r, 1), r)
+        elif kind == IO:
+            if r.words:
+                self._io(r, who)
+        elif kind == CR_WRITE:
+            if r.words >= 2 and word(r, 0) == CR3:
+                count(&self.tables[<int>ROOTS], who | (word(r, 1) >> 12 | (word(r, 2) << 20 if r.words > 2 else 0)),
+                      r.offset)
         elif kind == REMOVED:
             if r.words and self.removed_count < REMOVED_MAX:
                 self.removed_domids[self.removed_count] = word(r, 0)
@@ -308,6 +336,9 @@ cdef class Lane:
         count(&self.tables[table], who | nr, r.offset)
         if r.words < 2:
             return
+        if restarted(op, nr, word(r, 1)):
+            count(&self.tables[<int>(RESTARTS if table == HYPERCALLS else SUBCALL_RESTARTS)], who | nr, r.offset)
+            return
         # Arguments follow in order, so the one that is wanted comes first.
         if nr == GRANT_TABLE_OP or nr == VCPU_OP or nr == SCHED_OP:
             if op & HAS_ARG0:
@@ -316,6 +347,24 @@ cdef class Lane:
             if op & HAS_ARG1:
                 slot = count(&self.tables[<int>BATCHES], who | nr, r.offset)
                 slot.sum += word(r, 1) & COUNT_MASK
+
+    cdef void _io(self, Record *r, uint64_t who) noexcept nogil:
+        # hvmtrace_io_assist: under FLAG_64 the address has two words.
+        cdef uint32_t event = r.event & ~<uint32_t>FLAG_64, place = word(r, 0)
+        cdef int table
+        if event == HVM_IOPORT_READ:
+            table = PORT_READS
+        elif event == HVM_IOPORT_WRITE:
+            table = PORT_WRITES
+        elif event == HVM_IOMEM_READ:
+            table = MEMORY_READS
+        else:
+            table = MEMORY_WRITES
+        if r.event & FLAG_64 and r.words > 1 and word(r, 1):
+            count(&self.tables[<int>HIGH_READS if table == MEMORY_READS else <int>HIGH_WRITES],
+                  who | (place >> 12 | word(r, 1) << 20), r.offset)
+        else:
+            count(&self.tables[table], who | place, r.offset)
 
     cdef inline void _notifies(self, Seat *seat, uint32_t nr) noexcept nogil:
         if (nr == EVENT_CHANNEL_OP or nr == EVENT_CHANNEL_OP_COMPAT) and seat.who >> 16 != UNKNOWN_DOMID:
@@ -576,6 +625,13 @@ cdef class Lane:
         return found
 
 
+cdef inline bint restarted(uint32_t op, uint32_t nr, uint32_t first) noexcept nogil:
+    """Whether a hypercall goes on after Xen preempted it, as far as its arguments tell."""
+    if nr == MMU_UPDATE or nr == MMUEXT_OP:
+        return op & HAS_ARG1 and first > COUNT_MASK
+    return nr == GRANT_TABLE_OP and op & HAS_ARG0 and first > CMD_MASK
+
+
 cdef inline uint32_t word(const Record *r, int i) noexcept nogil:
     cdef uint32_t value
     memcpy(&value, r.payload + 4 * i, 4)
@@ -653,4 +709,8 @@ cdef inline uint8_t classify(uint32_t event) noexcept nogil:
         return IRQ
     if event == DOM0_DOM_REM:
         return REMOVED
+    if event & ~<uint32_t>FLAG_64 == HVM_CR_WRITE:
+        return CR_WRITE
+    if event & ~<uint32_t>FLAG_64 in (HVM_IOPORT_READ, HVM_IOPORT_WRITE, HVM_IOMEM_READ, HVM_IOMEM_WRITE):
+        return IO
     return PLAIN

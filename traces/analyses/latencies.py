@@ -20,11 +20,21 @@ class Distribution:
 
     counts: Mapping[tuple[float, float], int] = field(default_factory=dict)
     longest: float = 0.0
+    #: Of the clock's cycles.
+    hz: float = 1.0
 
     @property
     def count(self) -> int:
         """How many there are."""
         return sum(self.counts.values())
+
+    def octaves(self) -> dict[tuple[float, float], int]:
+        """Join the ranges to octaves of the clock's cycles: at least from, less than to, which is twice as long."""
+        found: Counter[tuple[float, float]] = Counter()
+        for (begin, _), count in self.counts.items():
+            octave = max(round(begin * self.hz), 1).bit_length()
+            found[(1 << octave - 1 if octave > 1 else 0) / self.hz, (1 << octave) / self.hz] += count
+        return dict(found)
 
     def quantile(self, share: float) -> float:
         """Give the duration that ``share`` of all don't exceed, at most an eighth off; 0 if there are none.
@@ -54,15 +64,15 @@ def distribution(counts: Mapping[int, int], longest: int, hz: float) -> Distribu
     """
     ranges = {bucket: bounds(bucket) for bucket in counts}
     return Distribution(
-        {(begin / hz, end / hz): counts[bucket] for bucket, (begin, end) in ranges.items()}, longest / hz
+        {(begin / hz, end / hz): counts[bucket] for bucket, (begin, end) in ranges.items()}, longest / hz, hz
     )
 
 
 def merged(distributions: Iterable[Distribution]) -> Distribution:
     """Put distributions with the same clock together."""
     counts: Counter[tuple[float, float]] = Counter()
-    longest = 0.0
+    longest, hz = 0.0, 1.0
     for one in distributions:
         counts.update(one.counts)
-        longest = max(longest, one.longest)
-    return Distribution(counts, longest)
+        longest, hz = max(longest, one.longest), one.hz
+    return Distribution(counts, longest, hz)

@@ -38,6 +38,8 @@ NOT_RECORDED = (
     "event channels: which port or peer a hypercall means; notifications are inferred from who wakes right after",
     "grants: references, frames and flags; grant copies appear only as counts of grant_table_op",
     "hypercalls: all arguments but the few counts and sub-operations shown, return values, and their duration in PV",
+    "multicalls: whether one goes on after a preemption; it counts again, as do the calls that it has left",
+    "locks: contention inside Xen; a debug build's lock profile tells it",
     "page tables: the entries that mmu_update, mmuext_op and update_va_mapping write; only their counts",
 )
 
@@ -59,22 +61,41 @@ class Runstate:
     """One run state of one vCPU.
 
     ``count`` intervals were seen from beginning to end; ``seconds`` is all time in the state, ``clipped_seconds`` of
-    it outside of counted intervals.
+    it outside of counted intervals. ``histogram`` is how many counted intervals took at least so many
+    seconds, and less than so many, by octaves of the clock's cycles.
     """
 
     count: int
     seconds: float
     clipped_seconds: float
+    histogram: Mapping[tuple[float, float], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Hypercall:
-    """How often one hypercall was made, and its sub-operations where Xen records them."""
+    """How often one hypercall was made, and its sub-operations where Xen records them.
+
+    One that Xen preempts is made again to go on; ``restarts`` counts these records, ``count`` does not.
+    """
 
     nr: int
     name: str
     count: int
     subops: Mapping[str, int] = field(default_factory=dict)
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Io:
+    """Accesses of an HVM guest to a port or to memory ("port", "memory") that Xen or a device model emulates.
+
+    Above 4 GiB, ``address`` is that of its page.
+    """
+
+    kind: str
+    address: int
+    reads: int
+    writes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +139,11 @@ class VcpuReport:
     traps: tuple[Trap, ...]
     events: Mapping[str, int]
     latencies: Mapping[str, Distribution] = field(default_factory=dict)
+    #: How often it ran on another pCPU than before.
+    migrations: int = 0
+    io: tuple[Io, ...] = ()
+    #: Writes of cr3 by the address of the page table that they chose, most first: an HVM guest's switches of process.
+    cr3_writes: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +202,8 @@ class Report:
     names: Mapping[int, str] = field(default_factory=dict)
     #: What of the trace it is about.
     where: Where = EVERYTHING
+    #: Of one of dom0's processors, the share that the tracer itself took; None where nobody measured it.
+    tracer_share: float | None = None
     #: As the host gives it.
     xen_version: str | None = None
     not_recorded: tuple[str, ...] = NOT_RECORDED
@@ -282,23 +310,32 @@ def _vcpu(number: int, counts: Counts, folded: Vcpu | None, clock: Clock, *, svm
     return VcpuReport(
         vcpu=number,
         runstates=_runstates(folded, clock),
-        hypercalls=_hypercalls(counts.hypercalls, counts),
-        multicall_subcalls=_hypercalls(counts.subcalls, counts),
+        hypercalls=_hypercalls(counts.hypercalls, counts.restarts, counts),
+        multicall_subcalls=_hypercalls(counts.subcalls, counts.subcall_restarts, counts),
         batches={hypercall_name(nr): batches for nr, batches in sorted(counts.batches.items())},
         exits=exits,
         traps=tuple(Trap(vector, trap_name(vector), count) for vector, count in sorted(counts.traps.items())),
         events={xentrace.event_name(event): count for event, count in sorted(counts.events.items())},
         latencies=_latencies(folded, exits, clock),
+        migrations=folded.migrations if folded else 0,
+        io=_io(counts),
+        cr3_writes=dict(counts.roots.most_common()),
     )
 
 
-def _hypercalls(made: Counter[int], counts: Counts) -> tuple[Hypercall, ...]:
+def _io(counts: Counts) -> tuple[Io, ...]:
+    found = [Io(*place, of.reads, of.writes) for place, of in counts.io.items()]
+    return tuple(sorted(found, key=lambda one: (-one.reads - one.writes, one.kind, one.address)))
+
+
+def _hypercalls(made: Counter[int], restarts: Counter[int], counts: Counts) -> tuple[Hypercall, ...]:
     return tuple(
         Hypercall(
             nr,
             hypercall_name(nr),
             count,
             {subop_name(nr, cmd): times for cmd, times in sorted(counts.subops.get(nr, {}).items())},
+            restarts[nr],
         )
         for nr, count in sorted(made.items(), key=lambda item: (-item[1], item[0]))
     )
@@ -317,9 +354,13 @@ def _runstates(vcpu: Vcpu | None, clock: Clock) -> dict[str, Runstate]:
     if vcpu is None:
         return {}
     return {
-        name: Runstate(count, clock.seconds(cycles + clipped), clock.seconds(clipped))
-        for name, (count, cycles, clipped) in zip(RUNSTATE_NAMES, vcpu.runstates, strict=True)
+        name: Runstate(count, clock.seconds(cycles + clipped), clock.seconds(clipped), _octaves(stays, clock))
+        for name, (count, cycles, clipped), stays in zip(RUNSTATE_NAMES, vcpu.runstates, vcpu.histograms, strict=True)
     }
+
+
+def _octaves(counts: Mapping[int, int], clock: Clock) -> dict[tuple[float, float], int]:
+    return {(clock.seconds(1 << i), clock.seconds(2 << i)): count for i, count in sorted(counts.items())}
 
 
 def _exits(settled: Mapping[int, Handled], folded: Vcpu | None, clock: Clock, *, svm: bool) -> tuple[Exit, ...]:

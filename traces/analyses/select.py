@@ -27,6 +27,8 @@ from traces.formats.xentrace import (
 _EVENT_IDS = {event.name: event.id for event in EVENTS}
 _HYPERCALL_NUMBERS = {hypercall_name(nr): nr for nr in HYPERCALLS}
 _EVENT_CHANNEL_OP = 32
+_IO = {"port": (0x0008_2016, 0x0008_2216), "memory": (0x0008_2017, 0x0008_2217)}
+_CR_WRITE = 0x0008_2009
 
 
 def of_domain(report: Report, domid: int) -> Report:
@@ -100,6 +102,9 @@ def _of_kinds(vcpu: VcpuReport, kinds: Kinds) -> VcpuReport:
             if any(kinds.keeps(at, _HYPERCALL_NUMBERS[name]) for at in (entry, PV_HYPERCALL_SUBCALL))
         },
         exits=vcpu.exits if exits else (),
+        migrations=vcpu.migrations if states else 0,
+        io=tuple(one for one in vcpu.io if any(kinds.keeps(event) for event in _IO[one.kind])),
+        cr3_writes=vcpu.cr3_writes if kinds.keeps(_CR_WRITE) else {},
         traps=vcpu.traps if kinds.keeps(PV_TRAP) else (),
         events=_events(vcpu, calls, kinds),
         latencies={name: one for name, one in vcpu.latencies.items() if latencies[name]},
@@ -114,7 +119,7 @@ def _events(vcpu: VcpuReport, calls: dict[str, tuple[Hypercall, ...]], kinds: Ki
     found = {}
     for name, count in vcpu.events.items():
         if name in calls:
-            kept = sum(call.count for call in calls[name])
+            kept = sum(call.count + call.restarts for call in calls[name])
         else:
             # An event that is not declared has no name to be chosen by.
             kept = count if kinds.keeps(_EVENT_IDS.get(name, 0)) else 0

@@ -116,4 +116,5 @@ class _Reader:
 
 def _subcalls(table: EventTable) -> tuple[NDArray[np.intp], NDArray[np.uint32]]:
     rows = np.flatnonzero((table.event == xentrace.PV_HYPERCALL_SUBCALL) & (table.words > 0))
+    rows = rows[~timeseries.restarts(table, rows)]
     return rows, table.word(rows, 0) & np.uint32(xentrace.HYPERCALL_OP_MASK)

@@ -21,6 +21,13 @@ from traces.formats.xentrace import (
 )
 
 _EVENT_CHANNEL_OP = 32
+#: What goes on after a preemption is no call of its own.
+_CALLS = (
+    ("hypercalls", PV_HYPERCALL_V2, 1),
+    ("subcalls", PV_HYPERCALL_SUBCALL, 1),
+    ("restarts", PV_HYPERCALL_V2, -1),
+    ("subcall_restarts", PV_HYPERCALL_SUBCALL, -1),
+)
 
 
 @dataclass(slots=True)
@@ -68,10 +75,10 @@ def exit_names(scan: Scan) -> dict[int, str]:
 
 def _hypercalls(scan: Scan, where: Where) -> dict[str, Tally]:
     found: defaultdict[str, Tally] = defaultdict(Tally)
-    for table, event in (("hypercalls", PV_HYPERCALL_V2), ("subcalls", PV_HYPERCALL_SUBCALL)):
+    for table, event, sign in _CALLS:
         for (domid, vcpu), nr, count, *_ in scan.items(table):
             if _is_of(where, domid, vcpu) and where.kinds.keeps(event, nr):
-                found[hypercall_name(nr)].add(count)
+                found[hypercall_name(nr)].add(sign * count)
     return dict(found)
 
 

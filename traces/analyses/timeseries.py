@@ -13,9 +13,14 @@ from numpy.typing import NDArray
 
 from traces.account import UNKNOWN_DOMID
 from traces.formats import xentrace
+from traces.formats.names import GRANT_TABLE_OP, MMU_UPDATE, MMUEXT_OP
 from traces.table import EventTable
 
 _EXIT_FLAGS = np.uint32(xentrace.FLAG_64 | xentrace.FLAG_NESTED)
+_WITH_ARGUMENTS = (xentrace.PV_HYPERCALL_V2, xentrace.PV_HYPERCALL_SUBCALL)
+_HAS_ARG0, _HAS_ARG1 = (np.uint32(3 << xentrace.HYPERCALL_ARG_SHIFT + 2 * i) for i in range(2))
+#: Above these is what Xen puts there when it preempts (MMU_UPDATE_PREEMPTED, GNTTABOP_CONTINUATION_ARG_SHIFT).
+_COUNT_MASK, _CMD_MASK = np.uint32(0x7FFFFFFF), np.uint32(0xFFF)
 _EXITS = (xentrace.HVM_VMX_EXIT, xentrace.HVM_SVM_EXIT)
 
 
@@ -98,8 +103,20 @@ def hypercalls(table: EventTable) -> tuple[NDArray[np.intp], NDArray[np.uint32]]
     """Find the hypercalls of a table, without those in multicalls: their rows and numbers."""
     pv = table.event == xentrace.PV_HYPERCALL_V2
     rows = np.flatnonzero((pv | (table.event == xentrace.HVM_VMMCALL)) & (table.words > 0))
+    rows = rows[~restarts(table, rows)]
     numbers = table.word(rows, 0)
     return rows, np.where(pv[rows], numbers & np.uint32(xentrace.HYPERCALL_OP_MASK), numbers)
+
+
+def restarts(table: EventTable, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Tell which hypercalls, those in multicalls too, are ones that go on after Xen preempted them."""
+    found = np.zeros(len(rows), bool)
+    told = (table.words[rows] > 1) & np.isin(table.event[rows], _WITH_ARGUMENTS)
+    op, first = table.word(rows[told], 0), table.word(rows[told], 1)
+    nr = op & np.uint32(xentrace.HYPERCALL_OP_MASK)
+    batch = np.isin(nr, (MMU_UPDATE, MMUEXT_OP)) & (op & _HAS_ARG1 > 0) & (first > _COUNT_MASK)
+    found[told] = batch | (nr == GRANT_TABLE_OP) & (op & _HAS_ARG0 > 0) & (first > _CMD_MASK)
+    return found
 
 
 def exits(table: EventTable) -> tuple[NDArray[np.intp], NDArray[np.uint32]]:

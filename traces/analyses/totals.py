@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from traces.account import IDLE_DOMID
 from traces.analyses.counts import Batches
 from traces.analyses.latencies import merged
-from traces.analyses.report import Exit, Hypercall, Report, Trap, VcpuReport
+from traces.analyses.report import Exit, Hypercall, Io, Report, Trap, VcpuReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,15 @@ class PageTableWork:
 def calls(of_vcpus: Iterable[Iterable[Hypercall]]) -> tuple[Hypercall, ...]:
     """Add up hypercalls."""
     counts: Counter[tuple[int, str]] = Counter()
+    restarts: Counter[int] = Counter()
     subops: dict[int, Counter[str]] = {}
     for call in (call for of_vcpu in of_vcpus for call in of_vcpu):
         counts[call.nr, call.name] += call.count
+        restarts[call.nr] += call.restarts
         subops.setdefault(call.nr, Counter()).update(call.subops)
     return tuple(
-        Hypercall(nr, name, count, dict(subops[nr].most_common())) for (nr, name), count in counts.most_common()
+        Hypercall(nr, name, count, dict(subops[nr].most_common()), restarts[nr])
+        for (nr, name), count in counts.most_common()
     )
 
 
@@ -75,6 +78,23 @@ def exits(vcpus: Iterable[VcpuReport]) -> tuple[Exit, ...]:
         for reason, of in by_reason.items()
     ]
     return tuple(sorted(found, key=lambda one: -one.seconds))
+
+
+def io(vcpus: Iterable[VcpuReport]) -> tuple[Io, ...]:
+    """Add up emulated accesses, the most frequent first."""
+    found: dict[tuple[str, int], list[Io]] = {}
+    for one in (one for vcpu in vcpus for one in vcpu.io):
+        found.setdefault((one.kind, one.address), []).append(one)
+    sums = [Io(*key, sum(one.reads for one in of), sum(one.writes for one in of)) for key, of in found.items()]
+    return tuple(sorted(sums, key=lambda one: -one.reads - one.writes))
+
+
+def cr3_writes(vcpus: Iterable[VcpuReport]) -> Counter[int]:
+    """Add up writes of cr3, by the page table that they chose."""
+    counts: Counter[int] = Counter()
+    for vcpu in vcpus:
+        counts.update(vcpu.cr3_writes)
+    return counts
 
 
 def traps(vcpus: Iterable[VcpuReport]) -> tuple[Trap, ...]:

@@ -13,11 +13,20 @@ from numpy.typing import NDArray
 
 from traces.exporters.payload import Field, fields, read
 from traces.formats import xentrace
-from traces.formats.names import MMU_UPDATE, MMUEXT_OP, MULTICALL, SUBOPS, hypercall_name, subop_name, trap_name
+from traces.formats.names import (
+    GRANT_TABLE_OP,
+    MMU_UPDATE,
+    MMUEXT_OP,
+    MULTICALL,
+    SUBOPS,
+    hypercall_name,
+    subop_name,
+    trap_name,
+)
 from traces.table import EventTable
 
 Constants = dict[str, Any]
-Columns = dict[str, NDArray[np.unsignedinteger[Any]]]
+Columns = dict[str, NDArray[np.integer[Any]]]
 
 #: What the recorded arguments of a hypercall are, by its number, then the argument's.
 _ARGS: Mapping[int, Mapping[int, str]] = {
@@ -113,6 +122,7 @@ def _hypercall_selector(table: EventTable, rows: NDArray[np.intp], words: int) -
         # The first recorded argument tells the sub-operation, or whether a batch goes on.
         told = np.where(np.isin(nr, tuple(SUBOPS)), first & _CMD_MASK, np.uint32(0))
         told |= np.where(np.isin(nr, (MMU_UPDATE, MMUEXT_OP)), first & np.uint32(_PREEMPTED), np.uint32(0))
+        told |= np.where((nr == GRANT_TABLE_OP) & (first > np.uint32(_CMD_MASK)), np.uint32(_PREEMPTED), np.uint32(0))
         found |= told.astype(np.uint64) << np.uint64(32)
     return found
 
@@ -123,7 +133,10 @@ def _hypercall(table: EventTable, rows: NDArray[np.intp], words: int) -> tuple[C
     constants = _called(nr)
     columns: Columns = {name: read(table, rows, field) for name, field in _arguments(op, words)}
     if nr in SUBOPS and "cmd" in columns:
-        constants["cmd"] = int(columns.pop("cmd")[0]) & _CMD_MASK
+        cmd = int(columns.pop("cmd")[0])
+        constants["cmd"] = cmd & _CMD_MASK
+        if nr == GRANT_TABLE_OP and cmd > _CMD_MASK:
+            constants["preempted"] = True
         constants["subop"] = subop_name(nr, constants["cmd"])
     elif nr in (MMU_UPDATE, MMUEXT_OP) and "count" in columns:
         if columns["count"][0] & _PREEMPTED:

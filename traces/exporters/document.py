@@ -1,7 +1,7 @@
 """A report as the JSON document ``xentool.report/1``: fields may be added to it, none changed or dropped."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from traces.account import Account
@@ -9,6 +9,7 @@ from traces.analyses.findings import findings
 from traces.analyses.latencies import QUANTILES, Distribution
 from traces.analyses.report import DomainReport, Hypercall, Report, VcpuReport
 from traces.analyses.where import EVERYTHING, Where
+from traces.exporters.words import lost_rate
 
 SCHEMA = "xentool.report/1"
 
@@ -66,6 +67,8 @@ def _capture(report: Report, account: Account) -> dict[str, Any]:
         "records": account.records,
         "skipped_bytes": account.skipped_bytes,
         "lost_records": account.lost_records,
+        "lost_per_s": lost_rate(report),
+        "tracer_cpu_share": report.tracer_share,
         "pcpus": account.pcpus,
         "span_s": report.span_s,
         "hz": report.clock.hz,
@@ -92,7 +95,12 @@ def _vcpu(vcpu: VcpuReport) -> dict[str, Any]:
     return {
         "vcpu": vcpu.vcpu,
         "runstates": {
-            name: {"count": state.count, "seconds": state.seconds, "clipped_seconds": state.clipped_seconds}
+            name: {
+                "count": state.count,
+                "seconds": state.seconds,
+                "clipped_seconds": state.clipped_seconds,
+                "histogram": _histogram(state.histogram),
+            }
             for name, state in vcpu.runstates.items()
         },
         "hypercalls": [{**call, "subops": subops} for call, subops in _calls(vcpu.hypercalls)],
@@ -111,16 +119,24 @@ def _vcpu(vcpu: VcpuReport) -> dict[str, Any]:
         ],
         "traps": [{"vector": trap.vector, "name": trap.name, "count": trap.count} for trap in vcpu.traps],
         "events": dict(vcpu.events),
+        "migrations": vcpu.migrations,
+        "io": [{"kind": one.kind, "address": one.address, "reads": one.reads, "writes": one.writes} for one in vcpu.io],
+        "cr3_writes": [{"cr3": root, "count": count} for root, count in vcpu.cr3_writes.items()],
         "latencies": {name: _latency(one) for name, one in vcpu.latencies.items()},
     }
 
 
-def _latency(one: Distribution) -> dict[str, float]:
+def _latency(one: Distribution) -> dict[str, Any]:
     # A dot in a key would have to be quoted in jq.
     quantiles = {f"{name.replace('.', '_')}_s": one.quantile(share) for name, share in QUANTILES.items()}
-    return {"count": one.count, **quantiles, "max_s": one.longest}
+    return {"count": one.count, **quantiles, "max_s": one.longest, "histogram": _histogram(one.octaves())}
+
+
+def _histogram(counts: Mapping[tuple[float, float], int]) -> list[dict[str, float]]:
+    return [{"from_s": begin, "to_s": end, "count": count} for (begin, end), count in sorted(counts.items())]
 
 
 def _calls(calls: Iterable[Hypercall]) -> Iterable[tuple[dict[str, Any], dict[str, int]]]:
     for call in calls:
-        yield {"nr": call.nr, "name": call.name, "count": call.count}, dict(call.subops)
+        made = {"nr": call.nr, "name": call.name, "count": call.count, "restarts": call.restarts}
+        yield made, dict(call.subops)

@@ -141,6 +141,6 @@ def _name(base: int, group: Group) -> str:
     return f"{group.name} {named}".rstrip()
 
 
-def _field(name: str, column: NDArray[np.unsignedinteger[Any]]) -> str:
+def _field(name: str, column: NDArray[np.integer[Any]]) -> str:
     hexadecimal = name in _HEX or column.dtype.itemsize > _DECIMAL_BYTES
     return f"{name}={'0x%x' if hexadecimal else '%d'}"

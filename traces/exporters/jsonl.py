@@ -1,6 +1,6 @@
 """Records as JSON lines: one object a record, in order of time.
 
-``{"offset", "tsc", "ns", "pcpu", "domid", "vcpu", "event", "name", ...}`` and then the fields of the event. ``ns`` is
+``{"byte_offset", "tsc", "ns", "pcpu", "domid", "vcpu", "event", "name", ...}`` and then the event's fields. ``ns`` is
 counted from the first record; it is null before a pCPU's first time stamp, ``domid`` and ``vcpu`` where it is not
 known who ran. ``extra`` holds the words that no field is declared for. Integers have up to 64 bits: addresses.
 """
@@ -19,7 +19,7 @@ from traces.exporters.rows import Chooser, Group, exit_names, extra_words, group
 from traces.formats import xentrace
 from traces.table import EventTable
 
-_HEAD = '{"offset":%d,"tsc":%d,"ns":%s,"pcpu":%d,"domid":%s,"vcpu":%s'
+_HEAD = '{"byte_offset":%d,"tsc":%d,"ns":%s,"pcpu":%d,"domid":%s,"vcpu":%s'
 
 
 def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> None:

@@ -11,7 +11,7 @@ from traces.exporters import wide
 from traces.table import EventTable
 
 #: What grows from record to record is stored as differences.
-_GROWING = ("offset", "tsc", "ns")
+_GROWING = ("byte_offset", "tsc", "ns")
 #: Columns with few values, each stored once; for the others looking for such values costs more than it saves.
 _REPEATING = [
     *("pcpu", "domid", "vcpu", "event", "name", "nr", "hypercall", "subop", "count", "old", "new"),

@@ -25,11 +25,12 @@ RENAMED = {
 
 
 class Field(NamedTuple):
-    """A field of a payload: its name in an export, its offset and size in bytes; all are unsigned."""
+    """A field of a payload: its name in an export, its offset and size in bytes, and whether it may be negative."""
 
     name: str
     offset: int
     size: int
+    signed: bool = False
 
 
 @lru_cache(maxsize=4096)
@@ -41,15 +42,16 @@ def fields(event: int, words: int) -> tuple[Field, ...]:
         size = field.sizeof()
         if offset + size > _WORD * words:
             break
-        found.append(Field(RENAMED.get(field.name, field.name), offset, size))
+        # construct's formats are struct's: small letters are signed.
+        found.append(Field(RENAMED.get(field.name, field.name), offset, size, field.subcon.fmtstr.islower()))
         offset += size
     return tuple(found)
 
 
-def read(table: EventTable, rows: NDArray[np.intp], field: Field) -> NDArray[np.unsignedinteger[Any]]:
+def read(table: EventTable, rows: NDArray[np.intp], field: Field) -> NDArray[np.integer[Any]]:
     """Read a field of some records, all of which must have it."""
-    dtype = np.dtype(f"<u{field.size}")
+    dtype = np.dtype(f"<{'i' if field.signed else 'u'}{field.size}")
     # A view that starts at each byte: damage may have moved records off their alignment.
     shape = max(len(table.data) - field.size + 1, 0)
-    every_byte: NDArray[np.unsignedinteger[Any]] = np.ndarray(shape, dtype, buffer=table.data, strides=(1,))
+    every_byte: NDArray[np.integer[Any]] = np.ndarray(shape, dtype, buffer=table.data, strides=(1,))
     return every_byte[table.payload[rows] + field.offset]

@@ -65,7 +65,7 @@ def describe(tables: Iterable[EventTable], report: Report, slow: list[Slow]) -> 
     for index, one in enumerate(slow):
         ends = [anchors[2 * index + end][2].records() for end in (0, 1)]
         # Around what is short, both ends have records in common.
-        records = {record.fields["offset"]: record for of in ends for record in of}
+        records = {record.fields["byte_offset"]: record for of in ends for record in of}
         found.append(Described(one, meanwhile.ran[index], list(records.values())))
     return found
 

@@ -13,10 +13,12 @@ from traces.analyses import totals
 from traces.analyses.findings import findings
 from traces.analyses.latencies import QUANTILES
 from traces.analyses.report import RUNSTATE_NAMES, DomainReport, Hypercall, Report, VcpuReport
-from traces.exporters.words import LATENCIES, clock_rate, clock_source, duration, plural, rate, who
+from traces.exporters.words import LATENCIES, clock_rate, clock_source, duration, lost_rate, plural, rate, who
 
 #: With more vCPUs than this, hypercalls are shown as totals only.
 _VCPU_COLUMNS = 4
+#: Addresses of each kind; there may be thousands.
+_BUSIEST = 20
 _INDENT = (0, 0, 0, 2)
 _STATE_STYLES = {"running": "green", "runnable": "yellow", "blocked": "blue", "offline": "dim", "lost": "red"}
 
@@ -46,9 +48,14 @@ def _heading(report: Report) -> Text:
     )
     text = Text(", ".join(parts))
     if account.lost_records:
+        share = account.lost_records / (account.lost_records + account.records)
+        per_s = lost_rate(report)
         text.append(f"; {account.lost_records:,} records lost", "bold red")
+        text.append(f" ({share:.1%} of all" + (")" if per_s is None else f", {per_s:,.0f}/s)"))
     else:
         text.append("; none lost")
+    if report.tracer_share is not None:
+        text.append(f"; the tracer took {report.tracer_share:.1%} of one of dom0's CPUs")
     if str(report.where):
         text.append("\nOnly ").append(str(report.where), "bold")
         text.append(f": {report.span_s:.2f} s" if report.where.timed else "")
@@ -65,6 +72,7 @@ def _write_domain(domain: DomainReport, report: Report, console: Console) -> Non
     _write_subcalls(domain.vcpus, report.span_s, console)
     _write_page_tables(domain.vcpus, report.span_s, console)
     _write_exits(domain.vcpus, report.span_s, console)
+    _write_io(domain.vcpus, report.span_s, console)
     _write_latencies(domain.vcpus, console)
     _write_traps(domain.vcpus, report.span_s, console)
 
@@ -74,10 +82,12 @@ def _write_runstates(vcpus: Sequence[VcpuReport], span_s: float, console: Consol
     shown = [name for name in RUNSTATE_NAMES if name in seen]
     if not shown:
         return
-    table = _table("Run states", *(Text(name, _STATE_STYLES[name]) for name in shown))
+    table = _table("Run states", *(Text(name, _STATE_STYLES[name]) for name in shown), "migrations")
     for vcpu in (one for one in vcpus if one.runstates and span_s):
         cells = (vcpu.runstates[name].seconds for name in shown)
-        table.add_row(f"v{vcpu.vcpu}", *(f"{seconds:.3f} s {seconds / span_s:5.1%}" for seconds in cells))
+        table.add_row(
+            f"v{vcpu.vcpu}", *(f"{seconds:.3f} s {seconds / span_s:5.1%}" for seconds in cells), f"{vcpu.migrations:,}"
+        )
     _print(table, console)
 
 
@@ -100,7 +110,7 @@ def _write_calls(
     if not found:
         return
     each = len(vcpus) if 1 < len(vcpus) <= _VCPU_COLUMNS else 0
-    detailed = any(call.subops for call in found)
+    detailed = any(call.subops or call.restarts for call in found)
     table = _table(title, "count", "per s", *(f"v{vcpu.vcpu}" for vcpu in vcpus[:each]))
     if detailed:
         table.add_column(Text("of these", "dim"), overflow="fold")
@@ -108,7 +118,9 @@ def _write_calls(
         cells = [call.name, f"{call.count:,}", rate(call.count, span_s)]
         cells += [f"{sum(one.count for one in of_vcpu if one.nr == call.nr):,}" for of_vcpu in calls[:each]]
         if detailed:
-            cells.append(", ".join(f"{subop} {count:,}" for subop, count in call.subops.items()))
+            remarks = [f"{subop} {count:,}" for subop, count in call.subops.items()]
+            remarks += [f"preempted {plural(call.restarts, 'time')}"] if call.restarts else []
+            cells.append(", ".join(remarks))
         table.add_row(*cells)
     _print(table, console)
 
@@ -141,6 +153,29 @@ def _write_exits(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -
             f"{one.descheduled_seconds:.3f} s",
         )
     _print(table, console)
+
+
+def _write_io(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -> None:
+    found = totals.io(vcpus)
+    if found:
+        table = _table("Emulated I/O", "reads", "writes", "per s")
+        for one in found[:_BUSIEST]:
+            accesses = one.reads + one.writes
+            table.add_row(f"{one.kind} {one.address:#x}", f"{one.reads:,}", f"{one.writes:,}", rate(accesses, span_s))
+        _add_rest(table, len(found))
+        _print(table, console)
+    roots = totals.cr3_writes(vcpus)
+    if roots:
+        table = _table("Page tables switched to (cr3)", "count", "per s")
+        for root, count in roots.most_common(_BUSIEST):
+            table.add_row(f"{root:#x}", f"{count:,}", rate(count, span_s))
+        _add_rest(table, len(roots))
+        _print(table, console)
+
+
+def _add_rest(table: Table, rows: int) -> None:
+    if rows > _BUSIEST:
+        table.add_row(Text(f"and {rows - _BUSIEST:,} more (--json)", "dim"))
 
 
 def _write_latencies(vcpus: Sequence[VcpuReport], console: Console) -> None:

@@ -1,6 +1,6 @@
 """Records as one wide table, in order of time: what Parquet and CSV files hold.
 
-offset, tsc, ns, pcpu, domid, vcpu, event, name   as in ``exporters.jsonl``; ``ns``, ``domid`` and ``vcpu`` may be null
+byte_offset, tsc, ns, pcpu, domid, vcpu, event, name   as in ``exporters.jsonl``; ns, domid and vcpu may be null
 w0 to w6                    the record's payload words, null beyond its length
 nr, hypercall, subop        of hypercalls, those in multicalls too (those have the name pv_hypercall_subcall)
 count                       operations that a batching hypercall asks for; of a multicall, its calls
@@ -32,7 +32,7 @@ _ROWS = 1 << 18
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
 _RECORD = {
-    "offset": pa.uint64(),
+    "byte_offset": pa.uint64(),
     "tsc": pa.uint64(),
     "ns": pa.int64(),
     "pcpu": pa.uint16(),
@@ -82,7 +82,7 @@ def batches(tables: Iterable[EventTable], report: Report) -> Iterator[Any]:
 def _record(table: EventTable, ns: NDArray[np.int64]) -> dict[str, Any]:
     nobody = table.domid == UNKNOWN_DOMID
     return {
-        "offset": pa.array(table.offset),
+        "byte_offset": pa.array(table.offset),
         "tsc": pa.array(table.tsc),
         "ns": pa.array(ns, mask=ns == UNTIMED),
         "pcpu": pa.array(table.pcpu),

@@ -19,6 +19,11 @@ def rate(count: int, span_s: float) -> str:
     return f"{count / span_s:,.0f}" if span_s else "-"
 
 
+def lost_rate(report: Report) -> float | None:
+    """Give how many records were lost a second; None where the report does not span the whole trace."""
+    return None if report.where.timed or not report.span_s else report.account.lost_records / report.span_s
+
+
 def plural(count: int, noun: str) -> str:
     """Say how many of something there are."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")

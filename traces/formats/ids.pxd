@@ -34,6 +34,11 @@ cdef enum:
     HVM_VMX_EXIT = 0x00081002
     HVM_SVM_EXIT = 0x00081003
     HVM_VMMCALL = 0x00082012
+    HVM_CR_WRITE = 0x00082009
+    HVM_IOPORT_READ = 0x00082016
+    HVM_IOPORT_WRITE = 0x00082216
+    HVM_IOMEM_READ = 0x00082017
+    HVM_IOMEM_WRITE = 0x00082217
     # 64-bit addresses and nested guests don't change which exit it is.
     EXIT_FLAGS = 0x500
     # Grants.

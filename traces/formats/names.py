@@ -56,6 +56,7 @@ HYPERCALLS: Mapping[int, str] = {
 MULTICALL = 13
 MMU_UPDATE = 1
 MMUEXT_OP = 26
+GRANT_TABLE_OP = 20
 
 _GRANT_TABLE_OPS = (
     "map_grant_ref",

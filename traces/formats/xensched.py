@@ -1,9 +1,10 @@
 """What Xen's schedulers record (TRC_SCHED_CLASS), for each its own id in bits 11:9.
 
-Ref: xen/common/sched/{credit,credit2,rt,null}.c at Xen 4.22 (c447b7308b).
+Ref: xen/common/sched/{credit,credit2,rt,null}.c at Xen 4.22 (c447b7308b), and at 4.14.5: they record the same, but for
+the padding at the end of some records (2992f4d, 6835f93).
 """
 
-from construct import Int8ul, Int16ul, Int32ul, Int64ul, Struct
+from construct import Int8ul, Int16ul, Int32sl, Int32ul, Int64ul, Struct
 
 from traces.formats.event import Event
 
@@ -30,12 +31,23 @@ SCHEDULER_EVENTS = (
     Event(_CREDIT + 11, "csched_steal_check", Struct("pcpu" / Int32ul, "checked" / Int32ul)),
     Event(_CREDIT2 + 1, "csched2_tick", _Nothing),
     Event(_CREDIT2 + 2, "csched2_runq_pos", Struct("unit" / Int16ul, "domid" / Int16ul, "position" / Int32ul)),
-    # Fields behind the first two moved when padding was cleaned up in 4.18 (2992f4d).
-    Event(_CREDIT2 + 3, "csched2_credit_burn", _Unit),
+    Event(
+        _CREDIT2 + 3,
+        "csched2_credit_burn",
+        Struct("unit" / Int16ul, "domid" / Int16ul, "credit" / Int32sl, "budget" / Int32sl, "delta" / Int32sl),
+    ),
     Event(_CREDIT2 + 4, "csched2_credit_add", _Unit),
-    Event(_CREDIT2 + 5, "csched2_tickle_check", _Unit),
+    Event(
+        _CREDIT2 + 5,
+        "csched2_tickle_check",
+        Struct("unit" / Int16ul, "domid" / Int16ul, "credit" / Int32sl, "score" / Int32sl),
+    ),
     Event(_CREDIT2 + 6, "csched2_tickle", Struct("pcpu" / Int16ul)),
-    Event(_CREDIT2 + 7, "csched2_credit_reset", _Unit),
+    Event(
+        _CREDIT2 + 7,
+        "csched2_credit_reset",
+        Struct("unit" / Int16ul, "domid" / Int16ul, "credit_start" / Int32sl, "credit_end" / Int32sl),
+    ),
     Event(_CREDIT2 + 8, "csched2_sched_tasklet", _Nothing),
     Event(_CREDIT2 + 9, "csched2_update_load", _Nothing),
     Event(_CREDIT2 + 10, "csched2_runq_assign", Struct("unit" / Int16ul, "domid" / Int16ul, "runq" / Int16ul)),
@@ -45,7 +57,11 @@ SCHEDULER_EVENTS = (
         "csched2_update_runq_load",
         Struct("runq_load" / Int64ul, "balance_load" / Int64ul, "load" / Int16ul, "runq" / Int8ul, "shift" / Int8ul),
     ),
-    Event(_CREDIT2 + 13, "csched2_tickle_new", _Unit),
+    Event(
+        _CREDIT2 + 13,
+        "csched2_tickle_new",
+        Struct("unit" / Int16ul, "domid" / Int16ul, "pcpu" / Int32ul, "credit" / Int32sl),
+    ),
     Event(_CREDIT2 + 14, "csched2_runq_max_weight", Struct("runq" / Int16ul, "max_weight" / Int16ul)),
     Event(
         _CREDIT2 + 15,
@@ -55,8 +71,23 @@ SCHEDULER_EVENTS = (
     Event(_CREDIT2 + 16, "csched2_load_check", Struct("runq" / Int16ul, "other_runq" / Int16ul)),
     Event(_CREDIT2 + 17, "csched2_load_balance", Struct("load" / Int64ul, "other_load" / Int64ul)),
     Event(_CREDIT2 + 19, "csched2_picked_cpu", Struct("load" / Int64ul, "unit" / Int16ul, "domid" / Int16ul)),
-    Event(_CREDIT2 + 20, "csched2_runq_candidate", _Unit),
-    Event(_CREDIT2 + 21, "csched2_schedule", Struct("pcpu" / Int16ul, "runq" / Int16ul)),
+    Event(
+        _CREDIT2 + 20,
+        "csched2_runq_candidate",
+        Struct("unit" / Int16ul, "domid" / Int16ul, "tickled_pcpu" / Int32ul, "credit" / Int32sl),
+    ),
+    Event(
+        _CREDIT2 + 21,
+        "csched2_schedule",
+        Struct(
+            "pcpu" / Int16ul,
+            "runq" / Int16ul,
+            "tasklet" / Int8ul,
+            "idle" / Int8ul,
+            "smt_idle" / Int8ul,
+            "tickled" / Int8ul,
+        ),
+    ),
     Event(_CREDIT2 + 22, "csched2_ratelimit", _UnitRuntime),
     Event(_CREDIT2 + 23, "csched2_runq_cand_check", _Unit),
     Event(_RTDS + 1, "rtds_tickle", Struct("pcpu" / Int16ul)),
@@ -65,9 +96,29 @@ SCHEDULER_EVENTS = (
         "rtds_runq_pick",
         Struct("unit" / Int16ul, "domid" / Int16ul, "deadline" / Int64ul, "budget" / Int64ul),
     ),
-    # Layout behind the first two changed in 4.18 (6835f93).
-    Event(_RTDS + 3, "rtds_budget_burn", _Unit),
-    Event(_RTDS + 4, "rtds_budget_replenish", _Unit),
+    Event(
+        _RTDS + 3,
+        "rtds_budget_burn",
+        Struct(
+            "unit" / Int16ul,
+            "domid" / Int16ul,
+            "budget" / Int64ul,
+            "delta" / Int32sl,
+            "priority" / Int32ul,
+            "has_extratime" / Int8ul,  # until 4.17 a bool, and stale memory behind it
+        ),
+    ),
+    Event(
+        _RTDS + 4,
+        "rtds_budget_replenish",
+        Struct(
+            "unit" / Int16ul,
+            "domid" / Int16ul,
+            "priority" / Int32ul,
+            "deadline" / Int64ul,
+            "budget" / Int64ul,
+        ),
+    ),
     Event(_RTDS + 5, "rtds_sched_tasklet", _Nothing),
     Event(_RTDS + 6, "rtds_schedule", Struct("pcpu" / Int16ul, "tasklet" / Int8ul)),
     Event(_NULL + 1, "snull_picked_cpu", _UnitPcpu),

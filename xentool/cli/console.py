@@ -1,5 +1,6 @@
 """``xentool console``."""
 
+import sys
 from contextlib import closing
 
 import click
@@ -18,6 +19,8 @@ def command(ctx: click.Context, domain: str, where: str | None) -> None:
 
     What the guest prints goes to the terminal as it is, escape sequences too.
     """
+    if not sys.stdin.isatty():
+        raise click.UsageError("a console needs a terminal")
     with closing(hosts.resolve(where)) as host:
         found = xl.find_domain(host, domain)
         click.echo(f"xentool: the console of {found.name}; Ctrl-] leaves it", err=True)

@@ -70,5 +70,7 @@ def command(
         click.echo(json.dumps({"schema": "xentool.record/1", "file": path, **asdict(done)}))
     else:
         messages.print(f"{done.bytes} bytes in {done.seconds:.1f} s from {done.host} (Xen {done.xen_version})")
+        if done.tracer_share is not None:
+            messages.print(f"the tracer took {done.tracer_share:.1%} of one of dom0's CPUs")
     if done.interrupted:
         raise KeyboardInterrupt

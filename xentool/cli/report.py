@@ -7,6 +7,7 @@ import click
 from traces.analyses.report import Report
 from traces.analyses.where import EVERYTHING
 from traces.exporters import document, slow, text
+from traces.exporters import histograms as bars
 from xentool import output
 from xentool.cli import choosing, options
 from xentool.tools import reports, sidecar
@@ -43,6 +44,9 @@ _SLOWEST = 10
     metavar="DURATION",
     help="Of these only those that took at least so long, as in 250us or 1.5ms.",
 )
+@click.option(
+    "--histograms", is_flag=True, help="Show how long run states, waits and VM exits took; --json always does."
+)
 @options.as_json
 def command(
     file: Path,
@@ -51,6 +55,7 @@ def command(
     page: Path | None,
     most: int | None,
     least: float | None,
+    histograms: bool,
     as_json: bool,
 ) -> None:
     """Report on FILE, the output of xentrace or of `xentool record`; `-` reads stdin.
@@ -84,6 +89,8 @@ def command(
         output.write_json(document.document(report) | more)
     else:
         text.write(report, output.stdout())
+        if histograms:
+            bars.write(report, output.stdout())
         if slowest:
             slow.write(*slowest, report, output.stdout())
     reports.raise_for_damage(report, str(file))

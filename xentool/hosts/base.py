@@ -48,7 +48,7 @@ class Host(Protocol):
         ...
 
     def interact(self, argv: Sequence[str]) -> int:
-        """Run a command on this program's own standard streams, terminal and Ctrl-C included; return its exit status.
+        """Run a command on this program's own terminal, which gets its Ctrl-C too, and return its exit status.
 
         :raises Unavailable: the host cannot be reached
         """

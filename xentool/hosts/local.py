@@ -48,7 +48,7 @@ class LocalHost:
             raise XentoolError(f"{argv[0]} did not start on {self.name}: {error.strerror}") from error
 
     def interact(self, argv: Sequence[str]) -> int:
-        """Run a command on this program's streams (see `Host.interact`)."""
+        """Run a command on this program's terminal (see `Host.interact`)."""
         try:
             return subprocess.run(argv, check=False).returncode
         except OSError as error:

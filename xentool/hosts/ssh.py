@@ -2,7 +2,6 @@
 
 import shlex
 import subprocess
-import sys
 import tempfile
 import weakref
 from collections.abc import Sequence
@@ -65,10 +64,9 @@ class SshHost:
         return spawn(spawned, stdin=stdin, stdout=stdout, stderr=stderr)
 
     def interact(self, argv: Sequence[str]) -> int:
-        """Run a command on this program's streams (see `Host.interact`)."""
-        # In the foreground, unlike what `popen` starts. A terminal there only where there is one here.
-        terminal = ("-t",) if sys.stdin.isatty() else ()
-        return subprocess.run(self._session(argv, *terminal), check=False).returncode
+        """Run a command on this program's terminal (see `Host.interact`)."""
+        # In the foreground, unlike what `popen` starts; and a terminal there, so that the command ends with this one.
+        return subprocess.run(self._session(argv, "-t"), check=False).returncode
 
     def put(self, source: Path, target: str) -> None:
         """Copy a file (see `Host.put`)."""

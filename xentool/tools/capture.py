@@ -19,7 +19,7 @@ from typing import IO, Self
 from xentool.errors import XentoolError
 from xentool.hosts import Host
 from xentool.tools import capture_status
-from xentool.tools.capture_status import Ended, Refused, Started
+from xentool.tools.capture_status import Ended, Refused, Started, Used
 
 # Held in dom0 while a capture runs. /run is root's own, so that nobody else can take it.
 LOCK = "/run/xentool-capture.lock"
@@ -49,8 +49,11 @@ class Capture:
         self.mask = mask
         self.buffer_pages = buffer_pages  # what was asked for, and once started what there is
         self.started = 0.0  # time.monotonic() when records began
+        #: Of one of dom0's processors, the share that the tracer took; known once an orderly stop has ended.
+        self.share: float | None = None
         self._cpus = "all" if cpus is None else ",".join(map(str, cpus))
         self._stopping = False
+        self._stopped = 0.0
         self._over = threading.Event()
 
     def __enter__(self) -> Self:
@@ -103,6 +106,7 @@ class Capture:
         """
         if not self._stopping and not self._over.is_set():
             self._stopping = True
+            self._stopped = time.monotonic()
             with contextlib.suppress(OSError):
                 os.write(self._stdin.fileno(), STOP)
 
@@ -133,6 +137,8 @@ class Capture:
             match capture_status.parse(line):
                 case Ended() as ended:
                     pass
+                case Used(seconds) if self._stopped > self.started:
+                    self.share = seconds / (self._stopped - self.started)
                 case None:
                     messages.append(line)
         error = capture_status.end_error(self.host.name, ended, messages)

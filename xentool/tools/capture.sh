@@ -60,11 +60,25 @@ mapped_pages() {
     return 1
 }
 
+# Processor time that the tracer has used, xentrace's and the relay's, in clock ticks.
+used() {
+    local pid line ticks=0
+    for pid in "$xentrace" "$relay"; do
+        line=
+        read -r line 2>/dev/null <"/proc/$pid/stat"
+        # Behind the name, which may hold anything: the state is field 3, utime and stime are 14 and 15.
+        set -- ${line##*) }
+        ((ticks += ${12:-0} + ${13:-0}))
+    done
+    echo "$ticks"
+}
+
 # Ask xentrace to read the buffers a last time and to disable tracing. A signal that hits it in a blocked write makes
 # that write short, whereupon it exits with records lost and tracing on. So stop new records first, and signal when it
 # was seen polling for 0.3 s on end: it reads all buffers every 0.1 s, so that by then it has nothing left to write.
 drain() {
     local calm=0 where
+    say used "$(used)" "$(getconf CLK_TCK 2>/dev/null || echo 100)"
     set_masks 1
     while running && [[ $client == stop ]]; do
         where=

@@ -51,6 +51,13 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Used:
+    """Processor time that the tracer took in dom0 until it was asked to stop, in seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Ended:
     """The capture is over and tracing was put back.
 
@@ -64,7 +71,7 @@ class Ended:
     off: bool
 
 
-Status = Refused | Started | Ended
+Status = Refused | Started | Used | Ended
 
 
 def parse(line: str) -> Status | None:
@@ -76,6 +83,8 @@ def parse(line: str) -> Status | None:
             return Refused(reason, " ".join(rest).strip())
         case ["started", pages]:
             return Started(int(pages))
+        case ["used", ticks, rate]:
+            return Used(int(ticks) / int(rate))
         case ["ended", client, rest]:
             status, off = rest.split()
             return Ended(client, int(status), off == "1")

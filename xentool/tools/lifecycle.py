@@ -11,6 +11,8 @@ from xentool.tools import xl
 # Seconds: hotplug scripts wait for each other, and give up after 40.
 CREATE_TIMEOUT = 180.0
 _POLL = 0.5
+# How long the xl that started a domain may take to take it down once it has shut down.
+_TAKEN_DOWN = 10.0
 # xl takes a configuration from a plain file only, and here it is on another machine.
 _CREATE = 'f=$(mktemp) && cat >"$f" && xl create -q "$f"; s=$?; rm -f "$f"; exit $s'
 _TEMPORARY = re.compile(r"/\S*/tmp\.\w+")
@@ -45,13 +47,16 @@ def command(verb: str, domain: xl.Domain) -> list[str]:
 
 
 def wait_for_end(host: Host, domain: xl.Domain, seconds: float) -> None:
-    """Wait until a domain is gone, or kept for having shut down.
+    """Wait until a domain is gone, or has shut down and is kept (``on_poweroff = "preserve"``).
 
-    :raises XentoolError: it is there after so long
+    :raises XentoolError: it runs after so long
     """
     deadline = time.monotonic() + seconds
-    while (row := _row(host, domain.domid)) is not None and row.flags[3] != "s":
-        if time.monotonic() >= deadline:
+    kept = 0.0
+    while (row := _row(host, domain.domid)) is not None and kept < _TAKEN_DOWN:
+        if row.flags[3] == "s":
+            kept += _POLL
+        elif time.monotonic() >= deadline:
             raise XentoolError(
                 f"{domain.name} has not shut down within {seconds:g} s; "
                 f"`xentool destroy {domain.domid}` ends it by force"

@@ -31,16 +31,18 @@ class View:
 
 VIEWS: dict[str, View] = {
     "hypercalls": View(
-        "one hypercall, those in multicalls too; count is what a batching one asks for",
+        "one hypercall, those in multicalls too; count is what a batching one asks for, is_restart one that goes on",
         """
-        SELECT ns, pcpu, domid, vcpu, nr, hypercall, subop, count, name = 'pv_hypercall_subcall' AS in_multicall
+        SELECT ns, pcpu, domid, vcpu, nr, hypercall, subop, count, name = 'pv_hypercall_subcall' AS in_multicall,
+               coalesce(name <> 'hvm_vmmcall' AND (nr IN (1, 26) AND w1 > 2147483647 OR nr = 20 AND w1 > 4095), false)
+                   AS is_restart
         FROM events WHERE hypercall IS NOT NULL""",
     ),
     "runstates": View(
         "a vCPU's stay in one run state, as long as the next change tells its end; times in ns",
         """
         SELECT target_domid AS domid, target_vcpu AS vcpu, new AS state, ns AS begin_ns, pcpu,
-               lead(ns) OVER (PARTITION BY target_domid, target_vcpu ORDER BY ns, "offset") AS end_ns,
+               lead(ns) OVER (PARTITION BY target_domid, target_vcpu ORDER BY ns, byte_offset) AS end_ns,
                end_ns - begin_ns AS duration_ns
         FROM events WHERE name = 'sched_runstate_change'""",
     ),
@@ -53,7 +55,7 @@ VIEWS: dict[str, View] = {
                    lead(ns) OVER each AS end_ns,
                    end_ns - begin_ns AS duration_ns
             FROM events WHERE (exit IS NOT NULL OR name = 'hvm_vmentry') AND domid IS NOT NULL
-            WINDOW each AS (PARTITION BY domid, vcpu ORDER BY ns, "offset")
+            WINDOW each AS (PARTITION BY domid, vcpu ORDER BY ns, byte_offset)
         ) WHERE kind <> 'hvm_vmentry' AND next_kind = 'hvm_vmentry'""",
     ),
     "grants": View(

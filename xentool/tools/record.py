@@ -24,6 +24,7 @@ class Recording:
     :param buffer_pages: 4 KiB pages per CPU that Xen's buffers really have
     :param hz: clock rate of the time stamps, as Xen measured it when it booted
     :param interrupted: ended by Ctrl-C; the data are whole all the same
+    :param tracer_share: of one of dom0's processors, the share that the tracer itself took
     """
 
     host: str
@@ -37,6 +38,7 @@ class Recording:
     bytes: int
     seconds: float
     interrupted: bool
+    tracer_share: float | None
 
 
 def record(
@@ -82,6 +84,7 @@ def record(
             bytes=size,
             seconds=time.monotonic() - capture.started,
             interrupted=interrupted(),
+            tracer_share=capture.share,
         )
 
 

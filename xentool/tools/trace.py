@@ -95,7 +95,8 @@ def trace(
         progress(running, b"")
     scan.finish()
     report = report_of(scan, host_hz=info.hz, infos=known.domains, xen_version=info.xen_version)
-    return Traced(of(report, where), domain, interrupted(), ended)
+    report = replace(of(report, where), tracer_share=capture.share)
+    return Traced(report, domain, interrupted(), ended)
 
 
 @contextlib.contextmanager

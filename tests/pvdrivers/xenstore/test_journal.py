@@ -78,7 +78,7 @@ def test_a_file_cut_anywhere_is_a_state_that_was(tmp_path: Path) -> None:
     journal.close()
     data = state.read_bytes()
     last = 0
-    for size in range(len(MAGIC), len(data) + 1):
+    for size in [*range(len(MAGIC), len(data), 5), len(data)]:
         state.write_bytes(data[:size])
         cut = Journal(state)
         found = states.index(content(cut.tree))

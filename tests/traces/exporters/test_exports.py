@@ -47,10 +47,10 @@ def report(path: Path) -> dict[str, Any]:
     return document
 
 
-def hypercalls(document: dict[str, Any]) -> Counter[tuple[int, int, str]]:
+def hypercalls(document: dict[str, Any], what: str = "count") -> Counter[tuple[int, int, str]]:
     return Counter(
         {
-            (domain["domid"], vcpu["vcpu"], call["name"]): call["count"]
+            (domain["domid"], vcpu["vcpu"], call["name"]): call[what]
             for domain in document["domains"]
             for vcpu in domain["vcpus"]
             if domain["domid"] != UNKNOWN_DOMID
@@ -63,19 +63,21 @@ def test_jsonl_has_every_record_in_order(path: Path) -> None:
     lines = xentool("export", str(path), "--format", "jsonl", "-o", "-").stdout.splitlines()
     rows = [json.loads(line) for line in lines]
     tables = list(read(io.BytesIO(path.read_bytes()), Reader()))
-    assert [row["offset"] for row in rows] == [int(offset) for table in tables for offset in table.offset]
+    assert [row["byte_offset"] for row in rows] == [int(offset) for table in tables for offset in table.offset]
     stamped = [row["ns"] for row in rows if row["ns"] is not None]
     assert stamped[0] == 0
     assert all(a <= b for a, b in pairwise(stamped))
     assert len(rows) - len(stamped) < 200
     document = report(path)
     assert rows[-1]["ns"] / 1e9 == pytest.approx(document["capture"]["span_s"], rel=1e-6)
-    made = Counter(
-        (row["domid"], row["vcpu"], row["hypercall"])
-        for row in rows
-        if row["name"] in ("pv_hypercall_v2", "hvm_vmmcall") and row["domid"] is not None
-    )
-    assert made == hypercalls(document)
+    for preempted, what in ((False, "count"), (True, "restarts")):
+        made = Counter(
+            (row["domid"], row["vcpu"], row["hypercall"])
+            for row in rows
+            if row["name"] in ("pv_hypercall_v2", "hvm_vmmcall") and row["domid"] is not None
+            if row.get("preempted", False) == preempted
+        )
+        assert made == hypercalls(document, what)
     changes = [row for row in rows if row["name"] == "sched_runstate_change"]
     assert {change["old"] for change in changes} >= {"running", "runnable", "blocked"}
     assert all({"old", "new", "target_vcpu", "target_domid"} <= set(change) for change in changes)
@@ -97,7 +99,7 @@ def test_parquet_answers_as_the_report_does(path: Path, tmp_path: Path) -> None:
         for row in rows
         if row["name"] in ("pv_hypercall_v2", "hvm_vmmcall") and row["domid"] is not None
     )
-    assert made == hypercalls(document)
+    assert made == hypercalls(document) + hypercalls(document, "restarts")
     maps = Counter((row["domid"], row["target_domid"]) for row in rows if row["name"] == "mem_page_grant_map")
     assert {pair: count for pair, count in maps.items() if pair[0] is not None} == {
         (pair["mapper"], pair["granter"]): pair["maps"] for pair in document["grants"] if pair["maps"]
@@ -164,12 +166,12 @@ def test_perfetto_has_the_reports_run_states(path: Path, tmp_path: Path) -> None
                 seconds = sum(one.end - one.begin for one in shown) / 1e9
                 assert seconds == pytest.approx(told["seconds"], abs=1e-9 * (len(shown) + 1))
                 compared += 1
-            subcalls = Counter({call["name"]: call["count"] for call in vcpu["multicall_subcalls"]})
+            subcalls = Counter({call["name"]: call["count"] + call["restarts"] for call in vcpu["multicall_subcalls"]})
             for call in vcpu["hypercalls"]:
                 for subop, count in call["subops"].items():
                     assert instants[track, f"{call['name']} {subop}"] == count
                 if not call["subops"]:
-                    assert instants[track, call["name"]] == call["count"] + subcalls[call["name"]]
+                    assert instants[track, call["name"]] == call["count"] + call["restarts"] + subcalls[call["name"]]
             told_exits = Counter({one["name"]: one["count"] for one in vcpu["exits"]})
             of_exits = [slices.get(uuid, []) for uuid, one in tracks.items() if one.name == f"{name} VM exits"]
             shown_exits = Counter(one.name for of_track in of_exits for one in of_track)

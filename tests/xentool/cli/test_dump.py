@@ -48,7 +48,7 @@ def calls(domain: dict[str, Any]) -> Counter[str]:
     found: Counter[str] = Counter()
     for vcpu in domain["vcpus"]:
         for call in (*vcpu["hypercalls"], *vcpu["multicall_subcalls"]):
-            found[call["name"]] += call["count"]
+            found[call["name"]] += call["count"] + call["restarts"]
     return found
 
 

@@ -235,3 +235,16 @@ def test_the_slowest(file: Path) -> None:
     assert f"Slowest of {woken['count']:,} waits from waking until running" in text
     assert "there meanwhile: " in text
     assert run("report", str(file), "--slower-than", "5 parsecs").returncode == 2
+
+
+def test_histograms_hold_every_interval(file: Path, domid: int) -> None:
+    document = json.loads(run("report", str(file), "--json").stdout)
+    guest = next(one for one in document["domains"] if one["domid"] == domid)
+    (vcpu,) = guest["vcpus"]
+    text = run("report", str(file), "--domain", str(domid), "--histograms").stdout
+    for state, of in vcpu["runstates"].items():
+        assert sum(one["count"] for one in of["histogram"]) == of["count"]
+        assert (f"d{domid} v0: times {state}" in text) == (of["count"] > 0)
+    bars = text.split(f"d{domid} v0: times running\n")[1].split("\n\n")[0].splitlines()
+    assert len(bars) == len(vcpu["runstates"]["running"]["histogram"])
+    assert max(line.count("█") for line in bars) == 40

@@ -45,6 +45,15 @@ def test_records_come_until_stop_and_the_rest_after_it() -> None:
         assert b"".join(chunks) == b"stop\n"
 
 
+def test_the_share_of_the_tracer() -> None:
+    said = "echo xentool: used 25 100 >&2; echo xentool: ended stop 0 1 >&2"
+    with Capture(Pretended(f"echo xentool: started 32 >&2; read -r l; {said}"), 1) as running:
+        assert running.share is None
+        assert not b"".join(running.chunks(seconds=0.5))
+    assert running.share is not None
+    assert 0.1 < running.share <= 0.5  # a quarter of a second in half a one, or more on a busy machine
+
+
 def test_the_time_is_counted_here() -> None:
     host = Pretended("echo xentool: started 32 >&2; read -r l; echo $l; echo xentool: ended stop 0 1 >&2")
     before = time.monotonic()

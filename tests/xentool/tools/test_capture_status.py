@@ -3,7 +3,7 @@
 import pytest
 
 from xentool.errors import Unavailable, XentoolError
-from xentool.tools.capture_status import Ended, Refused, Started, Status, end_error, parse, start_error
+from xentool.tools.capture_status import Ended, Refused, Started, Status, Used, end_error, parse, start_error
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,7 @@ from xentool.tools.capture_status import Ended, Refused, Started, Status, end_er
         ("xentool: refused locked", Refused("locked", "")),
         ("xentool: refused foreign 31 xentrace -e all /x", Refused("foreign", "31 xentrace -e all /x")),
         ("xentool: started 1024", Started(1024)),
+        ("xentool: used 37 100", Used(0.37)),
         ("xentool: ended stop 0 1", Ended("stop", 0, True)),
         ("xentool: ended recording 137 0", Ended("recording", 137, False)),
         ("change evtmask to 0xffff000", None),

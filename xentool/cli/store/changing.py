@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import click
 
 from xentool.tools.store import opened
+from xentool.tools.store.document import changes_document
 from xentool.tools.store.edit import Edit, rehearse
 
 
@@ -21,6 +22,6 @@ def change(where: str | None, paths: Sequence[str], edit: Edit, *, dry_run: bool
     from xentool.cli.store import text  # noqa: PLC0415
 
     if as_json:
-        output.write_json({"schema": "xentool.store.changes/1", "changes": [*map(text.change_members, changes)]})
+        output.write_json(changes_document(changes))
     else:
         text.show(map(text.change_line, changes), wide=True)

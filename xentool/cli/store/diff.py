@@ -8,7 +8,7 @@ from xentool import output
 from xentool.cli.store import options, text
 from xentool.tools.store import opened
 from xentool.tools.store.changes import changes
-from xentool.tools.store.document import load, take
+from xentool.tools.store.document import changes_document, load, take
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -32,6 +32,6 @@ def command(where: str | None, as_json: bool, wide: bool, before: Path, after: P
             new = take(client, old.top)
     found = changes(old.nodes, new.nodes)
     if as_json:
-        output.write_json({"schema": "xentool.store.changes/1", "changes": [*map(text.change_members, found)]})
+        output.write_json(changes_document(found))
     else:
         text.show(map(text.change_line, found), wide=wide)

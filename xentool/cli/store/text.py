@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from rich.text import Text
 
@@ -10,7 +9,7 @@ from xentool import output
 from xentool.tools.store.changes import Change, Kind
 from xentool.tools.store.meaning import meaning
 from xentool.tools.store.nodes import Node, depth
-from xentool.tools.store.values import escaped, shown, to_json
+from xentool.tools.store.values import escaped, shown
 
 _MARKS = {Kind.CREATED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~", Kind.FIRED: "="}
 _STYLES = {Kind.CREATED: "green", Kind.REMOVED: "red", Kind.CHANGED: "yellow", Kind.FIRED: "dim"}
@@ -86,15 +85,6 @@ def change_line(change: Change) -> Text:
     if change.kind is Kind.CREATED or len(set(permissions)) > 1:
         line.append(f"  {' -> '.join(permissions)}", "dim")
     return line
-
-
-def change_members(change: Change) -> dict[str, Any]:
-    """Write a change as a JSON object: what it was and is, null where there is no such node."""
-    return {"path": change.path, "change": change.kind.value, "old": _members(change.old), "new": _members(change.new)}
-
-
-def _members(node: Node | None) -> dict[str, Any] | None:
-    return None if node is None else {**to_json(node.value), "permissions": list(node.permissions)}
 
 
 def _value(node: Node) -> str:

@@ -12,6 +12,7 @@ from rich.text import Text
 from xentool.cli.store import options, text
 from xentool.tools.store import opened
 from xentool.tools.store.changes import Change
+from xentool.tools.store.document import change_object
 from xentool.tools.store.follow import Condition, follow
 from xentool.tools.store.values import unescaped
 
@@ -63,7 +64,7 @@ def command(
         seen = islice(follow(client, paths, until=until, timeout=timeout, levels=levels), number)
         if as_json:
             for change in seen:
-                click.echo(json.dumps({"time": time.time(), **text.change_members(change)}))
+                click.echo(json.dumps({"time": time.time(), **change_object(change)}))
         else:
             text.show(_stamped(seen), wide=wide)
 

@@ -1,4 +1,4 @@
-"""Nodes as a JSON document, exact: what `snapshot` keeps and `diff` compares."""
+"""Nodes and changes as JSON documents, exact: what `snapshot` keeps and `diff` compares."""
 
 import json
 import time
@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 
 from pvdrivers.xenstore.client import Client, Conflict
 from xentool.errors import PeerError, XentoolError
+from xentool.tools.store.changes import Change
 from xentool.tools.store.nodes import Node, tree
 from xentool.tools.store.values import from_json, to_json
 
 SCHEMA = "xentool.store/1"
+CHANGES_SCHEMA = "xentool.store.changes/1"
 #: A store that changes all the time is read as it comes after so many tries at one moment.
 _TRIES = 5
 
@@ -48,13 +50,23 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
         "top": snapshot.top,
         "taken": snapshot.taken,
         "consistent": snapshot.consistent,
-        "nodes": listed(snapshot.nodes),
+        "nodes": [{"path": node.path, **_held(node)} for node in snapshot.nodes],
     }
 
 
-def listed(nodes: Iterable[Node]) -> list[dict[str, Any]]:
-    """Write nodes as JSON objects."""
-    return [{"path": node.path, **to_json(node.value), "permissions": list(node.permissions)} for node in nodes]
+def changes_document(changes: Iterable[Change]) -> dict[str, Any]:
+    """Write changes as a JSON document."""
+    return {"schema": CHANGES_SCHEMA, "changes": [change_object(change) for change in changes]}
+
+
+def change_object(change: Change) -> dict[str, Any]:
+    """Write a change as a JSON object: what the node held and holds, null where there is none."""
+    old, new = (None if node is None else _held(node) for node in (change.old, change.new))
+    return {"path": change.path, "change": change.kind.value, "old": old, "new": new}
+
+
+def _held(node: Node) -> dict[str, Any]:
+    return {**to_json(node.value), "permissions": list(node.permissions)}
 
 
 def save(snapshot: Snapshot, path: Path) -> None:

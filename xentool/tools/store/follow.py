@@ -11,6 +11,7 @@ from pvdrivers.xenstore.client import Client, ConnectionLost, NotFound, Watch, X
 from xentool.errors import XentoolError
 from xentool.tools.store.changes import Change, Kind, changes
 from xentool.tools.store.nodes import Node, depth, lineage, present, tree, within
+from xentool.tools.store.reach import TIMEOUT
 
 
 class Condition(NamedTuple):
@@ -53,7 +54,7 @@ def follow(
         memory = _Memory(client)
         for top in tops:
             watch = open_watches.enter_context(client.watch(top))
-            watch.next(timeout=None)  # what is there at first is no change
+            watch.next(TIMEOUT)  # what is there at first is no change
             memory.learn(top)
             Thread(target=_pass_on, args=(watch, told), daemon=True).start()
         while not until or not all(condition.holds(memory.known) for condition in until):

@@ -1,0 +1,43 @@
+"""How long vCPUs stayed in each run state, waited and were in VM exits, as bars of text: an octave a line."""
+
+from collections.abc import Iterator, Mapping
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from traces.account import IDLE_DOMID, UNKNOWN_DOMID
+from traces.analyses.report import Report, VcpuReport
+from traces.exporters.words import LATENCIES, duration, who
+
+_BAR = 40
+
+
+def write(report: Report, console: Console) -> None:
+    """Write the histograms of each vCPU."""
+    for domain in report.domains:
+        if domain.domid not in (IDLE_DOMID, UNKNOWN_DOMID):
+            for vcpu in domain.vcpus:
+                for what, counts in _of(vcpu):
+                    console.print()
+                    console.print(Text(f"{who(domain.domid, report)} v{vcpu.vcpu}: {what}", "bold cyan"))
+                    console.print(_table(counts))
+
+
+def _of(vcpu: VcpuReport) -> Iterator[tuple[str, Mapping[tuple[float, float], int]]]:
+    for state, of in vcpu.runstates.items():
+        if of.histogram:
+            yield f"times {state}", of.histogram
+    for name, latency in vcpu.latencies.items():
+        yield LATENCIES[name], latency.octaves()
+
+
+def _table(counts: Mapping[tuple[float, float], int]) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for _ in range(3):
+        table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
+    most = max(counts.values())
+    for (begin, end), count in sorted(counts.items()):
+        table.add_row(duration(begin), f"- {duration(end)}", f"{count:,}", Text("█" * -(-_BAR * count // most), "blue"))
+    return table
