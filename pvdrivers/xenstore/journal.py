@@ -14,6 +14,7 @@ All little-endian. What is cut off or damaged at the end was never acknowledged,
 
 import fcntl
 import os
+import stat
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -49,12 +50,13 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        # Where a link leads, for the file is replaced.
+        self._path = path.resolve()
         self._changes: list[bytes] = []
         self._failed: JournalError | None = None
         self.tree = Tree(self._note)
         try:
-            self._file = _locked(path)
+            self._file = _locked(self._path)
         except OSError as error:
             raise self._broken(error) from error
         try:
@@ -96,7 +98,11 @@ class Journal:
     def _load(self) -> int:
         """Fill the tree, and give the number of bytes at the end that were no whole record."""
         try:
-            data = os.pread(self._file, os.fstat(self._file).st_size, 0)
+            status = os.fstat(self._file)
+            if not stat.S_ISREG(status.st_mode):
+                # As root one would replace /dev/null for all.
+                raise JournalError(f"{self._path} is no regular file")
+            data = os.pread(self._file, status.st_size, 0)
         except OSError as error:
             raise self._broken(error) from error
         if not data:

@@ -1,4 +1,6 @@
-"""XenStore: ours by Xen's own test-xenstore, 50 clients at once, and beside oxenstored in the lab's dom0.
+"""XenStore: ours beside C xenstored by Xen's own test-xenstore and with 50 clients at once; beside oxenstored in a lab.
+
+C xenstored runs on ``tests/pvdrivers/xenstore/xenstored.c`` instead of Xen, here and in the lab.
 
 ``python -m tests.bench.store [LAB]``: with a lab's name, a lab that is up; without, what needs none.
 """
@@ -14,6 +16,7 @@ from pathlib import Path
 
 from pvdrivers.xenstore.wire import Op, encode
 from tests.pvdrivers.xenstore.served import Raw, served
+from tests.pvdrivers.xenstore.xenstored import XENSTORED, hypervisor, xenstored
 from xentool.hosts import resolve
 
 TEST = "/usr/lib/xen-4.17/bin/test-xenstore"
@@ -54,46 +57,59 @@ def crowd(path: Path) -> list[float]:
     return latencies
 
 
+def measure(path: Path) -> dict[str, float]:
+    """Run test-xenstore on a store: microseconds by name of the test."""
+    argv = [TEST, "-i", str(ITERATIONS)]
+    environment = {"XENSTORED_PATH": str(path)}
+    return averages(subprocess.run(argv, env=environment, capture_output=True, text=True, check=True).stdout)
+
+
 def here() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "dom0")
-        with served(Path(folder)):
-            argv = [TEST, "-i", str(ITERATIONS)]
-            environment = {"XENSTORED_PATH": str(path)}
-            done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True)
-            print(f"test-xenstore -i {ITERATIONS}, on `xentool store serve`")
-            for name, us in averages(done.stdout).items():
-                print(f"  {name:<12} {us:7.1f} us  {1e6 / us:8.0f}/s")
-            latencies = crowd(path)
-    cuts = statistics.quantiles(latencies, n=1000)
-    print(f"{CLIENTS} clients at once, one in four requests a write: {len(latencies) / SECONDS:.0f}/s")
-    print(
-        f"  p50 {cuts[499]:.0f} us, p99 {cuts[989]:.0f} us, p99.9 {cuts[998]:.0f} us, the generator's own time included"
-    )
+    with tempfile.TemporaryDirectory() as folder, served(Path(folder)), xenstored() as theirs:
+        places = {"ours": Path(folder, "dom0"), "xenstored": theirs / "socket"}
+        taken = {whose: [measure(path)] for whose, path in places.items()}
+        crowds = {whose: crowd(path) for whose, path in places.items()}
+    print(f"test-xenstore -i {ITERATIONS}, on `xentool store serve` and on C xenstored")
+    show(taken)
+    print(f"{CLIENTS} clients at once, one in four requests a write; the generator's own time included")
+    for whose, latencies in crowds.items():
+        cuts = statistics.quantiles(latencies, n=1000)
+        rate = len(latencies) / SECONDS
+        print(f"  {whose:<10} {rate:6.0f}/s, p50 {cuts[499]:.0f} us, p99 {cuts[989]:.0f} us, p99.9 {cuts[998]:.0f} us")
+
+
+def show(taken: dict[str, list[dict[str, float]]]) -> None:
+    """Print the median of each test's microseconds, ours and as many times a peer's."""
+    for test in taken["ours"][0]:
+        median = {whose: statistics.median(run[test] for run in runs) for whose, runs in taken.items()}
+        ours = median.pop("ours")
+        peers = "".join(f"   {whose} {us:8.1f} us {ours / us:5.2f} x" for whose, us in median.items())
+        print(f"  {test:<12} ours {ours:8.1f} us {1e6 / ours:7.0f}/s{peers}")
 
 
 def in_lab(name: str) -> None:
     host = resolve(f"lab:{name}")
     script = f"""
-xentool store serve --socket /tmp/bench.sock 2>/dev/null & server=$!
-while ! [ -S /tmp/bench.sock ]; do sleep 0.2; done
+xs=$(mktemp -d) && cat > $xs/hypervisor.so && mkfifo $xs/events && head -c 4096 /dev/zero > $xs/0
+xentool store serve --socket $xs/ours 2>/dev/null & ours=$!
+XENSTORED_RUNDIR=$xs XENSTORED_ROOTDIR=$xs LD_PRELOAD=$xs/hypervisor.so {XENSTORED} -N 2>/dev/null & theirs=$!
+while ! [ -S $xs/ours -a -S $xs/socket ]; do sleep 0.2; done
 for round in 1 2 3; do
-    echo ours; XENSTORED_PATH=/tmp/bench.sock {TEST} -i 300
+    echo ours; XENSTORED_PATH=$xs/ours {TEST} -i 300
     echo oxenstored; {TEST} -i 300
+    echo xenstored; XENSTORED_PATH=$xs/socket {TEST} -i 300
 done
-kill $server
+kill $ours $theirs
+rm -r $xs
 """
-    output = host.run(["sh", "-c", script], timeout=500).stdout.decode()
+    output = host.run(["sh", "-c", script], input=Path(hypervisor()).read_bytes(), timeout=500).stdout.decode()
     host.close()
-    taken: dict[str, dict[str, list[float]]] = {"ours": {}, "oxenstored": {}}
-    for part in re.split(r"^(?=ours$|oxenstored$)", output, flags=re.MULTILINE)[1:]:
+    taken: dict[str, list[dict[str, float]]] = {"ours": [], "oxenstored": [], "xenstored": []}
+    for part in re.split(r"^(?=ours$|o?xenstored$)", output, flags=re.MULTILINE)[1:]:
         whose, _, rest = part.partition("\n")
-        for test, us in averages(rest).items():
-            taken[whose].setdefault(test, []).append(us)
-    print(f"in dom0 of lab {name}, emulated: microseconds, and times oxenstored's (less is faster)")
-    for test in taken["ours"]:
-        ours, theirs = (statistics.median(taken[whose][test]) for whose in ("ours", "oxenstored"))
-        print(f"  {test:<12} ours {ours:8.0f}  oxenstored {theirs:8.0f}  {ours / theirs:5.2f} x")
+        taken[whose].append(averages(rest))
+    print(f"in dom0 of lab {name}, emulated")
+    show(taken)
 
 
 def main() -> None:

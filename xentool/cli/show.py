@@ -12,9 +12,8 @@ from rich.text import Text
 from xentool import output
 from xentool.cli import device_view, options, views
 from xentool.tools import xl
-from xentool.tools.inspect import Inspected, inspect
+from xentool.tools.inspect import Inspected
 from xentool.tools.stats import Domain
-from xentool.tools.xl_stats import XlToolstack
 
 
 @click.command("show")
@@ -29,9 +28,7 @@ def command(domain: str, where: str | None, uri: str | None, as_json: bool) -> N
     """
     with closing(options.toolstack(where, uri)) as toolstack:
         found = xl.choose(toolstack.sample().domains, domain)
-        devices = None
-        if isinstance(toolstack, XlToolstack) and found.domid is not None:
-            devices = inspect(toolstack.host, found.domid).devices
+        devices = None if found.domid is None else toolstack.devices(found.domid)
     if as_json:
         told = None if devices is None else [device_view.document(device) for device in devices]
         output.write_json({"schema": "xentool.domain/1", "domain": asdict(found), "devices": told})

@@ -63,6 +63,10 @@ class LibvirtToolstack:
         there.sort(key=lambda domain: (domain.domid is None, domain.domid, domain.name))
         return Sample(time.monotonic(), tuple(there))
 
+    def devices(self, domid: int) -> None:  # noqa: ARG002 - part of the seam
+        """Return nothing: libvirt does not reach into XenStore."""
+        return
+
     def machine(self) -> Machine:
         """Return what libvirt says about the machine.
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from xentool import hosts
+from xentool.tools.inspect import Inspected
 from xentool.tools.libvirt_stats import LibvirtToolstack
 from xentool.tools.stats import Frame, Machine, Sample, rates
 from xentool.tools.xl_stats import XlToolstack
@@ -19,6 +20,13 @@ class Toolstack(Protocol):
 
         :param details: also what changes rarely and takes longer to ask for
         :raises XentoolError: the toolstack failed, or cannot be reached
+        """
+        ...
+
+    def devices(self, domid: int) -> tuple[Inspected, ...] | None:
+        """Return the PV devices of which a domain has an end; None where there is no XenStore to ask.
+
+        :raises XentoolError: as above
         """
         ...
 

@@ -15,6 +15,7 @@ from typing import Any
 from xentool.errors import PeerError
 from xentool.hosts import Host
 from xentool.tools import vdev, xl
+from xentool.tools.inspect import Inspected, inspect
 from xentool.tools.stats import Block, Domain, Machine, Net, Sample, State, Vcpu, VcpuState
 
 # "%-32s %5u %5u" and "%5u %3c%c- " or "%5c %3c%cp ", "%9.1f  ", affinities: name, domid, vcpu, pcpu, state, seconds
@@ -46,7 +47,7 @@ class XlToolstack:
 
     def __init__(self, host: Host) -> None:
         self.name = host.name
-        self.host = host
+        self._host = host
 
     def sample(self, *, details: bool = True) -> Sample:
         """Return all domains, by rising domid.
@@ -57,15 +58,19 @@ class XlToolstack:
         """
         script = files(__package__).joinpath("xl_stats.sh").read_text()
         words = ["sh", "-c", script, "sh", _EXACT, "all" if details else ""]
-        return parse(self.host.run(words, timeout=xl.TIMEOUT).stdout.decode(errors="replace"))
+        return parse(self._host.run(words, timeout=xl.TIMEOUT).stdout.decode(errors="replace"))
+
+    def devices(self, domid: int) -> tuple[Inspected, ...]:
+        """Return the PV devices of which a domain has an end (see `inspect`)."""
+        return inspect(self._host, domid).devices
 
     def machine(self) -> Machine:
         """Return what Xen says about the machine."""
-        return parse_machine(self.host.run(["xl", "info"], timeout=xl.TIMEOUT).stdout.decode(errors="replace"))
+        return parse_machine(self._host.run(["xl", "info"], timeout=xl.TIMEOUT).stdout.decode(errors="replace"))
 
     def close(self) -> None:
         """End the connection to the host."""
-        self.host.close()
+        self._host.close()
 
 
 def parse(text: str) -> Sample:

@@ -1,5 +1,6 @@
 """A state file: what was answered is there again, whole, whatever became of the server and the file's end."""
 
+import os
 import random
 import subprocess
 import sys
@@ -131,6 +132,23 @@ def test_files_that_are_no_state(tmp_path: Path) -> None:
         crafted.write_bytes(MAGIC + journals._record([change]))  # with a checksum that is right
         with pytest.raises(JournalError, match="holds what no store has written"):
             Journal(crafted)
+
+
+def test_devices_are_left_alone_and_links_followed(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for special in (Path("/dev/null"), tmp_path / "fifo"):
+        before = special.stat()
+        with pytest.raises(JournalError, match=f"{special} is no regular file"):
+            Journal(special)
+        assert (special.stat().st_ino, special.stat().st_mode) == (before.st_ino, before.st_mode)
+    (tmp_path / "link").symlink_to("real")
+    journal, client = opened(tmp_path / "link")
+    client.write("/a", "1")
+    journal.close()
+    assert (tmp_path / "link").is_symlink()
+    again = Journal(tmp_path / "real")
+    assert again.tree.nodes[b"/a"].value == b"1"
+    again.close()
 
 
 def test_one_server_at_a_time(tmp_path: Path) -> None:

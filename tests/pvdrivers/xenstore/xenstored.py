@@ -30,7 +30,8 @@ _PAGE = 4096
 
 
 @cache
-def _hypervisor() -> str:
+def hypervisor() -> str:
+    """Compile the hypervisor, and give the library's path."""
     folder = tempfile.TemporaryDirectory()
     atexit.register(folder.cleanup)
     library = f"{folder.name}/hypervisor.so"
@@ -45,7 +46,7 @@ def xenstored(*words: str) -> Iterator[Path]:
         folder = Path(name)
         os.mkfifo(folder / "events")
         (folder / "0").write_bytes(bytes(_PAGE))
-        environment = {"XENSTORED_RUNDIR": name, "XENSTORED_ROOTDIR": name, "LD_PRELOAD": _hypervisor()}
+        environment = {"XENSTORED_RUNDIR": name, "XENSTORED_ROOTDIR": name, "LD_PRELOAD": hypervisor()}
         with subprocess.Popen([XENSTORED, "-N", *words], env=environment, stderr=subprocess.DEVNULL) as daemon:
             try:
                 while not _listens(folder / "socket"):
