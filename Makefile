@@ -11,7 +11,7 @@ PACKAGES := \
 	mmdebstrap uidmap debian-archive-keyring e2fsprogs \
 	openssh-client iproute2 \
 	libvirt-dev pkg-config \
-	xen-utils-4.17 libxen-dev vagrant systemd chromium libvirt-clients
+	xen-utils-4.17 libxen-dev vagrant systemd chromium libvirt-clients man-db mandoc
 # python, the compiled core | the lab's machine | its image | its control | libvirt's binding, built | oracles and
 # browser of the tests
 
@@ -41,6 +41,7 @@ setup: .venv/ready
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q "setuptools>=77" "Cython>=3.1" wheel
 	$(BIN)/python -m pip install -q --no-build-isolation -e ".[export,sql,html,libvirt,lab,dev]"
+	$(BIN)/xentool man --to .venv/share/man/man1
 	touch $@
 
 demo: setup

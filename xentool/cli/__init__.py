@@ -43,6 +43,7 @@ COMMANDS = {
     "device": ("xentool.cli.device:group", "List PV devices, plug them in and out."),
     "store": ("xentool.cli.store:group", "Read, change, watch and serve XenStore."),
     "lab": ("xentool.cli.lab:group", "Boot real Xen on this machine, without virtualization hardware."),
+    "man": ("xentool.cli.man:command", "Show manual pages, or write them into a folder."),
     "completion": ("xentool.cli.completion:command", "Print the completion script of a shell."),
 }
 
