@@ -10,10 +10,12 @@ PACKAGES := \
 	qemu-system-x86 \
 	mmdebstrap uidmap debian-archive-keyring e2fsprogs \
 	openssh-client iproute2 \
-	xen-utils-4.17 libxen-dev vagrant systemd chromium man-db mandoc
-# python, the compiled core | the lab's machine | its image | its control | oracles and browser of the tests
+	libvirt-dev pkg-config \
+	xen-utils-4.17 libxen-dev vagrant systemd chromium libvirt-clients man-db mandoc
+# python, the compiled core | the lab's machine | its image | its control | libvirt's binding, built | oracles and
+# browser of the tests
 
-COMPILED := $(wildcard traces/*/*.pyx traces/*/*.pxd)
+COMPILED := $(wildcard traces/*/*.pyx traces/*/*.pxd pvdrivers/*/*.pyx pvdrivers/*/*.pxd)
 
 .PHONY: help setup demo test check bench captures clean
 
@@ -38,7 +40,7 @@ setup: .venv/ready
 	fi
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q "setuptools>=77" "Cython>=3.1" wheel
-	$(BIN)/python -m pip install -q --no-build-isolation -e ".[export,sql,html,lab,dev]"
+	$(BIN)/python -m pip install -q --no-build-isolation -e ".[export,sql,html,libvirt,lab,dev]"
 	$(BIN)/xentool man --to .venv/share/man/man1
 	touch $@
 
@@ -60,9 +62,10 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m tests.bench.report
+	$(BIN)/python -m tests.bench.store
 
 captures: setup
 	$(BIN)/python -m tests.captures.make
 
 clean:
-	rm -rf .venv build dist demo *.egg-info traces/*/*.so
+	rm -rf .venv build dist demo *.egg-info traces/*/*.so pvdrivers/*/*.so

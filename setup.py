@@ -13,7 +13,7 @@ extensions = [
         py_limited_api=True,
         extra_compile_args=["-O3"],
     )
-    for name in ("traces.decode.tokenize", "traces.analyses.fold", "traces.analyses.lane")
+    for name in ("traces.decode.tokenize", "traces.analyses.fold", "traces.analyses.lane", "pvdrivers.ring.engine")
 ]
 
 setup(

@@ -1,8 +1,9 @@
 """Where output goes: data on stdout, all else on stderr; no escapes and no progress where no terminal is."""
 
 import json
+import os
 import sys
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 
@@ -11,13 +12,23 @@ _PIPE_WIDTH = 200
 
 
 def stdout() -> Console:
-    """Give the console for data. NO_COLOR and a stdout that is no terminal are honoured by rich."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    """Give the console for data."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH, color_system=_colours())
 
 
 def stderr() -> Console:
     """Give the console for messages and progress."""
-    return Console(highlight=False, stderr=True)
+    return Console(highlight=False, stderr=True, color_system=_colours())
+
+
+def _colours() -> Literal["auto"] | None:
+    # By itself rich leaves bold and dim when NO_COLOR is set.
+    return None if os.environ.get("NO_COLOR") else "auto"
+
+
+def printable(text: str) -> str:
+    """Write what a terminal would act on (escape sequences, line ends, changes of direction) as escapes."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def write_json(document: Any) -> None:  # noqa: ANN401 - whatever json can write

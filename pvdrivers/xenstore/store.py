@@ -18,10 +18,12 @@ class Store:
     """A store.
 
     :param tree: what is in it; when that is nothing, it gets the nodes with which a store begins
+    :param keep: is called after each request that may have changed it, before it is answered
     """
 
-    def __init__(self, tree: Tree | None = None) -> None:
+    def __init__(self, tree: Tree | None = None, keep: Callable[[], object] = lambda: None) -> None:
         self.tree = tree or Tree()
+        self._keep = keep
         if not self.tree.nodes:
             self.tree.plant()
         self.domains = Domains()
@@ -52,7 +54,8 @@ class Store:
             self.close_transaction(session, transaction)
 
     def publish(self) -> None:
-        """Queue the events of all that has changed since the last time."""
+        """Keep what has changed since the last time, and queue the events of it."""
+        self._keep()
         for path, match, readable in self.tree.take_changes():
             for watch in self.watches.matching(path, match):
                 if any(access(perms, watch.owner.domain) & READ for perms in readable):

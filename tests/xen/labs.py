@@ -27,9 +27,9 @@ class Lab:
         self._dom0 = resolve(self.host)
         self.hz = xl.host_info(self._dom0).hz
 
-    def run(self, *argv: str, check: bool = True) -> str:
+    def run(self, *argv: str, check: bool = True, input: bytes | None = None) -> str:
         """Run a command in dom0 and return what it prints, without the blanks around it."""
-        return self._dom0.run(argv, check=check, timeout=120).stdout.decode(errors="replace").strip()
+        return self._dom0.run(argv, check=check, input=input, timeout=120).stdout.decode(errors="replace").strip()
 
     def guest(self, name: str, type: str = "pv", vcpus: int = 1, workload: str = "mixed") -> int:
         """Return the domid of a guest, started when it does not run yet (or runs as something else)."""

@@ -1,8 +1,12 @@
 """Options that several commands share, so that they are spelled and explained one way."""
 
 import re
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from xentool.tools.toolstack import Toolstack
 
 _UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
@@ -35,4 +39,23 @@ where = click.option(
     help="Where dom0 is: local, ssh://[user@]host[:port], lab or lab:NAME.  "
     "[default: $XENTOOL_HOST, this dom0, a running lab]",
 )
+connect = click.option(
+    "-c",
+    "--connect",
+    "uri",
+    metavar="URI",
+    help="Ask libvirt instead of xl: xen:///system, qemu:///system, lxc:///, test:///default, ...",
+)
+
+
+def toolstack(where: str | None, uri: str | None) -> "Toolstack":
+    """Connect to what --host or --connect names."""
+    from xentool.tools.toolstack import connect  # noqa: PLC0415 - most commands that have options need it not
+
+    if where and uri:
+        raise click.UsageError("a libvirt URI names its own host: give --connect or --host")
+    return connect(where, uri)
+
+
+dry_run = click.option("--dry-run", is_flag=True, help="Print xl's command, change nothing.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print data as JSON.")

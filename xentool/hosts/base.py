@@ -47,8 +47,24 @@ class Host(Protocol):
         """
         ...
 
+    def interact(self, argv: Sequence[str]) -> int:
+        """Run a command on this program's own terminal, which gets its Ctrl-C too, and return its exit status.
+
+        :raises Unavailable: the host cannot be reached
+        """
+        ...
+
     def put(self, source: Path, target: str) -> None:
         """Copy a local file to a path in dom0, whole or not at all (mode and owner are not carried over)."""
+        ...
+
+    def forward(self, path: str) -> Path:
+        """Give a local UNIX socket that leads to one in dom0, for this user alone; until `close`.
+
+        Whether dom0 lets anybody through shows when something connects: a connection that ends at once was refused.
+
+        :raises Unavailable: the host cannot be reached
+        """
         ...
 
     def close(self) -> None:

@@ -47,6 +47,13 @@ class LocalHost:
         except OSError as error:
             raise XentoolError(f"{argv[0]} did not start on {self.name}: {error.strerror}") from error
 
+    def interact(self, argv: Sequence[str]) -> int:
+        """Run a command on this program's terminal (see `Host.interact`)."""
+        try:
+            return subprocess.run(argv, check=False).returncode
+        except OSError as error:
+            raise XentoolError(f"{argv[0]} did not start on {self.name}: {error.strerror}") from error
+
     def put(self, source: Path, target: str) -> None:
         """Copy a file (see `Host.put`)."""
         part = Path(f"{target}.part")
@@ -56,6 +63,10 @@ class LocalHost:
         except OSError as error:
             part.unlink(missing_ok=True)
             raise XentoolError(f"cannot copy {source} to {target}: {error.strerror}") from error
+
+    def forward(self, path: str) -> Path:
+        """Give the socket itself (see `Host.forward`)."""
+        return Path(path)
 
     def close(self) -> None:
         """Do nothing: there is no connection."""

@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 import weakref
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 from xentool.errors import Unavailable, XentoolError
@@ -46,6 +47,7 @@ class SshHost:
         self._destination = destination
         self._options = (*SESSION_OPTIONS, *options)
         self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self._forwards = count()
 
     def run(
         self, argv: Sequence[str], *, input: bytes | None = None, timeout: float | None = None, check: bool = True
@@ -61,6 +63,11 @@ class SshHost:
         spawned = self._session(argv)
         return spawn(spawned, stdin=stdin, stdout=stdout, stderr=stderr)
 
+    def interact(self, argv: Sequence[str]) -> int:
+        """Run a command on this program's terminal (see `Host.interact`)."""
+        # In the foreground, unlike what `popen` starts; and a terminal there, so that the command ends with this one.
+        return subprocess.run(self._session(argv, "-t"), check=False).returncode
+
     def put(self, source: Path, target: str) -> None:
         """Copy a file (see `Host.put`)."""
         # The rename makes it all or nothing: a connection that breaks leaves no half file under the final name.
@@ -71,20 +78,37 @@ class SshHost:
             raise XentoolError(f"cannot read {source}: {error.strerror}") from error
         self.run(["sh", "-c", script, "sh", target], input=content)
 
+    def forward(self, path: str) -> Path:
+        """Lead a local socket to one in dom0, over the shared connection (see `Host.forward`)."""
+        self._ensure()
+        control = self._control()
+        local = control.with_name(f"f{next(self._forwards)}")
+        # Without the options of sessions, which clear forwardings, and without ssh_config, which may add the user's.
+        words = ["ssh", "-F", "none", "-O", "forward", "-o", f"ControlPath={control}"]
+        words += ["-L", f"{local}:{path}", "--", self._destination]
+        asked = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        if asked.returncode != 0:
+            reason = last_line(asked.stderr) or "ssh gave no reason"
+            raise Unavailable(f"cannot forward {path} from {self.name}: {reason}")
+        return local
+
     def close(self) -> None:
         """End the shared connection; a later call opens another."""
         if self._directory is not None:
             self._finalizer()
             self._directory = None
 
-    def _session(self, argv: Sequence[str]) -> list[str]:
+    def _session(self, argv: Sequence[str], *options: str) -> list[str]:
         """Return the local command that runs `argv` over the shared connection, which stands when this returns."""
-        if not self._connected():
-            self._connect()
+        self._ensure()
         # One word for the remote shell, quoted, so that it finds the same words as the caller gave.
-        return [*self._command("-o", "ControlMaster=no"), "--", self._destination, shlex.join(argv)]
+        return [*self._command("-o", "ControlMaster=no"), *options, "--", self._destination, shlex.join(argv)]
 
     def _command(self, *options: str) -> list[str]:
+        return ["ssh", *options, *self._options, "-o", f"ControlPath={self._control()}"]
+
+    def _control(self) -> Path:
+        """Return where the shared connection's socket is."""
         if self._directory is None:
             parent = tempfile.gettempdir()
             self._directory = tempfile.TemporaryDirectory(  # mode 0700: who opens the socket is root in dom0
@@ -93,18 +117,22 @@ class SshHost:
             )
             disconnect = [*self._command("-O", "exit"), "--", self._destination]
             self._finalizer = weakref.finalize(self, _disconnect, disconnect, self._directory)
-        return ["ssh", *options, *self._options, "-o", f"ControlPath={self._directory.name}/s"]
+        return Path(self._directory.name, "s")
+
+    def _ensure(self) -> None:
+        """Connect, unless the shared connection stands."""
+        if not self._connected():
+            self._connect()
 
     def _connected(self) -> bool:
-        if self._directory is None or not (Path(self._directory.name) / "s").exists():
+        if self._directory is None or not self._control().exists():
             return False
         check = [*self._command("-O", "check"), "--", self._destination]
         return subprocess.run(check, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
 
     def _connect(self) -> None:
         # A master that was killed leaves its socket, and ssh would then run without sharing the connection.
-        if self._directory is not None:
-            (Path(self._directory.name) / "s").unlink(missing_ok=True)
+        self._control().unlink(missing_ok=True)
         # Stays in the foreground until ssh has logged in, so that it can ask for a passphrase on the terminal.
         # Its stderr is a file: OpenSSH before 8.6 keeps it open in the background, and a pipe would never end.
         with tempfile.TemporaryFile() as stderr:

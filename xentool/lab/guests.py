@@ -101,12 +101,12 @@ def start(guest: Guest, lab: str | None = None, progress: Progress = SILENT) -> 
         return int(output)
     console = "; the end of its console:\n" + "".join(f"  {line}\n" for line in output.splitlines()).rstrip()
     reasons = {
-        2: f"xl refuses to start {guest.name}: {_complaint(done.stderr)}",
+        2: f"xl refuses to start {guest.name}: {xl.complaint(done.stderr)}",
         DIED: f"{guest.name} died while it started{console}",
         4: f"{guest.name} was not up within {_READY_S} s and was destroyed{console}",
         5: f"{guest.name} runs already; `xentool lab guest stop {guest.name}` ends it",
     }
-    raise XentoolError(reasons.get(done.returncode, f"{guest.name} did not start: {_complaint(done.stderr)}"))
+    raise XentoolError(reasons.get(done.returncode, f"{guest.name} did not start: {xl.complaint(done.stderr)}"))
 
 
 def _try(guest: Guest, lab: Lab) -> Completed:
@@ -134,7 +134,7 @@ def stop(name: str, lab: str | None = None) -> None:
     finally:
         host.close()
     if done.returncode != 0:
-        raise XentoolError(f"{name} was not stopped: {_complaint(done.stderr)}")
+        raise XentoolError(f"{name} was not stopped: {xl.complaint(done.stderr)}")
 
 
 def every(lab: str | None = None) -> list[Running]:
@@ -159,10 +159,3 @@ def _listed(host: Host) -> list[Running]:
         for domain in domains
         if domain.domid != 0
     ]
-
-
-def _complaint(stderr: bytes) -> str:
-    # libxl's first line is the cause, and those after it the clearing up.
-    lines = [line for line in stderr.decode(errors="replace").splitlines() if line.strip()]
-    errors = [line for line in lines if "error" in line.lower()]
-    return (errors or lines or ["no reason given"])[0]

@@ -5,7 +5,9 @@ Ref: tools/xl/xl_info.c, stable-4.17 and stable-4.20
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from xentool.errors import PeerError, XentoolError
 from xentool.hosts import Host
@@ -13,7 +15,11 @@ from xentool.hosts import Host
 # Seconds; xl waits for locks that another xl holds, and forever when XenStore is gone.
 TIMEOUT = 60.0
 # "%-40s %5d %5lu %5d     %c%c%c%c%c%c  %8.1f": name (which may hold blanks), domid, MiB, vcpus, state, seconds
-ROW = re.compile(r"(?P<name>.*?) +(?P<domid>\d+) +(?P<mib>\d+) +(?P<vcpus>\d+) +[a-zA-Z-]{6} +[\d.]+")
+ROW = re.compile(
+    r"(?P<name>.*?) +(?P<domid>\d+) +(?P<mib>\d+) +(?P<vcpus>\d+) +(?P<flags>[a-zA-Z?-]{6}) +(?P<seconds>[\d.]+)"
+)
+# "libxl: error: libxl_create.c:1640:domcreate_rebuild_done: " before the message
+SOURCE = re.compile(r"\w+: error: (?:panic: )?(?:\w+\.c:\d+:(?:\w+:)? *)?")
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,22 @@ class Domain:
     name: str | None
     type: str | None
     vcpus: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of `xl list`.
+
+    :param flags: running, blocked, paused, shutdown, the shutdown's reason, dying; ``-`` for what is not so
+    :param seconds: of CPU time, to a tenth
+    """
+
+    domid: int
+    name: str | None
+    mib: int
+    vcpus: int
+    flags: str
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -54,15 +76,24 @@ def parse_domains(table: str, configurations: str) -> list[Domain]:
         types = {entry["domid"]: entry["config"]["c_info"].get("type") for entry in json.loads(configurations)}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise PeerError(f"xl list --long printed what this program cannot read: {error}") from error
-    domains = []
+    return [Domain(row.domid, row.name, types.get(row.domid), row.vcpus) for row in parse_table(table)]
+
+
+def parse_table(table: str) -> list[Row]:
+    """Read what `xl list` prints.
+
+    :raises PeerError: that is something else
+    """
+    rows = []
     for line in table.splitlines()[1:]:
-        row = ROW.fullmatch(line.rstrip())
-        if row is None:
+        match = ROW.fullmatch(line.rstrip())
+        if match is None:
             raise PeerError(f"xl list printed a line that this program cannot read: {line!r}")
-        name = row["name"].strip()
-        domid = int(row["domid"])
-        domains.append(Domain(domid, None if name == "(null)" else name, types.get(domid), int(row["vcpus"])))
-    return domains
+        name = match["name"].strip()
+        numbers = (int(match["mib"]), int(match["vcpus"]))
+        named = None if name == "(null)" else name
+        rows.append(Row(int(match["domid"]), named, *numbers, match["flags"], float(match["seconds"])))
+    return rows
 
 
 def parse_info(text: str) -> HostInfo:
@@ -77,7 +108,19 @@ def parse_info(text: str) -> HostInfo:
         raise PeerError(f"xl info printed what this program cannot read: {error}") from error
 
 
-def choose(domains: list[Domain], text: str) -> Domain:
+class Named(Protocol):
+    """Whatever has a domain's id and name."""
+
+    @property
+    def domid(self) -> int | None: ...  # noqa: D102
+    @property
+    def name(self) -> str | None: ...  # noqa: D102
+
+
+AnyDomain = TypeVar("AnyDomain", bound=Named)
+
+
+def choose(domains: Sequence[AnyDomain], text: str) -> AnyDomain:
     """Find a domain by id or, if none has that id, by name.
 
     :raises XentoolError: there is none; the message lists those that there are
@@ -99,6 +142,11 @@ def list_domains(host: Host) -> list[Domain]:
     return parse_domains(_xl(host, "list"), configurations)
 
 
+def rows(host: Host) -> list[Row]:
+    """Return what `xl list` tells about each domain, by rising domid."""
+    return parse_table(_xl(host, "list"))
+
+
 def host_info(host: Host) -> HostInfo:
     """Return what Xen says about the machine."""
     return parse_info(_xl(host, "info"))
@@ -107,6 +155,23 @@ def host_info(host: Host) -> HostInfo:
 def find_domain(host: Host, text: str) -> Domain:
     """Find a domain on a host by id or name (see `choose`)."""
     return choose(list_domains(host), text)
+
+
+def change(host: Host, words: Sequence[str], *, timeout: float = TIMEOUT, input: bytes | None = None) -> None:
+    """Run a command that changes something: xl itself, or a script that runs it.
+
+    :raises XentoolError: it failed; the message is xl's first complaint
+    """
+    done = host.run(words, input=input, timeout=timeout, check=False)
+    if done.returncode != 0:
+        raise XentoolError(f"xl refused on {host.name}: {complaint(done.stderr)}")
+
+
+def complaint(stderr: bytes) -> str:
+    """Pick the cause from what xl printed: libxl's first line is that, and those after it the clearing up."""
+    lines = [line for line in stderr.decode(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower()]
+    return SOURCE.sub("", (errors or lines or ["no reason given"])[0])
 
 
 def _xl(host: Host, *words: str) -> str:

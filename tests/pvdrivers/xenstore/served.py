@@ -73,4 +73,5 @@ class Raw:
     def close(self) -> None:
         self.socket.close()
 
-    __del__ = close
+    def __del__(self) -> None:
+        self.close()

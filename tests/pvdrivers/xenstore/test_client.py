@@ -72,7 +72,8 @@ class Fake:
 
     def _run(self) -> None:
         connection, _ = self._socket.accept()
-        _, request, _, _ = HEADER.unpack(connection.recv(HEADER.size))
+        _, request, _, size = HEADER.unpack(connection.recv(HEADER.size))
+        connection.recv(size, socket.MSG_WAITALL)  # pyxs sends it apart
         with suppress(OSError):  # pyxs may be gone by then
             self._answer(connection, request)
         self._done.wait()

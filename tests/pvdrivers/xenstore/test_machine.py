@@ -4,124 +4,32 @@
 """
 
 import os
-from collections.abc import Callable
 
 from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import invariant
 
 from pvdrivers.xenstore.store import Store
 from pvdrivers.xenstore.tree import walk
-from pvdrivers.xenstore.wire import Op
-from tests.pvdrivers.xenstore.clients import Client, outcome
-from tests.pvdrivers.xenstore.model import Conn, Fault, Model
+from tests.pvdrivers.xenstore.clients import Client
+from tests.pvdrivers.xenstore.machine import DOMIDS, Machine
 
 STEPS = int(os.environ.get("XENTOOL_FUZZ", "8000"))
 STEPS_A_RUN = 80
 
-DOMIDS = [0, 0, 5, 6]
 #: So small that they are met.
 QUOTAS = {"nodes": 5, "watches": 4, "transaction-nodes": 9, "node-permissions": 4}
 
-clients = st.integers(0, len(DOMIDS) - 1)
-#: Which of the open transactions, or none.
-transactions = st.sampled_from([-1, -1, 0, 0, 0, 1])
-#: Few, so that clients meet; one in ten is odd.
-NEAR = ["/a", "/a/b", "/a/b/c", "/a/ab", "/local/domain/5/a", "a", "a/b"]
-ODD = ["/", "/e/f/g", "", "/a/", "//a", "/a.b", "@releaseDomain", "/a\n", "/local/domain/5", "/local/domain"]
-paths = st.integers(0, 9).flatmap(lambda chance: st.sampled_from(NEAR if chance else ODD))
-perms = st.lists(
-    st.builds("{}{}".format, st.sampled_from("nrwb"), st.sampled_from([0, 5, 6, 0x7FF5])), min_size=1, max_size=4
-)
-tokens = st.sampled_from("st")
-depths = st.sampled_from([-1, -1, 0, 1, 2])
 
-
-class StoreMachine(RuleBasedStateMachine):
+class StoreMachine(Machine):
     def __init__(self) -> None:
-        super().__init__()
         self.store = Store()
         self.store.domains.limits.update(QUOTAS)
         for domid in DOMIDS:
             self.store.introduce(domid)
         self.store.publish()
-        self.clients = [Client(self.store, domid) for domid in DOMIDS]
-        self.model = Model(DOMIDS, QUOTAS)
-        # Homes, as a toolstack makes them: one that its domain owns, one that it may only write in; and one for all.
-        for home, entries in (("/local/domain/5", ["n5", "r6"]), ("/local/domain/6", ["n0", "b6"]), ("/a", ["b0"])):
-            self.mkdir(0, -1, home)
-            self.set_perms(0, -1, home, entries)
-        # From the start everybody watches, and has a transaction open.
-        for who in range(len(DOMIDS)):
-            self.watch(who, "/", "all", -1)
-            self.begin(who)
-
-    def both(self, who: int, which: int, op: Op, payload: str, expect: Callable[[Conn], str]) -> None:
-        """Ask the store and the model for the same, in one of the client's transactions or in none."""
-        conn, client = self.model.conns[who], self.clients[who]
-        numbers = sorted(conn.transactions)
-        tx = numbers[which] if 0 <= which < len(numbers) else 0
-        conn.tx = conn.transactions.get(tx)
-        try:
-            expected = expect(conn)
-        except Fault as fault:
-            expected = str(fault)
-        conn.tx = None
-        assert outcome(lambda: client.raw(op, payload.encode(), tx=tx)) == expected
-        for one, theirs in zip(self.model.conns, self.clients, strict=True):
-            assert theirs.told() == one.events
-            one.events.clear()
-
-    @rule(who=clients, which=transactions, path=paths, value=st.sampled_from(["", "x", "yy"]))
-    def write(self, who: int, which: int, path: str, value: str) -> None:
-        self.both(who, which, Op.WRITE, f"{path}\0{value}", lambda conn: self.model.do_write(conn, path, value))
-
-    @rule(who=clients, which=transactions, path=paths)
-    def mkdir(self, who: int, which: int, path: str) -> None:
-        self.both(who, which, Op.MKDIR, f"{path}\0", lambda conn: self.model.do_mkdir(conn, path))
-
-    @rule(who=clients, which=transactions, path=paths)
-    def rm(self, who: int, which: int, path: str) -> None:
-        self.both(who, which, Op.RM, f"{path}\0", lambda conn: self.model.do_rm(conn, path))
-
-    @rule(who=clients, which=transactions, path=paths)
-    def read(self, who: int, which: int, path: str) -> None:
-        self.both(who, which, Op.READ, f"{path}\0", lambda conn: self.model.do_read(conn, path))
-
-    @rule(who=clients, which=transactions, path=paths)
-    def directory(self, who: int, which: int, path: str) -> None:
-        self.both(who, which, Op.DIRECTORY, f"{path}\0", lambda conn: self.model.do_directory(conn, path))
-
-    @rule(who=clients, which=transactions, path=paths)
-    def get_perms(self, who: int, which: int, path: str) -> None:
-        self.both(who, which, Op.GET_PERMS, f"{path}\0", lambda conn: self.model.do_get_perms(conn, path))
-
-    @rule(who=clients, which=transactions, path=paths, entries=perms)
-    def set_perms(self, who: int, which: int, path: str, entries: list[str]) -> None:
-        payload = "".join(f"{word}\0" for word in (path, *entries))
-        self.both(who, which, Op.SET_PERMS, payload, lambda conn: self.model.do_set_perms(conn, path, entries))
-
-    @rule(who=clients, path=paths, token=tokens, depth=depths)
-    def watch(self, who: int, path: str, token: str, depth: int) -> None:
-        payload = f"{path}\0{token}\0" + (f"{depth}\0" if depth >= 0 else "")
-        self.both(who, -1, Op.WATCH, payload, lambda conn: self.model.do_watch(conn, path, token, depth))
-
-    @rule(who=clients, path=paths, token=tokens)
-    def unwatch(self, who: int, path: str, token: str) -> None:
-        self.both(who, -1, Op.UNWATCH, f"{path}\0{token}\0", lambda conn: self.model.do_unwatch(conn, path, token))
-
-    @rule(who=clients)
-    def begin(self, who: int) -> None:
-        if len(self.model.conns[who].transactions) < 2:
-            self.model.do_transaction_start(self.model.conns[who], self.clients[who].begin())
-
-    @rule(who=clients, which=st.sampled_from([0, 0, 1]), verdict=st.sampled_from("TTTF"))
-    def end(self, who: int, which: int, verdict: str) -> None:
-        numbers = sorted(self.model.conns[who].transactions)
-        if which < len(numbers):
-            end = self.model.do_transaction_end
-            self.both(who, which, Op.TRANSACTION_END, f"{verdict}\0", lambda conn: end(conn, numbers[which], verdict))
-            self.begin(who)
+        ours = [Client(self.store, domid) for domid in DOMIDS]
+        self.sessions = [client.session for client in ours]
+        super().__init__(ours, QUOTAS)
 
     @invariant()
     def same_nodes(self) -> None:
@@ -148,8 +56,8 @@ class StoreMachine(RuleBasedStateMachine):
             assert domain.queued == 0
 
     def teardown(self) -> None:
-        for client in self.clients:
-            self.store.disconnect(client.session)
+        for session in self.sessions:
+            self.store.disconnect(session)
         tree = self.store.tree
         assert all(self.store.domains.known(domid).memory == 0 for domid in DOMIDS)
         assert sum(tree.memory_of.values()) == sum(node.size + len(path) for path, node in tree.nodes.items())

@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from pvdrivers.xenstore.domains import DOM0, DOMID_FIRST_RESERVED
+from pvdrivers.xenstore.journal import Journal, JournalError
 from pvdrivers.xenstore.server import Server
+from pvdrivers.xenstore.store import Store
 from xentool.errors import XentoolError
 
 
@@ -39,25 +41,48 @@ def _domain_sockets(
     metavar="DOMID=PATH",
     help="Where clients connect that are this domain, with its permissions and quotas. May be given again.",
 )
-def command(path: Path, domain_sockets: list[tuple[int, Path]]) -> None:
-    """Serve a XenStore on UNIX sockets until SIGTERM or Ctrl-C; it begins empty.
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep the nodes in this file. What was answered survives the server's death (kill -9), not a power failure.",
+)
+def command(path: Path, domain_sockets: list[tuple[int, Path]], state: Path | None) -> None:
+    """Serve a XenStore on UNIX sockets until SIGTERM or Ctrl-C; without --state it begins empty.
 
     It does what C xenstored does. Xen's own programs use it: XENSTORED_PATH=PATH xenstore-ls
     """
-    if asyncio.run(_serve([(DOM0, path), *domain_sockets])) == signal.SIGINT:
+    try:
+        store = _kept(state) if state else Store()
+        ended = asyncio.run(_serve(store, [(DOM0, path), *domain_sockets]))
+    except JournalError as error:
+        raise XentoolError(str(error)) from error
+    if ended == signal.SIGINT:
         raise KeyboardInterrupt
 
 
-async def _serve(sockets: list[tuple[int, Path]]) -> signal.Signals:
+def _kept(state: Path) -> Store:
+    journal = Journal(state)
+    if journal.dropped:
+        click.echo(f"xentool: {state}: dropped {journal.dropped} bytes at its end, which were never answered", err=True)
+    return Store(journal.tree, journal.commit)
+
+
+async def _serve(store: Store, sockets: list[tuple[int, Path]]) -> signal.Signals:
     loop = asyncio.get_running_loop()
-    ended: asyncio.Queue[signal.Signals] = asyncio.Queue()
+    ended: asyncio.Queue[signal.Signals | JournalError] = asyncio.Queue()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.put_nowait, number)
-    # What goes wrong at one client's socket is told in a line, and is no reason to end.
-    loop.set_exception_handler(
-        lambda _, context: click.echo(f"xentool: {context.get('exception') or context['message']}", err=True)
-    )
-    async with Server() as server:
+
+    def failed(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        error = context.get("exception")
+        if isinstance(error, JournalError):
+            ended.put_nowait(error)
+        else:
+            # What goes wrong at one client's socket is told in a line, and is no reason to end.
+            click.echo(f"xentool: {error or context['message']}", err=True)
+
+    loop.set_exception_handler(failed)
+    async with Server(store) as server:
         for domid, path in sockets:
             try:
                 await server.listen(path, domid)
@@ -65,4 +90,7 @@ async def _serve(sockets: list[tuple[int, Path]]) -> signal.Signals:
                 raise XentoolError(f"cannot listen on {path}: {error.strerror or error}") from error
         listening = ", ".join(f"domain {domid} on {path}" for domid, path in sockets)
         click.echo(f"xentool: serving XenStore: {listening}", err=True)
-        return await ended.get()
+        reason = await ended.get()
+        if isinstance(reason, JournalError):
+            raise reason
+        return reason

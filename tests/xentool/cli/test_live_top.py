@@ -17,8 +17,8 @@ from traces.analyses.scan import Scan
 from traces.analyses.where import Where, kinds
 from traces.exporters import dump
 from xentool.cli.follow import Follow
+from xentool.cli.live_top import Page, document, picture, shown
 from xentool.cli.sample import Sample, sample
-from xentool.cli.top import Page, document, picture, shown
 from xentool.tools.trace import Running
 
 NAME = "xen-4.20-pvh"

@@ -1,0 +1,1 @@
+"""What joins a driver to its peer: Xen itself, or a loopback anywhere."""

@@ -1,0 +1,75 @@
+"""Copies to and from another domain's pages: what it granted is looked up in its grant table for each piece."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from pvdrivers.abi.grants import GntSt
+from pvdrivers.abi.ring import PAGE_SIZE
+from pvdrivers.transport.base import Piece
+from pvdrivers.transport.loopback.hypervisor import GREFS, PAGE_BITS
+from pvdrivers.transport.loopback.memory import Area
+
+#: Regions that stay mapped; when there are more, all are let go.
+_REGIONS_MAX = 1024
+
+
+class Region(NamedTuple):
+    """What a peer granted at once, mapped."""
+
+    number: int
+    area: Area
+    writable: bool
+
+
+class Peer:
+    """Another domain.
+
+    :param table: its grant table
+    :param find: gives the region of a reference, or None if it is not granted to this domain
+    """
+
+    def __init__(self, table: memoryview, find: Callable[[int], Region | None]) -> None:
+        self._table = table
+        self._find = find
+        self._regions: dict[int, Region] = {}
+
+    def close(self) -> None:
+        """Let its pages go, and its grant table."""
+        self._forget()
+        self._table.release()
+
+    def _forget(self) -> None:
+        for region in self._regions.values():
+            region.area.close()
+        self._regions.clear()
+
+    def copy(self, pieces: Sequence[Piece], memory: memoryview, *, into_peer: bool) -> list[int]:
+        """Copy pieces one by one; see `base.Transport.copy_from`."""
+        if len(self._regions) > _REGIONS_MAX:
+            self._forget()
+        return [self._copy(piece, memory, into_peer) for piece in pieces]
+
+    def _copy(self, piece: Piece, memory: memoryview, into_peer: bool) -> int:
+        gref, offset, place, length = piece
+        if place < 0 or length < 0 or place + length > len(memory):
+            raise ValueError(f"{length} bytes at {place} are not within {len(memory)}")
+        if offset < 0 or offset + length > PAGE_SIZE:
+            return GntSt.BAD_COPY_ARG
+        entry = self._table[gref] if 0 <= gref < GREFS else 0
+        if not entry:
+            return GntSt.BAD_GNTREF
+        region = self._regions.get(entry >> PAGE_BITS) or self._open(gref)
+        if region is None or (into_peer and not region.writable):
+            return GntSt.GENERAL_ERROR
+        start = (entry & (1 << PAGE_BITS) - 1) * PAGE_SIZE + offset
+        if into_peer:
+            region.area.memory[start : start + length] = memory[place : place + length]
+        else:
+            memory[place : place + length] = region.area.memory[start : start + length]
+        return GntSt.OKAY
+
+    def _open(self, gref: int) -> Region | None:
+        region = self._find(gref)
+        if region:
+            self._regions[region.number] = region
+        return region

@@ -1,0 +1,184 @@
+"""A Xen domain's way to others (`pvdrivers.transport.base`)."""
+
+import ctypes
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from errno import EINVAL, ENOENT, ESRCH
+from fcntl import ioctl
+from functools import cached_property, partial
+from struct import Struct
+from types import TracebackType
+from typing import Self
+
+from pvdrivers.abi import devices as abi
+from pvdrivers.abi.grants import GntSt
+from pvdrivers.abi.ring import PAGE_SIZE
+from pvdrivers.errors import MachineError, NotGranted, NotOffered
+from pvdrivers.transport.base import Piece
+from pvdrivers.transport.xen.channel import Channel
+from pvdrivers.transport.xen.devices import open_device
+from pvdrivers.transport.xen.pages import Pages
+from pvdrivers.xenstore.client import Client
+
+_MAP_HEAD = Struct("<IIQ")
+_ALLOC_HEAD = Struct("<HHIQ")
+#: What the hypervisor says of a port that cannot be bound.
+_NO_PORT = {EINVAL, ENOENT, ESRCH}
+
+
+class Xen:
+    """The domain that this runs in; see `base.Transport`.
+
+    :raises MachineError: this is no Xen domain; also from what needs a device that is not there
+    """
+
+    def __init__(self) -> None:
+        self._gntdev = open_device("gntdev")
+        self._held: dict[Pages | Channel, None] = {}
+
+    @cached_property
+    def _gntalloc(self) -> int:
+        return open_device("gntalloc")
+
+    @cached_property
+    def store(self) -> Client:
+        """XenStore as this domain sees it."""
+        return Client()
+
+    @cached_property
+    def domid(self) -> int:
+        """Who this is."""
+        return int(self.store.read("domid"))
+
+    def grant(self, domid: int, pages: int = 1, *, writable: bool = True) -> Pages:
+        """Grant new pages to a domain."""
+        request = bytearray(_ALLOC_HEAD.size + 4 * pages)
+        _ALLOC_HEAD.pack_into(request, 0, domid, abi.GNTALLOC_FLAG_WRITABLE if writable else 0, pages, 0)
+        try:
+            ioctl(self._gntalloc, abi.IOCTL_GNTALLOC_ALLOC_GREF, request)
+        except OSError as error:
+            limit = "/sys/module/xen_gntalloc/parameters/limit"
+            raise MachineError(f"no {pages} pages to be granted: {error.strerror} (see {limit})") from error
+        *_, index = _ALLOC_HEAD.unpack_from(request)
+        grefs = tuple(memoryview(request)[_ALLOC_HEAD.size :].cast("I"))
+        return self._pages(self._gntalloc, index, grefs, True, partial(self._dealloc, index, pages))
+
+    def map(self, domid: int, grefs: Sequence[int], *, writable: bool = True) -> Pages:
+        """Map pages that a domain has granted to this one, all or none of them."""
+        refs = b"".join(abi.GRANT_REF.struct.pack(domid, gref) for gref in grefs)
+        request = bytearray(_MAP_HEAD.pack(len(grefs), 0, 0) + refs)
+        try:
+            ioctl(self._gntdev, abi.IOCTL_GNTDEV_MAP_GRANT_REF, request)
+        except OSError as error:
+            raise MachineError(f"no room to map {len(grefs)} pages: {error.strerror}") from error
+        *_, index = _MAP_HEAD.unpack_from(request)
+        try:
+            return self._pages(self._gntdev, index, grefs, writable, partial(self._unmap, index, len(grefs)))
+        except MachineError as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno == EINVAL:
+                raise NotGranted(domid, grefs) from None
+            raise
+
+    def _pages(self, fd: int, index: int, grefs: Sequence[int], writable: bool, give_back: Callable[[], None]) -> Pages:
+        def end(pages: Pages) -> None:
+            if pages in self._held:
+                del self._held[pages]
+                give_back()
+
+        try:
+            pages = Pages(fd, index, grefs, writable, end)
+        except OSError as error:
+            give_back()
+            raise MachineError(f"cannot map {len(grefs)} pages: {error.strerror}") from error
+        self._held[pages] = None
+        return pages
+
+    def _dealloc(self, index: int, pages: int) -> None:
+        ioctl(self._gntalloc, abi.IOCTL_GNTALLOC_DEALLOC_GREF, abi.DEALLOC_GREF.struct.pack(index, pages))
+
+    def _unmap(self, index: int, pages: int) -> None:
+        ioctl(self._gntdev, abi.IOCTL_GNTDEV_UNMAP_GRANT_REF, abi.UNMAP_GRANT_REF.struct.pack(index, pages, 0))
+
+    def copy_from(self, domid: int, pieces: Sequence[Piece], memory: memoryview) -> list[int]:
+        """Copy out of pages that a domain has granted, without mapping them."""
+        return self._copy(domid, pieces, memory, into_peer=False)
+
+    def copy_to(self, domid: int, pieces: Sequence[Piece], memory: memoryview) -> list[int]:
+        """Copy into pages that a domain has granted for writing."""
+        return self._copy(domid, pieces, memory, into_peer=True)
+
+    def _copy(self, domid: int, pieces: Sequence[Piece], memory: memoryview, *, into_peer: bool) -> list[int]:
+        # gntdev refuses the whole of a request with a piece beyond its page; the others are none the worse for it.
+        statuses: list[int] = [GntSt.BAD_COPY_ARG] * len(pieces)
+        asked = []
+        segments = []
+        layout = (abi.COPY_TO if into_peer else abi.COPY_FROM).struct
+        held = ctypes.c_char.from_buffer(memory)
+        base = ctypes.addressof(held)
+        for number, (gref, offset, place, length) in enumerate(pieces):
+            if place < 0 or length < 0 or place + length > len(memory):
+                raise ValueError(f"{length} bytes at {place} are not within {len(memory)}")
+            if offset < 0 or offset + length > PAGE_SIZE:
+                continue
+            asked.append(number)
+            if into_peer:
+                segments.append(layout.pack(base + place, gref, offset, domid, length, abi.GNTCOPY_DEST_GREF, 0))
+            else:
+                segments.append(layout.pack(gref, offset, domid, base + place, length, abi.GNTCOPY_SOURCE_GREF, 0))
+        if not segments:
+            return statuses
+        batch = bytearray(b"".join(segments))
+        address = ctypes.addressof(ctypes.c_char.from_buffer(batch))
+        try:
+            ioctl(self._gntdev, abi.IOCTL_GNTDEV_GRANT_COPY, abi.GRANT_COPY.struct.pack(len(segments), address))
+        except OSError as error:
+            raise MachineError(f"cannot copy {len(segments)} pieces: {error.strerror}") from error
+        for number, (*_, status) in zip(asked, layout.iter_unpack(batch), strict=True):
+            statuses[number] = status
+        return statuses
+
+    def alloc_unbound(self, domid: int) -> Channel:
+        """Allocate a channel whose other end a domain may bind."""
+        return self._channel(abi.IOCTL_EVTCHN_BIND_UNBOUND_PORT, abi.BIND_UNBOUND_PORT.struct.pack(domid))
+
+    def bind_interdomain(self, domid: int, port: int) -> Channel:
+        """Bind the other end of a channel that a domain has allocated for this one, and that nobody has bound."""
+        try:
+            return self._channel(abi.IOCTL_EVTCHN_BIND_INTERDOMAIN, abi.BIND_INTERDOMAIN.struct.pack(domid, port))
+        except MachineError as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_PORT:
+                raise NotOffered(domid, port) from None
+            raise
+
+    def _channel(self, request: int, argument: bytes) -> Channel:
+        fd = open_device("evtchn")
+        try:
+            # The port is what the call returns, and not in its argument; Python returns it if that may be written to.
+            port = ioctl(fd, request, bytearray(argument))
+        except OSError as error:
+            os.close(fd)
+            raise MachineError(f"no event channel to be had: {error.strerror}") from error
+        channel = Channel(fd, port, self._held.pop)
+        self._held[channel] = None
+        return channel
+
+    def close(self) -> None:
+        """Give back what is still granted, mapped or bound, and end the connection to XenStore."""
+        for each in list(self._held):
+            with suppress(BufferError):
+                each.close()
+        self._held.clear()
+        for name in ("_gntdev", "_gntalloc"):
+            if (fd := self.__dict__.pop(name, None)) is not None:
+                os.close(fd)
+        if "store" in self.__dict__:
+            self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

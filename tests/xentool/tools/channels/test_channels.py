@@ -1,0 +1,195 @@
+"""Grants and event channels, on what Xen 4.17 printed with a PV and a PVH guest, and on what nobody ever printed."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xentool.errors import PeerError
+from xentool.tools.channels import dump, findings, grants, ports
+from xentool.tools.channels.grants import GrantTable
+from xentool.tools.channels.graph import edges
+from xentool.tools.channels.ports import Port
+from xentool.tools.channels.serves import grant_name
+from xentool.tools.channels.survey import Survey, made
+
+DATA = Path(__file__).parent / "data"
+CONSOLE = (DATA / "console-4.17.txt").read_text()
+NODES = {path: value.encode("latin-1") for path, value in json.loads((DATA / "store-4.17.json").read_text()).items()}
+NAMES: dict[int, str | None] = {0: "Domain-0", 1: "domU", 2: "hvmU"}
+
+
+@pytest.fixture(scope="module")
+def found() -> Survey:
+    return made(NAMES, *dump.cut(CONSOLE), NODES)
+
+
+def test_all_of_it_is_read(found: Survey) -> None:
+    assert found.unread == []
+    assert found.findings == []
+    assert {domid: len(each) for domid, each in found.ports.items()} == {0: 44, 1: 20, 2: 9}
+    assert {domid: len(table.grants) for domid, table in found.tables.items()} == {0: 0, 1: 7, 2: 4}
+
+
+def test_ports_are_those_of_lsevtchn(found: Survey) -> None:
+    # "   1: VCPU 0: Interdomain (Connected) - Remote Domain 1, Port 2", "Virtual IRQ 0", "Physical IRQ 9", "IPI"
+    for domid, each in found.ports.items():
+        told = {}
+        for line in (DATA / f"lsevtchn-{domid}.txt").read_text().splitlines():
+            number, vcpu, what = (word.strip() for word in line.split(":"))
+            told[int(number)] = (int(vcpu.removeprefix("VCPU ")), what)
+        assert {port.port for port in each} == told.keys()
+        for port in each:
+            bound, what = told[port.port]
+            assert port.vcpu == bound
+            match port.kind:
+                case "interdomain":
+                    assert what.endswith(f"Remote Domain {port.remote_domid}, Port {port.remote_port}")
+                case "ipi":
+                    assert what == "IPI"
+                case "pirq":
+                    assert what == f"Physical IRQ {port.source}"
+                case _:
+                    assert re.fullmatch(r"Virtual IRQ \d+", what)
+                    assert (port.source == "TIMER") == (what == "Virtual IRQ 0")
+
+
+def test_devices_rings_are_named(found: Survey) -> None:
+    named = {grant.gref: grant_name(found.grant_names, 1, grant.gref) for grant in found.tables[1].grants}
+    assert sorted(filter(None, named.values())) == [
+        "console ring",
+        *(f"vif0 queue {queue} {ring}-ring" for queue in (0, 1) for ring in ("rx", "tx")),
+        "xvda queue 0 ring",
+        "xvda queue 1 ring",
+    ]
+    for node, name in (
+        ("vbd/51712/queue-0/ring-ref", "xvda queue 0 ring"),
+        ("vif/0/queue-1/tx-ring-ref", "vif0 queue 1 tx-ring"),
+    ):
+        assert named[int(NODES[f"/local/domain/1/device/{node}"])] == name
+    assert grant_name(found.grant_names, 2, int(NODES["/local/domain/2/device/vif/0/rx-ring-ref"])) == "vif0 rx-ring"
+
+
+def test_both_ends_of_a_channel_have_its_name(found: Survey) -> None:
+    interdomain = [port for port in found.ports[1] if port.kind == "interdomain"]
+    assert [found.port_names[1, port.port] for port in interdomain] == [
+        "xenstore",
+        "console0",
+        "xvda queue 0",
+        "xvda queue 1",
+        "vif0 queue 0 tx",
+        "vif0 queue 0 rx",
+        "vif0 queue 1 tx",
+        "vif0 queue 1 rx",
+    ]
+    for port in interdomain:
+        assert port.remote_port is not None
+        assert found.port_names[0, port.remote_port] == found.port_names[1, port.port]
+
+
+def test_the_graph(found: Survey) -> None:
+    assert [(edge.domids, len(edge.channels), edge.grants) for edge in edges(found)] == [
+        ((0, 0), 1, {}),
+        ((0, 1), 8, {(1, 0): 7}),
+        ((0, 2), 5, {(2, 0): 4}),
+    ]
+
+
+def test_only_the_last_dump_counts_and_only_xens_lines() -> None:
+    begin = CONSOLE.rindex("(XEN) 'e' pressed")
+    last = CONSOLE[begin:].splitlines()
+    mixed = CONSOLE[begin:] + "\n".join(line for each in last for line in (each, "(d1) [0x666] guest", "dom0 says"))
+    assert dump.cut(mixed) == dump.cut(CONSOLE)
+    stamped = "\n".join(line.replace("(XEN) ", "(XEN) [2026-11-24 02:17:58] ", 1) for line in last)
+    assert dump.cut(stamped) == dump.cut(CONSOLE)
+    stamped = "\n".join(line.replace("(XEN) ", "(XEN) [  123.456789] ", 1) for line in last)
+    assert dump.cut(stamped) == dump.cut(CONSOLE)
+
+
+@pytest.mark.parametrize("lost", ["'e' pressed", "key 'g' pressed", "] done"])
+def test_a_console_that_is_too_small(lost: str) -> None:
+    begin = CONSOLE.rindex("(XEN) 'e' pressed")
+    kept = "\n".join(line for line in CONSOLE[begin:].splitlines() if lost not in line)
+    with pytest.raises(PeerError, match="conring_size="):
+        dump.cut(kept)
+
+
+def test_counts_of_maps() -> None:
+    lines = [
+        "grant-table for remote d5 (v2)",
+        "  64 frames (64 max), 3 maptrack frames (1024 max)",
+        "[0x00a]     7 0x13ca02 0x01020304          7 0x00000a 0x05",
+        "[0x1000a]     7 0x13ca02 0x00000100          7 0x00000a 0x03",
+        "[0x00b]     9 0x13ca02 0x00000001",
+    ]
+    tables, unread = grants.parse(lines)
+    assert unread == lines[-1:]
+    first, second = tables[5].grants
+    assert (first.gref, first.mapper, first.kind, first.read_only) == (10, 7, "access", True)
+    assert (first.writable_maps, first.read_only_maps, first.device_maps) == (4 + 2, 3 + 1, 2 + 1)
+    assert (second.gref, second.kind, second.read_only_maps) == (0x1000A, "transitive", 1)
+    assert dict(findings.of_grants(tables, [])) == {
+        5: "its grant table has all the 64 frames that it may have (max_grant_frames)"
+    }
+    assert "2 grants are mapped by domain 7, which is gone, and it serves no device of d5" in [
+        text for _, text in findings.of_grants(tables, [])
+    ]
+
+
+def port(domid: int, number: int, remote: tuple[int, int], *, stuck: bool = False) -> Port:
+    return Port(
+        domid, number, "interdomain", stuck, stuck, 0, for_xen=False, remote_domid=remote[0], remote_port=remote[1]
+    )
+
+
+def test_what_looks_wrong_with_ports() -> None:
+    of = {
+        0: [port(0, 1, (1, 1)), port(0, 2, (9, 4)), port(0, 3, (1, 2)), port(0, 4, (1, 3))],
+        1: [port(1, 1, (0, 1), stuck=True), port(1, 2, (0, 7))],
+    }
+    assert list(findings.of_ports(of)) == [
+        (0, "port 2 is bound to domain 9, which is gone"),
+        (0, "port 3 is bound to d1 port 2, which is not bound to it"),
+        (0, "port 4 is bound to d1 port 3, which is not bound to it"),
+        (1, "port 1 is pending and masked: an event has come, and nobody looks"),
+        (1, "port 2 is bound to d0 port 7, which is not bound to it"),
+    ]
+
+
+def test_a_guest_names_only_what_is_its_own() -> None:
+    nodes = {
+        **NODES,
+        "/local/domain/2/device/vbd/1/ring-ref": b"9",
+        "/local/domain/2/device/vbd/1/event-channel": b"15",
+        "/local/domain/2/device/vif/7/tx-ring-ref": b"\x1b[31m\xff",
+        "/local/domain/2/device/vif/7/event-channel": b"9" * 5000,
+        "/local/domain/2/store/port": b"\xd9\xa9",
+    }
+    found = made(NAMES, *dump.cut(CONSOLE), nodes)
+    clean = made(NAMES, *dump.cut(CONSOLE), NODES)
+    assert {key: name for key, name in found.port_names.items() if key[0] == 1} == {
+        key: name for key, name in clean.port_names.items() if key[0] == 1
+    }
+    assert grant_name(found.grant_names, 1, 9) == "xvda queue 1 ring"
+
+
+LINES = [line for half in dump.cut(CONSOLE) for line in half]
+
+
+@given(
+    st.lists(st.one_of(st.text(max_size=80), st.sampled_from(LINES)), max_size=30),
+    st.integers(0, 30),
+    st.text(max_size=3),
+)
+def test_no_line_stops_the_reading(lines: list[str], at: int, put: str) -> None:
+    lines = [line[:at] + put + line[at:] for line in lines]
+    tables, unread = grants.parse(lines)
+    assert len(unread) <= len(lines)
+    assert sum(len(table.grants) for table in tables.values()) + len(unread) <= len(lines)
+    of, unread = ports.parse(lines)
+    assert sum(map(len, of.values())) + len(unread) <= len(lines)
+    made({}, lines, lines, {})
+    assert isinstance(GrantTable(1, 1).grants, list)

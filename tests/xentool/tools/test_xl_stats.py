@@ -1,0 +1,127 @@
+"""The stats model from what xl and sysfs said on real Xen."""
+
+import pytest
+
+from tests.xentool.tools.recorded import INFO, STATS
+from xentool.errors import PeerError
+from xentool.tools.stats import Block, Domain, Net, Vcpu
+from xentool.tools.xl_stats import parse, parse_machine
+
+MIB = 1 << 20
+
+
+def changed(part: int, text: str) -> str:
+    """Give the recording with one of its parts replaced."""
+    parts = STATS.split("\f")
+    parts[part] = text
+    return "\f".join(parts)
+
+
+def test_a_pv_and_a_pvh_guest() -> None:
+    sample = parse(STATS)
+    dom0, pv, pvh = sample.domains
+    assert sample.seconds == 2258.53
+    assert pv == Domain(
+        domid=1,
+        name="domU",
+        state="blocked",
+        uuid="eaa2a868-b1a1-44a6-bc2c-145da30c84e9",
+        type="pv",
+        vcpus=2,
+        max_vcpus=2,
+        memory_bytes=192 * MIB,
+        max_memory_bytes=192 * MIB,
+        cpu_seconds=54.367168338,
+        each_vcpu=(Vcpu(0, "blocked", 1, 28.9, "all", "all"), Vcpu(1, "blocked", 0, 25.5, "all", "all")),
+        blocks=(Block("xvda", 3, 24 * 512, 0, 0, 0, 0),),
+        # The guest received what dom0's end of the wire sent.
+        nets=(Net("vif0", 2582, 33, 0, 0, 880, 14, 0, 0),),
+    )
+    assert (pvh.type, pvh.vcpus, pvh.cpu_seconds) == ("pvh", 1, 51.457935419)
+    assert (dom0.type, dom0.state, dom0.uuid, dom0.blocks) == ("pv", "running", None, ())
+    assert dom0.max_memory_bytes is None  # no limit
+
+
+def test_without_details_and_without_the_binding() -> None:
+    parts = STATS.split("\f")
+    parts[2] = parts[3] = parts[4] = ""
+    dom0, pv, _ = parse("\f".join(parts)).domains
+    assert (pv.type, pv.max_vcpus, pv.each_vcpu) == (None, None, ())
+    assert (dom0.cpu_seconds, pv.cpu_seconds) == (765.2, 54.4)
+    assert pv.nets[0].sent_packets == 14
+
+
+def test_a_backend_without_counters_has_none() -> None:
+    # QEMU serves qdisk, and nothing of it is in sysfs.
+    pv = parse(changed(5, "qdisk-1-51728\nvif-1-0\nconsole-1-0\n")).domains[1]
+    assert pv.blocks == (Block("xvdb"),)
+    assert pv.blocks[0].reads is None
+    assert pv.nets[0].received_bytes == 2582
+
+
+@pytest.mark.parametrize(
+    ("flags", "state"),
+    [
+        ("r-----", "running"),
+        ("-b----", "blocked"),
+        ("------", "runnable"),
+        ("--p---", "paused"),
+        ("---s--", "shutdown"),
+        ("---sr-", "rebooting"),
+        ("---sc-", "crashed"),
+        ("---sw-", "crashed"),
+        ("---ss-", "suspended"),
+        ("---s?-", "unknown"),
+        ("--ps-d", "dying"),
+    ],
+)
+def test_states(flags: str, state: str) -> None:
+    row = f"Name\nn                                            3   192     1     {flags}       3.2\n"
+    assert parse(changed(1, row)).domains[0].state == state
+
+
+def test_offline_and_pinned_vcpus() -> None:
+    rows = (
+        "Name\n"
+        "a name 1                             1     0    1   r--      61.2  0-1,3 / 1\n"
+        "(null)                               1     1    -   --p       0.0  none / all\n"
+    )
+    assert parse(changed(4, rows)).domains[1].each_vcpu == (
+        Vcpu(0, "running", 1, 61.2, "0-1,3", "1"),
+        Vcpu(1, "offline", None, 0.0, "none", "all"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [(0, ""), (0, "x"), (1, "Name\n???\n"), (2, "1"), (3, "{"), (3, '[{"domid": 1}]'), (4, "Name\n???\n"), (6, "\f")],
+)
+def test_what_is_not_xls_is_said(part: int, text: str) -> None:
+    with pytest.raises(PeerError):
+        parse(changed(part, text))
+
+
+def test_sysfs_lines_that_are_none_are_left_out() -> None:
+    odd = "vbd-1-51712/statistics/rd_req:x\nvbd-1-51712/mode:w\n\nvbd-1-51712/statistics/wr_req:7\n"
+    block = parse(changed(6, odd)).domains[1].blocks[0]
+    assert (block.reads, block.writes) == (None, 7)
+
+
+def test_the_machine() -> None:
+    machine = parse_machine(INFO)
+    assert (machine.name, machine.hypervisor, machine.version) == ("shared", "Xen", "4.17.7")
+    assert (machine.pcpus, machine.nodes, machine.cores_per_socket, machine.threads_per_core) == (2, 1, 2, 1)
+    assert (machine.memory_bytes, machine.scheduler) == (3071 * MIB, "credit2")
+    assert machine.virtualization == ("pv", "hvm", "hap", "gnttab-v1", "gnttab-v2")
+    assert machine.guests[0] == "xen-3.0-x86_64"
+    assert machine.build
+    assert "xen_changeset" not in machine.build  # Debian's has none
+
+
+def test_a_machine_seen_without_privilege() -> None:
+    machine = parse_machine("host : h\nrelease : 6.1\nxen_version : 4.17.7\n")
+    assert (machine.kernel, machine.pcpus, machine.hz, machine.free_bytes) == ("6.1", None, None, None)
+    with pytest.raises(PeerError, match="xen_version"):
+        parse_machine("host : h\n")
+    with pytest.raises(PeerError, match="x"):
+        parse_machine("host : h\nxen_version : 4\nnr_cpus : x\n")

@@ -1,0 +1,27 @@
+"""``xentool console``."""
+
+import sys
+from contextlib import closing
+
+import click
+
+from xentool import hosts
+from xentool.cli import options
+from xentool.tools import xl
+
+
+@click.command()
+@click.argument("domain")
+@options.where
+@click.pass_context
+def command(ctx: click.Context, domain: str, where: str | None) -> None:
+    """Attach this terminal to the console of DOMAIN. Ctrl-] leaves it.
+
+    What the guest prints goes to the terminal as it is, escape sequences too.
+    """
+    if not sys.stdin.isatty():
+        raise click.UsageError("a console needs a terminal")
+    with closing(hosts.resolve(where)) as host:
+        found = xl.find_domain(host, domain)
+        click.echo(f"xentool: the console of {found.name}; Ctrl-] leaves it", err=True)
+        ctx.exit(host.interact(["xl", "console", str(found.domid)]))

@@ -1,0 +1,63 @@
+"""``xentool device attach`` and ``detach``."""
+
+import shlex
+from contextlib import closing
+
+import click
+
+from xentool import hosts
+from xentool.cli import options
+from xentool.tools import hotplug, xl
+
+_kind = click.argument("kind", type=click.Choice(list(hotplug.KINDS)))
+_timeout = click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=20,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long the ends may take.",
+)
+
+
+@click.command()
+@click.argument("domain")
+@_kind
+@click.argument("spec", nargs=-1)
+@_timeout
+@options.dry_run
+@options.where
+def attach(domain: str, kind: str, spec: tuple[str, ...], timeout: float, dry_run: bool, where: str | None) -> None:
+    """Plug a disk or a network interface into DOMAIN, and wait until both ends are connected.
+
+    SPEC is xl's: for block as in xl-disk-configuration(5), format=raw,vdev=xvdb,access=rw,target=/disk.img; for net as
+    in xl-network-configuration(5), bridge=xenbr0, or nothing.
+    """
+    if kind == "block" and not spec:
+        raise click.UsageError("a block device needs a SPEC: format=raw,vdev=xvdb,access=rw,target=PATH")
+    with closing(hosts.resolve(where)) as host:
+        found = xl.find_domain(host, domain)
+        if dry_run:
+            click.echo(shlex.join(hotplug.command("attach", found, kind, spec)))
+            return
+        device = hotplug.attach(host, found, kind, spec, timeout)
+        click.echo(f"{device.name} of {found.name} is connected")
+
+
+@click.command()
+@click.argument("domain")
+@_kind
+@click.argument("device")
+@_timeout
+@options.dry_run
+@options.where
+def detach(domain: str, kind: str, device: str, timeout: float, dry_run: bool, where: str | None) -> None:
+    """Plug DEVICE (xvdb, vif1, a number, a MAC address) out of DOMAIN, and wait until both ends are gone."""
+    with closing(hosts.resolve(where)) as host:
+        found = xl.find_domain(host, domain)
+        plugged = hotplug.find(host, found, kind, device)
+        if dry_run:
+            click.echo(shlex.join(hotplug.command("detach", found, kind, [str(plugged.devid)])))
+            return
+        hotplug.detach(host, found, kind, plugged, timeout)
+        click.echo(f"{plugged.name} of {found.name} is gone")

@@ -1,0 +1,30 @@
+"""``xentool device list``."""
+
+from contextlib import closing
+
+import click
+
+from xentool import hosts, output
+from xentool.cli import device_view, options
+from xentool.tools import xl
+from xentool.tools.inspect import inspect
+
+
+@click.command("list")
+@click.argument("domain", required=False)
+@options.where
+@options.as_json
+def command(domain: str | None, where: str | None, as_json: bool) -> None:
+    """List the PV devices of a host, or those of which DOMAIN has an end, and say what looks wrong.
+
+    The states are those that the ends write to XenStore; Connected on both sides is a device that works. The list of a
+    whole host also tells what domains that are gone have left there.
+    """
+    with closing(hosts.resolve(where)) as host:
+        domains = xl.list_domains(host)
+        found = inspect(host, None if domain is None else xl.choose(domains, domain).domid)
+    if as_json:
+        devices = [device_view.document(device) for device in found.devices]
+        output.write_json({"schema": "xentool.devices/1", "devices": devices, "stale": found.stale})
+    else:
+        device_view.write_table(found, {each.domid: each.name for each in domains}, output.stdout())

@@ -1,0 +1,65 @@
+"""``xentool evtchn``."""
+
+from contextlib import closing
+from dataclasses import asdict
+
+import click
+from rich.text import Text
+
+from xentool import output
+from xentool.cli import options, survey_view, views
+from xentool.hosts import resolve
+from xentool.tools import xl
+from xentool.tools.channels.ports import Port
+from xentool.tools.channels.survey import Survey, survey
+
+
+@click.command()
+@click.argument("domain")
+@options.where
+@options.as_json
+def command(domain: str, where: str | None, as_json: bool) -> None:
+    """Tell DOMAIN's event channel ports (a name or a number): where each leads, and which device it serves.
+
+    Xen is asked by its debug key e, which leaves some lines in its console (`xl dmesg`).
+    """
+    with closing(resolve(where)) as host:
+        domid = xl.choose(xl.list_domains(host), domain).domid
+        found = survey(host)
+    ports = found.ports.get(domid, [])
+    if as_json:
+        rows = [{**asdict(port), "name": found.port_names.get((domid, port.port))} for port in ports]
+        output.write_json(
+            {"schema": "xentool.evtchn/1", "domid": domid, "ports": rows, **survey_view.besides(found, domid)}
+        )
+        return
+    console = output.stdout()
+    console.print(Text(f"{output.printable(survey_view.domain(found, domid))}: {len(ports)} ports"))
+    if ports:
+        table = views.table(">port", "kind", "~leads to", "~serves", ">vCPU", "state")
+        for port in ports:
+            table.add_row(
+                str(port.port),
+                port.kind,
+                views.words(_leads_to(found, port)),
+                views.words(found.port_names.get((domid, port.port))),
+                str(port.vcpu),
+                _state(port),
+            )
+        console.print()
+        console.print(table)
+    survey_view.write_besides(found, domid, console)
+
+
+def _leads_to(found: Survey, port: Port) -> str | None:
+    if port.kind in ("virq", "pirq"):
+        return port.source
+    if port.remote_domid is None:
+        return None
+    there = survey_view.domain(found, port.remote_domid)
+    return f"{there} port {port.remote_port}" if port.kind == "interdomain" else f"{there} may bind it"
+
+
+def _state(port: Port) -> Text:
+    told = (("pending", port.pending), ("masked", port.masked), ("Xen's", port.for_xen))
+    return Text(", ".join(word for word, holds in told if holds))

@@ -1,0 +1,73 @@
+"""``xentool grants``."""
+
+from contextlib import closing
+from dataclasses import asdict
+
+import click
+
+from xentool import output
+from xentool.cli import options, survey_view, views
+from xentool.hosts import resolve
+from xentool.tools import xl
+from xentool.tools.channels.grants import Grant, GrantTable
+from xentool.tools.channels.serves import grant_name
+from xentool.tools.channels.survey import Survey, survey
+
+
+@click.command()
+@click.argument("domain")
+@options.where
+@click.option("-l", "--long", "every", is_flag=True, help="A line for each page of data too.")
+@options.as_json
+def command(domain: str, where: str | None, every: bool, as_json: bool) -> None:
+    """Tell which pages DOMAIN (a name or a number) has granted, who uses them, and for what.
+
+    Only grants in use are told: those that are mapped, or copied at this moment. A count of maps that grows and grows
+    is a leak. Xen is asked by its debug key g, which leaves some lines in its console (`xl dmesg`).
+    """
+    with closing(resolve(where)) as host:
+        domid = xl.choose(xl.list_domains(host), domain).domid
+        found = survey(host)
+    table = found.tables.get(domid) or GrantTable(domid, 1)
+    if as_json:
+        rows = [{**asdict(grant), "name": grant_name(found.grant_names, domid, grant.gref)} for grant in table.grants]
+        told = {**asdict(table), "grants": rows, **survey_view.besides(found, domid)}
+        output.write_json({"schema": "xentool.grants/1", **told})
+        return
+    console = output.stdout()
+    frames = "" if table.frames is None else f", {table.frames} of {table.frames_max} frames of its table used"
+    console.print(f"{survey_view.domain(found, domid)}: {len(table.grants)} grants in use{frames}")
+    if table.grants:
+        console.print()
+        console.print(_table(found, table, every))
+    survey_view.write_besides(found, domid, console)
+
+
+def _table(found: Survey, table: GrantTable, every: bool) -> object:
+    made = views.table(">gref", "~for", "~used by", ">maps", "access", ">gfn", ">mfn")
+    data: dict[tuple[int, bool], list[Grant]] = {}
+    for grant in table.grants:
+        name = grant_name(found.grant_names, table.domid, grant.gref)
+        if name or every:
+            made.add_row(
+                str(grant.gref),
+                views.words(name or "data"),
+                views.words(survey_view.domain(found, grant.mapper)),
+                str(grant.writable_maps + grant.read_only_maps),
+                _access(grant),
+                f"{grant.gfn:#x}",
+                f"{grant.mfn:#x}",
+            )
+        else:
+            data.setdefault((grant.mapper, grant.read_only), []).append(grant)
+    for (mapper, _), grants in data.items():
+        maps = sum(grant.writable_maps + grant.read_only_maps for grant in grants)
+        pages = f"{len(grants)} pages of data" if len(grants) > 1 else "1 page of data"
+        made.add_row("", pages, views.words(survey_view.domain(found, mapper)), str(maps), _access(grants[0]), "", "")
+    return made
+
+
+def _access(grant: Grant) -> str:
+    if grant.kind != "access":
+        return grant.kind
+    return "read only" if grant.read_only else "read, write"

@@ -1,0 +1,92 @@
+"""``xentool create``, ``destroy``, ``pause``, ``unpause`` and ``shutdown``."""
+
+import shlex
+from collections.abc import Sequence
+from contextlib import closing
+from typing import IO
+
+import click
+
+from xentool import hosts
+from xentool.cli import options
+from xentool.hosts import Host
+from xentool.tools import lifecycle, xl
+
+
+@click.command()
+@click.argument("config", type=click.File("rb"))
+@options.dry_run
+@options.where
+def create(config: IO[bytes], dry_run: bool, where: str | None) -> None:
+    """Make and start the domain that the file CONFIG (xl.cfg(5); - for stdin) describes.
+
+    The file is here; the paths in it, kernels and disks, are dom0's.
+    """
+    if dry_run:
+        click.echo(shlex.join(["xl", "create", "-q", config.name]))
+        return
+    with closing(hosts.resolve(where)) as host:
+        domain = lifecycle.create(host, config.read(), config.name)
+        click.echo(f"{domain.name} is created: domid {domain.domid}")
+
+
+@click.command()
+@click.argument("domain")
+@options.dry_run
+@options.where
+def destroy(domain: str, dry_run: bool, where: str | None) -> None:
+    """End DOMAIN at once, as pulling its plug would."""
+    _change("destroy", domain, "is destroyed", dry_run, where)
+
+
+@click.command()
+@click.argument("domain")
+@options.dry_run
+@options.where
+def pause(domain: str, dry_run: bool, where: str | None) -> None:
+    """Keep DOMAIN from running until it is unpaused."""
+    _change("pause", domain, "is paused", dry_run, where)
+
+
+@click.command()
+@click.argument("domain")
+@options.dry_run
+@options.where
+def unpause(domain: str, dry_run: bool, where: str | None) -> None:
+    """Let a paused DOMAIN run again."""
+    _change("unpause", domain, "runs again", dry_run, where)
+
+
+@click.command()
+@click.argument("domain")
+@click.option("-w", "--wait", is_flag=True, help="Return when it has ended.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0), default=60, show_default=True, metavar="SECONDS", help="For --wait."
+)
+@options.dry_run
+@options.where
+def shutdown(domain: str, wait: bool, timeout: float, dry_run: bool, where: str | None) -> None:
+    """Ask DOMAIN to shut down; it may take its time, or not listen."""
+    with closing(hosts.resolve(where)) as host:
+        found = xl.find_domain(host, domain)
+        _run(host, lifecycle.command("shutdown", found), dry_run)
+        if dry_run:
+            return
+        if wait:
+            lifecycle.wait_for_end(host, found, timeout)
+        click.echo(f"{found.name} " + ("has shut down" if wait else "was asked to shut down"))
+
+
+def _change(verb: str, name: str, done: str, dry_run: bool, where: str | None) -> None:
+    with closing(hosts.resolve(where)) as host:
+        domain = xl.find_domain(host, name)
+        _run(host, lifecycle.command(verb, domain), dry_run)
+        if not dry_run:
+            click.echo(f"{domain.name} {done}")
+
+
+def _run(host: Host, command: Sequence[str], dry_run: bool) -> None:
+    if dry_run:
+        click.echo(shlex.join(command))
+    else:
+        xl.change(host, command)

@@ -1,0 +1,19 @@
+"""What several of XenStore's commands take."""
+
+import click
+
+where = click.option(
+    "-H",
+    "--host",
+    "where",
+    metavar="HOST",
+    help="Whose store: local, ssh://[user@]host[:port], lab or lab:NAME.  "
+    "[default: $XENSTORED_PATH, $XENTOOL_HOST, this machine's, a running lab's]",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print data as JSON.")
+paths = click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+dry_run = click.option("-n", "--dry-run", is_flag=True, help="Change nothing; tell what would change.")
+wide = click.option("-w", "--wide", is_flag=True, help="Shorten nothing to the terminal's width.")
+levels = click.option(
+    "-d", "--depth", "levels", type=click.IntRange(min=0), metavar="N", help="No deeper than N levels below PATH."
+)

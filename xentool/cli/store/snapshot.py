@@ -1,0 +1,31 @@
+"""``xentool store snapshot``."""
+
+from pathlib import Path
+
+import click
+
+from xentool.cli.store import options
+from xentool.tools.store import opened
+from xentool.tools.store.document import document, save, take
+
+
+@click.command()
+@options.where
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
+@click.argument("path", default="/")
+def command(where: str | None, file: Path, path: str) -> None:
+    """Keep PATH, by default `/`, and all under it in FILE (`-`: stdout), as they are at one moment.
+
+    FILE is a JSON document with values and permissions, which only you can read, for passwords of consoles are among
+    the values. `diff` compares it.
+    """
+    with opened(where) as client:
+        snapshot = take(client, path)
+    if not snapshot.consistent:
+        click.echo("xentool: the store changed all the time; what is kept is not of one moment", err=True)
+    if str(file) == "-":
+        from xentool import output  # noqa: PLC0415 - brings rich, which a file needs not
+
+        output.write_json(document(snapshot))
+    else:
+        save(snapshot, file)

@@ -1,0 +1,105 @@
+"""Nodes and changes as lines: of xenstore-ls, of a tree, and of what became of what."""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.text import Text
+
+from xentool import output
+from xentool.tools.store.changes import Change, Kind
+from xentool.tools.store.meaning import meaning
+from xentool.tools.store.nodes import Node, depth
+from xentool.tools.store.values import escaped, shown
+
+_MARKS = {Kind.CREATED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~", Kind.FIRED: "="}
+_STYLES = {Kind.CREATED: "green", Kind.REMOVED: "red", Kind.CHANGED: "yellow", Kind.FIRED: "dim"}
+
+
+def show(lines: Iterable[Text], *, wide: bool) -> None:
+    """Print lines, each as soon as it is there; on a terminal shortened to its width, unless ``wide``."""
+    console = output.stdout()
+    whole = wide or not sys.stdout.isatty()
+    for line in lines:
+        console.print(line, soft_wrap=whole, no_wrap=True, overflow="ignore" if whole else "ellipsis", crop=not whole)
+        sys.stdout.flush()
+
+
+def drawn(nodes: Sequence[Node], width: int | None) -> Iterator[Text]:
+    """Draw nodes that lie under the first one; values are cut so that permissions fit into the width.
+
+    :param width: columns, None for any number
+    """
+    top = nodes[0].path
+    open_levels: list[bool] = []
+    for number, (node, last) in enumerate(zip(nodes, _last_of_level(nodes), strict=True)):
+        level = depth(node.path, top)
+        del open_levels[max(level - 1, 0) :]
+        line = Text()
+        if level:
+            line.append("".join("│  " if more else "   " for more in open_levels), "dim")
+            line.append("└─ " if last else "├─ ", "dim")
+            open_levels.append(not last)
+        name = node.path.rpartition("/")[2] if level else node.path
+        has_children = number + 1 < len(nodes) and depth(nodes[number + 1].path, top) > level
+        yield _described(line, name, node, width, has_children=has_children)
+
+
+def _described(line: Text, name: str, node: Node, width: int | None, *, has_children: bool) -> Text:
+    line.append(shown(name), "bold" if has_children else "cyan")
+    tail = Text()
+    if state := meaning(node.path, node.value):
+        tail.append(f" {state}", "green" if state == "Connected" else "yellow")
+    tail.append(f"  {_permissions(node)}", "dim")
+    if node.value is None:
+        line.append(" may not be read", "red")
+    elif node.value or not has_children:
+        room = None if width is None else width - len(line) - len(tail) - len(" = ")
+        line.append(" = ", "dim")
+        line.append(_cut(_quoted(node.value), room))
+    return line.append_text(tail)
+
+
+def _last_of_level(nodes: Sequence[Node]) -> list[bool]:
+    # From the end: a node is its parent's last child if none at its level came since one above.
+    last, seen = [], set[int]()
+    for node in reversed(nodes):
+        level = depth(node.path, nodes[0].path)
+        seen = {each for each in seen if each <= level}
+        last.append(level not in seen)
+        seen.add(level)
+    return last[::-1]
+
+
+def change_line(change: Change) -> Text:
+    """Write a change as a line: ``~ /path = "old" -> "new"``."""
+    line = Text()
+    line.append(f"{_MARKS[change.kind]} {shown(change.path)}", _STYLES[change.kind])
+    old, new = change.old, change.new
+    values = list(dict.fromkeys(_value(node) for node in (old, new) if node))
+    if len(values) > 1 or (values and change.kind is not Kind.CHANGED):
+        line.append(f" = {' -> '.join(values)}")
+    states = [meaning(node.path, node.value) for node in (old, new) if node]
+    if any(states):
+        line.append(f" {' -> '.join(dict.fromkeys(state or '?' for state in states))}", "yellow")
+    permissions = [_permissions(node) for node in (old, new) if node]
+    if change.kind is Kind.CREATED or len(set(permissions)) > 1:
+        line.append(f"  {' -> '.join(permissions)}", "dim")
+    return line
+
+
+def _value(node: Node) -> str:
+    return "(may not be read)" if node.value is None else _quoted(node.value)
+
+
+def _quoted(value: bytes) -> str:
+    return f'"{escaped(value)}"'
+
+
+def _permissions(node: Node) -> str:
+    return f"({shown(','.join(node.permissions)) or '?'})"
+
+
+def _cut(text: str, room: int | None) -> str:
+    if room is None or len(text) <= room:
+        return text
+    return f'{text[: max(room - 2, 1)]}…"'

@@ -1,0 +1,36 @@
+"""What `grants`, `evtchn` and `channels` show alike."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from xentool.output import printable
+from xentool.tools.channels.survey import Survey
+
+
+def domain(found: Survey, domid: int) -> str:
+    """Name a domain: ``d5 web``."""
+    name = found.names.get(domid)
+    return f"d{domid} {name}" if name else f"d{domid}"
+
+
+def besides(found: Survey, domid: int | None) -> dict[str, Any]:
+    """Give what else a document tells: what looks wrong with this domain or all, and what could not be read."""
+    return {
+        "findings": [{"domid": of, "finding": text} for of, text in found.findings if domid in (None, of)],
+        "unread_lines": found.unread,
+    }
+
+
+def write_besides(found: Survey, domid: int | None, console: Console) -> None:
+    """Write the same for people."""
+    told = [(of, text) for of, text in found.findings if domid in (None, of)]
+    if told:
+        console.print()
+        for of, text in told:
+            console.print(Text(f"{printable(domain(found, of))}: {text}", "yellow"))
+    if found.unread:
+        console.print()
+        console.print(Text(f"{len(found.unread)} of Xen's lines could not be read, such as:", "yellow"))
+        console.print(Text(f"  {printable(found.unread[0])}"))

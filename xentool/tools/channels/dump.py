@@ -1,0 +1,57 @@
+"""Xen's own account of grants and event channels: the debug keys ``g`` and ``e``, and where in its console they are.
+
+Ref: xen/common/{grant_table,event_channel}.c, 4.17 to 4.21; tools/xl/xl_misc.c
+"""
+
+import re
+
+from xentool.errors import PeerError, XentoolError
+from xentool.hosts import Host
+
+_TIMEOUT = 60.0
+
+#: ``e`` says where it begins and not where it ends; ``g`` says both, and comes behind it.
+_SCRIPT = "xl debug-keys e && xl debug-keys g && xl dmesg"
+_PORTS = "'e' pressed -> dumping event-channel info"
+_GRANTS = "gnttab_usage_print_all [ key 'g' pressed"
+_END = "gnttab_usage_print_all ] done"
+
+# Xen's own lines. With console_timestamps a time is in brackets: a date, or seconds since boot.
+_LINE = re.compile(r"\(XEN\) (?:\[[\d: .-]+\] )?(.*)")
+
+
+def read(host: Host) -> tuple[list[str], list[str]]:
+    """Make Xen print both and give the lines on event channels and those on grants.
+
+    This leaves a few lines for each domain in Xen's console, as the keys do.
+
+    :raises XentoolError: xl cannot, or Xen's console is too small for what it had to print
+    """
+    done = host.run(["sh", "-c", _SCRIPT], timeout=_TIMEOUT, check=False)
+    if done.returncode != 0:
+        reason = done.stderr.decode(errors="replace").strip().splitlines()
+        raise XentoolError(f"xl on {host.name} cannot press Xen's debug keys: {reason[0] if reason else 'no reason'}")
+    return cut(done.stdout.decode(errors="replace"))
+
+
+def cut(console: str) -> tuple[list[str], list[str]]:
+    """Find the last dumps in Xen's console; lines that others wrote in between are left out.
+
+    :returns: the lines on event channels, and those on grants
+    :raises PeerError: they are not whole
+    """
+    lines = [match[1] for line in console.splitlines() if (match := _LINE.fullmatch(line.rstrip("\r")))]
+    try:
+        end = _last(lines, _END, len(lines))
+        grants = _last(lines, _GRANTS, end)
+        ports = _last(lines, _PORTS, grants)
+    except ValueError:
+        raise PeerError(
+            "Xen's console does not hold all that its debug keys printed; "
+            "boot Xen with a larger conring_size=, and with loglvl=info or none"
+        ) from None
+    return lines[ports + 1 : grants], lines[grants + 1 : end]
+
+
+def _last(lines: list[str], text: str, end: int) -> int:
+    return end - 1 - lines[:end][::-1].index(text)

@@ -1,0 +1,117 @@
+"""Nodes as they are at a moment: path, value and permissions."""
+
+import errno
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import NamedTuple, TypeVar
+
+from pvdrivers.xenstore.client import NotFound, Refused, View
+from pvdrivers.xenstore.client.client import join
+
+Value = TypeVar("Value")
+
+#: Requests under way at the same time: over ssh most of each one's time is the way. Xen allows a guest 20.
+_AT_ONCE = 16
+
+
+class Node(NamedTuple):
+    """A node.
+
+    :param value: None when this domain may not read it
+    :param permissions: owner and default first (``n0``), then those of other domains (``r5``); empty when not readable
+    """
+
+    path: str
+    value: bytes | None
+    permissions: tuple[str, ...]
+
+
+def parent(path: str) -> str | None:
+    """Give the path of the node above; None for the root, for one relative name and for special nodes."""
+    above, slash, _ = path.rpartition("/")
+    return None if not slash or path == "/" else above or "/"
+
+
+def lineage(path: str) -> list[str]:
+    """List the nodes above one, the topmost first."""
+    above = parent(path)
+    return [] if above is None else [*lineage(above), above]
+
+
+def within(path: str, top: str) -> bool:
+    """Tell whether a path is another one or lies under it."""
+    return path == top or path.startswith(top.rstrip("/") + "/")
+
+
+def depth(path: str, top: str) -> int:
+    """Count how many levels a path lies under another."""
+    return len([name for name in path[len(top) :].split("/") if name])
+
+
+def node(view: View, path: str) -> Node:
+    """Read one node.
+
+    :raises NotFound: it is not there
+    """
+    return Node(path, _allowed(lambda: view.read(path), None), _allowed(lambda: tuple(view.permissions(path)), ()))
+
+
+def present(view: View, paths: Iterable[str]) -> list[Node]:
+    """Read those of some nodes that are there."""
+    found = []
+    for path in paths:
+        with suppress(NotFound):
+            found.append(node(view, path))
+    return found
+
+
+def tree(view: View, top: str, levels: int | None = None) -> list[Node]:
+    """Read a node and all under it, in the store's order, each before its children.
+
+    What goes away meanwhile is left out; children of what this domain may not read as well.
+
+    :param levels: how many levels below the node; None for all
+    :raises NotFound: there is no such node
+    """
+    found = {top: _with_children(view, top)}
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        level = [top]
+        while level and levels != 0:
+            level = [path for each in level for path in found[each][1]]
+            read = zip(level, pool.map(lambda path: _if_there(view, path), level), strict=True)
+            there = {path: entry for path, entry in read if entry}
+            found |= there
+            level = list(there)
+            levels = None if levels is None else levels - 1
+    return list(_in_order(found, top))
+
+
+def _with_children(view: View, path: str) -> tuple[Node, list[str]]:
+    there = node(view, path)
+    names: list[str] = _allowed(lambda: view.directory(path), [])
+    return there, [join(path, name) for name in names]
+
+
+def _if_there(view: View, path: str) -> tuple[Node, list[str]] | None:
+    try:
+        return _with_children(view, path)
+    except NotFound:
+        return None
+
+
+def _in_order(found: dict[str, tuple[Node, list[str]]], top: str) -> Iterator[Node]:
+    stack = [top]
+    while stack:
+        if entry := found.get(stack.pop()):
+            yield entry[0]
+            stack += reversed(entry[1])
+
+
+def _allowed(read: Callable[[], Value], otherwise: Value) -> Value:
+    try:
+        return read()
+    except Refused as error:
+        if error.code == errno.EACCES:
+            return otherwise
+        raise

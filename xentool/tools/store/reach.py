@@ -1,0 +1,72 @@
+"""Where the XenStore is that a user means, and the way to it."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+
+from pvdrivers.xenstore.client import Client, ConnectionLost, NoStore, XenStoreError, find
+from xentool.errors import Unavailable, XentoolError
+from xentool.hosts import Host, resolve
+
+#: Seconds that a request may take: the way may be long, and the far end an emulated machine.
+TIMEOUT = 30.0
+# The device is for a store that lives in a domain of its own. It can be used where it is, and not be forwarded.
+_PLACES = ("/run/xenstored/socket", "/var/run/xenstored/socket", "/dev/xen/xenbus")
+_FIND = 'for path; do if [ -S "$path" ] || [ -c "$path" ]; then [ -w "$path" ] && echo "$path" && exit; fi; done'
+
+
+def connect(host: Host) -> Client:
+    """Connect to a dom0's XenStore, over the host's connection.
+
+    :raises Unavailable: there is none, this user may not use it, or the way is barred
+    """
+    found = host.run(["sh", "-c", _FIND, "sh", *_PLACES], timeout=TIMEOUT, check=False)
+    path = found.stdout.decode(errors="replace").rstrip("\n")
+    if not path:
+        raise Unavailable(f"{host.name} has no XenStore that this user may use; root may, where xenstored runs")
+    try:
+        client = Client(host.forward(path), timeout=TIMEOUT)
+        client.domain_path(0)
+    except ConnectionLost as error:
+        raise Unavailable(
+            f"XenStore on {host.name} closed the connection at once: xenstored does not run, "
+            "or sshd forwards no sockets (AllowStreamLocalForwarding in its sshd_config)"
+        ) from error
+    except XenStoreError as error:
+        raise Unavailable(f"{host.name}: {error}") from error
+    return client
+
+
+@contextmanager
+def opened(where: str | None, environ: Mapping[str, str] = os.environ) -> Iterator[Client]:
+    """Connect to the store that is meant, and turn what goes wrong with it into errors for users.
+
+    That is: --host's, else $XENSTORED_PATH's or $XENSTORED_RUNDIR's, else $XENTOOL_HOST's, else this machine's (it may
+    be a guest too), else a running lab's.
+
+    :param where: the value of --host, None when it was not given
+    :raises Unavailable: there is no store to be had, or it went away
+    :raises XentoolError: the store refused something
+    """
+    try:
+        if where is None and (local := _local(environ)) is not None:
+            with local as client:
+                yield client
+        else:
+            with closing(resolve(where, environ)) as host, connect(host) as client:
+                yield client
+    except (NoStore, ConnectionLost) as error:
+        raise Unavailable(str(error)) from error
+    except XenStoreError as error:
+        raise XentoolError(str(error)) from error
+
+
+def _local(environ: Mapping[str, str]) -> Client | None:
+    named = environ.get("XENSTORED_PATH") or environ.get("XENSTORED_RUNDIR")
+    if environ.get("XENTOOL_HOST") and not named:
+        return None
+    try:
+        path = find(environ)
+    except NoStore:
+        return None
+    return Client(path, timeout=TIMEOUT)

@@ -1,0 +1,64 @@
+"""The Toolstack seam: who knows the domains of a host. xl, or any driver of libvirt; no caller knows which."""
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from xentool import hosts
+from xentool.tools.inspect import Inspected
+from xentool.tools.libvirt_stats import LibvirtToolstack
+from xentool.tools.stats import Frame, Machine, Sample, rates
+from xentool.tools.xl_stats import XlToolstack
+
+
+class Toolstack(Protocol):
+    """A connection to a toolstack; ``name`` is what messages call it."""
+
+    name: str
+
+    def sample(self, *, details: bool = True) -> Sample:
+        """Return all domains as they are now.
+
+        :param details: also what changes rarely and takes longer to ask for
+        :raises XentoolError: the toolstack failed, or cannot be reached
+        """
+        ...
+
+    def devices(self, domid: int) -> tuple[Inspected, ...] | None:
+        """Return the PV devices of which a domain has an end; None where there is no XenStore to ask.
+
+        :raises XentoolError: as above
+        """
+        ...
+
+    def machine(self) -> Machine:
+        """Return what the toolstack says about the host.
+
+        :raises XentoolError: as above
+        """
+        ...
+
+    def close(self) -> None:
+        """End the connection."""
+        ...
+
+
+def connect(where: str | None, uri: str | None) -> Toolstack:
+    """Connect to libvirt when there is a URI, else to xl in dom0.
+
+    :param where: the value of --host (see `hosts.resolve`)
+    :param uri: of a libvirt driver
+    :raises Unavailable: there is no such host, or no libvirt there
+    """
+    return LibvirtToolstack(uri) if uri else XlToolstack(hosts.resolve(where))
+
+
+def frames(toolstack: Toolstack, wait: Callable[[], bool]) -> Iterator[Frame]:
+    """Yield the rates between one sample and the next.
+
+    :param wait: is called between samples, to let time pass; false ends it
+    """
+    before = toolstack.sample(details=False)
+    while wait():
+        now = toolstack.sample(details=False)
+        yield rates(before, now)
+        before = now
