@@ -33,7 +33,7 @@ class Watching:
         for line in self.process.stdout:
             self._lines.put(STAMP.sub("", line.rstrip("\n")))
 
-    def line(self, seconds: float = 60) -> str:
+    def line(self, seconds: float = 120) -> str:
         return self._lines.get(timeout=seconds)
 
     def upto(self, last: str) -> list[str]:
@@ -58,7 +58,7 @@ def watching(client: Client, socket: Path, *words: str, first: str) -> Iterator[
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
         watch = Watching(process)
         try:
-            for count in range(600):
+            for count in range(3000):
                 client.write(first, b"%d" % count)
                 with suppress(Empty):
                     watch.line(0.1)
@@ -117,7 +117,7 @@ def test_a_number_of_changes(client: Client, socket: Path) -> None:
     argv = [sys.executable, "-m", "xentool", "store", "watch", "-n", "2", "/n"]
     environment = os.environ | {"XENSTORED_PATH": str(socket)}
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        for count in range(600):
+        for count in range(3000):
             client.write(f"/n/{count}", b"")
             with suppress(subprocess.TimeoutExpired):
                 process.wait(0.1)
