@@ -93,7 +93,7 @@ def in_lab(name: str) -> None:
 xs=$(mktemp -d) && cat > $xs/hypervisor.so && mkfifo $xs/events && head -c 4096 /dev/zero > $xs/0
 xentool store serve --socket $xs/ours 2>/dev/null & ours=$!
 XENSTORED_RUNDIR=$xs XENSTORED_ROOTDIR=$xs LD_PRELOAD=$xs/hypervisor.so {XENSTORED} -N 2>/dev/null & theirs=$!
-while ! [ -S $xs/ours -a -S $xs/socket ]; do sleep 0.2; done
+for turn in $(seq 300); do [ -S $xs/ours ] && [ -S $xs/socket ] && break; sleep 0.2; done
 for round in 1 2 3; do
     echo ours; XENSTORED_PATH=$xs/ours {TEST} -i 300
     echo oxenstored; {TEST} -i 300
