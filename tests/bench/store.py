@@ -21,6 +21,7 @@ from xentool.hosts import resolve
 
 TEST = "/usr/lib/xen-4.17/bin/test-xenstore"
 ITERATIONS = 10_000
+LAB_ITERATIONS = 50
 CLIENTS = 50
 SECONDS = 5.0
 _ROW = re.compile(r"^(.+?)\s*: avg:\s+(\d+) ns", re.MULTILINE)
@@ -95,9 +96,9 @@ xentool store serve --socket $xs/ours 2>/dev/null & ours=$!
 XENSTORED_RUNDIR=$xs XENSTORED_ROOTDIR=$xs LD_PRELOAD=$xs/hypervisor.so {XENSTORED} -N 2>/dev/null & theirs=$!
 for turn in $(seq 300); do [ -S $xs/ours ] && [ -S $xs/socket ] && break; sleep 0.2; done
 for round in 1 2 3; do
-    echo ours; XENSTORED_PATH=$xs/ours {TEST} -i 300
-    echo oxenstored; {TEST} -i 300
-    echo xenstored; XENSTORED_PATH=$xs/socket {TEST} -i 300
+    echo ours; XENSTORED_PATH=$xs/ours {TEST} -i {LAB_ITERATIONS}
+    echo oxenstored; {TEST} -i {LAB_ITERATIONS}
+    echo xenstored; XENSTORED_PATH=$xs/socket {TEST} -i {LAB_ITERATIONS}
 done
 kill $ours $theirs
 rm -r $xs
