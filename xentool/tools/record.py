@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO
 
 from traces.analyses.where import Kinds
@@ -59,7 +59,7 @@ def record(
     :param domain: id or name of the domain that the recording is made for; None for all
     :param seconds: None for no limit
     :param buffer_pages: 4 KiB pages of buffer per CPU, if Xen has none yet since it booted
-    :param known: called once, before the first record, with what the host says
+    :param known: called with what the host says before the first record, and after the last with what is known by then
     :raises XentoolError: no such domain, `output` cannot be written, or see `Capture`
     """
     info = xl.host_info(host)
@@ -67,11 +67,13 @@ def record(
     found = None if domain is None else xl.choose(domains, domain)
     size = 0
     with Capture(host, kinds.mask, buffer_pages) as capture, on_interrupt(capture.stop) as interrupted:
-        known(sidecar.of_host(host.name, info, kinds.mask, domains))
+        about = sidecar.of_host(host.name, info, kinds.mask, domains)
+        known(about)
         for chunk in capture.chunks(seconds):
             _write(output, chunk)
             size += len(chunk)
             progress(time.monotonic() - capture.started, size)
+        known(replace(about, tracer_share=capture.share))
         return Recording(
             host=host.name,
             xen_version=info.xen_version,

@@ -94,6 +94,7 @@ def report(
         raise XentoolError(f"cannot read {name}: {error.strerror}") from error
     infos, version = (capture.domains, capture.xen_version) if capture else (None, None)
     whole = report_of(found, hz=hz, host_hz=host_hz, infos=infos, xen_version=version)
+    whole = replace(whole, tracer_share=capture.tracer_share if capture else None)
     domid = None if chosen.domain is None else domid_of(whole, chosen.domain)
     return select.of(whole, replace(where, domid=domid))
 

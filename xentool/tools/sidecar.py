@@ -5,6 +5,7 @@ The raw file stays what xentrace writes, so that every other tool reads it; with
 
 import json
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ class Sidecar:
     :param hz: clock rate of the time stamps, cycles a second
     :param mask: Xen's event mask
     :param domains: by domid
+    :param command: the words by which the capture was made
+    :param tracer_share: of one of dom0's processors, the share that the tracer itself took; known in the end
     """
 
     host: str
@@ -31,12 +34,14 @@ class Sidecar:
     hz: float
     mask: int
     domains: dict[int, DomainInfo]
+    command: tuple[str, ...] = ()
+    tracer_share: float | None = None
 
 
 def of_host(name: str, info: xl.HostInfo, mask: int, domains: list[xl.Domain]) -> Sidecar:
-    """Gather what a host says."""
+    """Gather what a host says when this process is about to make a capture."""
     infos = {domain.domid: DomainInfo(domain.name, domain.type) for domain in domains}
-    return Sidecar(name, info.xen_version, info.hz, mask, infos)
+    return Sidecar(name, info.xen_version, info.hz, mask, infos, ("xentool", *sys.argv[1:]))
 
 
 def path_of(capture: Path) -> Path:
@@ -52,6 +57,8 @@ def write(capture: Path, sidecar: Sidecar) -> None:
         "xen_version": sidecar.xen_version,
         "hz": sidecar.hz,
         "mask": sidecar.mask,
+        "command": sidecar.command,
+        "tracer_cpu_share": sidecar.tracer_share,
         "domains": [
             {"domid": domid, "name": info.name, "type": info.mode} for domid, info in sorted(sidecar.domains.items())
         ],
@@ -85,6 +92,9 @@ def _parse(document: Any) -> Sidecar:  # noqa: ANN401 - whatever JSON holds
         hz=hz,
         mask=int(document["mask"]),
         domains={int(one["domid"]): DomainInfo(_text(one["name"]), _text(one["type"])) for one in document["domains"]},
+        # Captures of earlier versions of this program have neither.
+        command=tuple(map(str, document.get("command", ()))),
+        tracer_share=None if (share := document.get("tracer_cpu_share")) is None else float(share),
     )
 
 

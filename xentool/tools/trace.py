@@ -93,6 +93,8 @@ def trace(
                 capture.stop()
             progress(running, chunk)
         progress(running, b"")
+        if output:
+            sidecar.write(output, replace(known, tracer_share=capture.share))
     scan.finish()
     report = report_of(scan, host_hz=info.hz, infos=known.domains, xen_version=info.xen_version)
     report = replace(of(report, where), tracer_share=capture.share)
