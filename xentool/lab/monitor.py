@@ -42,7 +42,7 @@ def _execute(run: Path, command: str) -> object:
         return None
     try:
         return asyncio.run(asyncio.wait_for(talk(f"/proc/self/fd/{folder}/{MONITOR}"), _TIMEOUT_S))
-    except (QMPError, OSError, TimeoutError):
-        return None
+    except (QMPError, OSError, EOFError, TimeoutError):
+        return None  # EOFError: told to quit, it may hang up before we do
     finally:
         os.close(folder)
