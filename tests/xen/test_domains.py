@@ -307,7 +307,7 @@ def test_top_shows_a_busy_guest(lab: Lab, tool: Tool) -> None:
 
 
 @both
-def test_top_counts_hypercalls_while_it_traces(tool: Tool, guest: tuple[str, str, int]) -> None:
+def test_top_counts_hypercalls_while_it_traces(lab: Lab, tool: Tool, guest: tuple[str, str, int]) -> None:
     name, kind, _ = guest
     *_, last = tool("top", "--json", "-x", "-n", "3", "-d", "2").splitlines()
     frame = json.loads(last)
@@ -317,6 +317,7 @@ def test_top_counts_hypercalls_while_it_traces(tool: Tool, guest: tuple[str, str
     assert 0 <= domains[name]["hypercalls_per_s"] < domains["Domain-0"]["hypercalls_per_s"]
     assert kind == "pvh" or domains[name]["hypercalls_per_s"] > 0
     assert frame["lost_records"] == 0
+    assert lab.tracing() == set()
     plain = json.loads(tool("top", "--json", "-n", "1", "-d", "1"))
     assert plain["domains"][0]["hypercalls_per_s"] is None
 
