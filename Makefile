@@ -51,14 +51,15 @@ test: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist worksteal -m "not lab"
+	$(BIN)/pytest -m lab
 
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not lab"
+	$(BIN)/pytest -n auto --dist worksteal -m "not lab"
 
 bench: setup
 	$(BIN)/python -m tests.bench.report
