@@ -51,7 +51,7 @@ test: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not lab" -n auto
+	$(BIN)/pytest -n auto --dist worksteal -m "not lab"
 	$(BIN)/pytest -m lab
 
 check: setup
@@ -59,7 +59,7 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not lab" -n auto
+	$(BIN)/pytest -n auto --dist worksteal -m "not lab"
 
 bench: setup
 	$(BIN)/python -m tests.bench.report

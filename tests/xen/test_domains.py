@@ -306,6 +306,22 @@ def test_top_shows_a_busy_guest(lab: Lab, tool: Tool) -> None:
     lab.stop("busy")
 
 
+@both
+def test_top_counts_hypercalls_while_it_traces(lab: Lab, tool: Tool, guest: tuple[str, str, int]) -> None:
+    name, kind, _ = guest
+    *_, last = tool("top", "--json", "-x", "-n", "3", "-d", "2").splitlines()
+    frame = json.loads(last)
+    domains = {each["name"]: each for each in frame["domains"]}
+    # xl itself is hypercalls of dom0's, and an idle guest wakes up now and then.
+    assert domains["Domain-0"]["hypercalls_per_s"] > 100
+    assert 0 <= domains[name]["hypercalls_per_s"] < domains["Domain-0"]["hypercalls_per_s"]
+    assert kind == "pvh" or domains[name]["hypercalls_per_s"] > 0
+    assert frame["lost_records"] == 0
+    assert lab.tracing() == set()
+    plain = json.loads(tool("top", "--json", "-n", "1", "-d", "1"))
+    assert plain["domains"][0]["hypercalls_per_s"] is None
+
+
 @one_xen
 @a_pv_guest
 def test_the_console_is_the_guests(lab: Lab, tool: Tool, guest: tuple[str, str, int]) -> None:

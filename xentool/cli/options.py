@@ -48,13 +48,15 @@ connect = click.option(
 )
 
 
-def toolstack(where: str | None, uri: str | None) -> "Toolstack":
-    """Connect to what --host or --connect names."""
+def toolstack(where: str | None, uri: str | None, *, traced: bool = False) -> "Toolstack":
+    """Connect to what --host or --connect names; traced, it counts hypercalls too."""
     from xentool.tools.toolstack import connect  # noqa: PLC0415 - most commands that have options need it not
 
     if where and uri:
         raise click.UsageError("a libvirt URI names its own host: give --connect or --host")
-    return connect(where, uri)
+    if uri and traced:
+        raise click.UsageError("libvirt does not trace: --hypercalls needs xl")
+    return connect(where, uri, traced=traced)
 
 
 dry_run = click.option("--dry-run", is_flag=True, help="Print xl's command, change nothing.")

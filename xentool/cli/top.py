@@ -31,18 +31,30 @@ from xentool.tools.toolstack import Toolstack, frames
 )
 @click.option("-n", "--number", type=click.IntRange(1), metavar="N", help="End after so many.  [default: q or Ctrl-C]")
 @click.option("--sort", type=click.Choice(list(top_view.ORDERS)), default="cpu", show_default=True, help="The order.")
+@click.option(
+    "-x",
+    "--hypercalls",
+    "traced",
+    is_flag=True,
+    help="Trace the host meanwhile, and tell each domain's hypercalls a second.",
+)
 @options.where
 @options.connect
 @options.as_json
-def command(delay: float, number: int | None, sort: str, where: str | None, uri: str | None, as_json: bool) -> None:
+def command(
+    delay: float, number: int | None, sort: str, traced: bool, where: str | None, uri: str | None, as_json: bool
+) -> None:
     """Show what each domain uses, again and again: CPU, memory, disks and networks.
 
     100 % is one physical CPU. What a guest receives is "in". Where stdout is no terminal, one table follows the other;
     --json prints an object a line.
+
+    --hypercalls costs dom0 time, and a host can be traced by one only. A multicall counts as one hypercall.
     """
-    with closing(options.toolstack(where, uri)) as toolstack:
+    traced = traced or sort == "hypercalls"
+    with closing(options.toolstack(where, uri, traced=traced)) as toolstack:
         if sys.stdout.isatty() and sys.stdin.isatty() and not as_json:
-            _live(toolstack, delay, number, sort)
+            _live(toolstack, delay, number, sort, traced=traced)
             return
         console = output.stdout()
         for frame in islice(frames(toolstack, lambda: _slept(delay)), number):
@@ -58,7 +70,7 @@ def _slept(delay: float) -> bool:
     return True
 
 
-def _live(toolstack: Toolstack, delay: float, number: int | None, sort: str) -> None:
+def _live(toolstack: Toolstack, delay: float, number: int | None, sort: str, *, traced: bool) -> None:
     console = output.stdout()
     shown: Frame | None = None
 
@@ -66,7 +78,7 @@ def _live(toolstack: Toolstack, delay: float, number: int | None, sort: str) -> 
         picture: RenderableType = Text("waiting for the first rates", "dim")
         if shown is not None:
             picture = top_view.picture(toolstack.name, shown, sort, console.width)
-        live.update(Group(picture, Text(), top_view.keys(sort)), refresh=True)
+        live.update(Group(picture, Text(), top_view.keys(sort, traced=traced)), refresh=True)
 
     def waited() -> bool:
         nonlocal sort

@@ -25,6 +25,7 @@ ORDERS: dict[str, tuple[str, Callable[[Rates], float | None]]] = {
     "memory": ("m", lambda rates: rates.memory_bytes),
     "block": ("b", lambda rates: _both(rates.read_bytes_per_s, rates.written_bytes_per_s)),
     "net": ("n", lambda rates: _both(rates.received_bytes_per_s, rates.sent_bytes_per_s)),
+    "hypercalls": ("h", lambda rates: rates.hypercalls_per_s),
     "id": ("i", lambda rates: None if rates.domid is None else -rates.domid),
 }
 KEYS = {letter: name for name, (letter, _) in ORDERS.items()}
@@ -46,13 +47,17 @@ def picture(name: str, frame: Frame, by: str, width: int) -> RenderableType:
     :param name: of the host
     :param width: columns of the terminal
     """
-    return Group(_heading(name, frame), Text(), _table(ordered(frame.domains, by), width >= _WIDE))
+    traced = frame.lost_records is not None
+    table = _table(ordered(frame.domains, by), wide=width >= _WIDE, traced=traced)
+    return Group(_heading(name, frame), Text(), table)
 
 
-def keys(by: str) -> Text:
+def keys(by: str, *, traced: bool = False) -> Text:
     """Say what can be pressed."""
     line = Text("order: ", "dim")
     for name, (letter, _) in ORDERS.items():
+        if name == "hypercalls" and not traced:
+            continue
         line.append(f"{letter} {name}  ", "bold not dim" if name == by else "")
     return line.append("q quits")
 
@@ -62,14 +67,27 @@ def _heading(name: str, frame: Frame) -> Text:
     line = Text(printable(name), "bold")
     used = sum(domain.cpu_percent for domain in frame.domains if domain.cpu_percent is not None)
     counted = ", ".join(f"{count} {state}" for state, count in states.most_common())
-    return line.append(f"  domains: {counted}; CPU {used:.0f} % in {frame.span_s:.1f} s", "not bold")
+    line.append(f"  domains: {counted}; CPU {used:.0f} % in {frame.span_s:.1f} s", "not bold")
+    if frame.lost_records:
+        line.append(f"; {frame.lost_records:,} trace records lost, there were more hypercalls", "red")
+    return line
 
 
-def _table(domains: Sequence[Rates], wide: bool) -> Table:
+def _table(domains: Sequence[Rates], *, wide: bool, traced: bool) -> Table:
     disk = (">reads/s", ">read B/s", ">writes/s", ">written B/s") if wide else (">rd B/s", ">wr B/s")
     net = (">packets in/s", ">in B/s", ">packets out/s", ">out B/s") if wide else (">in B/s", ">out B/s")
+    vcpus = wide or not traced  # 80 columns have no room for both
     table = views.table(
-        ">ID", "~Name", "State", *([">CPU s"] if wide else []), ">CPU %", ">vCPU", ">Memory", *disk, *net
+        ">ID",
+        "~Name",
+        "State",
+        *([">CPU s"] if wide else []),
+        ">CPU %",
+        *([">calls/s"] if traced else []),
+        *([">vCPU"] if vcpus else []),
+        ">Memory",
+        *disk,
+        *net,
     )
     table.columns[1].no_wrap, table.columns[1].overflow = True, "ellipsis"  # a line each, however long a name
     for domain in domains:
@@ -81,7 +99,8 @@ def _table(domains: Sequence[Rates], wide: bool) -> Table:
             views.state(domain.state),
             *([views.seconds(domain.cpu_seconds)] if wide else []),
             _percent(domain.cpu_percent),
-            views.words(domain.vcpus),
+            *([_rate(domain.hypercalls_per_s)] if traced else []),
+            *([views.words(domain.vcpus)] if vcpus else []),
             views.size(domain.memory_bytes),
             *([_rate(reads)] if wide else []),
             _rate(domain.read_bytes_per_s),

@@ -3,8 +3,9 @@
 A value that a toolstack, a driver or a domain's state does not give is None, never 0.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 #: A domain is running when a vCPU of it is; runnable: none runs, but one would; blocked: all wait for events.
@@ -137,10 +138,14 @@ class Sample:
     """All domains at one time.
 
     :param seconds: by a clock of the host, or of this machine, that only goes forward
+    :param hypercalls: of domains by domid, since a trace that runs meanwhile began; None where none does
+    :param lost_records: of that trace
     """
 
     seconds: float
     domains: tuple[Domain, ...]
+    hypercalls: Mapping[int, int] | None = None
+    lost_records: int | None = None
 
 
 @dataclass(frozen=True)
@@ -165,14 +170,19 @@ class Rates:
     received_packets_per_s: float | None
     sent_bytes_per_s: float | None
     sent_packets_per_s: float | None
+    hypercalls_per_s: float | None = None
 
 
 @dataclass(frozen=True)
 class Frame:
-    """The rates of each domain that runs, over so many seconds."""
+    """The rates of each domain that runs, over so many seconds.
+
+    :param lost_records: meanwhile, where a trace runs: there were more hypercalls then; None where none does
+    """
 
     span_s: float
     domains: tuple[Rates, ...]
+    lost_records: int | None = None
 
 
 def rates(before: Sample, now: Sample) -> Frame:
@@ -181,7 +191,13 @@ def rates(before: Sample, now: Sample) -> Frame:
     # A domid alone is not enough: it is given anew in time.
     older = {(domain.domid, domain.name): domain for domain in before.domains}
     running = (domain for domain in now.domains if domain.domid is not None)
-    return Frame(span, tuple(_rates(older.get((domain.domid, domain.name)), domain, span) for domain in running))
+    domains = tuple(_rates(older.get((domain.domid, domain.name)), domain, span) for domain in running)
+    if before.hypercalls is None or now.hypercalls is None or span <= 0:
+        return Frame(span, domains)
+    called = Counter(now.hypercalls)
+    called.subtract(before.hypercalls)
+    domains = tuple(replace(each, hypercalls_per_s=called[each.domid or 0] / span) for each in domains)
+    return Frame(span, domains, (now.lost_records or 0) - (before.lost_records or 0))
 
 
 def _rates(before: Domain | None, now: Domain, span: float) -> Rates:

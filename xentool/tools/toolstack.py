@@ -42,14 +42,22 @@ class Toolstack(Protocol):
         ...
 
 
-def connect(where: str | None, uri: str | None) -> Toolstack:
+def connect(where: str | None, uri: str | None, *, traced: bool = False) -> Toolstack:
     """Connect to libvirt when there is a URI, else to xl in dom0.
 
     :param where: the value of --host (see `hosts.resolve`)
     :param uri: of a libvirt driver
+    :param traced: trace dom0's host as well, to count hypercalls
     :raises Unavailable: there is no such host, or no libvirt there
     """
-    return LibvirtToolstack(uri) if uri else XlToolstack(hosts.resolve(where))
+    if uri:
+        return LibvirtToolstack(uri)
+    host = hosts.resolve(where)
+    if not traced:
+        return XlToolstack(host)
+    from xentool.tools.traced_stats import TracedToolstack  # noqa: PLC0415 - brings numpy
+
+    return TracedToolstack(host)
 
 
 def frames(toolstack: Toolstack, wait: Callable[[], bool]) -> Iterator[Frame]:

@@ -132,7 +132,7 @@ def choose(domains: Sequence[AnyDomain], text: str) -> AnyDomain:
         if text == domain.name:
             return domain
     existing = ", ".join(f"{domain.name} ({domain.domid})" for domain in domains)
-    raise XentoolError(f"there is no domain {text!r}; there are {existing}")
+    raise XentoolError(f"there is no domain {text!r}; there are {existing or 'none at all'}")
 
 
 def list_domains(host: Host) -> list[Domain]:

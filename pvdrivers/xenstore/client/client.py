@@ -28,7 +28,8 @@ TRIES = 50
 #: Parts that a directory may have: more than 100,000 children. A store that never comes to an end is given up.
 _PARTS_MAX = 4096
 
-# pyxs lets a newline pass at the end, and refuses "@releaseDomain/5".
+# pyxs lets a newline pass at the end, and refuses "@releaseDomain/5"; how long a path may be, it says otherwise than
+# any store does.
 _PATH = re.compile(r"/|[A-Za-z0-9@_-]+(?:/[A-Za-z0-9@_-]+)*|(?:/[A-Za-z0-9@_-]+)+")
 _PERMISSION = re.compile(r"[nrwb][0-9]{1,5}")
 
@@ -61,15 +62,15 @@ class View:
 
     def write(self, path: str, value: bytes) -> None:
         """Set a node's value; the node, and those above it, are created as need be."""
-        self._session().write(_path(path), value)
+        self._session().execute_command(Op.WRITE, _path(path) + b"\0", value)
 
     def mkdir(self, path: str) -> None:
         """Create a node without a value, unless it is there."""
-        self._session().mkdir(_path(path))
+        self._session().ask(Op.MKDIR, _path(path))
 
     def remove(self, path: str) -> None:
         """Remove a node and all under it. That it is not there is no error, if the one above is."""
-        self._session().delete(_path(path))
+        self._session().ask(Op.RM, _path(path))
 
     def exists(self, path: str) -> bool:
         """Tell whether there is such a node."""
@@ -99,7 +100,7 @@ class View:
         for entry in entries:
             if not _PERMISSION.fullmatch(entry):
                 raise Refused(errno.EINVAL, f"{entry!r} is no permission such as n0, r5, w5 or b5")
-        self._session().set_perms(_path(path), [entry.encode() for entry in entries])
+        self._session().ask(Op.SET_PERMS, _path(path), *(entry.encode() for entry in entries))
 
     def walk(self, top: str) -> Iterator[tuple[str, bytes]]:
         """Give the path and value of each node at and under one, in the store's order, each before its children.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from pvdrivers.xenstore.client.errors import ConnectionLost, TimedOut
+from pvdrivers.xenstore.client.errors import ConnectionLost, TimedOut, XenStoreError
 
 #: Paths that may wait to be taken. Whoever fills a store faster than a watcher looks makes it look at everything.
 PENDING_MAX = 10_000
@@ -88,7 +88,11 @@ class Watch:
         if self._closed:
             raise ConnectionLost(f"the watch on {self.path} has ended")
         self._lost = False
-        self._resume()
+        try:
+            self._resume()
+        except XenStoreError:
+            self._lost = True  # so that whoever asks again tries again
+            raise
 
     def __iter__(self) -> Self:
         return self

@@ -1,13 +1,14 @@
 """The client against the server, and the defects of pyxs that it mends: as they bite there, and not here."""
 
 import asyncio
+import itertools
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,17 @@ other.write(b"/c", b"y")
 print(client.commit())
 """
     assert bare_pyxs(path, script) == "False"
+    script = """
+import os
+from pyxs._compat import xs
+os.environ["XENSTORED_PATH"] = client.router.connection.path
+old = xs()
+transaction = old.transaction_start()
+old.write(transaction, b"/c", b"x")
+old.write(0, b"/c", b"y")
+print(old.transaction_end(transaction))
+"""
+    assert bare_pyxs(path, script) == "True"
     with pytest.raises(Conflict, match=r"^the transaction: Resource temporarily unavailable$"):
         conflict(client)
     assert client.read("/c") == b"meanwhile"
@@ -308,6 +320,25 @@ def test_values_of_any_bytes(client: Client, path: Path) -> None:
     assert bare_pyxs(path, 'client.write(b"/v", b"a\\tb")').startswith("ValueError")
 
 
+def test_paths_are_as_long_as_the_store_takes_them(client: Client, path: Path) -> None:
+    long = "/" + "a" * 3500
+    client.mkdir(long)
+    client.write(long, b"x")
+    client.set_permissions(long, ["r5"])
+    assert (client.read(long), client.permissions(long)) == (b"x", ["r5"])
+    client.remove(long)
+    assert not client.exists(long)
+    with pytest.raises(Refused, match="Argument list too long"):
+        client.mkdir("/" + "a" * 5000)
+    assert bare_pyxs(path, 'client.write(b"/" + 3500 * b"a", b"")').startswith("pyxs.exceptions.InvalidPath")
+
+
+def test_more_requests_than_32_bits_number(client: Client, path: Path) -> None:
+    client._current.router._ids = itertools.count((1 << 32) - 2)
+    assert [client.directory("/") for _ in range(4)] == [["tool"]] * 4
+    assert bare_pyxs(path, 'import pyxs._internal as i; i._rq_id = 2**32; client.read(b"/")').startswith("struct.error")
+
+
 @pytest.mark.parametrize("bad", ["", "/a\n", "/a/", "//a", "/a\0b", "/ä", "/a b", "a//b", "/a/../\n"])
 def test_paths_that_are_none(client: Client, bad: str) -> None:
     for operation in (client.read, client.directory, client.mkdir, client.remove, client.permissions, client.watch):
@@ -336,13 +367,33 @@ def test_a_watch_tells_of_its_path_first_and_of_changes_then(client: Client) -> 
         watch.next(1)
 
 
-def test_special_watches(client: Client) -> None:
+def test_special_watches(client: Client, path: Path) -> None:
     with client.watch("@introduceDomain") as watch:
         assert watch.next(5) == "@introduceDomain"
         client._session().ask(Op.INTRODUCE, b"9", b"1", b"1")  # as a toolstack does
         assert watch.next(5) == "@introduceDomain"
     with client.watch("@releaseDomain/9") as watch:
         assert watch.next(5) == "@releaseDomain/9"
+    assert "InvalidPath" in bare_pyxs(path, 'client.monitor().watch(b"@releaseDomain/9", b"t")')
+
+
+def test_events_of_a_watch_that_has_ended(client: Client, path: Path) -> None:
+    script = """
+with client.monitor() as monitor:
+    monitor.watch(b"/w", b"old")
+    monitor.watch(b"/v", b"new")
+    client.write(b"/w", b"x")
+    monitor.unwatch(b"/w", b"old")
+    client.write(b"/v", b"x")
+    print([next(monitor.wait()) for _ in range(2)])
+"""
+    assert bare_pyxs(path, script, 2) == "hangs"
+    with client.watch("/w") as old, client.watch("/v") as new:
+        assert new.next(5) == "/v"
+        client.write("/w", b"x")
+        old.close()
+        client.write("/v", b"x")
+        assert new.next(5) == "/v"
 
 
 @pytest.mark.usefixtures("path")
@@ -386,6 +437,41 @@ def test_watches_for_asyncio(client: Client) -> None:
     assert asyncio.run(beside()) == ["/async", "/async/1", "/async/2"]
 
 
+def test_asyncio_may_give_up_waiting_and_loses_nothing(client: Client) -> None:
+    async def follow() -> list[str]:
+        with client.watch("/a") as one, client.watch("/b") as other:
+            found = [await anext(one), await anext(other)]
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(one), 0.05)
+            waiting = [asyncio.create_task(anext(watch)) for watch in (one, other)]
+            await asyncio.sleep(0)
+            waiting[0].cancel()
+            await asyncio.to_thread(client.write, "/b/x", b"")
+            found.append(await waiting[1])
+            await asyncio.to_thread(client.write, "/a/x", b"")
+            return [*found, await anext(one)]
+
+    assert asyncio.run(asyncio.wait_for(follow(), 10)) == ["/a", "/b", "/b/x", "/a/x"]
+
+
+def test_asyncio_goes_on_where_the_server_comes_back(tmp_path: Path) -> None:
+    async def follow(client: Client) -> list[str]:
+        with client.watch("/w") as watch:
+            found = [await anext(watch)]
+            server.close()
+            with pytest.raises(NoStore):
+                await anext(watch)
+            with served(tmp_path):
+                found.append(await anext(watch))
+                await asyncio.to_thread(client.write, "/w/new", b"")
+                return [*found, await anext(watch)]
+
+    with ExitStack() as server:
+        server.enter_context(served(tmp_path))
+        with Client(tmp_path / "dom0") as client:
+            assert asyncio.run(asyncio.wait_for(follow(client), 20)) == ["/w", "/w", "/w/new"]
+
+
 def test_a_server_that_comes_back(tmp_path: Path) -> None:
     state = tmp_path / "dom0"
     with served(tmp_path):
@@ -395,13 +481,12 @@ def test_a_server_that_comes_back(tmp_path: Path) -> None:
         client.write("/w", b"lost with the server")
         assert watch.next(5) == "/w"
         assert bare_pyxs(state, "client.close(); client.connect()").endswith("threads can only be started once")
-    with pytest.raises(NoStore):
-        watch.next(5)
+    for _ in range(2):
+        with pytest.raises(NoStore):
+            watch.next(5)
     with pytest.raises(NoStore):
         client.read("/w")
     with served(tmp_path):
-        with pytest.raises(NotFound):
-            client.read("/w")
         # It was told once that there may be news, and goes on.
         assert watch.next(5) == "/w"
         client.write("/w/new", b"")
@@ -428,10 +513,13 @@ def test_many_threads_share_a_client(client: Client) -> None:
 
 
 def test_descriptors_from_1024_on(path: Path) -> None:
-    script = f"""
+    head = """
 import os, resource
 resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
 kept = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
+"""
+    assert bare_pyxs(path, head + 'other.connect(); print(other.read(b"/"))', 2) != "b''"  # it hangs
+    script = f"""{head}
 from pathlib import Path
 from pvdrivers.xenstore.client import Client
 with Client(Path({str(path)!r})) as client:

@@ -13,7 +13,7 @@ from pvdrivers.xenstore.tree import walk
 from tests.pvdrivers.xenstore.clients import Client
 from tests.pvdrivers.xenstore.machine import DOMIDS, Machine
 
-STEPS = int(os.environ.get("XENTOOL_FUZZ", "8000"))
+STEPS = int(os.environ.get("XENTOOL_FUZZ", "4000"))
 STEPS_A_RUN = 80
 
 #: So small that they are met.

@@ -136,6 +136,22 @@ def test_a_packet_a_byte_at_a_time(server: Served) -> None:
     assert client.ask(Op.READ, b"/slow\0") == b"value"
 
 
+def test_quotas_of_ones_own(tmp_path: Path) -> None:
+    with served(tmp_path, "--quota", "watches=3", "--quota", "nodes=0"):
+        guest = Raw(tmp_path / "dom5")
+        for number in range(4):
+            guest.send(Op.WATCH, b"/x\0%d\0" % number)
+            reply = guest.receive()
+            assert (reply.op, reply.payload) == ((Op.WATCH, b"OK\0") if number < 2 else (Op.ERROR, b"ENOSPC\0"))
+            if number < 2:
+                assert guest.receive().op == Op.WATCH_EVENT
+    for bad in ("watches", "watches=-1", "watches=x", "sockets=3"):
+        argv = [sys.executable, "-m", "xentool", "store", "serve", "--socket", str(tmp_path / "s"), "--quota", bad]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20)
+        assert done.returncode == 2
+        assert f"'{bad}' is no QUOTA=N; there are nodes, watches, outstanding, memory, soft-memory" in done.stderr
+
+
 def flood(path: Path, op: Op, payload: bytes, size: int) -> Raw:
     """Send so many bytes of requests, or as many as are taken, and read no reply."""
     client = Raw(path)

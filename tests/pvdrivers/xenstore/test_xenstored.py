@@ -19,7 +19,7 @@ from tests.pvdrivers.xenstore.model import Conn
 from tests.pvdrivers.xenstore.test_programs import DATA
 from tests.pvdrivers.xenstore.xenstored import Client, xenstored
 
-STEPS = int(os.environ.get("XENTOOL_FUZZ", "3000"))
+STEPS = int(os.environ.get("XENTOOL_FUZZ", "1500"))
 STEPS_A_RUN = 60
 
 #: Beyond what a run reaches: whether a limit may be reached or not, 4.17 and master do not agree on.

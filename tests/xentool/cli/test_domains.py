@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -206,12 +207,40 @@ def test_top_picture_at_80_and_200_columns() -> None:
 
 @pytest.mark.parametrize(
     ("by", "domids"),
-    [("cpu", [1, 0, 2]), ("memory", [0, 1, 2]), ("id", [0, 1, 2]), ("block", [1, 2, 0]), ("net", [1, 2, 0])],
+    [
+        ("cpu", [1, 0, 2]),
+        ("memory", [0, 1, 2]),
+        ("id", [0, 1, 2]),
+        ("block", [1, 2, 0]),
+        ("net", [1, 2, 0]),
+        ("hypercalls", [0, 1, 2]),
+    ],
 )
 def test_orders_put_what_is_not_known_last(by: str, domids: list[int]) -> None:
     assert [each.domid for each in top_view.ordered(frame().domains, by)] == domids
 
 
 def test_every_order_has_its_own_key() -> None:
-    assert top_view.KEYS == {"c": "cpu", "m": "memory", "b": "block", "n": "net", "i": "id"}
+    assert top_view.KEYS == {"c": "cpu", "m": "memory", "b": "block", "n": "net", "h": "hypercalls", "i": "id"}
+
+
+def test_top_with_hypercalls() -> None:
+    before, now = parse(STATS), parse(STATS.replace("2258.53", "2260.53"))
+    before, now = replace(before, hypercalls={0: 10}, lost_records=0), replace(now, hypercalls={0: 30, 2: 5000})
+    traced = rates(before, replace(now, lost_records=7000))
+    assert [each.domid for each in top_view.ordered(traced.domains, "hypercalls")] == [2, 0, 1]
+    console = drawn(80)
+    console.print(top_view.picture("xen1", traced, "hypercalls", 80), top_view.keys("hypercalls", traced=True))
+    heading, *table, keys = text_of(console).replace("lost,\n", "lost, ").splitlines()
+    assert heading.endswith("; 7,000 trace records lost, there were more hypercalls")
+    assert " calls/s " in table[1]
+    assert [line.split()[4] for line in table[2:]] == ["2.5k", "10", "0"]
+    assert keys.endswith("h hypercalls  i id  q quits")
+    assert "hypercalls" not in str(top_view.keys("cpu"))
+
+
+def test_libvirt_cannot_count_hypercalls() -> None:
+    done = run("top", *TEST, "-x")
+    assert done.returncode == 2
+    assert "--hypercalls needs xl" in done.stderr
     assert isinstance(frame().domains[0], Rates)

@@ -60,6 +60,16 @@ def test_a_domid_given_anew_is_another_domain() -> None:
     assert between(replace(BEFORE, name="old"), NOW).cpu_percent is None
 
 
+def test_hypercalls_are_known_where_a_trace_runs() -> None:
+    before, now = (replace(NOW, domid=domid, name=str(domid)) for domid in (1, 2))
+    first = Sample(100.0, (before, now), {1: 10}, 3)
+    found = rates(first, Sample(102.0, (before, now), {1: 16, 2: 5, 32768: 1}, 8))
+    assert [each.hypercalls_per_s for each in found.domains] == [3, 2.5]
+    assert found.lost_records == 5
+    untraced = rates(Sample(100.0, (before,)), Sample(102.0, (before,), {1: 16}, 0))
+    assert (untraced.domains[0].hypercalls_per_s, untraced.lost_records) == (None, None)
+
+
 def test_domains_that_are_off_have_no_rates() -> None:
     off = Domain(None, "off", "off")
     assert rates(Sample(0, (off,)), Sample(1, (off,))).domains == ()

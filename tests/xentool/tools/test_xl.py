@@ -53,6 +53,8 @@ def test_no_such_domain_lists_those_there_are() -> None:
     with pytest.raises(XentoolError, match=r"^there is no domain 'x'; there are Domain-0 \(0\), domU \(4\)$") as caught:
         choose(DOMAINS, "x")
     assert caught.value.exit_code == 1
+    with pytest.raises(XentoolError, match=r"there are none at all$"):
+        choose([], "x")
 
 
 @pytest.mark.parametrize(("table", "long"), [(HEADER + "???\n", "[]"), (HEADER, "{"), (HEADER, '[{"domid": 1}]')])

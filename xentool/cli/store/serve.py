@@ -8,6 +8,7 @@ import click
 
 from pvdrivers.xenstore.domains import DOM0, DOMID_FIRST_RESERVED
 from pvdrivers.xenstore.journal import Journal, JournalError
+from pvdrivers.xenstore.quotas import DISABLED, PROFILE
 from pvdrivers.xenstore.server import Server
 from pvdrivers.xenstore.store import Store
 from xentool.errors import XentoolError
@@ -23,6 +24,16 @@ def _domain_sockets(
             raise click.BadParameter(f"{value!r} is no DOMID=PATH with a domid below {DOMID_FIRST_RESERVED}")
         sockets.append((int(domid), Path(path)))
     return sockets
+
+
+def _limits(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, int]:
+    limits = {}
+    for value in values:
+        name, _, limit = value.partition("=")
+        if name not in PROFILE or not (limit.isascii() and limit.isdigit() and int(limit) < DISABLED):
+            raise click.BadParameter(f"{value!r} is no QUOTA=N; there are {', '.join(PROFILE)}")
+        limits[name] = int(limit)
+    return limits
 
 
 @click.command()
@@ -46,13 +57,23 @@ def _domain_sockets(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Keep the nodes in this file. What was answered survives the server's death (kill -9), not a power failure.",
 )
-def command(path: Path, domain_sockets: list[tuple[int, Path]], state: Path | None) -> None:
+@click.option(
+    "--quota",
+    "limits",
+    multiple=True,
+    callback=_limits,
+    metavar="QUOTA=N",
+    help="A domain may take up less than N; 0 for no limit.  "
+    f"[default: xenstored's of Xen master: {', '.join(f'{name}={limit}' for name, limit in PROFILE.items())}]",
+)
+def command(path: Path, domain_sockets: list[tuple[int, Path]], state: Path | None, limits: dict[str, int]) -> None:
     """Serve a XenStore on UNIX sockets until SIGTERM or Ctrl-C; without --state it begins empty.
 
     It does what C xenstored does. Xen's own programs use it: XENSTORED_PATH=PATH xenstore-ls
     """
     try:
         store = _kept(state) if state else Store()
+        store.domains.limits.update(limits)
         ended = asyncio.run(_serve(store, [(DOM0, path), *domain_sockets]))
     except JournalError as error:
         raise XentoolError(str(error)) from error

@@ -11,6 +11,7 @@ from xentool.tools.channels.grants import GrantTable
 from xentool.tools.channels.ports import Port
 from xentool.tools.channels.serves import Key
 from xentool.tools.devices import devices
+from xentool.tools.store.nodes import tree
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,10 @@ def survey(host: Host) -> Survey:
     names = {domain.domid: domain.name for domain in xl.list_domains(host)}
     try:
         with store.connect(host) as client:
-            nodes = client.snapshot("/local/domain")
+            found = tree(client, "/local/domain")
     except XenStoreError as error:
         raise XentoolError(f"{host.name}: {error}") from error
-    return made(names, on_ports, on_grants, nodes)
+    return made(names, on_ports, on_grants, {node.path: node.value for node in found if node.value is not None})
 
 
 def made(names: dict[int, str | None], on_ports: list[str], on_grants: list[str], nodes: dict[str, bytes]) -> Survey:
