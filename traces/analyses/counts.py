@@ -109,7 +109,9 @@ def by_vcpu(scan: Scan) -> dict[VcpuKey, Counts]:
         found[who].exits[reason].add(count, cycles, longest)
     for who, value, count, *_ in scan.items("took"):
         reason, bucket = value >> _BUCKET_BITS, value & (1 << _BUCKET_BITS) - 1
-        found[who].exits[reason].took[bucket] += count
+        # No processor has reasons that lose bits here; a made-up one has no distribution.
+        if reason in found[who].exits:
+            found[who].exits[reason].took[bucket] += count
     _emulated(scan, found)
     return dict(found)
 

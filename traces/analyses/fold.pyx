@@ -238,7 +238,7 @@ cdef class Vcpu:
         begin = self.since if self.since > bounds.begin else bounds.begin
         end = at if at < bounds.end else bounds.end
         # Who does not run is on no pCPU.
-        if begin < end and (bounds.pcpus == NULL or (self.state == RUNNING and bounds.pcpus[self.pcpu])):
+        if begin < end and (bounds.pcpus == NULL or (self.state == RUNNING and self._is_on(bounds))):
             if self.counting and end - begin == at - self.since:
                 self.counts[self.state] += 1
                 self.cycles[self.state] += end - begin
@@ -248,6 +248,10 @@ cdef class Vcpu:
             if self.state == RUNNING:
                 self._ran(end - begin)
         self.since = at
+
+    cdef bint _is_on(self, const Bounds *bounds):
+        # One that is only said to run is on no pCPU that is known.
+        return self.pcpu < PCPUS and bounds.pcpus[self.pcpu]
 
     cdef void _ran(self, uint64_t cycles):
         if self.pcpu < NEAR_PCPUS:
@@ -445,6 +449,8 @@ cdef class Fold:
         elif row.kind == ROW_ENTRY:
             v = self._find(row.who, RUNNING)
             if v is not None:
+                if v.pcpu == NOBODY:
+                    v.pcpu = row.pcpu
                 v._entry(row.tsc)
         elif row.kind == ROW_LOST:
             self._lost(row.pcpu, row.who, row.since, row.tsc)

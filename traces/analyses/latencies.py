@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 _OCTAVE = 8
+#: Room for a bucket's number; the reason of an exit stands above it (``lane.TABLES``).
+BUCKETS = 1 << 9
 
 #: The quantiles that reports tell, by what they are called.
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
