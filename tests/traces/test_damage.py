@@ -69,8 +69,13 @@ def assert_sound(found: Report, size: int) -> None:
     if account.skipped_bytes:
         assert any(one.severity == "data_loss" for one in account.diagnostics)
     for domain in found.domains:
+        if domain.contention:
+            total = sum(one.seconds for one in domain.contention.values())
+            assert total == pytest.approx(found.span_s, rel=1e-12, abs=2.0)
         for vcpu in domain.vcpus:
             if vcpu.runstates:
+                on_pcpus = sum(vcpu.pcpus.values())
+                assert on_pcpus == pytest.approx(vcpu.runstates["running"].seconds, rel=1e-12, abs=2.0)
                 total = sum(state.seconds for state in vcpu.runstates.values())
                 # Exact but for floating point, which time stamps of 64 random bits exceed.
                 assert total == pytest.approx(found.span_s, rel=1e-12, abs=2.0)

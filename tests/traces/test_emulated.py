@@ -81,5 +81,5 @@ def test_migrations_and_histograms_are_those_of_the_intervals(name: str) -> None
 
 
 def test_ranges_join_to_octaves() -> None:
-    found = distribution({0: 1, 3: 2, 16: 3, 17: 4, 24: 5}, 40, hz=2.0)
+    found = distribution({0: 1, 3: 2, 16: 3, 17: 4, 24: 5}, 40, 300, hz=2.0)
     assert found.octaves() == {(0.0, 1.0): 1, (1.0, 2.0): 2, (8.0, 16.0): 7, (16.0, 32.0): 5}

@@ -7,7 +7,7 @@ import pytest
 from traces.account import IDLE_DOMID, Account, Diagnostic
 from traces.analyses.clock import Clock
 from traces.analyses.findings import Finding, findings
-from traces.analyses.report import DomainReport, GrantPair, Hypercall, Report, Runstate, VcpuReport
+from traces.analyses.report import DomainReport, GrantPair, Hypercall, Report, Runstate, VcpuReport, Wait
 
 SPAN_S = 10.0
 
@@ -17,12 +17,14 @@ def vcpu(*, runnable: float = 0.1, ptwr: int = 100, evtchn: int = 1000) -> VcpuR
     return VcpuReport(
         vcpu=0,
         runstates={name: Runstate(1, seconds, 0.0) for name, seconds in states.items()},
-        hypercalls=(Hypercall(32, "event_channel_op", evtchn // 2),),
-        multicall_subcalls=(Hypercall(32, "event_channel_op", evtchn - evtchn // 2),),
+        hypercalls=(Hypercall(32, "event_channel_op", evtchn // 2, first_offset=66),),
+        multicall_subcalls=(Hypercall(32, "event_channel_op", evtchn - evtchn // 2, first_offset=55),),
         batches={},
         exits=(),
         traps=(),
         events={"pv_ptwr_emulation": ptwr},
+        first_offsets={"pv_ptwr_emulation": 77},
+        longest_wait=Wait(1.5, 1.75, 2),
     )
 
 
@@ -46,7 +48,8 @@ def test_nothing_is_found_where_nothing_is_wrong() -> None:
 def test_steal() -> None:
     found = only(findings(report(vcpu(runnable=1.0))))
     assert (found.rule, found.domid, found.vcpu) == ("steal", 3, 0)
-    assert found.evidence == {"running_s": 4.0, "runnable_s": 1.0, "share": pytest.approx(0.2)}
+    measured = {"running_s": 4.0, "runnable_s": 1.0, "share": pytest.approx(0.2)}
+    assert found.evidence == measured | {"worst_from_s": 1.5, "worst_to_s": 1.75, "worst_pcpu": 2}
     assert found.text.startswith("web v0 waited for a pCPU 20% of the time that it wanted to run (1.00 s of 5.00 s)")
 
 
@@ -56,17 +59,19 @@ def test_the_idle_domain_always_waits() -> None:
 
 def test_page_table_writes_one_by_one() -> None:
     found = only(findings(report(vcpu(ptwr=25_000))))
-    assert (found.rule, found.evidence) == ("ptwr_flood", {"count": 25_000, "per_s": 2500.0})
+    assert (found.rule, found.evidence) == ("ptwr_flood", {"count": 25_000, "per_s": 2500.0, "first_offset": 77})
 
 
 def test_notifications_in_multicalls_count() -> None:
     found = only(findings(report(vcpu(evtchn=200_001))))
     assert (found.rule, found.evidence["count"]) == ("notification_storm", 200_001)
+    assert found.evidence["first_offset"] == 55
 
 
 def test_grants_that_stay_mapped() -> None:
-    found = only(findings(report(vcpu(), grants=(GrantPair(0, 3, 500, 300), GrantPair(0, 4, 90, 30)))))
-    assert (found.rule, found.domid, found.evidence) == ("grants_left", 3, {"maps": 500, "unmaps": 300, "left": 200})
+    found = only(findings(report(vcpu(), grants=(GrantPair(0, 3, 500, 300, 99), GrantPair(0, 4, 90, 30)))))
+    assert (found.rule, found.domid) == ("grants_left", 3)
+    assert found.evidence == {"maps": 500, "unmaps": 300, "left": 200, "first_offset": 99}
     assert found.text.startswith("d0 mapped 500 pages of web and unmapped 300")
 
 

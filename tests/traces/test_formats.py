@@ -59,6 +59,46 @@ def test_every_id_of_every_release_is_known() -> None:
     assert {event: xentrace.event_name(event) for event in LATER} == LATER
 
 
+#: Events that Xen records without any argument, read at the calls in 4.14.5 and c447b7308b; of these sched_ctl, the
+#: *_timer_fn, hvm_dr_read and hvm_smi are recorded by no call at all.
+WITHOUT_FIELDS = """
+    wrap_buffer sched_ctl sched_s_timer_fn sched_t_timer_fn sched_dom_timer_fn csched_sched_tasklet csched2_tick
+    csched2_sched_tasklet csched2_update_load rtds_sched_tasklet snull_tasklet pv_math_state_restore hvm_vmentry
+    hvm_dr_read hvm_dr_write hvm_nmi hvm_smi hvm_mce hvm_clts hvm_realmode_emulate hvm_vlapic hvm_emul_pit_stop_timer
+    hvm_emul_rtc_stop_timer hvm_emul_lapic_stop_timer hvm_emul_pit_timer_cb hvm_emul_lapic_timer_cb
+"""
+
+
+def test_every_event_that_carries_something_has_named_fields() -> None:
+    without = {event.name for event in xentrace.EVENTS if not event.payload.subcons}
+    assert without == set(WITHOUT_FIELDS.split())
+
+
+@pytest.mark.parametrize(
+    ("event", "words", "fields"),
+    [
+        # Guests with two, three (PAE) and four levels of page tables.
+        (0x40F001, (1, 2, 3), {"pte": 1, "address": 2, "flags": 3}),
+        (0x40F101, (1, 2, 3, 4), {"pte": 1 | 2 << 32, "address": 3, "flags": 4}),
+        (
+            0x40F208,
+            (1, 2, 3, 4, 5, 6, 7),
+            {"pte": 1 | 2 << 32, "written": 3 | 4 << 32, "address": 5 | 6 << 32, "flags": 7},
+        ),
+        # 4.14 has no flags here.
+        (0x40F20A, (1, 0, 3, 4), {"gfn": 1, "address": 3 | 4 << 32}),
+        (0x40F10E, (1, 2), {"gfn": 1 | 2 << 32}),
+        (0x84001, (2, 8, 1000, 0, 5, 1), {"timer": 2, "irq": 8, "delta_ns": 1000, "period_ns": 5 | 1 << 32}),
+        (0x8400B, (0, 1, 0xFFFFFFFF), {"int_output": 0, "is_master": 1, "irq": -1}),
+        (0x802003, (9 | 0x30 << 16, 3, 0, 7, 7, 7, 7), {"irq": 9, "vector": 0x30, "pcpus_0_63": 3}),
+        # No guest has so many levels.
+        (0x40F301, (1, 2, 3, 4, 5), {}),
+    ],
+)
+def test_fields_of_shadows_and_devices(event: int, words: tuple[int, ...], fields: dict[str, int]) -> None:
+    assert reference.fields(event, struct.pack(f"<{len(words)}I", *words)) == fields
+
+
 def test_negative_credit_is_told_as_such() -> None:
     burn = next(event for event in xentrace.EVENTS if event.name == "csched2_credit_burn")
     words = struct.pack("<HHiii", 1, 3, -5, -(1 << 31), 7)

@@ -33,11 +33,11 @@ def every(data: bytes) -> tuple[dict[Who, list[Interval]], list[Exit]]:
     return states, exits
 
 
-def waits(of: list[Interval]) -> list[int]:
+def waits(of: list[Interval], since: int = BLOCKED) -> list[int]:
     return [
         wait.end - wait.begin
         for before, wait, after in zip(of, of[1:], of[2:], strict=False)
-        if (before.state, wait.state, after.state) == (BLOCKED, RUNNABLE, RUNNING) and before.counted and wait.counted
+        if (before.state, wait.state, after.state) == (since, RUNNABLE, RUNNING) and before.counted and wait.counted
     ]
 
 
@@ -74,7 +74,8 @@ def test_they_agree_with_every_single_interval(name: str) -> None:
         for one in domain.vcpus:
             who = (domain.domid, one.vcpu)
             woken = waits(states.get(who, []))
-            single = {"wake_to_run": woken, "exits": took.get(who, [])}
+            preempted = waits(states.get(who, []), since=RUNNING) if domain.domid != IDLE_DOMID else []
+            single = {"wake_to_run": woken, "preempted_to_run": preempted, "exits": took.get(who, [])}
             assert set(one.latencies) == {what for what, cycles in single.items() if cycles}
             for what, latency in one.latencies.items():
                 assert_agrees(latency, single[what], 1e9)
@@ -97,7 +98,9 @@ def test_only_who_was_blocked_is_woken() -> None:
             + change(503, 1, 0, RUNNABLE, RUNNING),
         )
     )
-    (wake,) = vcpu(found, 1, 0).latencies.values()
+    latencies = vcpu(found, 1, 0).latencies
+    assert {round(begin * 1e9) for begin, _ in latencies["preempted_to_run"].counts} == {40}
+    wake = latencies["wake_to_run"]
     assert {round(begin * 1e9): count for (begin, _), count in wake.counts.items()} == {7: 1, 3: 1}
     assert wake.longest == pytest.approx(7e-9)
 
@@ -140,10 +143,10 @@ def test_the_compiled_counter_uses_these_ranges(cycles: int) -> None:
 
 def test_quantiles_of_few_and_of_none() -> None:
     assert Distribution().quantile(0.5) == 0
-    one = distribution({16: 1}, 17, hz=1.0)
+    one = distribution({16: 1}, 17, 17, hz=1.0)
     assert one.quantile(0.99) <= 17
-    both = merged([one, distribution({16: 2, 800 // 8: 1}, 5000, hz=1.0)])
-    assert (both.count, both.longest) == (4, 5000)
+    both = merged([one, distribution({16: 2, 800 // 8: 1}, 5000, 5040, hz=1.0)])
+    assert (both.count, both.longest, both.seconds) == (4, 5000, 5057)
 
 
 def test_the_idle_domain_is_not_woken() -> None:

@@ -13,6 +13,11 @@ HZ = 2.4e9
 
 DOMAIN = re.compile(r"\|-- Domain (\d+) --\|")
 VCPU = re.compile(r"-- v(\d+) --")
+CONTENTION = re.compile(r"\s{2,3}([a-z_ ]+):\s+(\d+)\s+[\d.]+s\s+(\d+)")
+RUNNABLE = re.compile(r"\s+(wake|preempt):\s+(\d+)\s+[\d.]+s\s+(\d+)")
+PLACE = re.compile(r"   \[(\d+)\]:\s+(\d+) (\d+)")
+EVENT = re.compile(r"  (page_fault|emulate privop|math state restore|ptwr|hypercall|hypercall \(subcall\))\s+(\d+)$")
+INTERRUPT = re.compile(r"  \[(\d+)\] (\d+)$")
 RUNSTATE = re.compile(r"\s{2,3}(running|runnable|blocked|offline|lost):\s+(\d+)\s+[\d.]+s\s+(\d+)")
 HYPERCALL = re.compile(r"\s+\w+\s+\[\s*(\d+)\]:\s+(\d+)")
 EXIT = re.compile(r" (\w[\w() -]*?)\s+(\d+)\s+([\d.]+)s\s+([\d.]+)%\s+(\d+) cyc")
@@ -27,6 +32,15 @@ class Vcpu:
 
     runstates: dict[str, tuple[int, float]] = field(default_factory=dict)
     hypercalls: Counter[int] = field(default_factory=Counter)
+    #: Of "wake" and "preempt".
+    runnable: dict[str, tuple[int, float]] = field(default_factory=dict)
+    #: Stays on each pCPU.
+    pcpus: set[int] = field(default_factory=set)
+    events: Counter[str] = field(default_factory=Counter)
+    #: Counts and seconds of exits by name; of hypercalls of a PVH guest by number (xenalyze's "VMMCALL" broken down).
+    exits: dict[str, tuple[int, float]] = field(default_factory=dict)
+    #: Injected into the guest, by vector.
+    interrupts: Counter[int] = field(default_factory=Counter)
 
 
 @cache
@@ -38,12 +52,37 @@ def summary(path: Path, *options: str) -> dict[Key, Vcpu]:
             domid = int(found[1])
         elif found := VCPU.match(line):
             vcpu = vcpus[domid, int(found[1])] = Vcpu()
+        elif found := RUNNABLE.match(line):
+            vcpu.runnable[found[1]] = (int(found[2]), int(found[2]) * int(found[3]) / HZ)
+        elif found := PLACE.match(line):
+            vcpu.pcpus.add(int(found[1]))
+        elif found := EVENT.match(line):
+            vcpu.events[found[1]] += int(found[2])
+        elif found := INTERRUPT.match(line):
+            vcpu.interrupts[int(found[1])] += int(found[2])
+        elif (found := EXIT.match(line)) and found[1].startswith("VMEXIT_"):
+            vcpu.exits[found[1].removeprefix("VMEXIT_")] = (int(found[2]), int(found[2]) * int(found[5]) / HZ)
         elif found := RUNSTATE.match(line):
             # Seconds are printed to two places; the mean in cycles is exact to one.
             vcpu.runstates.setdefault(found[1], (int(found[2]), int(found[2]) * int(found[3]) / HZ))
         elif found := HYPERCALL.match(line):
             vcpu.hypercalls[int(found[1])] += int(found[2])
     return vcpus
+
+
+@cache
+def contention(path: Path, *options: str) -> dict[int, dict[str, float]]:
+    """Give seconds by domid and what its vCPUs were together."""
+    found: dict[int, dict[str, float]] = {}
+    of: dict[str, float] = {}
+    for line in run(path, "--summary", *options):
+        if domain := DOMAIN.match(line):
+            of = found[int(domain[1])] = {}
+        elif VCPU.match(line):
+            of = {}
+        elif state := CONTENTION.match(line):
+            of[state[1].replace(" ", "_")] = int(state[2]) * int(state[3]) / HZ
+    return found
 
 
 def subcalls(path: Path, *options: str) -> Counter[tuple[int, int, int]]:

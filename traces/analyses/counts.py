@@ -71,17 +71,27 @@ class Counts:
     roots: Counter[int] = field(default_factory=Counter)
     #: By reason, those during which the run state did not change.
     exits: defaultdict[int, Handled] = field(default_factory=lambda: defaultdict(Handled))
+    #: File offsets of the first record of each, by "events" (without flags), "hypercalls" or "subcalls", and number.
+    firsts: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def note(self, table: str, value: int, offset: int) -> None:
+        """Take note of where something is first."""
+        self.firsts[table, value] = min(offset, self.firsts.get((table, value), offset))
 
 
 def by_vcpu(scan: Scan) -> dict[VcpuKey, Counts]:
     """Read off what each vCPU (domid, vcpu) did so far, of what was chosen."""
     found: defaultdict[VcpuKey, Counts] = defaultdict(Counts)
-    for who, event, count, *_ in scan.items("events"):
-        found[who].events[xentrace.base_id(event)] += count
-    for who, nr, count, *_ in scan.items("hypercalls"):
+    for who, event, count, _, _, first in scan.items("events"):
+        base = xentrace.base_id(event)
+        found[who].events[base] += count
+        found[who].note("events", base, first)
+    for who, nr, count, _, _, first in scan.items("hypercalls"):
         found[who].hypercalls[nr] += count
-    for who, nr, count, *_ in scan.items("subcalls"):
+        found[who].note("hypercalls", nr, first)
+    for who, nr, count, _, _, first in scan.items("subcalls"):
         found[who].subcalls[nr] += count
+        found[who].note("subcalls", nr, first)
     for who, nr, count, *_ in scan.items("restarts"):
         found[who].restarts[nr] += count
         found[who].hypercalls[nr] -= count
@@ -99,7 +109,9 @@ def by_vcpu(scan: Scan) -> dict[VcpuKey, Counts]:
         found[who].exits[reason].add(count, cycles, longest)
     for who, value, count, *_ in scan.items("took"):
         reason, bucket = value >> _BUCKET_BITS, value & (1 << _BUCKET_BITS) - 1
-        found[who].exits[reason].took[bucket] += count
+        # No processor has reasons that lose bits here; a made-up one has no distribution.
+        if reason in found[who].exits:
+            found[who].exits[reason].took[bucket] += count
     _emulated(scan, found)
     return dict(found)
 
@@ -120,6 +132,14 @@ def grants(scan: Scan, table: str) -> Counter[tuple[int, int]]:
     for (mapper, _vcpu), granter, count, *_ in scan.items(table):
         if mapper != UNKNOWN_DOMID:
             found[mapper, granter] += count
+    return found
+
+
+def first_grants(scan: Scan, table: str) -> dict[tuple[int, int], int]:
+    """Read off "maps" or "unmaps": file offsets of the first, by mapper and granter (domids)."""
+    found: dict[tuple[int, int], int] = {}
+    for (mapper, _vcpu), granter, *_, first in scan.items(table):
+        found[mapper, granter] = min(first, found.get((mapper, granter), first))
     return found
 
 

@@ -16,7 +16,7 @@ from libc.string cimport memset
 
 from traces.analyses.bucket cimport BUCKETS, bucket_of
 from traces.analyses.row cimport ROW_ENTRY, ROW_EXIT, ROW_LOST, ROW_RUNSTATE, Row, before
-from traces.formats.ids cimport BLOCKED, IDLE_DOMID, PCPUS, RUNNABLE, RUNNING
+from traces.formats.ids cimport BLOCKED, IDLE_DOMID, OFFLINE, PCPUS, RUNNABLE, RUNNING
 
 cdef extern from *:
     int __builtin_clzll(unsigned long long)
@@ -31,6 +31,19 @@ cdef enum:
     # Real ones are far below; a hostile capture names a new one each time.
     REASONS_MAX = 256
     VCPUS_MAX = 1 << 14
+    # Of these a vCPU counts its time without a Python integer.
+    NEAR_PCPUS = 32
+
+#: What a domain's vCPUs are together, in the order of ``Domain.states``.
+cdef enum Together:
+    ALL_LOST
+    ALL_BLOCKED
+    PARTIAL_RUN
+    FULL_RUN
+    PARTIAL_CONTENTION
+    CONCURRENCY_HAZARD
+    FULL_CONTENTION
+    TOGETHER
 
 cdef uint64_t FOREVER = <uint64_t>-1
 
@@ -46,14 +59,15 @@ cdef inline bint covers(const Bounds *bounds, uint64_t at, uint32_t p):
 
 
 cdef class Durations:
-    """How often something took how many cycles, in the buckets of ``analyses.latencies``, and the longest exactly."""
+    """How often something took how many cycles, in the buckets of ``analyses.latencies``; sum and longest exactly."""
 
     cdef uint32_t buckets[BUCKETS]
     cdef readonly uint64_t longest
+    cdef readonly uint64_t cycles
 
     def __cinit__(self):
         memset(self.buckets, 0, sizeof(self.buckets))
-        self.longest = 0
+        self.longest = self.cycles = 0
 
     @property
     def counts(self):
@@ -62,6 +76,7 @@ cdef class Durations:
 
     cdef void add(self, uint64_t cycles):
         self.buckets[bucket_of(cycles)] += 1
+        self.cycles += cycles
         if cycles > self.longest:
             self.longest = cycles
 
@@ -79,6 +94,81 @@ cdef class Exits:
         self.took = Durations()
 
 
+cdef class Domain:
+    """What a domain's vCPUs were together so far: for how many cycles each of ``Together``, and how often."""
+
+    cdef readonly uint16_t domid
+    cdef int members[STATES]    # vCPUs heard of, by their state
+    cdef int state
+    cdef uint64_t since
+    cdef uint64_t counts[TOGETHER]
+    cdef uint64_t cycles[TOGETHER]
+
+    def __cinit__(self, uint16_t domid):
+        self.domid = domid
+        memset(self.counts, 0, sizeof(self.counts))
+        memset(self.cycles, 0, sizeof(self.cycles))
+        self._begin(0)
+
+    cdef void _begin(self, uint64_t at):
+        memset(self.members, 0, sizeof(self.members))
+        self.state = ALL_LOST
+        self.since = at
+
+    cdef void _move(self, int old, int new, uint64_t at, const Bounds *bounds):
+        # ``old`` is -1 for a vCPU that is heard of for the first time.
+        cdef int state
+        if old == new:
+            return
+        if old >= 0:
+            self.members[old] -= 1
+        self.members[new] += 1
+        state = self._together()
+        if state != self.state:
+            self._close(at, bounds)
+            self.state = state
+
+    cdef int _together(self):
+        # xenalyze's domain_runstate: lost vCPUs count only where there are no others.
+        cdef bint rests = self.members[BLOCKED] + self.members[OFFLINE] > 0
+        if self.members[RUNNING]:
+            if self.members[RUNNABLE]:
+                return CONCURRENCY_HAZARD
+            return PARTIAL_RUN if rests else FULL_RUN
+        if self.members[RUNNABLE]:
+            return PARTIAL_CONTENTION if rests else FULL_CONTENTION
+        return ALL_BLOCKED if rests else ALL_LOST
+
+    cdef void _close(self, uint64_t at, const Bounds *bounds):
+        cdef uint64_t begin, end
+        if at <= self.since:
+            return
+        begin = self.since if self.since > bounds.begin else bounds.begin
+        end = at if at < bounds.end else bounds.end
+        if begin < end:
+            self.counts[self.state] += 1
+            self.cycles[self.state] += end - begin
+        self.since = at
+
+    @property
+    def states(self):
+        """(count, cycles) of each of ``Together``."""
+        cdef int i
+        cdef list states = []
+        for i in range(<int>TOGETHER):
+            states.append((self.counts[i], self.cycles[i]))
+        return states
+
+    def settle(self, uint64_t span):
+        """Book as lost what is missing to the whole span: before its first vCPU was heard of, and in other runs."""
+        cdef int i
+        cdef uint64_t total = 0
+        for i in range(<int>TOGETHER):
+            total += self.cycles[i]
+        if span > total:
+            self.cycles[<int>ALL_LOST] += span - total
+
+
 cdef class Vcpu:
     """One vCPU's run states and exits so far, in cycles; index 0 to 4 is running to lost."""
 
@@ -91,6 +181,16 @@ cdef class Vcpu:
     cdef uint64_t since
     cdef bint counting
     cdef bint woken             # runnable since it was blocked
+    cdef bint preempted         # runnable since it ran
+    cdef bint joined            # counted among its domain's vCPUs
+    cdef Domain domain
+    cdef uint64_t origin        # of time stamps, to be added to count from the trace's beginning
+    cdef uint64_t near_pcpus[NEAR_PCPUS]
+    cdef dict far_pcpus
+    # Of the longest time runnable: cycles, since when (in cycles of the trace), and on which pCPU it ended.
+    cdef readonly uint64_t longest_wait
+    cdef readonly uint64_t longest_wait_since
+    cdef readonly uint32_t longest_wait_pcpu
     cdef uint64_t counts[STATES]
     cdef uint64_t cycles[STATES]
     cdef uint64_t clipped[STATES]
@@ -101,9 +201,16 @@ cdef class Vcpu:
     cdef uint64_t away_since
     cdef readonly dict exits    # reason -> Exits
     cdef readonly Durations wake_to_run
+    cdef readonly Durations preempted_to_run
 
-    def __cinit__(self, uint16_t domid, uint16_t vcpu):
+    def __cinit__(self, uint16_t domid, uint16_t vcpu, Domain domain):
         cdef int i
+        self.domain = domain
+        self.joined = False
+        self.origin = 0
+        memset(self.near_pcpus, 0, sizeof(self.near_pcpus))
+        self.far_pcpus = {}
+        self.longest_wait = self.longest_wait_since = self.longest_wait_pcpu = 0
         self.domid = domid
         self.vcpu = vcpu
         self.pcpu = NOBODY
@@ -111,6 +218,7 @@ cdef class Vcpu:
         memset(self.stays, 0, sizeof(self.stays))
         self.exits = {}
         self.wake_to_run = Durations()
+        self.preempted_to_run = Durations()
         for i in range(<int>STATES):
             self.counts[i] = self.cycles[i] = self.clipped[i] = 0
         self._begin(LOST, 0)
@@ -118,7 +226,7 @@ cdef class Vcpu:
     cdef void _begin(self, int state, uint64_t at):
         self.state = state
         self.since = at
-        self.counting = self.woken = False
+        self.counting = self.woken = self.preempted = self.joined = False
         self.in_exit = False
         self.away = self.away_since = 0
 
@@ -130,19 +238,41 @@ cdef class Vcpu:
         begin = self.since if self.since > bounds.begin else bounds.begin
         end = at if at < bounds.end else bounds.end
         # Who does not run is on no pCPU.
-        if begin < end and (bounds.pcpus == NULL or (self.state == RUNNING and bounds.pcpus[self.pcpu])):
+        if begin < end and (bounds.pcpus == NULL or (self.state == RUNNING and self._is_on(bounds))):
             if self.counting and end - begin == at - self.since:
                 self.counts[self.state] += 1
                 self.cycles[self.state] += end - begin
                 self.stays[self.state][63 - __builtin_clzll(end - begin)] += 1
             else:
                 self.clipped[self.state] += end - begin
+            if self.state == RUNNING:
+                self._ran(end - begin)
         self.since = at
+
+    cdef bint _is_on(self, const Bounds *bounds):
+        # One that is only said to run is on no pCPU that is known.
+        return self.pcpu < PCPUS and bounds.pcpus[self.pcpu]
+
+    cdef void _ran(self, uint64_t cycles):
+        if self.pcpu < NEAR_PCPUS:
+            self.near_pcpus[self.pcpu] += cycles
+        elif self.pcpu != NOBODY:
+            self.far_pcpus[self.pcpu] = self.far_pcpus.get(self.pcpu, 0) + cycles
+
+    cdef void _join(self, int state, uint64_t at, const Bounds *bounds):
+        self.domain._move(self.state if self.joined else -1, state, at, bounds)
+        self.joined = True
+        self.state = state
 
     cdef void _change(self, int state, uint64_t at, uint32_t p, const Bounds *bounds):
         if self.woken and state == RUNNING and at > self.since and covers(bounds, at, p):
             self.wake_to_run.add(at - self.since)
+            self._waited(at, p)
+        elif self.preempted and state == RUNNING and at > self.since and covers(bounds, at, p):
+            self.preempted_to_run.add(at - self.since)
+            self._waited(at, p)
         self.woken = self.counting and self.state == BLOCKED and state == RUNNABLE
+        self.preempted = self.counting and self.state == RUNNING and state == RUNNABLE
         self._close(at, bounds)
         if self.state == RUNNING and state != RUNNING:
             self.away_since = at
@@ -150,7 +280,13 @@ cdef class Vcpu:
             if at > self.away_since:
                 self.away += at - self.away_since
             self.away_since = 0
-        self.state = state
+        self._join(state, at, bounds)
+
+    cdef void _waited(self, uint64_t at, uint32_t p):
+        if at - self.since > self.longest_wait:
+            self.longest_wait = at - self.since
+            self.longest_wait_since = self.since + self.origin
+            self.longest_wait_pcpu = p
 
     cdef bint _exit(self, uint32_t reason, uint64_t at):
         cdef Exits entry = self.exits.get(reason)
@@ -198,6 +334,14 @@ cdef class Vcpu:
             states.append({i: self.stays[state][i] for i in range(<int>OCTAVES) if self.stays[state][i]})
         return states
 
+    @property
+    def pcpus(self):
+        """Cycles that it ran on each pCPU where it did."""
+        cdef int i
+        cdef dict found = {i: self.near_pcpus[i] for i in range(<int>NEAR_PCPUS) if self.near_pcpus[i]}
+        found.update(self.far_pcpus)
+        return found
+
     cdef uint64_t _total(self):
         cdef int i
         cdef uint64_t total = 0
@@ -216,9 +360,11 @@ cdef class Fold:
     """The state of all vCPUs and pCPUs; ``feed`` it rows in order of time, and ``close`` each run of the clock."""
 
     cdef readonly dict vcpus            # domid << 16 | vcpu -> Vcpu
+    cdef readonly dict domains          # domid -> Domain
     cdef readonly uint64_t span         # cycles, of all closed runs of the clock together
     cdef readonly uint64_t uncounted    # rows of what there was no room for: a real trace has none
     cdef uint64_t start
+    cdef uint64_t past                  # cycles of all closed runs, whatever counts of them
     cdef Bounds bounds
     cdef uint32_t running[PCPUS]        # key of the vCPU
     cdef uint32_t near_who[NEAR]        # some of vcpus, found without making a Python integer
@@ -227,7 +373,8 @@ cdef class Fold:
     def __cinit__(self):
         memset(self.near, 0, sizeof(self.near))
         self.vcpus = {}
-        self.span = self.uncounted = 0
+        self.domains = {}
+        self.span = self.past = self.uncounted = 0
         self.bounds.begin = 0
         self.bounds.end = FOREVER
         self.bounds.pcpus = NULL
@@ -302,6 +449,8 @@ cdef class Fold:
         elif row.kind == ROW_ENTRY:
             v = self._find(row.who, RUNNING)
             if v is not None:
+                if v.pcpu == NOBODY:
+                    v.pcpu = row.pcpu
                 v._entry(row.tsc)
         elif row.kind == ROW_LOST:
             self._lost(row.pcpu, row.who, row.since, row.tsc)
@@ -312,6 +461,7 @@ cdef class Fold:
         last    of each pCPU, the last time stamp
         """
         cdef Vcpu v
+        cdef Domain d
         cdef uint32_t p
         cdef uint64_t stamp
         self.start = start
@@ -325,6 +475,11 @@ cdef class Fold:
             if v.since >= start:
                 v._close(end, &self.bounds)
             v._begin(LOST, 0)
+        for d in self.domains.values():
+            if d.since >= self.start:
+                d._close(end, &self.bounds)
+            d._begin(0)
+        self.past += end - start
         if start < self.bounds.begin:
             start = self.bounds.begin
         if end > self.bounds.end:
@@ -336,8 +491,11 @@ cdef class Fold:
     def settle(self):
         """The trace is over: book what no record told."""
         cdef Vcpu v
+        cdef Domain d
         if self.bounds.pcpus != NULL:
             return
+        for d in self.domains.values():
+            d.settle(self.span)
         for v in self.vcpus.values():
             v.settle(self.span)
 
@@ -353,12 +511,22 @@ cdef class Fold:
             if v is None:
                 if len(self.vcpus) >= VCPUS_MAX:
                     return None
-                v = self.vcpus[who] = Vcpu(<uint16_t>(who >> 16), <uint16_t>who)
+                v = self.vcpus[who] = Vcpu(<uint16_t>(who >> 16), <uint16_t>who, self._domain(<uint16_t>(who >> 16)))
             self.near_who[place] = who
             self.near[place] = <PyObject *>v
         if v.since < self.start:
             v._begin(state, self.start)
+            v.origin = self.past - self.start
+            if v.domain.since < self.start:
+                v.domain._begin(self.start)
+            v._join(state, self.start, &self.bounds)
         return v
+
+    cdef Domain _domain(self, uint16_t domid):
+        cdef Domain d = self.domains.get(domid)
+        if d is None:
+            d = self.domains[domid] = Domain(domid)
+        return d
 
     cdef void _runstate(self, uint32_t who, int old, int new, uint64_t now, uint64_t first, uint32_t p):
         cdef Vcpu v = self._find(who, old)
@@ -371,7 +539,7 @@ cdef class Fold:
             # First seen running. If it was so all along (CONTINUE_RUNNING), it was from this pCPU's first record on.
             v._close(first if old == RUNNING else now, &self.bounds)
             v.counting = True
-            v.state = RUNNING
+            v._join(RUNNING, now, &self.bounds)
             v.away_since = 0
         else:
             v._change(new, now, p, &self.bounds)

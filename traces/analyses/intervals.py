@@ -31,7 +31,10 @@ _WORDS = {
 
 
 class Interval(NamedTuple):
-    """A run state of a vCPU; ``begin`` and ``end`` in cycles of ``Elapsed``; ``pcpu`` is where it runs or ran last."""
+    """A run state of a vCPU; ``begin`` and ``end`` in cycles of ``Elapsed``; ``pcpu`` is where it runs or ran last.
+
+    ``row`` is that of the record that ended it, in the table that was fed last, or -1; ``ran`` whether it ran then.
+    """
 
     domid: int
     vcpu: int
@@ -40,12 +43,14 @@ class Interval(NamedTuple):
     end: int
     counted: bool
     pcpu: int
+    row: int = -1
+    ran: bool = False
 
 
 class Exit(NamedTuple):
     """A VM exit on a pCPU up to the entry that ended it; ``begin`` and ``end`` in cycles of ``Elapsed``.
 
-    ``away`` is how many of these cycles the vCPU was descheduled.
+    ``away`` is how many of these cycles the vCPU was descheduled; ``row`` is the entry's in the table fed last.
     """
 
     domid: int
@@ -55,6 +60,7 @@ class Exit(NamedTuple):
     end: int
     pcpu: int
     away: int
+    row: int = -1
 
 
 class _Vcpu:
@@ -84,6 +90,7 @@ class Intervals:
         self._first: dict[int, int] = {}
         self._last: dict[int, int] = {}
         self._start = 0
+        self._row = -1
         self._found: list[Interval] = []
         self._exits: list[Exit] = []
 
@@ -100,6 +107,7 @@ class Intervals:
         for kind, word, row, now, pcpu, domid, vcpu, event in zip(
             kinds.tolist(), firsts.tolist(), rows.tolist(), *(column[rows].tolist() for column in columns), strict=True
         ):
+            self._row = row
             if kind == xentrace.RUNSTATE_CHANGE:
                 old, new = event >> xentrace.RUNSTATE_OLD_SHIFT & 3, event >> xentrace.RUNSTATE_NEW_SHIFT & 3
                 self._runstate(word >> 16, word & 0xFFFF, old, new, now, pcpu)
@@ -113,6 +121,7 @@ class Intervals:
                 self._entry(self._find(domid, vcpu, RUNNING), now)
             elif domid != UNKNOWN_DOMID:
                 self._exit(self._find(domid, vcpu, RUNNING), word, now, pcpu)
+        self._row = -1
 
     def finish(self, end: int) -> None:
         """Close what is open: the trace has ended, after ``end`` cycles."""
@@ -142,10 +151,11 @@ class Intervals:
             found.begin(state, self._start)
         return found
 
-    def _close(self, vcpu: _Vcpu, at: int) -> None:
+    def _close(self, vcpu: _Vcpu, at: int, *, ran: bool = False) -> None:
         # A time stamp from the past ends an interval where it began.
         if at > vcpu.since:
-            self._found.append(Interval(vcpu.domid, vcpu.vcpu, vcpu.state, vcpu.since, at, vcpu.counting, vcpu.pcpu))
+            of = (vcpu.domid, vcpu.vcpu, vcpu.state, vcpu.since, at, vcpu.counting, vcpu.pcpu)
+            self._found.append(Interval(*of, self._row, ran))
             vcpu.since = at
 
     def _runstate(self, domid: int, number: int, old: int, new: int, now: int, pcpu: int) -> None:
@@ -158,7 +168,7 @@ class Intervals:
             vcpu.counting = True
             vcpu.away_since = 0
         else:
-            self._close(vcpu, now)
+            self._close(vcpu, now, ran=new == RUNNING)
             if vcpu.state == RUNNING and new != RUNNING:
                 vcpu.away_since = now
             elif vcpu.state != RUNNING and new == RUNNING and vcpu.away_since:
@@ -192,7 +202,7 @@ class Intervals:
             since = max(since, vcpu.exit_end)
             vcpu.exit_end = max(now, since)
             away = min(vcpu.away, vcpu.exit_end - since)
-            self._exits.append(Exit(vcpu.domid, vcpu.vcpu, reason, since, vcpu.exit_end, pcpu, away))
+            self._exits.append(Exit(vcpu.domid, vcpu.vcpu, reason, since, vcpu.exit_end, pcpu, away, self._row))
             vcpu.exit = None
 
     def _end_run(self, end: int) -> None:

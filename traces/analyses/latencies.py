@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 _OCTAVE = 8
+#: Room for a bucket's number; the reason of an exit stands above it (``lane.TABLES``).
+BUCKETS = 1 << 9
 
 #: The quantiles that reports tell, by what they are called.
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
@@ -20,6 +22,8 @@ class Distribution:
 
     counts: Mapping[tuple[float, float], int] = field(default_factory=dict)
     longest: float = 0.0
+    #: All of them together.
+    seconds: float = 0.0
     #: Of the clock's cycles.
     hz: float = 1.0
 
@@ -56,23 +60,28 @@ def bounds(bucket: int) -> tuple[int, int]:
     return begin, begin + (1 << places)
 
 
-def distribution(counts: Mapping[int, int], longest: int, hz: float) -> Distribution:
+def distribution(counts: Mapping[int, int], longest: int, cycles: int, hz: float) -> Distribution:
     """Make what ``fold.Durations`` counted one in seconds.
 
     :param longest: in cycles
+    :param cycles: of all together
     :param hz: cycles a second
     """
     ranges = {bucket: bounds(bucket) for bucket in counts}
     return Distribution(
-        {(begin / hz, end / hz): counts[bucket] for bucket, (begin, end) in ranges.items()}, longest / hz, hz
+        {(begin / hz, end / hz): counts[bucket] for bucket, (begin, end) in ranges.items()},
+        longest / hz,
+        cycles / hz,
+        hz,
     )
 
 
 def merged(distributions: Iterable[Distribution]) -> Distribution:
     """Put distributions with the same clock together."""
     counts: Counter[tuple[float, float]] = Counter()
-    longest, hz = 0.0, 1.0
+    longest, seconds, hz = 0.0, 0.0, 1.0
     for one in distributions:
         counts.update(one.counts)
         longest, hz = max(longest, one.longest), one.hz
-    return Distribution(counts, longest, hz)
+        seconds += one.seconds
+    return Distribution(counts, longest, seconds, hz)

@@ -12,13 +12,14 @@ from traces.analyses.counts import (
     Counts,
     Handled,
     by_vcpu,
+    first_grants,
     grants,
     irqs,
     kinds,
     notifications,
     unknown_events,
 )
-from traces.analyses.fold import Durations, Vcpu
+from traces.analyses.fold import Domain, Durations, Vcpu
 from traces.analyses.latencies import Distribution, distribution, merged
 from traces.analyses.scan import Scan
 from traces.analyses.where import EVERYTHING, Where
@@ -32,6 +33,16 @@ from traces.formats.names import (
 )
 
 RUNSTATE_NAMES = (*xentrace.RUNSTATES, "lost")
+#: What the vCPUs of a domain may be together, under xenalyze's names, in ``fold``'s order.
+CONTENTION_NAMES = (
+    "lost",
+    "blocked",
+    "partial_run",
+    "full_run",
+    "partial_contention",
+    "concurrency_hazard",
+    "full_contention",
+)
 
 #: What Xen has no trace record for. It is never guessed here.
 NOT_RECORDED = (
@@ -83,6 +94,8 @@ class Hypercall:
     count: int
     subops: Mapping[str, int] = field(default_factory=dict)
     restarts: int = 0
+    #: Where in the file the first one is, in bytes.
+    first_offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +136,29 @@ class Trap:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """A time that a vCPU waited for a pCPU: seconds since the trace's beginning, and the pCPU where it ran then."""
+
+    begin: float
+    end: float
+    pcpu: int
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """How often, and for how many seconds, the vCPUs of a domain were together one of ``CONTENTION_NAMES``."""
+
+    count: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class VcpuReport:
     """What one vCPU did. ``batches`` is about calls that carry several operations, by hypercall name.
 
-    ``latencies`` has, where there are any, "wake_to_run": from runnable after it was blocked until it ran, and
-    "exits": in Xen, from a VM exit to the entry that ended it.
+    ``latencies`` has, where there are any, "wake_to_run": from runnable after it was blocked until it ran,
+    "preempted_to_run": from runnable after it ran until it ran again, and "exits": in Xen, from a VM exit to the entry
+    that ended it.
     """
 
     vcpu: int
@@ -138,9 +169,14 @@ class VcpuReport:
     exits: tuple[Exit, ...]
     traps: tuple[Trap, ...]
     events: Mapping[str, int]
+    #: Where in the file the first of each of these events is, in bytes.
+    first_offsets: Mapping[str, int] = field(default_factory=dict)
     latencies: Mapping[str, Distribution] = field(default_factory=dict)
     #: How often it ran on another pCPU than before.
     migrations: int = 0
+    #: Seconds that it ran on each pCPU.
+    pcpus: Mapping[int, float] = field(default_factory=dict)
+    longest_wait: Wait | None = None
     io: tuple[Io, ...] = ()
     #: Writes of cr3 by the address of the page table that they chose, most first: an HVM guest's switches of process.
     cr3_writes: Mapping[int, int] = field(default_factory=dict)
@@ -154,6 +190,8 @@ class DomainReport:
     name: str | None
     mode: str
     vcpus: tuple[VcpuReport, ...]
+    #: By ``CONTENTION_NAMES``; empty where the trace does not tell. All together are the span.
+    contention: Mapping[str, Together] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +202,8 @@ class GrantPair:
     granter: int
     maps: int
     unmaps: int
+    #: Where in the file the first map is, in bytes; of pairs without one, the first unmap.
+    first_offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +280,13 @@ def report(
         clock=clock,
         span_s=clock.seconds(scan.span),
         domains=tuple(
-            DomainReport(domid, infos.get(domid, DomainInfo()).name, modes.get(domid, "unknown"), tuple(of))
+            DomainReport(
+                domid,
+                infos.get(domid, DomainInfo()).name,
+                modes.get(domid, "unknown"),
+                tuple(of),
+                _contention(scan.domains.get(domid), clock),
+            )
             for domid, of in vcpus.items()
         ),
         grants=_grants(scan),
@@ -277,7 +323,11 @@ def exits_are_amds(scan: Scan, events: Mapping[int, set[int]], reasons: set[int]
 
 def _grants(scan: Scan) -> tuple[GrantPair, ...]:
     maps, unmaps = grants(scan, "maps"), grants(scan, "unmaps")
-    return tuple(GrantPair(*pair, maps=maps[pair], unmaps=unmaps[pair]) for pair in sorted(maps | unmaps))
+    firsts = first_grants(scan, "unmaps") | first_grants(scan, "maps")
+    return tuple(
+        GrantPair(*pair, maps=maps[pair], unmaps=unmaps[pair], first_offset=firsts[pair])
+        for pair in sorted(maps | unmaps)
+    )
 
 
 def _irqs(scan: Scan, clock: Clock) -> tuple[Irq, ...]:
@@ -289,7 +339,7 @@ def _irqs(scan: Scan, clock: Clock) -> tuple[Irq, ...]:
         for of in pcpus.values():
             whole.add(of.count, of.cycles, of.longest)
             whole.took += of.took
-        latency = distribution(whole.took, whole.longest, clock.hz)
+        latency = distribution(whole.took, whole.longest, whole.cycles, clock.hz)
         by_pcpu = {pcpu: of.count for pcpu, of in pcpus.items()}
         answer.append(Irq(number, whole.count, clock.seconds(whole.cycles), latency, by_pcpu))
     return tuple(answer)
@@ -310,14 +360,17 @@ def _vcpu(number: int, counts: Counts, folded: Vcpu | None, clock: Clock, *, svm
     return VcpuReport(
         vcpu=number,
         runstates=_runstates(folded, clock),
-        hypercalls=_hypercalls(counts.hypercalls, counts.restarts, counts),
-        multicall_subcalls=_hypercalls(counts.subcalls, counts.subcall_restarts, counts),
+        hypercalls=_hypercalls("hypercalls", counts.hypercalls, counts.restarts, counts),
+        multicall_subcalls=_hypercalls("subcalls", counts.subcalls, counts.subcall_restarts, counts),
         batches={hypercall_name(nr): batches for nr, batches in sorted(counts.batches.items())},
         exits=exits,
         traps=tuple(Trap(vector, trap_name(vector), count) for vector, count in sorted(counts.traps.items())),
         events={xentrace.event_name(event): count for event, count in sorted(counts.events.items())},
+        first_offsets=_first_offsets(counts),
         latencies=_latencies(folded, exits, clock),
         migrations=folded.migrations if folded else 0,
+        pcpus={p: clock.seconds(cycles) for p, cycles in sorted(folded.pcpus.items())} if folded else {},
+        longest_wait=_longest_wait(folded, clock),
         io=_io(counts),
         cr3_writes=dict(counts.roots.most_common()),
     )
@@ -328,7 +381,28 @@ def _io(counts: Counts) -> tuple[Io, ...]:
     return tuple(sorted(found, key=lambda one: (-one.reads - one.writes, one.kind, one.address)))
 
 
-def _hypercalls(made: Counter[int], restarts: Counter[int], counts: Counts) -> tuple[Hypercall, ...]:
+def _first_offsets(counts: Counts) -> dict[str, int]:
+    return {xentrace.event_name(value): at for (table, value), at in sorted(counts.firsts.items()) if table == "events"}
+
+
+def _longest_wait(vcpu: Vcpu | None, clock: Clock) -> Wait | None:
+    if vcpu is None or not vcpu.longest_wait:
+        return None
+    begin, end = vcpu.longest_wait_since, vcpu.longest_wait_since + vcpu.longest_wait
+    return Wait(clock.seconds(begin), clock.seconds(end), vcpu.longest_wait_pcpu)
+
+
+def _contention(domain: Domain | None, clock: Clock) -> dict[str, Together]:
+    if domain is None or domain.domid == IDLE_DOMID:
+        return {}
+    found = {
+        name: Together(count, clock.seconds(cycles))
+        for name, (count, cycles) in zip(CONTENTION_NAMES, domain.states, strict=True)
+    }
+    return found if any(one.seconds for one in found.values()) else {}
+
+
+def _hypercalls(table: str, made: Counter[int], restarts: Counter[int], counts: Counts) -> tuple[Hypercall, ...]:
     return tuple(
         Hypercall(
             nr,
@@ -336,6 +410,7 @@ def _hypercalls(made: Counter[int], restarts: Counter[int], counts: Counts) -> t
             count,
             {subop_name(nr, cmd): times for cmd, times in sorted(counts.subops.get(nr, {}).items())},
             restarts[nr],
+            counts.firsts[table, nr],
         )
         for nr, count in sorted(made.items(), key=lambda item: (-item[1], item[0]))
     )
@@ -374,16 +449,20 @@ def _exits(settled: Mapping[int, Handled], folded: Vcpu | None, clock: Clock, *,
             of.add(more.count, more.cycles, more.took.longest)
             of.took = of.took + Counter(more.took.counts)
             away = more.away
-        latency = distribution(of.took, of.longest, clock.hz)
+        latency = distribution(of.took, of.longest, of.cycles, clock.hz)
         seconds = clock.seconds(of.cycles)
         found.append(Exit(reason, exit_name(reason, svm=svm), of.count, seconds, clock.seconds(away), latency))
     return tuple(sorted(found, key=lambda exit_: (-exit_.seconds, exit_.reason)))
 
 
 def _latencies(vcpu: Vcpu | None, exits: tuple[Exit, ...], clock: Clock) -> dict[str, Distribution]:
-    woken = vcpu.wake_to_run if vcpu else Durations()
+    woken = preempted = Durations()
+    # The idle domain stands back for everybody: its waits are no latencies.
+    if vcpu and vcpu.domid != IDLE_DOMID:
+        woken, preempted = vcpu.wake_to_run, vcpu.preempted_to_run
     found = {
-        "wake_to_run": distribution(woken.counts, woken.longest, clock.hz),
+        "wake_to_run": distribution(woken.counts, woken.longest, woken.cycles, clock.hz),
+        "preempted_to_run": distribution(preempted.counts, preempted.longest, preempted.cycles, clock.hz),
         "exits": merged(exit_.latency for exit_ in exits),
     }
     return {name: one for name, one in found.items() if one.count}

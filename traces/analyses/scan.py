@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Protocol
 
 from traces.account import SEVERITIES, Account, Diagnostic
-from traces.analyses.fold import Fold, Vcpu
+from traces.analyses.fold import Domain, Fold, Vcpu
 from traces.analyses.lane import Lane
 from traces.errors import TraceError
 
@@ -187,6 +187,11 @@ class Scan:
     def vcpus(self) -> dict[int, Vcpu]:
         """Run states, and exits around which they changed, by domid << 16 | vcpu."""
         return self._fold.vcpus
+
+    @property
+    def domains(self) -> dict[int, Domain]:
+        """What the vCPUs of each domain were together, by domid."""
+        return self._fold.domains
 
     @property
     def span(self) -> int:

@@ -53,7 +53,12 @@ def of(report: Report, where: Where) -> Report:
     if where.vcpus:
         # Grants and notifications are told by domain, interrupts by pCPU.
         chosen = replace(chosen, grants=(), notifications=(), irqs=())
-    domains = tuple(replace(domain, vcpus=_vcpus(domain, where)) for domain in chosen.domains)
+    # What a domain's vCPUs are together is about all of them, wherever they are.
+    together = kinds.keeps(RUNSTATE_CHANGE) and not where.vcpus and not where.pcpus
+    domains = tuple(
+        replace(domain, vcpus=_vcpus(domain, where), contention=domain.contention if together else {})
+        for domain in chosen.domains
+    )
     return replace(
         chosen,
         domains=tuple(domain for domain in domains if domain.vcpus),
@@ -90,7 +95,7 @@ def _of_kinds(vcpu: VcpuReport, kinds: Kinds) -> VcpuReport:
     calls = {"pv_hypercall_v2": hypercalls, "hvm_vmmcall": hypercalls, "pv_hypercall_subcall": subcalls}
     states = kinds.keeps(RUNSTATE_CHANGE)
     exits = kinds.keeps(HVM_VMX_EXIT) or kinds.keeps(HVM_SVM_EXIT)
-    latencies = {"wake_to_run": states, "exits": exits}
+    latencies = {"wake_to_run": states, "preempted_to_run": states, "exits": exits}
     return replace(
         vcpu,
         runstates=vcpu.runstates if states else {},
@@ -103,10 +108,13 @@ def _of_kinds(vcpu: VcpuReport, kinds: Kinds) -> VcpuReport:
         },
         exits=vcpu.exits if exits else (),
         migrations=vcpu.migrations if states else 0,
+        pcpus=vcpu.pcpus if states else {},
+        longest_wait=vcpu.longest_wait if states else None,
         io=tuple(one for one in vcpu.io if any(kinds.keeps(event) for event in _IO[one.kind])),
         cr3_writes=vcpu.cr3_writes if kinds.keeps(_CR_WRITE) else {},
         traps=vcpu.traps if kinds.keeps(PV_TRAP) else (),
         events=_events(vcpu, calls, kinds),
+        first_offsets={name: at for name, at in vcpu.first_offsets.items() if kinds.keeps(_EVENT_IDS.get(name, 0))},
         latencies={name: one for name, one in vcpu.latencies.items() if latencies[name]},
     )
 

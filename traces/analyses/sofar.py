@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from traces.analyses.counts import kinds, notifications
+from traces.analyses.latencies import BUCKETS, bounds
 from traces.analyses.report import RUNSTATE_NAMES, exits_are_amds
 from traces.analyses.scan import Scan
 from traces.analyses.where import Where
@@ -46,10 +47,15 @@ class Tally:
 
 @dataclass(frozen=True)
 class SoFar:
-    """What is shown so far, by name; ``runstates`` has for each vCPU ("v0") the seconds in each state."""
+    """What is shown so far, by name; ``runstates`` has for each vCPU ("v0") the seconds in each state.
+
+    Where the choice has ``slower``, ``exits`` and ``waits`` are those whose range (``latencies``) is not below it, and
+    tell no seconds.
+    """
 
     hypercalls: Mapping[str, Tally] = field(default_factory=dict)
     exits: Mapping[str, Tally] = field(default_factory=dict)
+    waits: Mapping[str, Tally] = field(default_factory=dict)
     notifications: Mapping[str, Tally] = field(default_factory=dict)
     runstates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
@@ -61,7 +67,11 @@ def so_far(scan: Scan, where: Where, hz: float) -> SoFar:
     :param hz: the clock's rate
     """
     return SoFar(
-        _hypercalls(scan, where), _exits(scan, where, hz), _notifications(scan, where), _runstates(scan, where, hz)
+        _hypercalls(scan, where),
+        _slow_exits(scan, where, hz) if where.slower else _exits(scan, where, hz),
+        _waits(scan, where, hz),
+        _notifications(scan, where),
+        _runstates(scan, where, hz),
     )
 
 
@@ -95,6 +105,37 @@ def _exits(scan: Scan, where: Where, hz: float) -> dict[str, Tally]:
             for reason, around in of.exits.items():
                 found[names[reason]].add(around.count, around.cycles / hz)
     return dict(found)
+
+
+def _slow_exits(scan: Scan, where: Where, hz: float) -> dict[str, Tally]:
+    if not (where.kinds.keeps(HVM_VMX_EXIT) or where.kinds.keeps(HVM_SVM_EXIT)):
+        return {}
+    found: defaultdict[str, Tally] = defaultdict(Tally)
+    names, least = exit_names(scan), where.slower * hz
+    for (domid, vcpu), value, count, *_ in scan.items("took"):
+        if _is_of(where, domid, vcpu) and bounds(value % BUCKETS)[1] > least:
+            found[names.get(value // BUCKETS, "unknown")].add(count)
+    for of in scan.vcpus.values():
+        if _is_of(where, of.domid, of.vcpu):
+            for reason, around in of.exits.items():
+                found[names[reason]].add(_slower(around.took.counts, least))
+    return {name: tally for name, tally in found.items() if tally.count}
+
+
+def _waits(scan: Scan, where: Where, hz: float) -> dict[str, Tally]:
+    if not where.kinds.keeps(RUNSTATE_CHANGE):
+        return {}
+    found: dict[str, Tally] = {}
+    for of in sorted(scan.vcpus.values(), key=lambda one: one.vcpu):
+        for name, waits in (("wake to run", of.wake_to_run), ("preempted to run", of.preempted_to_run)):
+            if _is_of(where, of.domid, of.vcpu) and waits.counts:
+                count = _slower(waits.counts, where.slower * hz)
+                found[f"{name} v{of.vcpu}"] = Tally(count, None if where.slower else waits.cycles / hz)
+    return found
+
+
+def _slower(counts: Mapping[int, int], least: float) -> int:
+    return sum(count for bucket, count in counts.items() if bounds(bucket)[1] > least)
 
 
 def _notifications(scan: Scan, where: Where) -> dict[str, Tally]:

@@ -23,13 +23,15 @@ def calls(of_vcpus: Iterable[Iterable[Hypercall]]) -> tuple[Hypercall, ...]:
     """Add up hypercalls."""
     counts: Counter[tuple[int, str]] = Counter()
     restarts: Counter[int] = Counter()
+    firsts: dict[int, int] = {}
     subops: dict[int, Counter[str]] = {}
     for call in (call for of_vcpu in of_vcpus for call in of_vcpu):
         counts[call.nr, call.name] += call.count
         restarts[call.nr] += call.restarts
+        firsts[call.nr] = min(call.first_offset, firsts.get(call.nr, call.first_offset))
         subops.setdefault(call.nr, Counter()).update(call.subops)
     return tuple(
-        Hypercall(nr, name, count, dict(subops[nr].most_common()), restarts[nr])
+        Hypercall(nr, name, count, dict(subops[nr].most_common()), restarts[nr], firsts[nr])
         for (nr, name), count in counts.most_common()
     )
 

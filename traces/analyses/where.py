@@ -91,6 +91,8 @@ class Where:
     kinds: Kinds = Kinds()
     begin: float = 0.0
     end: float = _FOREVER
+    #: Only records that end a wait for a pCPU, or a VM exit, that took so many seconds or more.
+    slower: float = 0.0
     _known: dict[tuple[int, int], bool] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
@@ -106,7 +108,7 @@ class Where:
         return math.ceil(self.begin * hz), None if self.end == _FOREVER else math.ceil(self.end * hz)
 
     def rows(self, table: EventTable, cycles: NDArray[np.int64], hz: float) -> NDArray[np.intp]:
-        """Give the chosen rows of a table.
+        """Give the chosen rows of a table, however long what they end took.
 
         :param cycles: of each row, since the first record; what has no time (negative) counts as of time 0
         """
@@ -131,6 +133,7 @@ class Where:
         parts += [] if self.kinds.all else [f"-e {self.kinds}"]
         parts += [f"from {self.begin:g} s on"] if self.begin else []
         parts += [f"before {self.end:g} s"] if self.end < _FOREVER else []
+        parts += [f"what took {self.slower:g} s or more"] if self.slower else []
         return ", ".join(parts)
 
     def _of_kinds(self, table: EventTable, rows: NDArray[np.intp]) -> NDArray[np.bool_]:

@@ -87,6 +87,7 @@ def _domain(domain: DomainReport) -> dict[str, Any]:
         "domid": domain.domid,
         "name": domain.name,
         "mode": domain.mode,
+        "contention": {name: {"count": one.count, "seconds": one.seconds} for name, one in domain.contention.items()},
         "vcpus": [_vcpu(vcpu) for vcpu in domain.vcpus],
     }
 
@@ -120,6 +121,7 @@ def _vcpu(vcpu: VcpuReport) -> dict[str, Any]:
         "traps": [{"vector": trap.vector, "name": trap.name, "count": trap.count} for trap in vcpu.traps],
         "events": dict(vcpu.events),
         "migrations": vcpu.migrations,
+        "pcpus": {str(pcpu): seconds for pcpu, seconds in vcpu.pcpus.items()},
         "io": [{"kind": one.kind, "address": one.address, "reads": one.reads, "writes": one.writes} for one in vcpu.io],
         "cr3_writes": [{"cr3": root, "count": count} for root, count in vcpu.cr3_writes.items()],
         "latencies": {name: _latency(one) for name, one in vcpu.latencies.items()},
@@ -129,7 +131,13 @@ def _vcpu(vcpu: VcpuReport) -> dict[str, Any]:
 def _latency(one: Distribution) -> dict[str, Any]:
     # A dot in a key would have to be quoted in jq.
     quantiles = {f"{name.replace('.', '_')}_s": one.quantile(share) for name, share in QUANTILES.items()}
-    return {"count": one.count, **quantiles, "max_s": one.longest, "histogram": _histogram(one.octaves())}
+    return {
+        "count": one.count,
+        "seconds": one.seconds,
+        **quantiles,
+        "max_s": one.longest,
+        "histogram": _histogram(one.octaves()),
+    }
 
 
 def _histogram(counts: Mapping[tuple[float, float], int]) -> list[dict[str, float]]:
@@ -138,5 +146,11 @@ def _histogram(counts: Mapping[tuple[float, float], int]) -> list[dict[str, floa
 
 def _calls(calls: Iterable[Hypercall]) -> Iterable[tuple[dict[str, Any], dict[str, int]]]:
     for call in calls:
-        made = {"nr": call.nr, "name": call.name, "count": call.count, "restarts": call.restarts}
+        made = {
+            "nr": call.nr,
+            "name": call.name,
+            "count": call.count,
+            "restarts": call.restarts,
+            "first_offset": call.first_offset,
+        }
         yield made, dict(call.subops)

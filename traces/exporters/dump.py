@@ -2,6 +2,7 @@
 
 ``0.000123456  p0  d1v0  mmu_update(count=4)``. Seconds count from the first record. Hypercalls look like calls, run
 states like changes; other events are their name and fields. What no field is declared for follows as hex words.
+What ends a wait for a pCPU or a VM exit says how long that took, as ``strace -T`` does: ``hvm_vmentry <27.2 µs>``.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +15,7 @@ from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED
 from traces.analyses.report import Report
 from traces.exporters.rows import Chooser, Group, exit_names, extra_words, groups
+from traces.exporters.words import duration
 from traces.filters import classes_of
 from traces.formats.xentrace import (
     CONTINUE_RUNNING,
@@ -57,24 +59,36 @@ def write(
     """
     names = exit_names(report)
     pcpu_width = len(str(max(report.account.pcpus, default=0)))
-    chooser = Chooser(report.where, report.clock.hz)
+    chooser = Chooser(report.where, report.clock.hz, timing=True)
     for table in tables:
-        output.writelines("".join(lines(part, ns, names, pcpu_width, paint)).encode() for part, ns in chooser.of(table))
+        output.writelines(
+            "".join(lines(part, ns, names, pcpu_width, paint, chooser.took)).encode() for part, ns in chooser.of(table)
+        )
 
 
 def lines(
-    table: EventTable, ns: NDArray[np.int64], exits: Mapping[int, str], pcpu_width: int = 1, paint: Paint = plain
+    table: EventTable,
+    ns: NDArray[np.int64],
+    exits: Mapping[int, str],
+    pcpu_width: int = 1,
+    paint: Paint = plain,
+    took: NDArray[np.int64] | None = None,
 ) -> list[str]:
     """Give a line a record, with its end.
 
     :param ns: of each record, since the first one of the trace
     :param exits: names of exit reasons, see ``rows.exit_names``
+    :param took: nanoseconds of what each record ends, see ``Chooser``
     """
     found = np.empty(len(table), object)
     found[:] = _heads(table, ns, pcpu_width)
     for group in groups(table, exits):
         found[group.rows] += _tails(table, group, paint)
     made: list[str] = found.tolist()
+    if took is not None:
+        ends = np.flatnonzero(took != UNTIMED)
+        for row, one in zip(ends.tolist(), took[ends].tolist(), strict=True):
+            made[row] = f"{made[row][:-1]} <{duration(one / 1e9)}>\n"
     return made
 
 
@@ -106,8 +120,9 @@ def _tails(table: EventTable, group: Group, paint: Paint) -> Any:  # noqa: ANN40
     named = dict(group.columns)
     fields, columns = [], []
     if named.keys() >= _WHO:
-        fields = ["d%dv%d"]
-        columns = [named.pop(name).tolist() for name in ("target_domid", "target_vcpu")]
+        fields = ["%s"]
+        pairs = zip(*(named.pop(name).tolist() for name in ("target_domid", "target_vcpu")), strict=True)
+        columns = [[_who(*pair) for pair in pairs]]
     fields += [_field(name, column) for name, column in named.items()]
     columns += [column.tolist() for column in named.values()]
     if base in (PV_HYPERCALL_V2, PV_HYPERCALL_SUBCALL, HVM_VMMCALL) and "hypercall" in group.constants:

@@ -28,22 +28,31 @@ def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> Non
     :param report: on the same trace: its clock, and the names of its exits, and what of it is wanted
     """
     names = exit_names(report)
-    chooser = Chooser(report.where, report.clock.hz)
+    chooser = Chooser(report.where, report.clock.hz, timing=True)
     for table in tables:
-        output.writelines("".join(lines(part, ns, names)).encode("ascii") for part, ns in chooser.of(table))
+        output.writelines(
+            "".join(lines(part, ns, names, chooser.took)).encode("ascii") for part, ns in chooser.of(table)
+        )
 
 
-def lines(table: EventTable, ns: NDArray[np.int64], exits: Mapping[int, str]) -> list[str]:
+def lines(
+    table: EventTable, ns: NDArray[np.int64], exits: Mapping[int, str], took: NDArray[np.int64] | None = None
+) -> list[str]:
     """Give a line a record, with its end.
 
     :param ns: of each record, since the first one of the trace
     :param exits: names of exit reasons, see ``rows.exit_names``
+    :param took: nanoseconds of what each record ends, see ``Chooser``
     """
     found = np.empty(len(table), object)
     found[:] = _heads(table, ns)
     for group in groups(table, exits):
         found[group.rows] += _tails(table, group)
     made: list[str] = found.tolist()
+    if took is not None:
+        ends = np.flatnonzero(took != UNTIMED)
+        for row, one in zip(ends.tolist(), took[ends].tolist(), strict=True):
+            made[row] = f'{made[row][:-2]},"took_ns":{one}}}\n'
     return made
 
 

@@ -12,6 +12,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from traces.account import IDLE_DOMID
 from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
 from traces.analyses.intervals import RUNNING, STATES, Exit, Interval, Intervals
 from traces.analyses.occupancy import Occupancy, Stretch
@@ -36,6 +37,9 @@ def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> Non
         for piece in pieces(table, _PIECE):
             writer.feed(piece)
     writer.finish()
+
+
+_RUNNABLE = STATES.index("runnable")
 
 
 class _Writer:
@@ -80,7 +84,7 @@ class _Writer:
             numbers += (self._packets.number(kind), self._packets.number(Kind(END, kind.track)))
             values += (value, 0)
         at, what, value_of = np.array(times, np.int64), np.array(numbers, np.intp), np.array(values, np.uint64)
-        if table is not None:
+        if table is not None and not self._where.slower:
             chosen = self._where.rows(table, cycles, self._hz)
             times_of = cycles[chosen]
             rows, instants, instant_values = self._instants.of(table.take(chosen), times_of != UNTIMED, self._packets)
@@ -101,11 +105,16 @@ class _Writer:
     def _is_interval_wanted(self, one: Interval) -> bool:
         # Who does not run is on no pCPU.
         here = not self._where.pcpus or (one.state == RUNNING and one.pcpu in self._where.pcpus)
+        if self._where.slower and (one.state != _RUNNABLE or one.domid == IDLE_DOMID):
+            return False
+        if one.end - one.begin < self._where.slower * self._hz:
+            return False
         return here and one[:2] in self._tracks.vcpus and one[:2] in self._states and self._is_there(one)
 
     def _is_exit_wanted(self, one: Exit) -> bool:
         here = not self._where.pcpus or one.pcpu in self._where.pcpus
-        return here and one[:2] in self._tracks.exits and self._is_there(one)
+        slow = one.end - one.begin - one.away >= self._where.slower * self._hz
+        return here and slow and one[:2] in self._tracks.exits and self._is_there(one)
 
     def _of_stretch(self, one: Stretch) -> tuple[Kind, int, int, int]:
         track = self._tracks.pcpus[one.pcpu]

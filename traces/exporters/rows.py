@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from traces.analyses.elapsed import Elapsed, nanoseconds
 from traces.analyses.report import Report
+from traces.analyses.took import Took
 from traces.analyses.where import Where
 from traces.exporters.details import Columns, Constants, details, selector
 from traces.exporters.payload import fields
@@ -41,18 +42,26 @@ class Chooser:
 
     :param hz: the clock's rate
     :param size: the most records of a table that comes out, which bounds what is made of one
+    :param timing: whether ``took`` is wanted
     """
 
-    def __init__(self, where: Where, hz: float, size: int = 1 << 16) -> None:
+    def __init__(self, where: Where, hz: float, size: int = 1 << 16, *, timing: bool = False) -> None:
         self._where, self._hz, self._size = where, hz, size
         self._elapsed = Elapsed()
+        self._took = Took() if timing or where.slower else None
+        #: Of the records that came out last, the nanoseconds that what they end took, or ``UNTIMED``.
+        self.took: NDArray[np.int64] | None = None
 
     def of(self, table: EventTable) -> Iterator[tuple[EventTable, NDArray[np.int64]]]:
         """Give what is chosen of the next table, with nanoseconds since the trace's first record."""
         for piece in pieces(table, self._size):
             cycles = self._elapsed.of(piece)
+            took = None if self._took is None else self._took.of(piece, cycles, self._elapsed)
             rows = self._where.rows(piece, cycles, self._hz)
+            if took is not None and self._where.slower:
+                rows = rows[took[rows] >= self._where.slower * self._hz]
             if len(rows):
+                self.took = None if took is None else nanoseconds(took[rows], self._hz)
                 part = piece if len(rows) == len(piece) else piece.take(rows)
                 yield part, nanoseconds(cycles[rows], self._hz)
 

@@ -1,6 +1,6 @@
 """A report as text for people: names, rates and percentages, as wide as the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.console import Console
@@ -10,15 +10,27 @@ from rich.text import Text
 
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses import totals
-from traces.analyses.findings import findings
+from traces.analyses.findings import Finding, findings
 from traces.analyses.latencies import QUANTILES
 from traces.analyses.report import RUNSTATE_NAMES, DomainReport, Hypercall, Report, VcpuReport
-from traces.exporters.words import LATENCIES, clock_rate, clock_source, duration, lost_rate, plural, rate, who
+from traces.exporters.words import (
+    CONTENTION,
+    LATENCIES,
+    clock_rate,
+    clock_source,
+    duration,
+    lost_rate,
+    plural,
+    rate,
+    who,
+)
 
 #: With more vCPUs than this, hypercalls are shown as totals only.
 _VCPU_COLUMNS = 4
 #: Addresses of each kind; there may be thousands.
 _BUSIEST = 20
+#: pCPUs that a vCPU ran on.
+_PCPUS_TOLD = 3
 _INDENT = (0, 0, 0, 2)
 _STATE_STYLES = {"running": "green", "runnable": "yellow", "blocked": "blue", "offline": "dim", "lost": "red"}
 
@@ -68,12 +80,13 @@ def _write_domain(domain: DomainReport, report: Report, console: Console) -> Non
     title.append(f"  (domid {domain.domid}, {domain.mode}, {plural(len(domain.vcpus), 'vCPU')})", "not bold dim")
     console.print(title)
     _write_runstates(domain.vcpus, report.span_s, console)
+    _write_contention(domain, report.span_s, console)
+    _write_latencies(domain.vcpus, console)
     _write_hypercalls(domain.vcpus, report.span_s, console)
     _write_subcalls(domain.vcpus, report.span_s, console)
     _write_page_tables(domain.vcpus, report.span_s, console)
     _write_exits(domain.vcpus, report.span_s, console)
     _write_io(domain.vcpus, report.span_s, console)
-    _write_latencies(domain.vcpus, console)
     _write_traps(domain.vcpus, report.span_s, console)
 
 
@@ -82,12 +95,37 @@ def _write_runstates(vcpus: Sequence[VcpuReport], span_s: float, console: Consol
     shown = [name for name in RUNSTATE_NAMES if name in seen]
     if not shown:
         return
-    table = _table("Run states", *(Text(name, _STATE_STYLES[name]) for name in shown), "migrations")
+    table = _table("Run states", *(Text(name, _STATE_STYLES[name]) for name in shown), "migrations", "on pCPUs")
     for vcpu in (one for one in vcpus if one.runstates and span_s):
         cells = (vcpu.runstates[name].seconds for name in shown)
         table.add_row(
-            f"v{vcpu.vcpu}", *(f"{seconds:.3f} s {seconds / span_s:5.1%}" for seconds in cells), f"{vcpu.migrations:,}"
+            f"v{vcpu.vcpu}",
+            *(f"{seconds:.3f} s {seconds / span_s:5.1%}" for seconds in cells),
+            f"{vcpu.migrations:,}",
+            _places(vcpu.pcpus),
         )
+    _print(table, console)
+
+
+def _places(pcpus: Mapping[int, float]) -> str:
+    # Where it ran most, and how much of its running time.
+    total = sum(pcpus.values())
+    most = sorted(pcpus, key=lambda pcpu: -pcpus[pcpu])
+    told = [f"{pcpu} {pcpus[pcpu] / total:.0%}" for pcpu in most[:_PCPUS_TOLD]]
+    return ", ".join(told + ([f"{len(most) - _PCPUS_TOLD} more"] if len(most) > _PCPUS_TOLD else []))
+
+
+def _write_contention(domain: DomainReport, span_s: float, console: Console) -> None:
+    # Of a single vCPU it would say its run states again.
+    if len(domain.vcpus) < 2 or not domain.contention or not span_s:
+        return
+    table = _table("vCPUs together", "count", "time", "")
+    table.add_column(Text("meaning", "dim"), overflow="fold")
+    for name, meaning in CONTENTION.items():
+        of = domain.contention[name]
+        if of.seconds:
+            cells = (f"{of.count:,}", f"{of.seconds:.3f} s", f"{of.seconds / span_s:.1%}", Text(meaning, "dim"))
+            table.add_row(name.replace("_", " "), *cells)
     _print(table, console)
 
 
@@ -140,7 +178,7 @@ def _write_exits(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -
     found = totals.exits(vcpus)
     if not found:
         return
-    table = _table("VM exits", "count", "per s", "in Xen", "of all", "mean", "descheduled")
+    table = _table("VM exits", "count", "per s", "in Xen", "of all", "p50", "p99", "max", "descheduled")
     for one in found:
         share = one.seconds / span_s / len(vcpus) if span_s else 0.0
         table.add_row(
@@ -149,7 +187,8 @@ def _write_exits(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -
             rate(one.count, span_s),
             f"{one.seconds:.3f} s",
             f"{share:.1%}",
-            duration(one.seconds / one.count),
+            *(duration(one.latency.quantile(QUANTILES[name])) for name in ("p50", "p99")),
+            duration(one.latency.longest),
             f"{one.descheduled_seconds:.3f} s",
         )
     _print(table, console)
@@ -285,8 +324,16 @@ def _write_findings(report: Report, console: Console) -> None:
         console.print()
         console.print(Text("Findings", "bold cyan"))
         for one in found:
-            line = Text.assemble((one.rule.replace("_", " "), "yellow"), ": ", one.text)
+            line = Text.assemble((one.rule.replace("_", " "), "yellow"), ": ", one.text, (_evidence(one), "dim"))
             console.print(Padding(line, _INDENT, expand=False))
+
+
+def _evidence(one: Finding) -> str:
+    # Where to look.
+    of = one.evidence
+    if "worst_from_s" in of:
+        return f" (longest: {of['worst_from_s']:.6f} to {of['worst_to_s']:.6f}, pCPU {of['worst_pcpu']})"
+    return f" (first at byte {of['first_offset']:,})" if "first_offset" in of else ""
 
 
 def _table(title: str, *columns: str | Text) -> Table:

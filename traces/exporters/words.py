@@ -4,7 +4,18 @@ from traces.analyses.clock import Clock
 from traces.analyses.report import Report
 
 #: What a report calls each of its latencies.
-LATENCIES = {"wake_to_run": "wake to run", "exits": "VM exit"}
+LATENCIES = {"wake_to_run": "wake to run", "preempted_to_run": "preempted to run", "exits": "VM exit"}
+
+#: What the vCPUs of a domain are together, and what that means; in the order in which it is told.
+CONTENTION = {
+    "full_run": "all run",
+    "partial_run": "some run, the others have nothing to do",
+    "concurrency_hazard": "some run while others wait for a pCPU: a lock's holder may be among these",
+    "partial_contention": "none runs, some wait for a pCPU",
+    "full_contention": "all wait for a pCPU",
+    "blocked": "all have nothing to do",
+    "lost": "not known",
+}
 
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 

@@ -19,6 +19,7 @@ cdef enum:
     RUNNING = 0
     RUNNABLE = 1
     BLOCKED = 2
+    OFFLINE = 3
     DOM0_DOM_REM = 0x00041002
     # PV guests.
     FLAG_64 = 0x100

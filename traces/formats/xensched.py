@@ -74,7 +74,7 @@ SCHEDULER_EVENTS = (
     Event(
         _CREDIT2 + 20,
         "csched2_runq_candidate",
-        Struct("unit" / Int16ul, "domid" / Int16ul, "tickled_pcpu" / Int32ul, "credit" / Int32sl),
+        Struct("unit" / Int16ul, "domid" / Int16ul, "tickled_pcpu" / Int32sl, "credit" / Int32sl),
     ),
     Event(
         _CREDIT2 + 21,

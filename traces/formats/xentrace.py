@@ -25,7 +25,9 @@ from construct import (
 )
 
 from traces.formats.event import Event
+from traces.formats.xendevices import DEVICE_EVENTS
 from traces.formats.xensched import SCHEDULER_EVENTS
+from traces.formats.xenshadow import LEVELS_MASK, LEVELS_SHIFT, SHADOW_CLASS, SHADOW_EVENTS
 
 EVENT_MASK = 0x0FFFFFFF
 EXTRA_SHIFT = 28
@@ -81,7 +83,8 @@ RUNSTATE_NEW_SHIFT = 4
 Vcpu = Struct("domid" / Int32ul, "vcpu" / Int32ul)
 Domain = Struct("domid" / Int32ul)
 Nothing = Struct()
-
+# arch/x86/irq.c, _trace_irq_mask: a bit for each of the first 192 pCPUs; on smaller machines the rest is stale memory.
+_IrqMask = Struct("irq" / Int16ul, "vector" / Int16ul, "pcpus_0_63" / Int64ul)
 
 EVENTS: tuple[Event, ...] = (
     # TRC_GEN
@@ -190,22 +193,7 @@ EVENTS: tuple[Event, ...] = (
     # common/trace.c, __trace_hypercall: "op" packs the number and which arguments follow, 32 bits each
     Event(PV_HYPERCALL_V2, "pv_hypercall_v2", Struct("op" / Int32ul)),
     Event(PV_HYPERCALL_SUBCALL, "pv_hypercall_subcall", Struct("op" / Int32ul)),
-    # TRC_SHADOW, arch/x86/mm/shadow: layouts depend on the guest's paging levels, kept as raw words
-    Event(0x0040F001, "shadow_not_shadow", Nothing),
-    Event(0x0040F002, "shadow_fast_propagate", Nothing),
-    Event(0x0040F003, "shadow_fast_mmio", Nothing),
-    Event(0x0040F004, "shadow_false_fast_path", Nothing),
-    Event(0x0040F005, "shadow_mmio", Nothing),
-    Event(0x0040F006, "shadow_fixup", Nothing),
-    Event(0x0040F007, "shadow_domf_dying", Nothing),
-    Event(0x0040F008, "shadow_emulate", Nothing),
-    Event(0x0040F009, "shadow_emulate_unshadow_user", Nothing),
-    Event(0x0040F00A, "shadow_emulate_unshadow_evtinj", Nothing),
-    Event(0x0040F00B, "shadow_emulate_unshadow_unhandled", Nothing),
-    Event(0x0040F00C, "shadow_wrmap_bf", Nothing),
-    Event(0x0040F00D, "shadow_prealloc_unpin", Nothing),
-    Event(0x0040F00E, "shadow_resync_full", Nothing),
-    Event(0x0040F00F, "shadow_resync_only", Nothing),
+    *SHADOW_EVENTS,
     # TRC_HVM_ENTRYEXIT: until 4.18 SVM exits came under the VMX id (320e644)
     Event(HVM_VMENTRY, "hvm_vmentry", Nothing),
     Event(
@@ -307,34 +295,17 @@ EVENTS: tuple[Event, ...] = (
         Struct("address" / Int32ul, "data" / Int32ul),
         Struct("address" / Int64ul, "data" / Int32ul),
     ),
-    # TRC_HVM_EMUL, arch/x86/emul-i8254.c, hvm/{hpet,rtc,vlapic,vpic}.c
-    Event(0x00084001, "hvm_emul_hpet_start_timer", Nothing),
-    Event(0x00084002, "hvm_emul_pit_start_timer", Nothing),
-    Event(0x00084003, "hvm_emul_rtc_start_timer", Nothing),
-    Event(0x00084004, "hvm_emul_lapic_start_timer", Nothing),
-    Event(0x00084005, "hvm_emul_hpet_stop_timer", Nothing),
-    Event(0x00084006, "hvm_emul_pit_stop_timer", Nothing),
-    Event(0x00084007, "hvm_emul_rtc_stop_timer", Nothing),
-    Event(0x00084008, "hvm_emul_lapic_stop_timer", Nothing),
-    Event(0x00084009, "hvm_emul_pit_timer_cb", Nothing),
-    Event(0x0008400A, "hvm_emul_lapic_timer_cb", Nothing),
-    Event(0x0008400B, "hvm_emul_pic_int_output", Nothing),
-    Event(0x0008400C, "hvm_emul_pic_kick", Nothing),
-    Event(0x0008400D, "hvm_emul_pic_intack", Nothing),
-    Event(0x0008400E, "hvm_emul_pic_posedge", Nothing),
-    Event(0x0008400F, "hvm_emul_pic_negedge", Nothing),
-    Event(0x00084010, "hvm_emul_pic_pend_irq_call", Nothing),
-    Event(0x00084011, "hvm_emul_lapic_pic_intr", Nothing),
+    *DEVICE_EVENTS,
     # TRC_HW
     Event(0x00801001, "pm_freq_change", Struct("old_mhz" / Int32ul, "new_mhz" / Int32ul)),
     Event(0x00801002, "pm_idle_entry", Struct("cstate" / Int32ul, "timer" / Int32ul, "expected_us" / Int32ul)),
     Event(0x00801003, "pm_idle_exit", Struct("cstate" / Int32ul, "timer" / Int32ul)),
     Event(0x00802001, "hw_irq_move_cleanup_delay", Struct("irq" / Int32ul, "vector" / Int32ul, "pcpu" / Int32ul)),
     Event(0x00802002, "hw_irq_move_cleanup", Struct("irq" / Int32ul, "vector" / Int32ul, "pcpu" / Int32ul)),
-    Event(0x00802003, "hw_irq_bind_vector", Nothing),
-    Event(0x00802004, "hw_irq_clear_vector", Nothing),
-    Event(0x00802005, "hw_irq_move_finish", Nothing),
-    Event(0x00802006, "hw_irq_assign_vector", Nothing),
+    Event(0x00802003, "hw_irq_bind_vector", _IrqMask),
+    Event(0x00802004, "hw_irq_clear_vector", _IrqMask),
+    Event(0x00802005, "hw_irq_move_finish", Struct("irq" / Int32ul, "old_vector" / Int32ul, "pcpu" / Int32ul)),
+    Event(0x00802006, "hw_irq_assign_vector", _IrqMask),
     Event(0x00802007, "hw_irq_unmapped_vector", Struct("vector" / Int32ul)),
     # arch/x86/irq.c, do_IRQ: low words of the time stamp; subtract modulo 2^32
     Event(HW_IRQ_HANDLED, "hw_irq_handled", Struct("irq" / Int32ul, "tsc_in" / Int32ul, "tsc_out" / Int32ul)),
@@ -344,9 +315,11 @@ BY_ID = {event.id: event for event in EVENTS}
 
 
 def base_id(event: int) -> int:
-    """Strip from an event id what says how the record looks: run states, ``FLAG_64``, ``FLAG_NESTED``."""
+    """Strip from an event id what says how the record looks: run states, flags, a guest's levels of page tables."""
     if event & ~RUNSTATE_BITS == RUNSTATE_CHANGE:
         return RUNSTATE_CHANGE
+    if event & ~0xFFF == SHADOW_CLASS and event & LEVELS_MASK != LEVELS_MASK:
+        return event & ~LEVELS_MASK
     if event in BY_ID:
         return event
     for flags in (FLAG_64, FLAG_NESTED, FLAG_64 | FLAG_NESTED):
@@ -366,4 +339,6 @@ def layout(event: int) -> Struct:
     known = BY_ID.get(base_id(event))
     if known is None:
         return Nothing
+    if known.by_levels and event & LEVELS_MASK:
+        return known.by_levels[(event >> LEVELS_SHIFT & 3) - 1]
     return known.wide if known.wide is not None and event & FLAG_64 else known.payload

@@ -10,6 +10,7 @@ import click
 from traces import filters
 from traces.analyses import where as wheres
 from traces.analyses.where import Kinds, Where
+from xentool.cli import options
 from xentool.tools.reports import Chosen
 
 
@@ -46,13 +47,21 @@ _pcpus = click.option(
 _begin = click.option(
     "--from", "begin", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="Only from then on."
 )
+_slower = click.option(
+    "--slower-than",
+    "slower",
+    callback=options.seconds,
+    metavar="DURATION",
+    help="Only records that end a wait for a pCPU or a VM exit that took so long, as in 250us or 1.5ms.",
+)
 _end = click.option("--to", "end", type=click.FloatRange(min=0), metavar="SECONDS", help="Only before then.")
 
 
-def options(domain: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def choice(domain: bool = True, slower: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Add the options that choose what of a trace is wanted; the command gets them as one, ``chosen``.
 
     :param domain: whether there is one for the domain
+    :param slower: whether there is one for how long something took
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -65,15 +74,17 @@ def options(domain: bool = True) -> Callable[[Callable[..., None]], Callable[...
             begin: float,
             end: float | None,
             only: str | None = None,
+            slower: float | None = None,
             **others: Any,  # noqa: ANN401 - the command's own
         ) -> None:
             if end is not None and end <= begin:
                 raise click.UsageError("--to must lie after --from")
             until = math.inf if end is None else end
-            where = Where(None, frozenset(vcpus), frozenset(pcpus), kinds, begin, until)
+            where = Where(None, frozenset(vcpus), frozenset(pcpus), kinds, begin, until, slower or 0.0)
             command(*args, chosen=Chosen(only, where), **others)
 
-        for option in reversed([*([_domain] if domain else []), _vcpus, _pcpus, events, _begin, _end]):
+        wanted = [*([_domain] if domain else []), _vcpus, _pcpus, events, _begin, _end, *([_slower] if slower else [])]
+        for option in reversed(wanted):
             chosen = option(chosen)
         return chosen
 

@@ -18,7 +18,7 @@ from xentool.tools.reports import STANDARD, Chosen
 
 @click.command(epilog=choosing.CLASSES)
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
-@choosing.options()
+@choosing.choice()
 @options.hz
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a record.")
 def command(file: Path, chosen: Chosen, hz: float | None, as_json: bool) -> None:

@@ -30,17 +30,19 @@ from xentool.tools.reports import STANDARD, Chosen
     metavar="OUT",
     help="Where it goes; - is standard output.  [default: FILE with the format's suffix]",
 )
-@choosing.options()
+@choosing.choice()
 @options.hz
 def command(file: Path, name: str, output: Path | None, chosen: Chosen, hz: float | None) -> None:
     """Convert FILE, the output of xentrace or of `xentool record`; `-` reads stdin.
 
     Run states and VM exits (perfetto, folded) are drawn where -e leaves `sched` and `exit`; --pcpu leaves of run states
-    the running ones, and --from and --to the part in between.
+    the running ones, and --from and --to the part in between; --slower-than leaves waits and VM exits that were slow.
 
     Damage in the file does not stop the export: what can be decoded is written, and the exit code is then 4.
     """
     kind = FORMATS[name]
+    if name == "folded" and chosen.where.slower:
+        raise click.UsageError("folded adds up all time, so --slower-than has nothing to leave out")
     target = output or default_output(file, kind)
     if target == STANDARD and not kind.streams:
         raise click.UsageError(f"{name} cannot go to standard output; give a file with -o")

@@ -22,13 +22,13 @@ class Follow:
     def show(self, running: Running, chunk: bytes) -> None:
         """Write what is complete with the next bytes of the trace; all of it when there are none."""
         tables = self._reader.feed(chunk) if chunk else self._reader.finish()
-        self._chooser = self._chooser or Chooser(running.where, running.hz)
+        self._chooser = self._chooser or Chooser(running.where, running.hz, timing=True)
         exits = exit_names(running.scan)
         for table in tables:
             for part, ns in self._chooser.of(table):
                 if self._as_json:
-                    lines = jsonl.lines(part, ns, exits)
+                    lines = jsonl.lines(part, ns, exits, self._chooser.took)
                 else:
-                    lines = dump.lines(part, ns, exits, paint=self._paint)
+                    lines = dump.lines(part, ns, exits, paint=self._paint, took=self._chooser.took)
                 sys.stdout.write("".join(lines))
         sys.stdout.flush()

@@ -76,6 +76,7 @@ def _tallied(kind: str) -> Callable[[Sample, Sample], list[Row]]:
                         "per s": made / span,
                         "count": tally.count,
                         "in Xen": None if took is None else took / span,
+                        "waited": None if took is None else took / span,
                         "mean": took / made if took is not None and made else None,
                     },
                 )
@@ -99,6 +100,7 @@ _TALLY = {"per s": _count, "count": _count}
 VIEWS: dict[str, View] = {
     "h": View("Hypercalls", _tallied("hypercalls"), _TALLY),
     "x": View("VM exits", _tallied("exits"), {**_TALLY, "in Xen": _share, "mean": duration}),
+    "w": View("Waits", _tallied("waits"), {**_TALLY, "waited": _share, "mean": duration}),
     "n": View("Notifications", _tallied("notifications"), _TALLY),
     "v": View("vCPUs", _states, dict.fromkeys(("running", "runnable", "blocked", "offline", "lost"), _share)),
 }

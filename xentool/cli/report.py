@@ -21,7 +21,7 @@ _SLOWEST = 10
 
 @click.command(epilog=choosing.CLASSES)
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
-@choosing.options()
+@choosing.choice(slower=False)
 @options.hz
 @click.option(
     "--html",

@@ -17,7 +17,7 @@ from xentool.tools.trace import Progress, trace
 
 @click.command(epilog=choosing.CLASSES)
 @click.argument("domain")
-@choosing.options(domain=False)
+@choosing.choice(domain=False)
 @options.duration
 @click.option(
     "-o",
@@ -48,10 +48,12 @@ def command(
     The trace ends after its time, at Ctrl-C (exit code 130), or with the domain. Xen has one set of trace buffers and
     no filter by domain: while this runs nobody else can trace the host, and a file kept by -o holds all domains, and of
     events at least those that -e wants. The filters mean what they mean for `xentool report`; --from and --to count
-    seconds from the first records on.
+    seconds from the first records on. With --live, --slower-than counts to an eighth exactly.
     """
     if live and dump:
         raise click.UsageError("--live and --dump are two ways to look on; give one of them")
+    if chosen.where.slower and not live and not dump:
+        raise click.UsageError("--slower-than is for --live and --dump; for a report keep the trace with -o")
     with closing(hosts.resolve(where)) as host:
         with _shown(domain, live=live, dump=dump, as_json=as_json) as show:
             traced = trace(host, domain, chosen.where, seconds=duration, output=keep, progress=show)

@@ -25,6 +25,7 @@ _HARMLESS = {"lost_records"}
 def opened(path: Path) -> AbstractContextManager[BufferedReader]:
     """Open a trace file; `-` is stdin, which stays open.
 
+    :raises PeerError: it is a directory
     :raises XentoolError: it can't be read
     """
     if path == STANDARD:
@@ -32,7 +33,7 @@ def opened(path: Path) -> AbstractContextManager[BufferedReader]:
     try:
         return path.open("rb")
     except IsADirectoryError as error:
-        raise XentoolError(f"{path} is a directory; give the trace file in it") from error
+        raise PeerError(f"{path} is a directory; give the trace file in it") from error
     except OSError as error:
         raise XentoolError(f"cannot read {path}: {error.strerror}") from error
 

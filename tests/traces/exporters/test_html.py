@@ -29,6 +29,7 @@ from traces.analyses import scan as scans
 from traces.analyses.report import DomainInfo, Report
 from traces.analyses.report import report as report_of
 from traces.exporters import html
+from traces.exporters.words import LATENCIES
 from traces.formats import xentrace
 from traces.reader import Reader, read
 
@@ -193,9 +194,11 @@ def test_tables_and_histograms_hold_the_reports_values(opened: tuple[Browser, di
         assert made == counts
         latencies = {row[0]: [float(value) for value in row[1:]] for row in tables["Latencies"][1:]}
         for vcpu in domain["vcpus"]:
-            for name, what in (("wake_to_run", "wake to run"), ("exits", "VM exit")):
+            for name, what in LATENCIES.items():
                 if name in vcpu["latencies"]:
-                    told = [value for key, value in vcpu["latencies"][name].items() if key != "histogram"]
+                    told = [
+                        value for key, value in vcpu["latencies"][name].items() if key not in ("histogram", "seconds")
+                    ]
                     assert latencies[f"{what} v{vcpu['vcpu']}"] == pytest.approx(told)
         bars = all_of(
             browser,
@@ -204,7 +207,11 @@ def test_tables_and_histograms_hold_the_reports_values(opened: tuple[Browser, di
             " [...one.querySelectorAll('.bar')].map((bar) => Number(bar.dataset.count))]",
         )
         shown = {title: sum(of) for title, of in bars}
-        for title, name in (("From waking until running", "wake_to_run"), ("In Xen for a VM exit", "exits")):
+        for title, name in (
+            ("From waking until running", "wake_to_run"),
+            ("From being preempted until running again", "preempted_to_run"),
+            ("In Xen for a VM exit", "exits"),
+        ):
             count = sum(vcpu["latencies"].get(name, {"count": 0})["count"] for vcpu in domain["vcpus"])
             assert shown.get(title, 0) == count
 

@@ -61,6 +61,16 @@ def test_counts_are_the_reports() -> None:
             name: tally.count for name, tally in last.shown.hypercalls.items()
         }
         assert {one.name: one.count for one in vcpu.exits} == {name: of.count for name, of in last.shown.exits.items()}
+        assert last.shown.waits.keys() == {
+            f"{name} v{vcpu.vcpu}"
+            for what, name in (("wake_to_run", "wake to run"), ("preempted_to_run", "preempted to run"))
+            if what in vcpu.latencies
+        }
+        for what, name in (("wake_to_run", "wake to run"), ("preempted_to_run", "preempted to run")):
+            if what in vcpu.latencies:
+                tally = last.shown.waits[f"{name} v{vcpu.vcpu}"]
+                assert tally.count == vcpu.latencies[what].count
+                assert tally.seconds == pytest.approx(vcpu.latencies[what].seconds)
         seconds = {name: tally.seconds for name, tally in last.shown.exits.items()}
         assert seconds == {one.name: pytest.approx(one.seconds) for one in vcpu.exits}
         assert last.shown.runstates == {
@@ -92,7 +102,7 @@ def test_keys_choose_and_sort() -> None:
     assert page.press("r")
     assert means == sorted(means)
     assert page.press("\t")
-    assert page.view.title == "Notifications"
+    assert page.view.title == "Waits"
     assert not page.press("?")
 
 
@@ -139,3 +149,12 @@ def test_records_are_those_of_a_dump(as_json: bool, tmp_path: Path, capsys: pyte
     words = ["--domain", str(DOMID), "-e", "exit,hypercall", "--hz", "2.596e9", *(["--json"] if as_json else [])]
     assert followed == run("dump", str(path), *words).stdout.splitlines()
     assert len(followed) > 20_000
+
+
+def test_only_what_was_slow() -> None:
+    everything = samples(Where(domid=DOMID))[-1].shown
+    slow = samples(Where(domid=DOMID, slower=100e-6))[-1].shown
+    assert 0 < slow.exits["RDTSC"].count < everything.exits["RDTSC"].count / 10
+    assert 0 < slow.waits["wake to run v0"].count < everything.waits["wake to run v0"].count
+    assert slow.exits["RDTSC"].seconds is None
+    assert slow.hypercalls == everything.hypercalls

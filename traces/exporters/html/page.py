@@ -27,6 +27,10 @@ _LATENCY_NOTES = {
         "From waking until running",
         "How long Xen lets a vCPU wait that was blocked and has something to do.",
     ),
+    "preempted_to_run": (
+        "From being preempted until running again",
+        "How long Xen lets a vCPU wait that it took off a pCPU.",
+    ),
     "exits": ("In Xen for a VM exit", "From the exit to the entry that ends it, without time descheduled."),
 }
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from traces.analyses import totals
 from traces.analyses.latencies import QUANTILES
 from traces.analyses.report import RUNSTATE_NAMES, DomainReport, Hypercall, Report
-from traces.exporters.words import LATENCIES, duration, plural, rate, who
+from traces.exporters.words import CONTENTION, LATENCIES, duration, plural, rate, who
 
 #: No capture of a real host has so many; a made-up one would make a page that no browser opens.
 ROWS_MAX = 200
@@ -45,6 +45,7 @@ def of_domain(domain: DomainReport, span_s: float) -> list[Table]:
     """Give all tables about one domain that have something to say."""
     found = (
         _runstates(domain),
+        _contention(domain),
         _latencies(domain),
         _calls("Hypercalls", domain, [vcpu.hypercalls for vcpu in domain.vcpus], span_s),
         _calls(_multicalls(domain), domain, [vcpu.multicall_subcalls for vcpu in domain.vcpus], span_s),
@@ -135,6 +136,27 @@ def _runstates(domain: DomainReport) -> Table | None:
             row += [Cell(f"{seconds:.3f} s", seconds), _share(seconds / span)]
         rows.append(row)
     return _table("Run states", [column for name in shown for column in (name, "%")], rows)
+
+
+def _contention(domain: DomainReport) -> Table | None:
+    # Of a single vCPU it would say its run states again.
+    if len(domain.vcpus) < 2 or not domain.contention:
+        return None
+    span = sum(one.seconds for one in domain.contention.values()) or 1.0
+    found = [(name, domain.contention[name]) for name in CONTENTION if domain.contention[name].seconds]
+    most = max((one.seconds for _, one in found), default=0.0)
+    rows = [
+        [
+            Cell(name.replace("_", " ")),
+            _bar(one.seconds, most),
+            Cell(f"{one.seconds:.3f} s", one.seconds),
+            _share(one.seconds / span),
+            _count(one.count),
+            Cell(CONTENTION[name]),
+        ]
+        for name, one in found
+    ]
+    return _table("vCPUs together", ("", "time", "%", "count", "meaning"), rows)
 
 
 def _latencies(domain: DomainReport) -> Table | None:
