@@ -9,8 +9,8 @@ from traces.analyses.where import EVERYTHING
 from traces.exporters import document, slow, text
 from traces.exporters import histograms as bars
 from xentool import output
-from xentool.cli import choosing, options
-from xentool.tools import reports, sidecar
+from xentool.cli import INTERRUPTED, choosing, options
+from xentool.tools import pipes, reports, sidecar
 from xentool.tools.exports import rereadable
 from xentool.tools.reports import Chosen
 from xentool.tools.slowest import find
@@ -58,7 +58,7 @@ def command(
     histograms: bool,
     as_json: bool,
 ) -> None:
-    """Report on FILE, the output of xentrace or of `xentool record`; `-` reads stdin.
+    """Report on FILE, the output of xentrace or of `xentool record`; `-` reads stdin, to its end or until Ctrl-C.
 
     What is chosen is what `xentool dump` prints. Run states are shown where -e leaves `sched`, VM exits where it leaves
     `exit`; both are computed from all records. --from and --to cut run states; an exit belongs to where and when it
@@ -78,9 +78,15 @@ def command(
         return
     # A stretch of time is found in a second reading, and the slowest in two more.
     again = chosen.where.timed or most is not None or least is not None
+    interrupted = False
     with rereadable(file) if again else reports.opened(file) as source:
         start = source.tell() if again else 0
-        report = reports.report(source, str(file), hz=hz, capture=sidecar.read(file), chosen=chosen)
+        if source.seekable():
+            report = reports.report(source, str(file), hz=hz, capture=sidecar.read(file), chosen=chosen)
+        else:
+            with pipes.interruptible(source) as piped:
+                report = reports.report(piped, str(file), hz=hz, chosen=chosen)
+            interrupted = piped.interrupted
         slowest = None
         if most is not None or least is not None:
             slowest = find(source, start, report, most or _SLOWEST, least or 0.0)
@@ -93,6 +99,8 @@ def command(
             bars.write(report, output.stdout())
         if slowest:
             slow.write(*slowest, report, output.stdout())
+    if interrupted:
+        click.get_current_context().exit(INTERRUPTED)
     reports.raise_for_damage(report, str(file))
 
 

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -18,10 +17,12 @@ from traces.errors import TraceError
 from traces.reader import Reader, read
 from traces.table import EventTable
 from xentool.errors import PeerError, XentoolError
-from xentool.tools import reports, sidecar
+from xentool.tools import pipes, reports, sidecar
 from xentool.tools.reports import EVERYTHING, STANDARD, Chosen
 
 _CAPTURE_SUFFIX = ".xentrace"
+#: Bytes read from a pipe at once.
+_SPOOLED = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -152,8 +153,9 @@ def load(module: str, extra: str) -> Any:  # noqa: ANN401 - an exporter, loaded 
 
 @contextmanager
 def rereadable(capture: Path) -> Iterator[BufferedReader]:
-    """Open a capture to read it more than once; what can't be goes through a temporary file.
+    """Open a capture to read it more than once; what can't be goes through a temporary file, until Ctrl-C.
 
+    :raises KeyboardInterrupt: after all, if there was one
     :raises XentoolError: it can't be read
     """
     with reports.opened(capture) as source:
@@ -161,9 +163,13 @@ def rereadable(capture: Path) -> Iterator[BufferedReader]:
             yield source
             return
         with tempfile.TemporaryFile() as spool:
-            shutil.copyfileobj(source, spool)
+            with pipes.interruptible(source) as piped:
+                while data := piped.read(_SPOOLED):
+                    spool.write(data)
             spool.seek(0)
             yield cast(BufferedReader, spool)
+        if piped.interrupted:
+            raise KeyboardInterrupt
 
 
 @contextmanager

@@ -1,0 +1,110 @@
+"""A trace that comes by a pipe: it may never end, so Ctrl-C ends it in order, and records are shown as they come."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from io import BufferedReader
+
+from traces.analyses import clock as clocks
+from traces.analyses.report import Report
+from traces.analyses.report import report as report_of
+from traces.analyses.scan import Scan
+from xentool.errors import PeerError, XentoolError
+from xentool.tools.capture import on_interrupt
+from xentool.tools.reports import Chosen
+from xentool.tools.trace import Progress, Running
+
+#: So many switches of vCPUs tell the clock's rate well enough to show times by it; none is waited for beyond so many
+#: bytes.
+_PAIRS, _HEAD = 64, 16 << 20
+_PIECE = 1 << 18
+
+
+class _EndedError(Exception):
+    """Leaves a read that waits."""
+
+
+class Piped:
+    """What a pipe gives until it ends, or is told to end."""
+
+    def __init__(self, source: BufferedReader) -> None:
+        self._source = source
+        self._waits = False
+        self._ended = False
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was told to end."""
+        return self._ended
+
+    def end(self) -> None:
+        """Give no more from now on, also to who waits."""
+        self._ended = True
+        if self._waits:
+            raise _EndedError
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Fill a buffer and say with how many bytes: less than it takes only at the end."""
+        filled = 0
+        while filled < len(buffer) and (read := self._some(buffer[filled:])):
+            filled += read
+        return filled
+
+    def read(self, size: int, /) -> bytes:
+        """Give what has come, at most ``size`` bytes; none at the end."""
+        buffer = bytearray(size)
+        return bytes(buffer[: self._some(memoryview(buffer))])
+
+    def _some(self, buffer: memoryview) -> int:
+        try:
+            self._waits = True
+            return 0 if self._ended else self._source.readinto1(buffer)
+        except _EndedError:
+            return 0
+        finally:
+            self._waits = False
+
+
+@contextmanager
+def interruptible(source: BufferedReader) -> Iterator[Piped]:
+    """Give a pipe that Ctrl-C ends, within; what follows goes on with what has come, and then should exit with 130."""
+    piped = Piped(source)
+    with on_interrupt(piped.end):
+        yield piped
+
+
+def follow(piped: Piped, chosen: Chosen, show: Progress, *, hz: float | None = None) -> Report:
+    """Show a trace while it comes.
+
+    :param show: see ``trace.Progress``
+    :param hz: the clock's rate; if not given, the first records tell
+    :raises PeerError: it is no xentrace
+    :raises XentoolError: the domain is no number
+    """
+    if chosen.domain is not None and not chosen.domain.isdecimal():
+        raise XentoolError(
+            f"a trace from a pipe does not tell names such as {chosen.domain!r}; give the domain's number"
+        )
+    where = replace(chosen.where, domid=None if chosen.domain is None else int(chosen.domain))
+    scan = Scan()
+    began = time.monotonic()
+    head: list[bytes] = []
+    while hz is None and (chunk := piped.read(_PIECE)):
+        head.append(chunk)
+        scan.feed(chunk)
+        if len(scan.clock_pairs) >= _PAIRS or sum(map(len, head)) >= _HEAD:
+            break
+    found = clocks.from_trace(scan.clock_pairs)
+    running = Running(where, hz or (found.hz if found else clocks.DEFAULT_HZ), scan, began, piped.end)
+    for chunk in head:
+        show(running, chunk)
+    while chunk := piped.read(_PIECE):
+        scan.feed(chunk)
+        show(running, chunk)
+    scan.finish()
+    show(running, b"")
+    report = report_of(scan, hz=hz)
+    if not report.account.records:
+        raise PeerError("standard input " + ("holds no xentrace record" if report.account.bytes else "is empty"))
+    return report
