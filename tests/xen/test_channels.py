@@ -41,6 +41,7 @@ def test_a_guests_rings_and_ports(lab: Lab, kind: str) -> None:
     assert {"xenstore", "console0", "xvda", "vif0 tx", "vif0 rx"} <= ports.keys()
     assert ports["xvda"]["port"] == int(lab.run("xenstore-read", f"{node}/vbd/51712/event-channel"))
     there = {port["port"]: port for port in dom0["ports"]}
+    assert there[int(lab.run("cat", "/proc/xen/xsd_port"))]["name"] == "xenstore"
     for port in ports.values():
         peer = there[port["remote_port"]]
         assert (peer["remote_domid"], peer["remote_port"], peer["name"]) == (domid, port["port"], port["name"])

@@ -27,6 +27,8 @@ def test_a_guests_devices_with_both_ends(lab: Lab) -> None:
     # In dom0 itself, with Debian's pyxs, over the socket and over Linux's device.
     assert lab.run("xentool", "store", "read", f"{home}/name") == "quiet"
     assert lab.run("env", "XENSTORED_PATH=/dev/xen/xenbus", "xentool", "store", "read", f"{home}/name") == "quiet"
+    words = ("--until", f"{home}/name=quiet", "--timeout", "60")
+    assert lab.run("env", "XENSTORED_PATH=/dev/xen/xenbus", "xentool", "store", "watch", *words) == ""
     front = run("store", "tree", "-H", lab.host, f"{home}/device").stdout
     assert re.search(rf'─ 51712  \(n{domid},r0\)\n(.*\n)*.*─ state = "4" Connected  \(n{domid},r0\)\n', front)
     back = run("store", "tree", "-H", lab.host, f"/local/domain/0/backend/vif/{domid}").stdout

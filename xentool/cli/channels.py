@@ -51,7 +51,7 @@ def _write(found: Survey, connections: list[Edge]) -> None:
     console = output.stdout()
     if not connections:
         console.print("no domain is connected with another")
-    table = views.table("~domains", ">channels", "~for", "~pages granted and in use")
+    table = views.table("~domains", ">channels", "~for", "~pages in use")
     for edge in connections:
         one, other = (survey_view.domain(found, domid) for domid in edge.domids)
         table.add_row(

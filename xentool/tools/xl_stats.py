@@ -32,12 +32,15 @@ _NO_LIMIT_KIB = 0xFFFFFFFF * 4
 _SECTOR = 512
 _BUILD = ("xen_changeset", "build_id", "cc_compiler", "cc_compile_by", "cc_compile_domain", "cc_compile_date")
 
-# The binding that comes with Xen's tools knows nanoseconds.
+# The binding that comes with Xen's tools knows nanoseconds. Until here a busy dom0 may have taken seconds, another time
+# others: what is measured in nanoseconds has a time of its own.
 _EXACT = """
 import glob, sys
 sys.path += glob.glob("/usr/lib*/xen*/lib/python")
 from xen.lowlevel.xc import xc
-for domain in xc().domain_getinfo():
+domains = xc().domain_getinfo()
+print("at", open("/proc/uptime").read().split()[0])
+for domain in domains:
     print(domain["domid"], domain["cpu_time"])
 """
 
@@ -83,8 +86,9 @@ def parse(text: str) -> Sample:
         raise PeerError(f"the domains' statistics have {len(parts)} parts instead of 7")
     uptime, table, exact, configurations, vcpus, backends, counters = parts
     try:
-        seconds = float(uptime.split()[0])
-        exact_ns = {int(domid): int(ns) for domid, ns in (line.split() for line in exact.splitlines())}
+        exact_values = dict(line.split() for line in exact.splitlines())
+        seconds = float(exact_values.pop("at", "") or uptime.split()[0])
+        exact_ns = {int(domid): int(ns) for domid, ns in exact_values.items()}
         details = {entry["domid"]: entry["config"] for entry in json.loads(configurations or "[]")}
         blocks, nets = _devices(backends, counters)
         each_vcpu = _vcpus(vcpus)

@@ -17,6 +17,12 @@ def changed(part: int, text: str) -> str:
     return "\f".join(parts)
 
 
+def test_the_time_is_that_of_the_exact_cpu_times() -> None:
+    sample = parse(changed(2, "at 2261.07\n1 54367168338\n"))
+    assert (sample.seconds, sample.domains[1].cpu_seconds) == (2261.07, 54.367168338)
+    assert parse(changed(2, "")).seconds == 2258.53
+
+
 def test_a_pv_and_a_pvh_guest() -> None:
     sample = parse(STATS)
     dom0, pv, pvh = sample.domains

@@ -45,7 +45,11 @@ def survey(host: Host) -> Survey:
             found = tree(client, "/local/domain")
     except XenStoreError as error:
         raise XentoolError(f"{host.name}: {error}") from error
-    return made(names, on_ports, on_grants, {node.path: node.value for node in found if node.value is not None})
+    nodes = {node.path: node.value for node in found if node.value is not None}
+    # XenStore says it of other domains; of its own dom0's kernel does.
+    own = host.run(["cat", "/proc/xen/xsd_port"], check=False, timeout=xl.TIMEOUT)
+    nodes.setdefault("/local/domain/0/store/port", own.stdout.strip())
+    return made(names, on_ports, on_grants, nodes)
 
 
 def made(names: dict[int, str | None], on_ports: list[str], on_grants: list[str], nodes: dict[str, bytes]) -> Survey:
