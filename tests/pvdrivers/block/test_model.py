@@ -6,15 +6,16 @@ ones each time.
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pvdrivers.abi.blkif import PROTOCOLS, Blkif, BlkifOp, BlkifRsp
+from pvdrivers.abi.blkif import PROTOCOLS, X86_64, Blkif, BlkifOp, BlkifRsp
 from pvdrivers.abi.ring import PAGE_SIZE
-from pvdrivers.block.disks import open_disk
+from pvdrivers.block.disks import Disk, open_disk
 from pvdrivers.transport.loopback import Machine
 from tests.pvdrivers.block.rig import BACK, STRANGER, WAYS, Answer, Rig, direct, discard, indirect, rig
 
@@ -122,7 +123,20 @@ def message(made: Rig, layout: Blkif, asked: Asked, odd: dict[int, int]) -> byte
 @pytest.mark.parametrize("layout", PROTOCOLS.values(), ids=lambda layout: layout.protocol)
 @pytest.mark.parametrize("way", WAYS)
 def test_requests_do_what_they_say(way: str, layout: Blkif, sector_size: int, loopback: Machine) -> None:
-    disk = open_disk(f"mem:{(SECTORS + 4) * 512}", sector_size=sector_size)
+    check(open_disk(f"mem:{(SECTORS + 4) * 512}", sector_size=sector_size), way, layout, loopback)
+
+
+@pytest.mark.parametrize("sector_size", [512, 4096])
+@pytest.mark.parametrize("way", ["copy", "compiled"])
+def test_they_do_so_by_threads(way: str, sector_size: int, loopback: Machine, tmp_path: Path) -> None:
+    path = tmp_path / "disk"
+    path.write_bytes(bytes((SECTORS + 4) * 512))
+    disk = open_disk(str(path), sector_size=sector_size)
+    check(disk, way, X86_64, loopback)
+    disk.close()
+
+
+def check(disk: Disk, way: str, layout: Blkif, loopback: Machine) -> None:
     disk.sectors = SECTORS
     with rig(loopback, layout, pages=PAGES + 1) as made:
         made.start(disk, **WAYS[way], persistent_max=8)
@@ -140,8 +154,8 @@ def test_requests_do_what_they_say(way: str, layout: Blkif, sector_size: int, lo
             suppress_health_check=list(HealthCheck),
         )
         @given(st.lists(ASKED, min_size=1, max_size=12))
-        def check(stream: list[Asked]) -> None:
-            model = Model(sector_size)
+        def stream_of(stream: list[Asked]) -> None:
+            model = Model(disk.sector_size)
             disk.write(0, [memoryview(model.disk)])
             for number, page in enumerate(model.pages):
                 made.page(number, bytes(page))
@@ -164,4 +178,4 @@ def test_requests_do_what_they_say(way: str, layout: Blkif, sector_size: int, lo
             disk.read(0, [memoryview(buffer)])
             assert buffer == model.disk
 
-        check()
+        stream_of()
