@@ -130,9 +130,10 @@ def test_7_changes_to_a_disk_that_is_read_only(way: str, loopback: Machine) -> N
     disk = open_disk("mem:1M", readonly=True)
     with rig(loopback, LAYOUT) as made:
         made.start(disk, **WAYS[way])
+        # Pages that are known are where a compiled backend needs nobody to ask.
+        assert made.read(0, [0, 1]).status == OKAY
         made.page(0, b"x" * PAGE_SIZE)
         made.table(1, made.segments(0))
-        made.read(0, [2])
         answers = made.ask(
             direct(LAYOUT, WRITE, 1, 0, made.segments(0)),
             indirect(LAYOUT, WRITE, 2, 0, 1, [made.gref(1)]),
@@ -154,7 +155,8 @@ def test_8_discards_that_cannot_be(made: Rig) -> None:
 
 
 def test_9_indirect_requests_that_cannot_be(made: Rig) -> None:
-    made.table(39, [(made.gref(0), 0, 7)] * 512)
+    assert made.read(0, [39]).status == OKAY
+    made.table(39, [(made.gref(0), 0, 0)] * 512)
     page = [made.gref(39)]
     for inner in (2, 3, 5, 6, 255):
         assert made.ask(indirect(LAYOUT, inner, 1, 0, 1, page)) == [Answer(1, inner, ERROR)]
