@@ -67,7 +67,9 @@ class Channel:
 
     def notify(self) -> None:
         """Notify the peer."""
-        os.eventfd_write(self._peer, 1)
+        # Where its counter is full, it has been notified.
+        with suppress(BlockingIOError):
+            os.eventfd_write(self._peer, 1)
 
     def take(self) -> bool:
         """Take the notification, if there is one."""
@@ -95,10 +97,13 @@ class Channel:
     def close(self) -> None:
         """Give up this end."""
         if self._own >= 0:
-            self._end(self)
-            os.close(self._own)
-            os.close(self._peer)
+            own, peer = self._own, self._peer
             self._own = self._peer = -1
+            try:
+                self._end(self)
+            finally:
+                os.close(own)
+                os.close(peer)
 
 
 class Loopback:
