@@ -263,6 +263,22 @@ def test_16_events_without_work(made: Rig) -> None:
     made.page(0, b"p" * PAGE_SIZE)
 
 
+def test_16_whoever_is_not_heard_does_not_keep_a_queue_from_its_end(way: str, loopback: Machine) -> None:
+    with rig(loopback, LAYOUT) as made:
+        made.start(open_disk("mem:1M"), **WAYS[way])
+        # Fifteen in vain: by then it hears nothing for a tenth of a second.
+        for _ in range(15):
+            before = made.queue.stats.notifications_received
+            made.channel.notify()
+            until = time.monotonic() + 5
+            while made.queue.stats.notifications_received == before and time.monotonic() < until:
+                time.sleep(0.001)
+        time.sleep(0.01)
+        made.queue.stop()
+        made.thread.join(5)
+        assert not made.thread.is_alive()
+
+
 def test_a_frontend_that_fills_the_events_counter(made: Rig) -> None:
     # The kernel's limit for what an eventfd counts; the backend is to answer into it.
     os.eventfd_write(made.channel.fileno(), 2**64 - 2)
