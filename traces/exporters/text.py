@@ -183,7 +183,7 @@ def _write_exits(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -
     found = totals.exits(vcpus)
     if not found:
         return
-    table = _table("VM exits", "count", "per s", "in Xen", "of all", "p50", "p99", "max", "descheduled")
+    table = _table("VM exits", "count", "per s", "in Xen", "of all", "mean", "descheduled")
     for one in found:
         share = one.seconds / span_s / len(vcpus) if span_s else 0.0
         table.add_row(
@@ -192,10 +192,14 @@ def _write_exits(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -
             rate(one.count, span_s),
             f"{one.seconds:.3f} s",
             f"{share:.1%}",
-            *(duration(one.latency.quantile(QUANTILES[name])) for name in ("p50", "p99")),
-            duration(one.latency.longest),
+            duration(one.seconds / one.count),
             f"{one.descheduled_seconds:.3f} s",
         )
+    _print(table, console)
+    table = _table("VM exits, each", "count", *QUANTILES, "max")
+    for one in (one for one in found if one.latency.count):
+        times = (*(one.latency.quantile(share) for share in QUANTILES.values()), one.latency.longest)
+        table.add_row(one.name, f"{one.latency.count:,}", *map(duration, times))
     _print(table, console)
 
 
