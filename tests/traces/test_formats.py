@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from tests.traces.captures import NAMES, capture
+from tests.traces.test_tokenize import record, window
+from traces.analyses import scan as scans
+from traces.analyses.report import report as report_of
 from traces.decode import reference
 from traces.exporters import dump
 from traces.formats import names, xentrace
@@ -99,6 +102,53 @@ def test_fields_of_shadows_and_devices(event: int, words: tuple[int, ...], field
     assert reference.fields(event, struct.pack(f"<{len(words)}I", *words)) == fields
 
 
+# docs/xen-versions.md, claim by claim. Stale memory is 0xEE.
+@pytest.mark.parametrize(
+    ("event", "before", "after", "fields"),
+    [
+        # 83af664 (4.18): domain and order from 16 to 32 bits in the same length; what is named is the same in both.
+        (0x10F005, "<QHH4s", "<QII", {"gfn": 7, "domid": 3}),
+        (0x10F010, "<QQHH4s", "<QQII", {"gfn": 7, "mfn": 9, "domid": 3}),
+        (0x10F011, "<QQHH4s", "<QQII", {"gfn": 7, "mfn": 9, "domid": 3}),
+        (0x10F012, "<QHH4s", "<QII", {"gfn": 7, "domid": 3}),
+    ],
+)
+def test_what_4_18_moved_is_not_named(event: int, before: str, after: str, fields: dict[str, int]) -> None:
+    head = [value for name, value in fields.items() if name != "domid"]
+    old = struct.pack(before, *head, fields["domid"], 5, b"\xee" * 4)
+    new = struct.pack(after, *head, fields["domid"], 5)
+    assert len(old) == len(new)
+    assert reference.fields(event, old) == reference.fields(event, new) == fields
+
+
+def test_a_burnt_budgets_flag_is_read_without_the_stale_bytes_of_before_4_18() -> None:
+    burn = next(event for event in xentrace.EVENTS if event.name == "rtds_budget_burn")
+    size = burn.payload.sizeof()
+    for rest in (b"\x01\0\0\0", b"\x01\xee\xee\xee"):
+        (*_, last), *_ = [list(reference.fields(burn.id, bytes(size - 1) + rest).items())]
+        assert last == ("has_extratime", 1)
+
+
+def amds_exit(event: int, reason: int) -> bytes:
+    exit_ = record(event, 100, reason, 0, 0)
+    return window(0, record(xentrace.RUNSTATE_CHANGE | 1 << 8, 50, 1 << 16) + exit_ + record(0x81001, 200))
+
+
+@pytest.mark.parametrize(
+    ("event", "reason", "name"),
+    [
+        (0x81103, 0x78, "HLT"),  # 4.19 and later
+        (0x81102, 0x78, "HLT"),  # before: a reason that Intel does not have
+        (0x81102, 12, "HLT"),  # Intel's
+    ],
+)
+def test_amds_exits_are_recognised_without_a_flag(event: int, reason: int, name: str) -> None:
+    data = amds_exit(event, reason)
+    report = report_of(scans.read(io.BytesIO(data)), hz=1e9)
+    (exit_,) = (one for domain in report.domains for vcpu in domain.vcpus for one in vcpu.exits)
+    assert (exit_.name, exit_.reason) == (name, reason)
+
+
 def test_negative_credit_is_told_as_such() -> None:
     burn = next(event for event in xentrace.EVENTS if event.name == "csched2_credit_burn")
     words = struct.pack("<HHiii", 1, 3, -5, -(1 << 31), 7)
@@ -168,8 +218,8 @@ def test_real_records_are_as_long_as_declared(name: str) -> None:
     end = 0
     while end < min(len(data), 400_000):
         end += 12 + struct.unpack_from("<I", data, end + 8)[0]
-    for record in reference.decode(data[:end]):
-        sizes.setdefault(record.event, set()).add(4 * len(record.words))
+    for one in reference.decode(data[:end]):
+        sizes.setdefault(one.event, set()).add(4 * len(one.words))
     for event, found in sizes.items():
         layout = xentrace.layout(event)
         # Stale memory; and on AMD an interrupt's vector is not known when it is recorded.

@@ -19,7 +19,7 @@ from traces.analyses.slices import Measure, Slices
 #: The share of what is told that may be chance.
 CHANCE = 0.05
 #: Below these nothing is told, however sure: nobody acts on them.
-_RATE_MIN, _SHARE_MIN = 0.5, 0.001
+_RATE_MIN, _SHARE_MIN, _SECONDS_MIN = 0.5, 0.001, 1e-6
 _NORMAL = NormalDist()
 #: Of what never varies; anything else would divide by zero.
 _TINY = 1e-12
@@ -28,7 +28,7 @@ _WIDTH = _NORMAL.inv_cdf(0.975)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A measure in both traces: means over time (1/s or share), and the 95 % interval of ``after - before``."""
+    """A measure in both traces: means over time (1/s, share, seconds), and the 95 % interval of ``after - before``."""
 
     kind: str
     name: str
@@ -73,7 +73,10 @@ def compare(before: Slices, after: Slices, pairs: Sequence[tuple[int, int, str |
 def _changes(
     before: Mapping[Measure, NDArray[np.float64]], after: Mapping[Measure, NDArray[np.float64]]
 ) -> list[Change]:
-    found = [_change(one, before.get(one), after.get(one)) for one in sorted(before.keys() | after.keys())]
+    every = sorted(before.keys() | after.keys())
+    # How long something took can be compared only where it happened in both.
+    comparable = [one for one in every if one.kind != "latencies" or (one in before and one in after)]
+    found = [_change(one, before.get(one), after.get(one)) for one in comparable]
     # What is nowhere is no comparison.
     return [change for change in found if change.before or change.after]
 
@@ -102,5 +105,5 @@ def _limit(ps: Sequence[float]) -> float:
 
 
 def _matters(change: Change) -> bool:
-    least = _SHARE_MIN if change.kind == "runstates" else _RATE_MIN
+    least = {"runstates": _SHARE_MIN, "latencies": _SECONDS_MIN}.get(change.kind, _RATE_MIN)
     return abs(change.difference) >= least

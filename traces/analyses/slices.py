@@ -1,7 +1,7 @@
 """A trace in slices of equal time: how much of each thing a domain did in each, so that its own ups and downs show.
 
 What is measured, by domain: hypercalls a second (in multicalls too), VM exits a second, run states as a share of its
-vCPUs' time, and pages that others mapped of its own.
+vCPUs' time, pages that others mapped of its own, and how long waits for a pCPU and VM exits took on average.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses import timeseries
 from traces.analyses.elapsed import Elapsed
-from traces.analyses.intervals import STATES, Intervals
+from traces.analyses.intervals import RUNNING, STATES, Interval, Intervals
 from traces.analyses.report import Report
 from traces.analyses.timeseries import Columns, Occurrences, Shares
 from traces.formats import xentrace
@@ -26,10 +26,13 @@ from traces.table import EventTable
 COUNT = 40
 COUNT_MIN = 10
 SECONDS_MIN = 0.02
+_RUNNABLE, _BLOCKED = STATES.index("runnable"), STATES.index("blocked")
+#: What a wait for a pCPU is called, by the state before it.
+_WAITS = {_BLOCKED: "wake to run", RUNNING: "preempted"}
 
 
 class Measure(NamedTuple):
-    """What is measured: "hypercalls" and "exits" and "grants" in 1/s, "runstates" as a share, 0 to 1."""
+    """What is measured: "hypercalls", "exits" and "grants" in 1/s, "runstates" as a share, "latencies" in seconds."""
 
     kind: str
     name: str
@@ -37,7 +40,10 @@ class Measure(NamedTuple):
 
 @dataclass(frozen=True)
 class Slices:
-    """A trace in slices of ``seconds`` each; ``values`` by domid and measure, one value a slice."""
+    """A trace in slices of ``seconds`` each; ``values`` by domid and measure, one value a slice.
+
+    Of "latencies" there are values of those slices alone in which there was one.
+    """
 
     seconds: float
     count: int
@@ -74,6 +80,11 @@ class _Reader:
         self._granted = Occurrences({one.domid: [] for one in domains}, columns)
         self._states = Shares(len(self._who), len(STATES), columns)
         self._elapsed, self._intervals = Elapsed(), Intervals()
+        self._columns, self._hz = columns, report.clock.hz
+        #: By domid and what took its time: cycles and count of each slice in which it ended.
+        self._took: dict[tuple[int, str], NDArray[np.float64]] = {}
+        #: Of each vCPU, the states of its last two intervals.
+        self._before: dict[tuple[int, int], tuple[Interval | None, Interval]] = {}
 
     def feed(self, table: EventTable) -> None:
         cycles = self._elapsed.of(table)
@@ -88,9 +99,23 @@ class _Reader:
         self._granted.add(granters.astype(np.uint16), granters, cycles[rows])
 
     def _take(self) -> None:
-        intervals, _ = self._intervals.taken()
+        intervals, exits = self._intervals.taken()
+        for one in exits:
+            if name := self._exits.get(one.domid, {}).get(one.reason):
+                self._time(one.domid, name, one.end - one.begin - one.away, one.end)
+        for ran in intervals:
+            before, wait = self._before.get(ran[:2], (None, None))
+            waited = before and wait and (wait.state, ran.state) == (_RUNNABLE, RUNNING)
+            if waited and before and wait and before.counted and wait.counted and before.state in _WAITS:
+                self._time(ran.domid, _WAITS[before.state], wait.end - wait.begin, wait.end)
+            self._before[ran[:2]] = wait, ran
         chosen = [(self._rows[one[:2]], *one[2:5]) for one in intervals if one[:2] in self._rows]
         self._states.add(*np.array(chosen, np.int64).reshape(-1, 4).T)
+
+    def _time(self, domid: int, name: str, cycles: int, at: int) -> None:
+        sums = self._took.setdefault((domid, name), np.zeros((2, self._columns.count)))
+        column = int(self._columns.place(np.array([at]))[0])
+        sums[:, min(column, self._columns.count - 1)] += (cycles, 1)
 
     def finish(self, seconds: float) -> dict[int, dict[Measure, NDArray[np.float64]]]:
         self._intervals.finish(self._elapsed.end)
@@ -111,6 +136,10 @@ class _Reader:
             for state, name in enumerate(STATES):
                 mean = found[domid].setdefault(Measure("runstates", name), np.zeros(shares.shape[2]))
                 mean += shares[row, state] / vcpus[domid]
+        for (domid, name), (cycles, count) in self._took.items():
+            there = count > 0
+            if domid in found and np.count_nonzero(there) >= COUNT_MIN:
+                found[domid][Measure("latencies", name)] = cycles[there] / count[there] / self._hz
         return found
 
 

@@ -127,7 +127,7 @@ def _waits(scan: Scan, where: Where, hz: float) -> dict[str, Tally]:
         return {}
     found: dict[str, Tally] = {}
     for of in sorted(scan.vcpus.values(), key=lambda one: one.vcpu):
-        for name, waits in (("wake to run", of.wake_to_run), ("preempted to run", of.preempted_to_run)):
+        for name, waits in (("wake to run", of.wake_to_run), ("preempted", of.preempted_to_run)):
             if _is_of(where, of.domid, of.vcpu) and waits.counts:
                 count = _slower(waits.counts, where.slower * hz)
                 found[f"{name} v{of.vcpu}"] = Tally(count, None if where.slower else waits.cycles / hz)

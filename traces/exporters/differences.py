@@ -2,7 +2,8 @@
 
 ``{"schema", "before", "after", "domains": [{"before": domid, "after": domid, "name", "alike": int, "changes":
 [{"kind", "name", "before", "after", "low", "high", "p"}]}], "unmatched": {"before": [domid], "after": [domid]}}``:
-means over time in 1/s, for run states as a share; ``low`` to ``high`` is the 95 % interval of ``after - before``.
+means over time in 1/s, for run states as a share, for latencies in seconds; ``low`` to ``high`` is the 95 % interval
+of ``after - before``.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,12 @@ _TITLES = {
     "grants": "Grants per s",
     "hypercalls": "Hypercalls per s",
     "runstates": "Run states, % of time",
+    "latencies": "Mean times, µs",
 }
+
+
+#: By which values are shown.
+_SCALES = {"runstates": 100.0, "latencies": 1e6}
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ def write(found: Differences, console: Console) -> None:
         for kind, heading in _TITLES.items():
             changes = [change for change in domain.changes if change.kind == kind]
             if changes:
-                console.print(_table(heading, changes, 100.0 if kind == "runstates" else 1.0))
+                console.print(_table(heading, changes, _SCALES.get(kind, 1.0)))
         console.print(f"  {domain.alike} other measures differ by no more than by chance\n")
     for side, domids in zip("AB", found.unmatched, strict=True):
         if domids:

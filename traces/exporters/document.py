@@ -35,7 +35,7 @@ def document(report: Report) -> dict[str, Any]:
                 "count": one.count,
                 "seconds": one.seconds,
                 "pcpus": {str(pcpu): count for pcpu, count in one.pcpus.items()},
-                "latency": _latency(one.latency),
+                "latency": latency(one.latency),
             }
             for one in report.irqs
         ],
@@ -114,7 +114,7 @@ def _vcpu(vcpu: VcpuReport) -> dict[str, Any]:
                 "count": one.count,
                 "seconds": one.seconds,
                 "descheduled_seconds": one.descheduled_seconds,
-                "latency": _latency(one.latency) if one.latency.count else None,
+                "latency": latency(one.latency) if one.latency.count else None,
             }
             for one in vcpu.exits
         ],
@@ -124,11 +124,12 @@ def _vcpu(vcpu: VcpuReport) -> dict[str, Any]:
         "pcpus": {str(pcpu): seconds for pcpu, seconds in vcpu.pcpus.items()},
         "io": [{"kind": one.kind, "address": one.address, "reads": one.reads, "writes": one.writes} for one in vcpu.io],
         "cr3_writes": [{"cr3": root, "count": count} for root, count in vcpu.cr3_writes.items()],
-        "latencies": {name: _latency(one) for name, one in vcpu.latencies.items()},
+        "latencies": {name: latency(one) for name, one in vcpu.latencies.items()},
     }
 
 
-def _latency(one: Distribution) -> dict[str, Any]:
+def latency(one: Distribution) -> dict[str, Any]:
+    """Give a distribution: quantiles and the longest in seconds, and a histogram by octaves."""
     # A dot in a key would have to be quoted in jq.
     quantiles = {f"{name.replace('.', '_')}_s": one.quantile(share) for name, share in QUANTILES.items()}
     return {

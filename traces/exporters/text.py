@@ -81,6 +81,7 @@ def _write_domain(domain: DomainReport, report: Report, console: Console) -> Non
     console.print(title)
     _write_runstates(domain.vcpus, report.span_s, console)
     _write_contention(domain, report.span_s, console)
+    _write_places(domain.vcpus, console)
     _write_latencies(domain.vcpus, console)
     _write_hypercalls(domain.vcpus, report.span_s, console)
     _write_subcalls(domain.vcpus, report.span_s, console)
@@ -95,15 +96,19 @@ def _write_runstates(vcpus: Sequence[VcpuReport], span_s: float, console: Consol
     shown = [name for name in RUNSTATE_NAMES if name in seen]
     if not shown:
         return
-    table = _table("Run states", *(Text(name, _STATE_STYLES[name]) for name in shown), "migrations", "on pCPUs")
+    table = _table("Run states", *(Text(name, _STATE_STYLES[name]) for name in shown))
     for vcpu in (one for one in vcpus if one.runstates and span_s):
         cells = (vcpu.runstates[name].seconds for name in shown)
-        table.add_row(
-            f"v{vcpu.vcpu}",
-            *(f"{seconds:.3f} s {seconds / span_s:5.1%}" for seconds in cells),
-            f"{vcpu.migrations:,}",
-            _places(vcpu.pcpus),
-        )
+        table.add_row(f"v{vcpu.vcpu}", *(f"{seconds:.3f} s {seconds / span_s:5.1%}" for seconds in cells))
+    _print(table, console)
+
+
+def _write_places(vcpus: Sequence[VcpuReport], console: Console) -> None:
+    if not any(vcpu.pcpus for vcpu in vcpus):
+        return
+    table = _table("Placement", "migrations", "ran on pCPU")
+    for vcpu in vcpus:
+        table.add_row(f"v{vcpu.vcpu}", f"{vcpu.migrations:,}", _places(vcpu.pcpus))
     _print(table, console)
 
 
@@ -111,7 +116,7 @@ def _places(pcpus: Mapping[int, float]) -> str:
     # Where it ran most, and how much of its running time.
     total = sum(pcpus.values())
     most = sorted(pcpus, key=lambda pcpu: -pcpus[pcpu])
-    told = [f"{pcpu} {pcpus[pcpu] / total:.0%}" for pcpu in most[:_PCPUS_TOLD]]
+    told = [f"{pcpu}: {pcpus[pcpu] / total:.0%}" for pcpu in most[:_PCPUS_TOLD]]
     return ", ".join(told + ([f"{len(most) - _PCPUS_TOLD} more"] if len(most) > _PCPUS_TOLD else []))
 
 
@@ -178,7 +183,7 @@ def _write_exits(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -
     found = totals.exits(vcpus)
     if not found:
         return
-    table = _table("VM exits", "count", "per s", "in Xen", "of all", "p50", "p99", "max", "descheduled")
+    table = _table("VM exits", "count", "per s", "in Xen", "of all", "mean", "descheduled")
     for one in found:
         share = one.seconds / span_s / len(vcpus) if span_s else 0.0
         table.add_row(
@@ -187,10 +192,14 @@ def _write_exits(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -
             rate(one.count, span_s),
             f"{one.seconds:.3f} s",
             f"{share:.1%}",
-            *(duration(one.latency.quantile(QUANTILES[name])) for name in ("p50", "p99")),
-            duration(one.latency.longest),
+            duration(one.seconds / one.count),
             f"{one.descheduled_seconds:.3f} s",
         )
+    _print(table, console)
+    table = _table("VM exits, each", "count", *QUANTILES, "max")
+    for one in (one for one in found if one.latency.count):
+        times = (*(one.latency.quantile(share) for share in QUANTILES.values()), one.latency.longest)
+        table.add_row(one.name, f"{one.latency.count:,}", *map(duration, times))
     _print(table, console)
 
 

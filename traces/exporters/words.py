@@ -4,7 +4,7 @@ from traces.analyses.clock import Clock
 from traces.analyses.report import Report
 
 #: What a report calls each of its latencies.
-LATENCIES = {"wake_to_run": "wake to run", "preempted_to_run": "preempted to run", "exits": "VM exit"}
+LATENCIES = {"wake_to_run": "wake to run", "preempted_to_run": "preempted", "exits": "VM exit"}
 
 #: What the vCPUs of a domain are together, and what that means; in the order in which it is told.
 CONTENTION = {

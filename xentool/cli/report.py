@@ -1,19 +1,23 @@
 """``xentool report``: what a trace file shows."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
+from traces.analyses.calls import CallTimes
 from traces.analyses.report import Report
+from traces.analyses.slowest import Slowest
 from traces.analyses.where import EVERYTHING
-from traces.exporters import document, slow, text
+from traces.exporters import calls, document, slow, text
 from traces.exporters import histograms as bars
 from xentool import output
 from xentool.cli import INTERRUPTED, choosing, options
 from xentool.tools import pipes, reports, sidecar
 from xentool.tools.exports import rereadable
 from xentool.tools.reports import Chosen
-from xentool.tools.slowest import find
+from xentool.tools.slowest import find, times_of_calls
 
 #: Shown by --slower-than alone.
 _SLOWEST = 10
@@ -47,6 +51,11 @@ _SLOWEST = 10
 @click.option(
     "--histograms", is_flag=True, help="Show how long run states, waits and VM exits took; --json always does."
 )
+@click.option(
+    "--times",
+    is_flag=True,
+    help="Show how long hypercalls took: of PVH and HVM guests exactly, of PV guests at most.",
+)
 @options.as_json
 def command(
     file: Path,
@@ -56,6 +65,7 @@ def command(
     most: int | None,
     least: float | None,
     histograms: bool,
+    times: bool,
     as_json: bool,
 ) -> None:
     """Report on FILE, the output of xentrace or of `xentool record`; `-` reads stdin, to its end or until Ctrl-C.
@@ -68,16 +78,16 @@ def command(
     Damage in the file does not stop the report: it is counted, and the exit code is then 4.
     """
     if page is not None:
-        if most is not None or least is not None:
-            raise click.UsageError("--html has no list of the slowest; leave out --slowest and --slower-than")
+        if most is not None or least is not None or times:
+            raise click.UsageError("--html has no such tables; leave out --slowest, --slower-than and --times")
         if as_json:
             raise click.UsageError("--html and --json are two forms of one report; give one of them")
         if chosen.where != EVERYTHING:
             raise click.UsageError("--html shows one domain or all, and all of it: leave out the other filters")
         reports.raise_for_damage(_write_page(file, page, chosen.domain, hz), str(file))
         return
-    # A stretch of time is found in a second reading, and the slowest in two more.
-    again = chosen.where.timed or most is not None or least is not None
+    # A stretch of time is found in a second reading, hypercalls' times in one more, and the slowest in two.
+    again = chosen.where.timed or most is not None or least is not None or times
     interrupted = False
     with rereadable(file) if again else reports.opened(file) as source:
         start = source.tell() if again else 0
@@ -87,21 +97,36 @@ def command(
             with pipes.interruptible(source) as piped:
                 report = reports.report(piped, str(file), hz=hz, chosen=chosen)
             interrupted = piped.interrupted
+        took = times_of_calls(source, start, report) if times else None
         slowest = None
         if most is not None or least is not None:
             slowest = find(source, start, report, most or _SLOWEST, least or 0.0)
     if as_json:
-        more = {"slowest": slow.document(*slowest, report)} if slowest else {}
+        more: dict[str, Any] = {} if took is None else {"hypercall_times": calls.document(took)}
+        more |= {"slowest": slow.document(*slowest, report)} if slowest else {}
         output.write_json(document.document(report) | more)
     else:
-        text.write(report, output.stdout())
-        if histograms:
-            bars.write(report, output.stdout())
-        if slowest:
-            slow.write(*slowest, report, output.stdout())
+        _write_text(report, took, slowest, histograms=histograms)
     if interrupted:
         click.get_current_context().exit(INTERRUPTED)
     reports.raise_for_damage(report, str(file))
+
+
+def _write_text(
+    report: Report,
+    took: Sequence[CallTimes] | None,
+    slowest: tuple[dict[str, Slowest], dict[str, list[slow.Described]]] | None,
+    *,
+    histograms: bool,
+) -> None:
+    console = output.stdout()
+    text.write(report, console)
+    if histograms:
+        bars.write(report, console)
+    if took is not None:
+        calls.write(took, report, console)
+    if slowest:
+        slow.write(*slowest, report, console)
 
 
 def _write_page(file: Path, page: Path, domain: str | None, hz: float | None) -> Report:

@@ -173,3 +173,32 @@ def test_a_timeline_of_a_choice(file: Path, tmp_path: Path) -> None:
 def test_a_stretch_that_ends_before_it_begins(file: Path) -> None:
     done = run("report", str(file), "--from", "2", "--to", "1")
     assert (done.returncode, "--to must lie after --from" in done.stderr) == (2, True)
+
+
+def test_only_the_ends_of_what_was_slow(tmp_path: Path) -> None:
+    path = tmp_path / "pvh"
+    path.write_bytes(capture("xen-4.20-pvh"))
+    everything = json.loads(run("report", "--json", str(path)).stdout)
+    lines = run("dump", "--slower-than", "1ms", str(path)).stdout.splitlines()
+    assert all(line.endswith((" ms>", " s>")) for line in lines)
+    # As many as the report's distributions have there, to the range of an octave in which 1 ms lies.
+    octaves = [
+        (bucket["from_s"], bucket["to_s"], bucket["count"])
+        for domain in everything["domains"]
+        for vcpu in domain["vcpus"]
+        for latency in vcpu["latencies"].values()
+        for bucket in latency["histogram"]
+    ]
+    least = sum(count for begin, _, count in octaves if begin >= 1e-3)
+    most = sum(count for _, end, count in octaves if end > 1e-3)
+    assert 0 < least <= len(lines) <= most
+    rows = run("export", "--format", "csv", "-o", "-", "--slower-than", "1ms", str(path)).stdout.splitlines()
+    assert len(rows) == 1 + len(lines)
+
+
+def test_time_that_is_added_up_has_no_slow_parts(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(capture("xen-4.20-pvh"))
+    done = run("export", "--format", "folded", "--slower-than", "1ms", str(path))
+    assert done.returncode == 2
+    assert "--slower-than" in done.stderr

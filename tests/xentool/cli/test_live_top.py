@@ -63,10 +63,10 @@ def test_counts_are_the_reports() -> None:
         assert {one.name: one.count for one in vcpu.exits} == {name: of.count for name, of in last.shown.exits.items()}
         assert last.shown.waits.keys() == {
             f"{name} v{vcpu.vcpu}"
-            for what, name in (("wake_to_run", "wake to run"), ("preempted_to_run", "preempted to run"))
+            for what, name in (("wake_to_run", "wake to run"), ("preempted_to_run", "preempted"))
             if what in vcpu.latencies
         }
-        for what, name in (("wake_to_run", "wake to run"), ("preempted_to_run", "preempted to run")):
+        for what, name in (("wake_to_run", "wake to run"), ("preempted_to_run", "preempted")):
             if what in vcpu.latencies:
                 tally = last.shown.waits[f"{name} v{vcpu.vcpu}"]
                 assert tally.count == vcpu.latencies[what].count

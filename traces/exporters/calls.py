@@ -1,0 +1,60 @@
+"""How long hypercalls took, as a table and as a part of a report's document."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from traces.analyses.calls import CallTimes
+from traces.analyses.latencies import QUANTILES, merged
+from traces.analyses.report import Report
+from traces.exporters.document import latency
+from traces.exporters.words import duration, who
+
+_NOTE = (
+    "≤: until the vCPU next entered Xen from the guest, an upper bound, since Xen records no end of a PV hypercall; "
+    "of those during which the vCPU was descheduled, or that Xen preempted, nothing is known."
+)
+
+
+def document(found: Sequence[CallTimes]) -> list[dict[str, Any]]:
+    """Give the document: seconds in ``latency`` are exact or an upper bound, as ``bound`` says."""
+    return [
+        {
+            "domid": one.domid,
+            "vcpu": one.vcpu,
+            "nr": one.nr,
+            "name": one.name,
+            "bound": one.bound,
+            "unknown": one.unknown,
+            "latency": latency(one.latency) if one.latency.count else None,
+        }
+        for one in found
+    ]
+
+
+def write(found: Sequence[CallTimes], report: Report, console: Console) -> None:
+    """Write a table a domain, vCPUs together, what took longest in all first."""
+    for domid in sorted({one.domid for one in found}):
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="none")
+        table.add_column(Text(f"Time of hypercalls, {who(domid, report)}", "bold cyan"), no_wrap=True)
+        for column in ("count", *QUANTILES, "max", "not known"):
+            table.add_column(Text(column, "dim"), justify="right", no_wrap=True)
+        by_name: dict[tuple[str, str], list[CallTimes]] = {}
+        for one in found:
+            if one.domid == domid:
+                by_name.setdefault((one.name, one.bound), []).append(one)
+        rows = [(name, merged(one.latency for one in of), of) for name, of in by_name.items()]
+        for (name, bound), took, of in sorted(rows, key=lambda row: -row[1].seconds):
+            sign = "≤ " if bound == "upper" else ""
+            times = (*(took.quantile(share) for share in QUANTILES.values()), took.longest)
+            cells = (f"{sign}{duration(seconds)}" if took.count else "-" for seconds in times)
+            table.add_row(name, f"{took.count:,}", *cells, f"{sum(one.unknown for one in of):,}")
+        console.print()
+        console.print(table)
+    if any(one.bound == "upper" for one in found):
+        console.print(Padding(Text(_NOTE, "dim"), (0, 0, 0, 2), expand=False))
