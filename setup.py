@@ -13,7 +13,13 @@ extensions = [
         py_limited_api=True,
         extra_compile_args=["-O3"],
     )
-    for name in ("traces.decode.tokenize", "traces.analyses.fold", "traces.analyses.lane", "pvdrivers.ring.engine")
+    for name in (
+        "traces.decode.tokenize",
+        "traces.analyses.fold",
+        "traces.analyses.lane",
+        "traces.exporters.encode",
+        "pvdrivers.ring.engine",
+    )
 ]
 
 setup(

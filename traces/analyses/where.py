@@ -125,6 +125,13 @@ class Where:
         rows = np.flatnonzero(chosen)
         return rows if self.kinds.all else rows[self._of_kinds(table, rows)]
 
+    def keeps(self, event: int, words: int, payload: bytes) -> bool:
+        """Decide on a record by its kind alone, not by whose it is nor by its time."""
+        hypercall = _NONE
+        if event in _HYPERCALL_IDS and words:
+            hypercall = int.from_bytes(payload[:4], "little") & HYPERCALL_OP_MASK
+        return self._keep(event, hypercall)
+
     def __str__(self) -> str:
         """Say it in words, without the domain; nothing for all."""
         parts = [f"vCPU {vcpu}" for vcpu in sorted(self.vcpus)] + [f"pCPU {pcpu}" for pcpu in sorted(self.pcpus)]
