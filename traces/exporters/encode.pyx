@@ -127,7 +127,9 @@ cdef class Choice:
         self.end = (1 << 63) - 1 if end is None else min(end, (1 << 63) - 1)
         self.vcpus = self._one_of(vcpus)
         self.pcpus = self._one_of(pcpus)
-        self.choosy = not (domid is vcpus is pcpus is begin is end is None)
+        self.choosy = (
+            domid is not None or vcpus is not None or pcpus is not None or begin is not None or end is not None
+        )
 
     cdef uint8_t *_one_of(self, numbers) except? NULL:
         cdef uint8_t *found
@@ -350,8 +352,8 @@ cdef class Encoder:
                 continue
             index = self._find(event.header & 0x7FFFFFFF, payload)
             if index < 0:
-                next_[0] = i
-                return row
+                last = i
+                break
             kind = &self.kinds[index]
             if not kind.wanted:
                 continue

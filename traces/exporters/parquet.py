@@ -22,7 +22,7 @@ from traces.analyses.report import Report
 from traces.analyses.scan import processors
 from traces.exporters import wide
 from traces.exporters.encode import RLE_DICTIONARY, Encoder
-from traces.exporters.thrift import I8, I32, Struct
+from traces.exporters.thrift import I8, I32, Struct, Value
 from traces.reader import Batch, Buffered, batches
 
 _MAGIC = b"PAR1"
@@ -37,6 +37,8 @@ _UTF8, _UINT_8, _INT_8 = 0, 11, 15
 _UNCOMPRESSED = I32(0)
 _VERSION = 2
 
+_Fields = dict[int, Value | None]
+#: What ``encode`` tells of a column.
 Page = tuple[int, int, int, int, int, tuple[int, int] | None]
 
 
@@ -86,9 +88,7 @@ def _row_groups(source: Buffered, report: Report) -> Iterator[tuple[int, bytes, 
         encoder = encoders.get()
         found = []
         while first < last:
-            first, rows, body, pages = encoder.encode(
-                batch.events, first, last, batch.data, batch.base, start, begin
-            )
+            first, rows, body, pages = encoder.encode(batch.events, first, last, batch.data, batch.base, start, begin)
             if rows:
                 found.append((rows, body, pages))
         encoders.put(encoder)
@@ -133,7 +133,7 @@ class _File:
             _encoding, _entries, dictionary, data, *_ = page
             chunks[name] = self._chunk(name, rows, page, rest)
             rest = rest[dictionary + data :]
-        fields = {1: [chunks[column.name] for column in self._columns], 2: self._at - begin, 3: rows}
+        fields: _Fields = {1: [chunks[column.name] for column in self._columns], 2: self._at - begin, 3: rows}
         self._groups.append(Struct(fields))
         self._rows += rows
 
@@ -145,7 +145,7 @@ class _File:
         pairs = [Struct({1: key.encode(), 2: value.encode()}) for key, value in metadata.items()]
         # Least and most are by each type's own order.
         orders = [Struct({1: Struct({})}) for _ in self._columns]
-        fields = {
+        fields: _Fields = {
             1: I32(_VERSION),
             2: [root, *(column.element for column in self._columns)],
             3: self._rows,
@@ -169,12 +169,12 @@ class _File:
             self._page(_DICTIONARY_PAGE, body[:dictionary], {7: Struct({1: I32(entries), 2: I32(0)})})
         data_at = self._at
         levels = I32(_ENCODINGS_OF_LEVELS)
-        header = {1: I32(rows), 2: I32(encoding), 3: levels, 4: levels}
+        header: _Fields = {1: I32(rows), 2: I32(encoding), 3: levels, 4: levels}
         self._page(_DATA_PAGE, body[dictionary : dictionary + data], {5: Struct(header)})
         size = 8 if column.type == _INT64 else 4
         # By these a reader can skip row groups.
         least, most = (bound.to_bytes(size, "little") for bound in ranged) if ranged else (None, None)
-        meta = {
+        meta: _Fields = {
             1: column.type,
             2: [I32(encoding), levels],
             3: [name.encode()],

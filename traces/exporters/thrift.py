@@ -3,7 +3,7 @@
 Ref: thrift-compact-protocol.md of apache/thrift
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 _I8, _I32, _I64, _BINARY, _LIST, _STRUCT = 3, 5, 6, 8, 9, 12
 _TRUE, _FALSE = 1, 2
@@ -21,17 +21,19 @@ class I32(int):
 class Struct:
     """A struct: its fields by their numbers, ascending; None is a field that it does not have."""
 
-    def __init__(self, fields: "dict[int, Value | None]") -> None:
+    def __init__(self, fields: "Mapping[int, Value | None]") -> None:
         self._bytes = _struct(fields)
 
     def __bytes__(self) -> bytes:
         return self._bytes
 
 
+_KINDS: dict[type, int] = {I8: _I8, I32: _I32, int: _I64, bytes: _BINARY, Struct: _STRUCT}
+
 Value = bool | int | bytes | Struct | Sequence["I32 | int | bytes | Struct"]
 
 
-def _struct(fields: dict[int, Value | None]) -> bytes:
+def _struct(fields: "Mapping[int, Value | None]") -> bytes:
     found = bytearray()
     before = 0
     for number, value in fields.items():
@@ -46,8 +48,7 @@ def _struct(fields: dict[int, Value | None]) -> bytes:
 
 
 def _kind(value: Value) -> int:
-    kinds = ((I8, _I8), (I32, _I32), (int, _I64), (bytes, _BINARY), (Struct, _STRUCT))
-    return next((kind for type_, kind in kinds if isinstance(value, type_)), _LIST)
+    return _KINDS.get(type(value), _LIST)
 
 
 def _value(value: Value) -> bytes:

@@ -89,7 +89,8 @@ def encoder(report: Report, rows: int) -> Encoder:
 
     def describe(event: int, words: int, payload: bytes) -> _Described:
         constants, places = meaning(event, words, payload, exits)
-        found = {_SAME.get(name, name): value for name, value in ({"name": event_name(event)} | constants).items()}
+        named: dict[str, Any] = {"name": event_name(event), **constants}
+        found = {_SAME.get(name, name): value for name, value in named.items()}
         names = [found[name].encode() if name in found else None for name in _NAMES]
         numbers = {name: (0, 0, False, _ALL_BITS, value) for name, value in found.items() if name in _NUMBERS}
         for field in places.values():
