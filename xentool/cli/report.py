@@ -6,14 +6,11 @@ import click
 
 from traces.analyses.report import Report
 from traces.analyses.where import EVERYTHING
-from traces.exporters import document, slow, text
-from traces.exporters import histograms as bars
+from traces.exporters import document
 from xentool import output
 from xentool.cli import choosing, options
 from xentool.tools import reports, sidecar
-from xentool.tools.exports import rereadable
 from xentool.tools.reports import Chosen
-from xentool.tools.slowest import find
 
 #: Shown by --slower-than alone.
 _SLOWEST = 10
@@ -77,22 +74,33 @@ def command(
         reports.raise_for_damage(_write_page(file, page, chosen.domain, hz), str(file))
         return
     # A stretch of time is found in a second reading, and the slowest in two more.
-    again = chosen.where.timed or most is not None or least is not None
-    with rereadable(file) if again else reports.opened(file) as source:
-        start = source.tell() if again else 0
-        report = reports.report(source, str(file), hz=hz, capture=sidecar.read(file), chosen=chosen)
-        slowest = None
-        if most is not None or least is not None:
-            slowest = find(source, start, report, most or _SLOWEST, least or 0.0)
+    if chosen.where.timed or most is not None or least is not None:
+        from traces.exporters import slow  # noqa: PLC0415 - what a plain report does not need would delay it
+        from xentool.tools import exports, slowest  # noqa: PLC0415
+
+        with exports.rereadable(file) as source:
+            start = source.tell()
+            report = reports.report(source, str(file), hz=hz, capture=sidecar.read(file), chosen=chosen)
+            if most is None and least is None:
+                found = None
+            else:
+                found = slowest.find(source, start, report, most or _SLOWEST, least or 0.0)
+    else:
+        found = None
+        with reports.opened(file) as source:
+            report = reports.report(source, str(file), hz=hz, capture=sidecar.read(file), chosen=chosen)
     if as_json:
-        more = {"slowest": slow.document(*slowest, report)} if slowest else {}
+        more = {"slowest": slow.document(*found, report)} if found else {}
         output.write_json(document.document(report) | more)
     else:
+        from traces.exporters import histograms as bars  # noqa: PLC0415
+        from traces.exporters import text  # noqa: PLC0415
+
         text.write(report, output.stdout())
         if histograms:
             bars.write(report, output.stdout())
-        if slowest:
-            slow.write(*slowest, report, output.stdout())
+        if found:
+            slow.write(*found, report, output.stdout())
     reports.raise_for_damage(report, str(file))
 
 
