@@ -35,6 +35,20 @@ class Elapsed:
         cycles[~timed] = UNTIMED
         return cycles
 
+    def go_on(self, first: int, last: int, *, restart: bool) -> tuple[int, int]:
+        """Take note of records in order of time, as ``of`` does of a table.
+
+        :param first: the first time stamp, like ``last``; 0 if there is none
+        :returns: the time stamp at which the run of the clock began, and its cycles since the first record
+        """
+        if restart:
+            self.begin, self._start = self.end, None
+        if self._start is None and first:
+            self._start = first
+        if last:
+            self.end = min(max(self.end, self.at(last)), _LIMIT)
+        return self._start or 0, self.begin
+
     def at(self, tsc: int) -> int:
         """Give the cycles at a time stamp of the running run of the clock."""
         return self.begin + min(max(tsc - (self._start or 0), 0), _LIMIT)

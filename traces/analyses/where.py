@@ -7,14 +7,18 @@
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from traces.filters import ALL_EVENTS, CLASSES, HYPERCALL_EVENTS, classes_of, mask_for
 from traces.formats.names import HYPERCALLS, hypercall_name
 from traces.formats.xentrace import EVENTS, HYPERCALL_OP_MASK, event_name
-from traces.table import EventTable
+
+if TYPE_CHECKING:
+    # A report needs no columns, and they are slow to load.
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from traces.table import EventTable
 
 _HYPERCALL_NAMES = {hypercall_name(nr) for nr in HYPERCALLS}
 _NAMES = {*CLASSES, *_HYPERCALL_NAMES, *(event.name for event in EVENTS), "all"}
@@ -107,11 +111,13 @@ class Where:
         """
         return math.ceil(self.begin * hz), None if self.end == _FOREVER else math.ceil(self.end * hz)
 
-    def rows(self, table: EventTable, cycles: NDArray[np.int64], hz: float) -> NDArray[np.intp]:
+    def rows(self, table: "EventTable", cycles: "NDArray[np.int64]", hz: float) -> "NDArray[np.intp]":
         """Give the chosen rows of a table, however long what they end took.
 
         :param cycles: of each row, since the first record; what has no time (negative) counts as of time 0
         """
+        import numpy as np  # noqa: PLC0415 - see above
+
         chosen = np.ones(len(table), bool)
         if self.domid is not None:
             chosen &= table.domid == self.domid
@@ -127,6 +133,13 @@ class Where:
         rows = np.flatnonzero(chosen)
         return rows if self.kinds.all else rows[self._of_kinds(table, rows)]
 
+    def keeps(self, event: int, words: int, payload: bytes) -> bool:
+        """Decide on a record by its kind alone, not by whose it is nor by its time."""
+        hypercall = _NONE
+        if event in _HYPERCALL_IDS and words:
+            hypercall = int.from_bytes(payload[:4], "little") & HYPERCALL_OP_MASK
+        return self._keep(event, hypercall)
+
     def __str__(self) -> str:
         """Say it in words, without the domain; nothing for all."""
         parts = [f"vCPU {vcpu}" for vcpu in sorted(self.vcpus)] + [f"pCPU {pcpu}" for pcpu in sorted(self.pcpus)]
@@ -136,7 +149,9 @@ class Where:
         parts += [f"what took {self.slower:g} s or more"] if self.slower else []
         return ", ".join(parts)
 
-    def _of_kinds(self, table: EventTable, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+    def _of_kinds(self, table: "EventTable", rows: "NDArray[np.intp]") -> "NDArray[np.bool_]":
+        import numpy as np  # noqa: PLC0415
+
         keys = table.event[rows].astype(np.uint64) << np.uint64(32) | _hypercalls(table, rows)
         distinct, places = np.unique(keys, return_inverse=True)
         return np.array([self._keep(key >> 32, key & _NONE) for key in distinct.tolist()], bool)[places]
@@ -160,7 +175,9 @@ def names_of(event: int, hypercall: int | None = None) -> frozenset[str]:
     return classes_of(event, hypercall) | called | {event_name(event), "all"}
 
 
-def _hypercalls(table: EventTable, rows: NDArray[np.intp]) -> NDArray[np.uint64]:
+def _hypercalls(table: "EventTable", rows: "NDArray[np.intp]") -> "NDArray[np.uint64]":
+    import numpy as np  # noqa: PLC0415
+
     found = np.full(len(rows), _NONE, np.uint64)
     told = np.isin(table.event[rows], _HYPERCALL_IDS) & (table.words[rows] > 0)
     found[told] = table.word(rows[told], 0) & HYPERCALL_OP_MASK

@@ -1,11 +1,13 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """xentrace bytes to rows; how they are cut is said in ``cut.pxd``, whose law is this one's too."""
 
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.stdlib cimport calloc, free, malloc, qsort, realloc
+from libc.string cimport memmove, memset
 
 from traces.decode.cut cimport BETWEEN, Cutter, DAMAGES, Pcpu, Record, TRUNCATED, forget, next_record, note
+from traces.decode.event cimport Event, before
 from traces.formats.ids cimport PCPUS
 
 #: In the order of ``cut.Damage``.
@@ -15,11 +17,8 @@ DAMAGE_CODES = (
 )
 
 
-cdef class Tokenizer:
-    """Cuts a stream of xentrace bytes into rows; keeps what must be known from one piece to the next.
-
-    ``tokenize`` fills columns and says how many bytes it used; ``finish`` accounts for what can't be used any more.
-    """
+cdef class Cut:
+    """What a stream of bytes has come to so far; ``finish`` accounts for what can't be used any more."""
 
     cdef Cutter cut
 
@@ -88,6 +87,21 @@ cdef class Tokenizer:
         """From now on, records older than ``tsc`` are out of order."""
         self.cut.promised = tsc
 
+    def finish(self, uint64_t rest):
+        """The stream has ended with ``rest`` bytes that ``tokenize`` did not use: account for them."""
+        if rest or (self.cut.place != BETWEEN and self.cut.window_left):
+            if not self.cut.resyncing:
+                note(&self.cut, TRUNCATED, self.cut.offset, 1)
+        self.cut.skipped_bytes += rest
+        self.cut.offset += rest
+
+
+cdef class Tokenizer(Cut):
+    """Cuts a stream of xentrace bytes into rows; keeps what must be known from one piece to the next.
+
+    ``tokenize`` fills columns and says how many bytes it used.
+    """
+
     def tokenize(self, const uint8_t[::1] data, uint64_t[::1] tsc, uint32_t[::1] event, uint8_t[::1] words,
                  uint8_t[::1] timed, uint16_t[::1] pcpu, uint16_t[::1] domid, uint16_t[::1] vcpu,
                  uint64_t[::1] offset):
@@ -117,10 +131,191 @@ cdef class Tokenizer:
         self.cut.offset += used
         return row, used
 
-    def finish(self, uint64_t rest):
-        """The stream has ended with ``rest`` bytes that ``tokenize`` did not use: account for them."""
-        if rest or (self.cut.place != BETWEEN and self.cut.window_left):
-            if not self.cut.resyncing:
-                note(&self.cut, TRUNCATED, self.cut.offset, 1)
-        self.cut.skipped_bytes += rest
-        self.cut.offset += rest
+
+cdef struct Line:
+    # Of one pCPU: what waits for its turn, in order of the file, and unless ``jumbled`` of time too.
+    Event *events
+    Py_ssize_t count
+    Py_ssize_t room
+    bint jumbled
+
+
+cdef class Queue(Cut):
+    """Cuts a stream of xentrace bytes, and gives the records in order of time as an array of ``event.Event``."""
+
+    cdef Line *lines
+    cdef readonly Py_ssize_t pending
+    cdef bint starved       # of memory
+
+    def __cinit__(self):
+        self.pending = 0
+        self.starved = False
+        self.lines = <Line *>calloc(PCPUS, sizeof(Line))
+        if self.lines == NULL:
+            raise MemoryError()
+
+    def __dealloc__(self):
+        cdef int i
+        if self.lines != NULL:
+            for i in range(<int>PCPUS):
+                free(self.lines[i].events)
+        free(self.lines)
+
+    def walk(self, const uint8_t[::1] data):
+        """Take the next bytes of the stream; returns how many are used up.
+
+        It stops where no whole record is left, or before a record of another run of the clock (``clock_restarted``).
+        Raises MemoryError.
+        """
+        cdef Py_ssize_t used = 0
+        if data.shape[0] == 0:
+            return 0
+        if self.cut.clock_restarted:
+            forget(&self.cut)
+        with nogil:
+            self._walk(&data[0], data.shape[0], &used)
+        if self.starved:
+            raise MemoryError()
+        self.cut.offset += used
+        return used
+
+    cdef void _walk(self, const uint8_t *data, Py_ssize_t size, Py_ssize_t *used) noexcept nogil:
+        cdef Record r
+        cdef Event *event
+        cdef Line *line
+        while next_record(&self.cut, data, size, used, &r):
+            line = &self.lines[self.cut.cpu]
+            if line.count == line.room and not widen(line):
+                self.starved = True
+                return
+            event = &line.events[line.count]
+            event.tsc = r.tsc
+            event.offset = r.offset
+            event.header = r.event | r.words << 28 | <uint32_t>r.timed << 31
+            event.who = r.who
+            event.pcpu = self.cut.cpu
+            if line.count and r.tsc < line.events[line.count - 1].tsc:
+                line.jumbled = True
+            line.count += 1
+            self.pending += 1
+
+    def take(self, uint64_t limit):
+        """Give the records up to a time stamp, in order of time and then of the file.
+
+        Raises MemoryError.
+        """
+        cdef Py_ssize_t ready = 0, i, count
+        cdef Line *line
+        cdef Event **heads = <Event **>malloc(2 * PCPUS * sizeof(Event *))
+        cdef Event **ends = heads + <Py_ssize_t>PCPUS
+        cdef int lines = 0
+        cdef bytes taken
+        cdef Event *out
+        if heads == NULL:
+            raise MemoryError()
+        try:
+            for i in range(<int>PCPUS):
+                line = &self.lines[i]
+                if line.count == 0:
+                    continue
+                if line.jumbled:
+                    qsort(line.events, line.count, sizeof(Event), &compare)
+                    line.jumbled = False
+                count = up_to(line, limit)
+                if count:
+                    heads[lines] = line.events
+                    ends[lines] = line.events + count
+                    lines += 1
+                    ready += count
+            taken = PyBytes_FromStringAndSize(NULL, ready * sizeof(Event))
+            out = <Event *><char *>taken
+            with nogil:
+                merge(heads, ends, lines, out)
+                for i in range(<int>PCPUS):
+                    line = &self.lines[i]
+                    if line.count:
+                        count = up_to(line, limit)
+                        line.count -= count
+                        memmove(line.events, line.events + count, line.count * sizeof(Event))
+            self.pending -= ready
+        finally:
+            free(heads)
+        return taken
+
+    @property
+    def oldest(self):
+        """The file offset of the first record that waits; where the stream stands if there is none."""
+        cdef uint64_t found = self.cut.offset
+        cdef Py_ssize_t i, j
+        for i in range(<int>PCPUS):
+            for j in range(self.lines[i].count):
+                if self.lines[i].events[j].offset < found:
+                    found = self.lines[i].events[j].offset
+        return found
+
+
+cdef bint widen(Line *line) noexcept nogil:
+    cdef Py_ssize_t room = 2 * line.room + 4096
+    cdef Event *events = <Event *>realloc(line.events, room * sizeof(Event))
+    if events == NULL:
+        return False
+    line.events = events
+    line.room = room
+    return True
+
+
+cdef Py_ssize_t up_to(const Line *line, uint64_t limit) noexcept nogil:
+    """Count the records up to a time stamp."""
+    cdef Py_ssize_t low = 0, high = line.count, middle
+    while low < high:
+        middle = (low + high) // 2
+        if line.events[middle].tsc <= limit:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+cdef int compare(const void *one, const void *other) noexcept nogil:
+    return before(<const Event *>other, <const Event *>one) - before(<const Event *>one, <const Event *>other)
+
+
+cdef void merge(Event **heads, Event **ends, int lines, Event *out) noexcept nogil:
+    """Merge lines that are in order each; a heap of them, the one with the oldest record on top."""
+    cdef int i
+    cdef Event *head
+    cdef Event *end
+    cdef Event *rival
+    for i in range(lines // 2 - 1, -1, -1):
+        sink(heads, ends, lines, i)
+    while lines:
+        head, end = heads[0], ends[0]
+        rival = NULL
+        if lines > 1:
+            rival = heads[1]
+            if lines > 2 and before(heads[2], rival):
+                rival = heads[2]
+        while head < end and (rival == NULL or before(head, rival)):
+            out[0] = head[0]
+            out += 1
+            head += 1
+        heads[0] = head
+        if head == end:
+            lines -= 1
+            heads[0], ends[0] = heads[lines], ends[lines]
+        sink(heads, ends, lines, 0)
+
+
+cdef void sink(Event **heads, Event **ends, int lines, int i) noexcept nogil:
+    cdef int child
+    while True:
+        child = 2 * i + 1
+        if child >= lines:
+            return
+        if child + 1 < lines and before(heads[child + 1], heads[child]):
+            child += 1
+        if not before(heads[child], heads[i]):
+            return
+        heads[i], heads[child] = heads[child], heads[i]
+        ends[i], ends[child] = ends[child], ends[i]
+        i = child

@@ -6,7 +6,7 @@ Ref: xen/common/trace.c (__trace_hypercall), xen/common/sched/core.c (trace_runs
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,13 +53,23 @@ _GRANTS = (xentrace.GRANT_MAP, xentrace.GRANT_UNMAP, 0x0010F003)
 _PV_HYPERCALL_V1 = 0x00201001
 
 
-def selector(table: EventTable, rows: NDArray[np.intp], event: int, words: int) -> NDArray[np.uint64] | None:
-    """Give what records of one event and length are told apart by; None where they are all of one kind."""
+class Meaning(NamedTuple):
+    """What records have in common that are alike in event, length and ``told_by``, and where lies what differs."""
+
+    constants: Constants
+    fields: dict[str, Field]
+
+
+def told_by(event: int, words: int) -> Field | Literal["hypercall"] | None:
+    """Give what records of one event and length are told apart by, a field or what ``told`` says of hypercalls.
+
+    None where they are all of one kind.
+    """
     base = xentrace.base_id(event)
     if not words:
         return None
     if base in _HYPERCALLS:
-        return _hypercall_selector(table, rows, words)
+        return "hypercall"
     name = {
         **dict.fromkeys(_EXITS, "reason"),
         **dict.fromkeys(_GRANTS, "target_domid"),
@@ -67,38 +77,55 @@ def selector(table: EventTable, rows: NDArray[np.intp], event: int, words: int) 
         xentrace.PV_TRAP: "trapnr",
         _PV_HYPERCALL_V1: "nr",
     }.get(base)
-    found = [field for field in fields(event, words) if field.name == name]
-    return read(table, rows, found[0]).astype(np.uint64) if found else None
+    return next((field for field in fields(event, words) if field.name == name), None)
+
+
+def selector(table: EventTable, rows: NDArray[np.intp], event: int, words: int) -> NDArray[np.uint64] | None:
+    """Read of each record what ``told_by`` names; None where they are all of one kind."""
+    by = told_by(event, words)
+    if by is None:
+        return None
+    return _hypercall_selector(table, rows, words) if by == "hypercall" else read(table, rows, by).astype(np.uint64)
+
+
+def meaning(event: int, words: int, payload: bytes, exits: Mapping[int, str]) -> Meaning:
+    """Name what records have in common that are alike in event, length and ``told_by``.
+
+    :param payload: of any of them
+    :param exits: names of exit reasons
+    """
+    base = xentrace.base_id(event)
+    if base in _HYPERCALLS and words:
+        return _hypercall(payload, words)
+    found = {field.name: field for field in fields(event, words)}
+    constants: Constants = {}
+    if base == xentrace.RUNSTATE_CHANGE:
+        constants["old"] = xentrace.RUNSTATES[event >> xentrace.RUNSTATE_OLD_SHIFT & 3]
+        constants["new"] = xentrace.RUNSTATES[event >> xentrace.RUNSTATE_NEW_SHIFT & 3]
+    elif base == xentrace.HVM_VMMCALL and found:
+        constants = _called(found["eax"].of(payload))
+    elif base == _PV_HYPERCALL_V1 and "nr" in found:
+        constants = _called(found.pop("nr").of(payload))
+    elif base in _EXITS and found:
+        reason = found["reason"].of(payload)
+        constants["exit"] = exits.get(reason, f"exit_{reason:#x}")
+    elif base == xentrace.PV_TRAP and "trapnr" in found:
+        trapnr = found.pop("trapnr").of(payload)
+        constants = {"vector": trapnr & _VECTOR_MASK, "trap": trap_name(trapnr & _VECTOR_MASK)}
+        if not trapnr & _HAS_ERROR_CODE:
+            found.pop("error_code", None)
+    return Meaning(constants, found)
 
 
 def details(
     table: EventTable, rows: NDArray[np.intp], event: int, words: int, exits: Mapping[int, str]
 ) -> tuple[Constants, Columns]:
-    """Name what the given records, alike in event, length and ``selector``, have in common, and read what differs.
+    """Say what ``meaning`` does of the given records, and read what differs.
 
     :param exits: names of exit reasons
     """
-    base = xentrace.base_id(event)
-    if base in _HYPERCALLS and words:
-        return _hypercall(table, rows, words)
-    columns = {field.name: read(table, rows, field) for field in fields(event, words)}
-    constants: Constants = {}
-    if base == xentrace.RUNSTATE_CHANGE:
-        constants["old"] = xentrace.RUNSTATES[event >> xentrace.RUNSTATE_OLD_SHIFT & 3]
-        constants["new"] = xentrace.RUNSTATES[event >> xentrace.RUNSTATE_NEW_SHIFT & 3]
-    elif base == xentrace.HVM_VMMCALL and columns:
-        constants = _called(int(columns["eax"][0]))
-    elif base == _PV_HYPERCALL_V1 and "nr" in columns:
-        constants = _called(int(columns.pop("nr")[0]))
-    elif base in _EXITS and columns:
-        reason = int(columns["reason"][0])
-        constants["exit"] = exits.get(reason, f"exit_{reason:#x}")
-    elif base == xentrace.PV_TRAP and "trapnr" in columns:
-        trapnr = int(columns.pop("trapnr")[0])
-        constants = {"vector": trapnr & _VECTOR_MASK, "trap": trap_name(trapnr & _VECTOR_MASK)}
-        if not trapnr & _HAS_ERROR_CODE:
-            columns.pop("error_code", None)
-    return constants, columns
+    constants, found = meaning(event, words, table.payload_bytes(int(rows[0])), exits)
+    return constants, {name: read(table, rows, field) for name, field in found.items()}
 
 
 def _called(nr: int) -> Constants:
@@ -127,19 +154,19 @@ def _hypercall_selector(table: EventTable, rows: NDArray[np.intp], words: int) -
     return found
 
 
-def _hypercall(table: EventTable, rows: NDArray[np.intp], words: int) -> tuple[Constants, Columns]:
-    op = int(table.word(rows[:1], 0)[0])
+def _hypercall(payload: bytes, words: int) -> Meaning:
+    op = int.from_bytes(payload[:4], "little")
     nr = op & xentrace.HYPERCALL_OP_MASK
     constants = _called(nr)
-    columns: Columns = {name: read(table, rows, field) for name, field in _arguments(op, words)}
-    if nr in SUBOPS and "cmd" in columns:
-        cmd = int(columns.pop("cmd")[0])
+    found = dict(_arguments(op, words))
+    if nr in SUBOPS and "cmd" in found:
+        cmd = found.pop("cmd").of(payload)
         constants["cmd"] = cmd & _CMD_MASK
         if nr == GRANT_TABLE_OP and cmd > _CMD_MASK:
             constants["preempted"] = True
         constants["subop"] = subop_name(nr, constants["cmd"])
-    elif nr in (MMU_UPDATE, MMUEXT_OP) and "count" in columns:
-        if columns["count"][0] & _PREEMPTED:
+    elif nr in (MMU_UPDATE, MMUEXT_OP) and "count" in found:
+        if found["count"].of(payload) & _PREEMPTED:
             constants["preempted"] = True
-        columns["count"] &= np.uint32(~_PREEMPTED & 0xFFFF_FFFF)
-    return constants, columns
+        found["count"] = found["count"]._replace(mask=~_PREEMPTED & 0xFFFF_FFFF)
+    return Meaning(constants, found)

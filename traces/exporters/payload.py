@@ -25,12 +25,21 @@ RENAMED = {
 
 
 class Field(NamedTuple):
-    """A field of a payload: its name in an export, its offset and size in bytes, and whether it may be negative."""
+    """A field of a payload: its name in an export, its offset and size in bytes, and whether it may be negative.
+
+    mask    the bits that belong to it, where these are not all
+    """
 
     name: str
     offset: int
     size: int
     signed: bool = False
+    mask: int | None = None
+
+    def of(self, payload: bytes) -> int:
+        """Read it from one record's payload."""
+        value = int.from_bytes(payload[self.offset : self.offset + self.size], "little", signed=self.signed)
+        return value if self.mask is None else value & self.mask
 
 
 @lru_cache(maxsize=4096)
@@ -54,4 +63,5 @@ def read(table: EventTable, rows: NDArray[np.intp], field: Field) -> NDArray[np.
     # A view that starts at each byte: damage may have moved records off their alignment.
     shape = max(len(table.data) - field.size + 1, 0)
     every_byte: NDArray[np.integer[Any]] = np.ndarray(shape, dtype, buffer=table.data, strides=(1,))
-    return every_byte[table.payload[rows] + field.offset]
+    values = every_byte[table.payload[rows] + field.offset]
+    return values if field.mask is None else values & dtype.type(field.mask)

@@ -23,12 +23,17 @@ from numpy.typing import NDArray
 from traces.account import UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED
 from traces.analyses.report import Report
+from traces.exporters.details import meaning, told_by
+from traces.exporters.encode import ALIKE, BY_FIELD, BY_HYPERCALL, Choice, Encoder
 from traces.exporters.rows import Chooser, Group, exit_names, groups
-from traces.formats.xentrace import EXTRA_MAX
+from traces.formats.xentrace import EXTRA_MAX, event_name
 from traces.table import EventTable
 
 SCHEMA = "xentool.events/1"
+#: What ``encode`` asks of a kind of records, see there.
+_Described = tuple[bool, list[bytes | None], list[tuple[int, int, int, bool, int, int]]]
 _ROWS = 1 << 18
+_ALL_BITS = (1 << 64) - 1
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
 _RECORD = {
@@ -57,12 +62,57 @@ _DETAILS = {
 }
 #: A field of a record that goes into a column of another name.
 _SAME = {"calls": "count"}
+#: What every record has.
+_NEVER_NULL = ("byte_offset", "tsc", "pcpu", "event", "name")
+_NAMES = ["name", *(name for name, kind in _DETAILS.items() if kind is _NAME)]
+_NUMBERS = [name for name, kind in _DETAILS.items() if kind is not _NAME]
+#: The columns in the order in which ``encode`` makes them.
+ENCODED = [*_RECORD, *_WORDS, *_NAMES[1:], *_NUMBERS]
 
 
 def schema(report: Report) -> Any:  # noqa: ANN401 - pyarrow ships no types
     """Give the table's columns and metadata."""
     metadata = {"schema": SCHEMA, "hz": repr(report.clock.hz), "hz_source": report.clock.source}
-    return pa.schema({**_RECORD, **_WORDS, **_DETAILS}, metadata)
+    columns = {**_RECORD, **_WORDS, **_DETAILS}
+    return pa.schema([pa.field(name, kind, name not in _NEVER_NULL) for name, kind in columns.items()], metadata)
+
+
+def encoder(report: Report, rows: int) -> Encoder:
+    """Give what makes the table's pages of compiled records, see ``encode``.
+
+    :param report: as for ``batches``
+    :param rows: the most in a row group
+    """
+    where, exits = report.where, exit_names(report)
+    begin, end = where.cycles(report.clock.hz)
+    choice = Choice(where.domid, where.vcpus or None, where.pcpus or None, begin if begin > 0 else None, end)
+
+    def describe(event: int, words: int, payload: bytes) -> _Described:
+        constants, places = meaning(event, words, payload, exits)
+        named: dict[str, Any] = {"name": event_name(event), **constants}
+        found = {_SAME.get(name, name): value for name, value in named.items()}
+        names = [found[name].encode() if name in found else None for name in _NAMES]
+        numbers = {name: (0, 0, False, _ALL_BITS, value) for name, value in found.items() if name in _NUMBERS}
+        for field in places.values():
+            name = _SAME.get(field.name, field.name)
+            if name in _NUMBERS:
+                mask = _ALL_BITS if field.mask is None else field.mask
+                numbers[name] = (field.offset, field.size, field.signed, mask, 0)
+        return (
+            where.keeps(event, words, payload),
+            names,
+            [(_NUMBERS.index(name), *number) for name, number in numbers.items()],
+        )
+
+    sizes = [_DETAILS[name].bit_width // 8 for name in _NUMBERS]
+    return Encoder(describe, _told, choice, report.clock.hz, rows, len(_NAMES), sizes)
+
+
+def _told(event: int, words: int) -> tuple[int, int, int]:
+    by = told_by(event, words)
+    if by == "hypercall":
+        return BY_HYPERCALL, 0, 0
+    return (ALIKE, 0, 0) if by is None else (BY_FIELD, by.offset, by.size)
 
 
 def batches(tables: Iterable[EventTable], report: Report) -> Iterator[Any]:

@@ -1,23 +1,28 @@
 """``xentool report``: what a trace file shows."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from traces.analyses.calls import CallTimes
 from traces.analyses.report import Report
-from traces.analyses.slowest import Slowest
 from traces.analyses.where import EVERYTHING
-from traces.exporters import calls, document, slow, text
-from traces.exporters import histograms as bars
+from traces.exporters import document
 from xentool import output
 from xentool.cli import INTERRUPTED, choosing, options
 from xentool.tools import pipes, reports, sidecar
-from xentool.tools.exports import rereadable
 from xentool.tools.reports import Chosen
-from xentool.tools.slowest import find, times_of_calls
+
+if TYPE_CHECKING:
+    # What a plain report does not need would delay it: numpy, above all.
+    from traces.analyses.calls import CallTimes
+    from traces.analyses.slowest import Slowest
+    from traces.exporters.slow import Described
+
+    _Slow: TypeAlias = tuple[dict[str, Slowest], dict[str, list[Described]]]
 
 #: Shown by --slower-than alone.
 _SLOWEST = 10
@@ -86,10 +91,13 @@ def command(
             raise click.UsageError("--html shows one domain or all, and all of it: leave out the other filters")
         reports.raise_for_damage(_write_page(file, page, chosen.domain, hz), str(file))
         return
-    # A stretch of time is found in a second reading, hypercalls' times in one more, and the slowest in two.
-    again = chosen.where.timed or most is not None or least is not None or times
+    closer = most is not None or least is not None or times
     interrupted = False
-    with rereadable(file) if again else reports.opened(file) as source:
+    took: Sequence[CallTimes] | None = None
+    slowest: _Slow | None = None
+    # A stretch of time is found in a second reading, hypercalls' times in one more, and the slowest in two.
+    again = chosen.where.timed or closer
+    with _again(file) if again else reports.opened(file) as source:
         start = source.tell() if again else 0
         if source.seekable():
             report = reports.report(source, str(file), hz=hz, capture=sidecar.read(file), chosen=chosen)
@@ -97,14 +105,14 @@ def command(
             with pipes.interruptible(source) as piped:
                 report = reports.report(piped, str(file), hz=hz, chosen=chosen)
             interrupted = piped.interrupted
-        took = times_of_calls(source, start, report) if times else None
-        slowest = None
-        if most is not None or least is not None:
-            slowest = find(source, start, report, most or _SLOWEST, least or 0.0)
+        if closer:
+            from xentool.tools.slowest import find, times_of_calls  # noqa: PLC0415 - see TYPE_CHECKING above
+
+            took = times_of_calls(source, start, report) if times else None
+            if most is not None or least is not None:
+                slowest = find(source, start, report, most or _SLOWEST, least or 0.0)
     if as_json:
-        more: dict[str, Any] = {} if took is None else {"hypercall_times": calls.document(took)}
-        more |= {"slowest": slow.document(*slowest, report)} if slowest else {}
-        output.write_json(document.document(report) | more)
+        output.write_json(document.document(report) | _more(report, took, slowest))
     else:
         _write_text(report, took, slowest, histograms=histograms)
     if interrupted:
@@ -112,20 +120,43 @@ def command(
     reports.raise_for_damage(report, str(file))
 
 
+def _again(file: Path) -> AbstractContextManager[BufferedReader]:
+    from xentool.tools.exports import rereadable  # noqa: PLC0415 - see TYPE_CHECKING above
+
+    return rereadable(file)
+
+
+def _more(report: Report, took: "Sequence[CallTimes] | None", slowest: "_Slow | None") -> dict[str, Any]:
+    more: dict[str, Any] = {}
+    if took is not None:
+        from traces.exporters import calls  # noqa: PLC0415 - see TYPE_CHECKING above
+
+        more["hypercall_times"] = calls.document(took)
+    if slowest:
+        from traces.exporters import slow  # noqa: PLC0415
+
+        more["slowest"] = slow.document(*slowest, report)
+    return more
+
+
 def _write_text(
-    report: Report,
-    took: Sequence[CallTimes] | None,
-    slowest: tuple[dict[str, Slowest], dict[str, list[slow.Described]]] | None,
-    *,
-    histograms: bool,
+    report: Report, took: "Sequence[CallTimes] | None", slowest: "_Slow | None", *, histograms: bool
 ) -> None:
+    from traces.exporters import text  # noqa: PLC0415 - JSON needs no tables
+
     console = output.stdout()
     text.write(report, console)
     if histograms:
+        from traces.exporters import histograms as bars  # noqa: PLC0415
+
         bars.write(report, console)
     if took is not None:
+        from traces.exporters import calls  # noqa: PLC0415
+
         calls.write(took, report, console)
     if slowest:
+        from traces.exporters import slow  # noqa: PLC0415
+
         slow.write(*slowest, report, console)
 
 

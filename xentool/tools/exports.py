@@ -14,7 +14,7 @@ from typing import IO, Any, BinaryIO, cast
 
 from traces.analyses.report import Report
 from traces.errors import TraceError
-from traces.reader import Reader, read
+from traces.reader import Buffered, Reader, read
 from traces.table import EventTable
 from xentool.errors import PeerError, XentoolError
 from xentool.tools import pipes, reports, sidecar
@@ -33,17 +33,19 @@ class Format:
     :param suffix: of its files
     :param text: people can read it on a terminal
     :param streams: it can go into a pipe
+    :param compiled: it is written from the trace's bytes, not from tables of records
     """
 
     module: str
     suffix: str
     text: bool = False
     streams: bool = True
+    compiled: bool = False
 
 
 FORMATS = {
     "perfetto": Format("traces.exporters.perfetto", ".perfetto-trace"),
-    "parquet": Format("traces.exporters.parquet", ".parquet", streams=False),
+    "parquet": Format("traces.exporters.parquet", ".parquet", streams=False, compiled=True),
     "jsonl": Format("traces.exporters.jsonl", ".jsonl", text=True),
     "csv": Format("traces.exporters.csv", ".csv", text=True),
     "folded": Format("traces.exporters.folded", ".folded", text=True),
@@ -53,6 +55,8 @@ FORMATS = {
 Progress = Callable[[int, int], None]
 #: Writes a trace from its records, the report on what is wanted of it, and into what.
 Writer = Callable[[Iterable[EventTable], Report, BinaryIO], None]
+#: The same from its bytes.
+CompiledWriter = Callable[[Buffered, Report, BinaryIO], None]
 
 
 class _Counted:
@@ -113,13 +117,25 @@ def export(
     :raises PeerError: it is no xentrace
     :raises XentoolError: a library is missing, the input can't be read, or the output is the input
     """
-    return written(capture, load(kind.module, "export").write, output, hz=hz, chosen=chosen, progress=progress)
+    write = load(kind.module, "export").write
+    copy = write if kind.compiled else _from_tables(write)
+    return _copied(capture, copy, output, hz=hz, chosen=chosen, progress=progress)
 
 
 def written(
     capture: Path, write: Writer, output: Path, *, hz: float | None, chosen: Chosen = EVERYTHING, progress: Progress
 ) -> Report:
     """Read a capture twice, for its report and for what is written; see ``export``."""
+    return _copied(capture, _from_tables(write), output, hz=hz, chosen=chosen, progress=progress)
+
+
+def _from_tables(write: Writer) -> CompiledWriter:
+    return lambda source, report, output: write(read(source, Reader()), report, output)
+
+
+def _copied(
+    capture: Path, write: CompiledWriter, output: Path, *, hz: float | None, chosen: Chosen, progress: Progress
+) -> Report:
     with rereadable(capture) as source:
         if output != STANDARD and output.exists() and os.path.samestat(os.fstat(source.fileno()), output.stat()):
             raise XentoolError(f"{output} is the trace itself; give another output with -o")
@@ -133,7 +149,7 @@ def written(
         second = _Counted(source, report.account.bytes, lambda done: progress(size + done, 2 * size))
         with nullcontext(sys.stdout.buffer) if output == STANDARD else _replaced(output) as target:
             try:
-                write(read(second, Reader()), report, target)
+                write(second, report, target)
             except TraceError as error:
                 raise PeerError(f"{capture} has changed while it was read: it {error}") from error
     return report

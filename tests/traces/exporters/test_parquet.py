@@ -1,0 +1,123 @@
+"""Parquet, which compiled code makes, against the same table made by numpy: on real captures, damaged ones, choices."""
+
+import io
+import random
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.traces.captures import NAMES, capture
+from tests.traces.damage import DAMAGES
+from tests.traces.test_tokenize import record, window
+from traces import reader
+from traces.analyses import where as wheres
+from traces.analyses.report import Report
+from traces.analyses.report import report as report_of
+from traces.analyses.scan import Scan
+from traces.analyses.where import Where
+from traces.errors import TraceError
+from traces.exporters import parquet, wide
+from traces.formats import xentrace
+from traces.reader import Reader
+
+
+def report(data: bytes, where: Where = wheres.EVERYTHING) -> Report:
+    scan = Scan()
+    scan.feed(data)
+    scan.finish()
+    return replace(report_of(scan), where=where)
+
+
+def both(data: bytes, where: Where = wheres.EVERYTHING) -> tuple[pa.Table, pa.Table]:
+    about = report(data, where)
+    target = io.BytesIO()
+    parquet.write(io.BytesIO(data), about, target)
+    batches = list(wide.batches(reader.read(io.BytesIO(data), Reader()), about))
+    plain = wide.schema(about)
+    expected = pa.concat_tables(batches) if batches else plain.empty_table()
+    return pq.read_table(target), expected
+
+
+def check(data: bytes, where: Where = wheres.EVERYTHING) -> pa.Table:
+    found, expected = both(data, where)
+    assert found.schema.equals(expected.schema, check_metadata=True)
+    for name in expected.column_names:
+        # Which number a name has is each table's own.
+        one, other = (
+            table[name].cast(pa.string()) if pa.types.is_dictionary(table[name].type) else table[name]
+            for table in (found, expected)
+        )
+        assert one.equals(other), name
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_capture_is_the_same_table(name: str) -> None:
+    table = check(capture(name))
+    assert table.num_rows > 50_000
+    assert pa.types.is_dictionary(table.schema.field("hypercall").type)
+
+
+def test_what_is_chosen_is_the_same_table() -> None:
+    data = capture(NAMES[0])
+    sizes = [
+        check(data, where).num_rows
+        for where in (
+            Where(domid=0),
+            Where(vcpus=frozenset({1})),
+            Where(pcpus=frozenset({1})),
+            Where(begin=0.05, end=0.2),
+            Where(kinds=wheres.kinds("mmu_update,!sched")),
+            Where(domid=0x1234),
+        )
+    ]
+    assert sizes[-1] == 0
+    assert all(sizes[:-1])
+    assert len(set(sizes)) == len(sizes)
+
+
+def test_several_reads_and_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "CHUNK", 100_003)
+    monkeypatch.setattr(parquet, "_ROWS", 1000)
+    check(capture(NAMES[0])[:800_000])
+    monkeypatch.setattr(reader, "PENDING_MAX", 100)
+    check(capture(NAMES[2])[:300_000])
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_damage_is_the_same_table(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "CHUNK", 30_011)
+    chance = random.Random(7)  # noqa: S311 - no secret depends on it
+    for _ in range(4):
+        data = bytearray(capture(NAMES[chance.randrange(len(NAMES))])[:120_000])
+        for _ in range(3):
+            DAMAGES[kind](data, chance)
+        try:
+            tables = list(reader.read(io.BytesIO(data), Reader()))
+        except TraceError:
+            # Nothing is left of so short a piece.
+            with pytest.raises(TraceError):
+                check(bytes(data))
+        else:
+            assert check(bytes(data)).num_rows == sum(map(len, tables))
+
+
+def test_two_captures_end_to_end() -> None:
+    data = capture(NAMES[0])[:200_000]
+    check(data + data)
+
+
+def test_numbers_of_every_width() -> None:
+    # Stamps that jump by up to 60 bits, and each record of another kind.
+    stamps = [1, 2, 1 << 59, (1 << 60) - 1, 1 << 60, 1 << 63, 5]
+    body = b"".join(record(0x8000000 + i, stamps[i % 7] if i % 3 else None, *range(i % 8)) for i in range(5000))
+    hypercalls = b"".join(record(xentrace.PV_HYPERCALL_V2, 1 << 59, i | 3 << 22, i << 20) for i in range(1 << 12))
+    check(window(0, body) + window(1, hypercalls) + window(0, body[:4001]))
+
+
+def test_more_kinds_than_there_is_room_for() -> None:
+    body = b"".join(record(xentrace.HVM_VMMCALL, 1000 + i, i) for i in range(70_000))
+    table = check(window(3, body))
+    assert table["nr"].to_pylist() == list(range(70_000))

@@ -1,0 +1,129 @@
+"""How Parquet packs numbers: runs of bits (RLE/bit-packed hybrid), and differences (DELTA_BINARY_PACKED).
+
+Inlined where it is used; whoever calls has made room, see each. Machines are little-endian, as Xen's are.
+Ref: the Encodings page of apache/parquet-format
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+cdef extern from *:
+    int __builtin_clzll(unsigned long long) noexcept nogil
+
+cdef enum:
+    DELTA_BLOCK = 128
+    DELTA_MINI = 32
+    # A block of differences of 64 bits, their widths, and the lowest.
+    DELTA_BLOCK_MAX = 8 * DELTA_BLOCK + 4 + 10
+    # Bytes that are written at once beyond those that count.
+    SLACK = 64
+
+
+cdef inline int width_of(uint64_t most) noexcept nogil:
+    """Give the bits that a number takes."""
+    return 64 - __builtin_clzll(most) if most else 0
+
+
+cdef inline uint8_t *varint(uint8_t *out, uint64_t value) noexcept nogil:
+    while value >= 0x80:
+        out[0] = <uint8_t>(value | 0x80)
+        out += 1
+        value >>= 7
+    out[0] = <uint8_t>value
+    return out + 1
+
+
+cdef inline uint8_t *zigzag(uint8_t *out, int64_t value) noexcept nogil:
+    return varint(out, (<uint64_t>value << 1) ^ <uint64_t>(value >> 63))
+
+
+cdef inline uint8_t *repeated(uint8_t *out, Py_ssize_t count, uint32_t value, int width) noexcept nogil:
+    """Write one value, of so many bits, that comes so often."""
+    out = varint(out, <uint64_t>count << 1)
+    memcpy(out, &value, 4)
+    return out + (width + 7) // 8
+
+
+cdef inline uint8_t *packed(uint8_t *out, const uint16_t *values, Py_ssize_t count, int width) noexcept nogil:
+    """Write values of 1 to 16 bits: ``count * width / 8`` bytes and SLACK. Reads up to seven values beyond ``count``."""
+    cdef Py_ssize_t i, groups = (count + 7) // 8
+    cdef uint64_t low, high
+    cdef uint64_t[2] part
+    cdef const uint16_t *v = values
+    out = varint(out, (<uint64_t>groups << 1) | 1)
+    for i in range(groups):
+        low = v[0] | <uint64_t>v[1] << width | <uint64_t>v[2] << 2 * width | <uint64_t>v[3] << 3 * width
+        high = v[4] | <uint64_t>v[5] << width | <uint64_t>v[6] << 2 * width | <uint64_t>v[7] << 3 * width
+        if width < 16:
+            part[0] = low | high << 4 * width
+            part[1] = high >> (64 - 4 * width)
+        else:
+            part[0] = low
+            part[1] = high
+        memcpy(out, part, 16)
+        out += width
+        v += 8
+    return out
+
+
+cdef inline uint8_t *flags(uint8_t *out, const uint8_t *plane, Py_ssize_t count, int bit) noexcept nogil:
+    """Write one bit of each byte of a plane: ``count / 8`` bytes and SLACK. Reads up to seven bytes beyond ``count``."""
+    cdef Py_ssize_t i, groups = (count + 7) // 8
+    cdef uint64_t eight
+    out = varint(out, (<uint64_t>groups << 1) | 1)
+    for i in range(groups):
+        memcpy(&eight, plane + 8 * i, 8)
+        # The product brings the lowest bit of each byte together in the highest.
+        out[i] = <uint8_t>((((eight >> bit) & <uint64_t>0x0101010101010101) * <uint64_t>0x0102040810204080) >> 56)
+    return out + groups
+
+
+cdef inline uint8_t *deltas(uint8_t *out, const uint64_t *values, Py_ssize_t count) noexcept nogil:
+    """Write what numbers differ by from one to the next: 40 bytes, and DELTA_BLOCK_MAX a block and SLACK."""
+    cdef uint64_t[DELTA_BLOCK] block
+    cdef uint8_t *widths
+    cdef Py_ssize_t at = 1, i, left, mini
+    cdef int64_t least, delta
+    cdef uint64_t bits, most
+    cdef int width, filled
+    out = varint(varint(varint(out, DELTA_BLOCK), DELTA_BLOCK // DELTA_MINI), count)
+    out = zigzag(out, <int64_t>values[0] if count else 0)
+    while at < count:
+        left = count - at
+        if left > DELTA_BLOCK:
+            left = DELTA_BLOCK
+        least = <int64_t>(values[at] - values[at - 1])
+        for i in range(left):
+            delta = <int64_t>(values[at + i] - values[at + i - 1])
+            block[i] = <uint64_t>delta
+            if delta < least:
+                least = delta
+        for i in range(left):
+            block[i] -= <uint64_t>least
+        memset(&block[left], 0, (DELTA_BLOCK - left) * 8)
+        at += left
+        out = zigzag(out, least)
+        widths = out
+        memset(widths, 0, DELTA_BLOCK // DELTA_MINI)
+        out += DELTA_BLOCK // DELTA_MINI
+        mini = 0
+        while DELTA_MINI * mini < left:
+            most = 0
+            for i in range(DELTA_MINI * mini, DELTA_MINI * (mini + 1)):
+                most |= block[i]
+            width = width_of(most)
+            widths[mini] = <uint8_t>width
+            bits = 0
+            filled = 0
+            for i in range(DELTA_MINI * mini, DELTA_MINI * (mini + 1)):
+                bits |= block[i] << filled
+                filled += width
+                if filled >= 64:
+                    memcpy(out, &bits, 8)
+                    out += 8
+                    filled -= 64
+                    bits = block[i] >> (width - filled) if filled else 0
+            memcpy(out, &bits, 8)
+            out += (filled + 7) // 8
+            mini += 1
+    return out
