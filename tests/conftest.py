@@ -1,7 +1,17 @@
-"""What holds for all tests."""
+"""Hypothesis for all tests: what it tries hangs on the test alone, not on how busy the machine is or what ran before.
 
-from hypothesis import settings
+``XENTOOL_FUZZ`` in the environment makes it try other things each time.
+"""
 
-# How long an example takes says more about what else the machine does than about the code; `make bench` measures.
-settings.register_profile("xentool", deadline=None)
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "xentool",
+    deadline=None,
+    database=None,
+    derandomize="XENTOOL_FUZZ" not in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("xentool")
