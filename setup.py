@@ -13,7 +13,14 @@ extensions = [
         py_limited_api=True,
         extra_compile_args=["-O3"],
     )
-    for name in ("traces.decode.tokenize", "traces.analyses.fold", "traces.analyses.lane", "pvdrivers.ring.engine")
+    for name in (
+        "traces.decode.tokenize",
+        "traces.analyses.fold",
+        "traces.analyses.lane",
+        "pvdrivers.ring.engine",
+        "pvdrivers.block.core",
+        "pvdrivers.block.load",
+    )
 ]
 
 setup(

@@ -1,5 +1,6 @@
 """Copies to and from another domain's pages: what it granted is looked up in its grant table for each piece."""
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -32,6 +33,8 @@ class Peer:
         self._table = table
         self._find = find
         self._regions: dict[int, Region] = {}
+        # One thread's copy would go on in what another's lets go.
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         """Let its pages go, and its grant table."""
@@ -45,9 +48,10 @@ class Peer:
 
     def copy(self, pieces: Sequence[Piece], memory: memoryview, *, into_peer: bool) -> list[int]:
         """Copy pieces one by one; see `base.Transport.copy_from`."""
-        if len(self._regions) > _REGIONS_MAX:
-            self._forget()
-        return [self._copy(piece, memory, into_peer) for piece in pieces]
+        with self._lock:
+            if len(self._regions) > _REGIONS_MAX:
+                self._forget()
+            return [self._copy(piece, memory, into_peer) for piece in pieces]
 
     def _copy(self, piece: Piece, memory: memoryview, into_peer: bool) -> int:
         gref, offset, place, length = piece

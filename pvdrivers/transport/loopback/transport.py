@@ -67,7 +67,9 @@ class Channel:
 
     def notify(self) -> None:
         """Notify the peer."""
-        os.eventfd_write(self._peer, 1)
+        # Where its counter is full, it has been notified.
+        with suppress(BlockingIOError):
+            os.eventfd_write(self._peer, 1)
 
     def take(self) -> bool:
         """Take the notification, if there is one."""

@@ -1,0 +1,336 @@
+"""One queue of a backend: takes requests from a ring until it is stopped, and answers each of them.
+
+Law: nothing that a frontend writes ends this loop but a ring whose indices are impossible, and that ends this queue
+alone. What was mapped for a request is unmapped before it is answered.
+
+A request's way: `core` does plain reads and writes for pages that are kept mapped; all others are parsed (`request`),
+get their pages (`pages`) and are executed (`execute`), here or by a thread, and answered as they are done.
+"""
+
+import os
+import select
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Literal
+
+from pvdrivers.abi.blkif import Blkif, BlkifOp, BlkifRsp
+from pvdrivers.block.core import Core
+from pvdrivers.block.disks.base import Disk, Kind
+from pvdrivers.block.errors import BadRequest
+from pvdrivers.block.execute import execute, limits_of
+from pvdrivers.block.pages import PERSISTENT_MAX, Copied, Job, Mapped, Pages, Persistent
+from pvdrivers.block.request import parse, respond
+from pvdrivers.block.stats import Stats
+from pvdrivers.errors import DriverError, MachineError
+from pvdrivers.ring import Back
+from pvdrivers.transport.base import Channel, Mapping, Transport
+
+#: Requests that are taken at once: few enough that the frontend has answers to look at while the next are done; more
+#: where each call into the transport should serve many.
+_BATCH, _BATCH_REFERENCE = 8, 32
+#: Microseconds that a queue looks for requests before it sleeps, at most; less and less while that is in vain.
+PATIENCE = 50
+#: Seconds of sleep after which it would have been better to look on.
+_NAP = 2e-4
+#: Notifications without a request that cost nothing; then the next is heard later and later, up to these seconds.
+_FRUITLESS = 8
+_DEAF, _DEAF_MAX = 0.001, 0.1
+_CORES = os.cpu_count() or 1
+
+
+class BackQueue:
+    """A queue. Its ``ring`` and ``channel`` belong to it from now on.
+
+    :param ring: the frontend's ring pages, mapped
+    :param disk: which stays the caller's
+    :param persistent: whether both sides said so: pages are mapped once, and kept
+    :param max_indirect: segments of an indirect request that were offered; 0 for no such requests
+    :param grants: how pages that are not persistent are had
+    :param compiled: False for the reference alone
+    :param persistent_max: pages that are kept
+    :raises BadRing: its indices are impossible; ring and channel are still the caller's
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        domid: int,
+        ring: Mapping,
+        channel: Channel,
+        layout: Blkif,
+        disk: Disk,
+        *,
+        persistent: bool = True,
+        max_indirect: int = 256,
+        grants: Literal["copy", "map"] = "copy",
+        compiled: bool = True,
+        persistent_max: int = PERSISTENT_MAX,
+    ) -> None:
+        self._ring = Back(ring.memory, layout.ring)
+        self._mapping, self._channel, self._layout, self._disk = ring, channel, layout, disk
+        self._max_indirect = max_indirect
+        self._stats = Stats()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._core: Core | None = None
+        self._pages: Pages
+        if persistent:
+            if compiled and disk.medium.kind != Kind.NONE:
+                self._core = Core(layout, disk, max_indirect, persistent_max, self._wake)
+            self._pages = Persistent(transport, domid, self._stats, self._core, persistent_max)
+        else:
+            self._pages = (Copied if grants == "copy" else Mapped)(transport, domid, self._stats)
+        self._batch = _BATCH if self._core else _BATCH_REFERENCE
+        self._threads: list[threading.Thread] = []
+        self._todo: SimpleQueue[Job | None] = SimpleQueue()
+        self._done: deque[Job] = deque()
+        self._pending = 0
+        self._patience = PATIENCE if _CORES > 1 else 0
+        # A notification has been taken, and whether there was something to do since.
+        self._heard = self._useful = False
+        self._fruitless = 0
+        self._stopping: Literal["", "now", "drained"] = ""
+        self._left = self._ring.size
+        self._closing = threading.Lock()
+        #: Why it ended, if not because it was told to.
+        self.error: DriverError | None = None
+        #: What was wrong with the request that was refused last.
+        self.complaint = ""
+
+    @property
+    def stats(self) -> Stats:
+        """What has been done until now."""
+        if not self._core:
+            return self._stats + Stats()
+        core = self._core
+        return self._stats + Stats(
+            requests=core.reads + core.writes,
+            reads=core.reads,
+            writes=core.writes,
+            sectors_read=core.sectors_read,
+            sectors_written=core.sectors_written,
+            errors=core.errors,
+            syscalls=core.syscalls,
+        )
+
+    def stop(self, *, drain: bool = True) -> None:
+        """Let `run` come to its end; does not wait for it. What is under way is finished and answered.
+
+        :param drain: and so is what lies in the ring already
+        """
+        self._stopping = "drained" if drain else "now"
+        with self._closing:
+            if self._wake >= 0:
+                os.eventfd_write(self._wake, 1)
+
+    def run(self) -> None:
+        """Serve, until `stop`, or the ring cannot be believed any more: see `error`. Gives everything back."""
+        try:
+            self._loop()
+        except DriverError as error:
+            self.error = error
+        except OSError as error:
+            self.error = MachineError(f"event channel {self._channel.port}: {error.strerror or error}")
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Give everything back, ring and channel too; for a queue that has never run, or no longer does."""
+        with self._closing:
+            if self._wake < 0:
+                return
+        with suppress(MachineError):
+            self._await_all()
+        if self._core:
+            self._core.end()
+        for _ in self._threads:
+            self._todo.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._ring.release()
+        for give_back in (self._pages.close, self._mapping.unmap, self._channel.close):
+            # Where the transport is gone, all of it is given back already.
+            with suppress(MachineError):
+                give_back()
+        if self._core:
+            self._core.close()
+        with self._closing:
+            os.close(self._wake)
+            self._wake = -1
+
+    # The loop.
+
+    def _loop(self) -> None:
+        while True:
+            if self._turn():
+                continue
+            if self._stopping and not self._busy():
+                return
+            if self._stopping:
+                self._hear(None)
+            elif not self._soon() and not self._ring.final_check():
+                self._sleep()
+
+    def _busy(self) -> int:
+        return self._pending + (self._core.pending if self._core else 0)
+
+    def _turn(self) -> bool:
+        # Take some, answer some; tell whether there was anything.
+        messages = self._ring.take(self._batch) if self._wanted() else b""
+        answers = b""
+        if messages:
+            self._useful = True
+            self._left -= len(messages) // self._layout.request.size
+            if self._core:
+                answers, messages = self._core.serve(messages, self._disk.sectors)
+                self._send(answers)
+                if self._core.pending:
+                    self._lend(self._core.work)
+            if messages:
+                self._begin(messages)
+        done = self._finished()
+        self._send(done)
+        return bool(messages or answers or done)
+
+    def _wanted(self) -> bool:
+        # Who is told to drain takes what is there, and not what comes and comes.
+        if not self._stopping:
+            self._left = self._ring.size
+        return self._stopping != "now" and self._left > 0
+
+    def _send(self, answers: bytes) -> None:
+        if answers:
+            self._ring.put(answers)
+            if self._ring.push():
+                self._channel.notify()
+                self._stats.notifications_sent += 1
+                self._stats.syscalls += 1
+
+    def _soon(self) -> bool:
+        # Look on for a while, if nothing else can happen meanwhile.
+        if not self._patience or self._busy():
+            return False
+        found = self._ring.poll(self._patience)
+        self._patience = min(2 * self._patience, PATIENCE) if found else self._patience // 2
+        return found
+
+    def _sleep(self) -> None:
+        if self._heard:
+            self._fruitless = 0 if self._useful else self._fruitless + 1
+            if self._fruitless > _FRUITLESS:
+                # Whoever notifies for nothing is heard less and less, as Linux delays the end of its interrupt.
+                self._hear(min(_DEAF * 2 ** min(self._fruitless - _FRUITLESS, 10), _DEAF_MAX))
+            self._heard = self._useful = False
+            self._channel.unmask()
+            self._stats.syscalls += 1
+        began = time.perf_counter()
+        poll = select.poll()
+        poll.register(self._wake, select.POLLIN)
+        poll.register(self._channel.fileno(), select.POLLIN)
+        ready = [fd for fd, _ in poll.poll()]
+        if self._wake in ready:
+            self._hear(0)
+        if self._channel.fileno() in ready and self._channel.take():
+            self._heard = True
+            self._stats.notifications_received += 1
+            if _CORES > 1 and time.perf_counter() - began < _NAP:
+                self._patience = PATIENCE
+        self._stats.syscalls += 2
+
+    def _hear(self, seconds: float | None) -> None:
+        # Wait for this queue's own threads, and `stop`.
+        if select.select([self._wake], [], [], seconds)[0]:
+            os.eventfd_read(self._wake)
+
+    # What is not plain.
+
+    def _begin(self, messages: bytes) -> None:
+        size = self._layout.request.size
+        jobs: list[Job] = []
+        for at in range(0, len(messages), size):
+            limits = limits_of(self._disk, self._max_indirect)
+            try:
+                request = parse(messages[at : at + size], self._layout, limits, self._pages.fetch)
+            except BadRequest as error:
+                self.complaint = str(error)
+                self._stats.requests += 1
+                self._stats.errors += 1
+                self._send(respond(self._layout, error.ident, error.operation, error.status))
+                continue
+            jobs.append(Job(request))
+            if request.operation == BlkifOp.WRITE_BARRIER:
+                # All that came before is done before, and what comes after waits for it.
+                self._start(jobs[:-1])
+                self._send(self._await_all())
+                self._start(jobs[-1:])
+                self._send(self._await_all())
+                jobs = []
+        self._start(jobs)
+
+    def _start(self, jobs: Sequence[Job]) -> None:
+        self._pages.begin(jobs)
+        self._pending += len(jobs)
+        for job in jobs:
+            if self._disk.parallel and job.status == BlkifRsp.OKAY:
+                self._lend(self._toil)
+                self._todo.put(job)
+            else:
+                self._perform(job)
+
+    def _perform(self, job: Job) -> None:
+        if job.status == BlkifRsp.OKAY:
+            job.status = execute(self._disk, job.request, job.buffers)
+        self._done.append(job)
+
+    def _toil(self) -> None:
+        while job := self._todo.get():
+            self._perform(job)
+            os.eventfd_write(self._wake, 1)
+
+    def _lend(self, work: Callable[[], None]) -> None:
+        # Threads, once they are needed.
+        if any(thread.name == work.__name__ for thread in self._threads):
+            return
+        for _ in range(self._disk.parallel):
+            thread = threading.Thread(target=work, name=work.__name__, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def _finished(self) -> bytes:
+        answers = self._core.collect() if self._core else b""
+        if not self._done:
+            return answers
+        jobs = [self._done.popleft() for _ in range(len(self._done))]
+        self._pages.end(jobs)
+        self._pending -= len(jobs)
+        for job in jobs:
+            self._count(job)
+        return answers + b"".join(
+            respond(self._layout, job.request.ident, job.request.operation, job.status) for job in jobs
+        )
+
+    def _count(self, job: Job) -> None:
+        stats, request = self._stats, job.request
+        stats.requests += 1
+        stats.errors += job.status != BlkifRsp.OKAY
+        stats.syscalls += self._disk.parallel > 0
+        match request.operation:
+            case BlkifOp.READ:
+                stats.reads += 1
+                stats.sectors_read += request.sectors if job.status == BlkifRsp.OKAY else 0
+            case BlkifOp.DISCARD:
+                stats.discards += 1
+            case operation:
+                stats.writes += request.sectors > 0
+                stats.flushes += operation != BlkifOp.WRITE
+                stats.sectors_written += request.sectors if job.status == BlkifRsp.OKAY else 0
+
+    def _await_all(self) -> bytes:
+        answers = self._finished()
+        while self._busy():
+            self._hear(None)
+            answers += self._finished()
+        return answers

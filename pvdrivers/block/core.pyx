@@ -1,0 +1,537 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Plain reads and writes of a backend, at memory speed: what `request` and `execute` say, for pages that are kept mapped.
+
+Law: a message that is not a plain read or write, or not a valid one, or names a page that is not kept, is left to those
+who can say what is wrong with it; nothing has been done about it by then. What is parsed here is a copy as well, and an
+indirect request's segments are copied out of their page before anybody looks at them.
+
+Disks are memory, nothing, or a file: what a file has at hand is read at once, the rest by threads, which Python lends.
+
+Ref: xen/include/public/io/blkif.h
+"""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
+from libc.stdint cimport int16_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy, memset
+
+from pvdrivers.abi.blkif import MAX_INDIRECT_PAGES_PER_REQUEST, MAX_SEGMENTS_PER_REQUEST, SECTOR_SIZE, SEGMENT, BlkifOp
+from pvdrivers.abi.blkif import SEGMENTS_PER_INDIRECT_PAGE
+from pvdrivers.abi.ring import PAGE_SIZE
+from pvdrivers.block.disks.base import Kind
+
+cdef extern from *:
+    """
+    #include <errno.h>
+    #include <pthread.h>
+    #include <stdint.h>
+    #include <sys/types.h>
+    #include <sys/uio.h>
+    #include <unistd.h>
+    ssize_t preadv2(int, const struct iovec *, int, off_t, int);
+    ssize_t pwritev2(int, const struct iovec *, int, off_t, int);
+    #ifndef RWF_NOWAIT
+    #define RWF_NOWAIT 8
+    #endif
+    """
+    ctypedef struct iovec "struct iovec":
+        void *iov_base
+        size_t iov_len
+    ctypedef struct pthread_mutex_t:
+        pass
+    ctypedef struct pthread_cond_t:
+        pass
+    ctypedef long ssize_t
+    ctypedef long off_t
+    int RWF_NOWAIT
+    int EOPNOTSUPP, EINVAL
+    int errno
+    ssize_t preadv2(int fd, const iovec *iov, int count, off_t offset, int flags) noexcept nogil
+    ssize_t pwritev2(int fd, const iovec *iov, int count, off_t offset, int flags) noexcept nogil
+    ssize_t write(int fd, const void *data, size_t size) noexcept nogil
+    int pthread_mutex_init(pthread_mutex_t *mutex, void *attributes) noexcept nogil
+    int pthread_mutex_lock(pthread_mutex_t *mutex) noexcept nogil
+    int pthread_mutex_unlock(pthread_mutex_t *mutex) noexcept nogil
+    int pthread_cond_init(pthread_cond_t *condition, void *attributes) noexcept nogil
+    int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex) noexcept nogil
+    int pthread_cond_signal(pthread_cond_t *condition) noexcept nogil
+    int pthread_cond_broadcast(pthread_cond_t *condition) noexcept nogil
+
+cdef enum:
+    PAGE = 4096
+    SECTOR = 512
+    PER_PAGE = 8
+    SEGMENT_SIZE = 8
+    DIRECT_MAX = 11
+    PER_INDIRECT_PAGE = 512
+    INDIRECT_PAGES = 8
+    SEGMENTS_MAX = 4096
+    IOV_LIMIT = 1024
+    CAPACITY = 1024         # more than a ring's slots
+    READ = 0
+    WRITE = 1
+    BARRIER = 2
+    INDIRECT = 6
+    ERROR = -1
+
+if (PAGE_SIZE, SECTOR_SIZE, SEGMENT.size, MAX_SEGMENTS_PER_REQUEST) != (PAGE, SECTOR, SEGMENT_SIZE, DIRECT_MAX) or (
+    SEGMENTS_PER_INDIRECT_PAGE, MAX_INDIRECT_PAGES_PER_REQUEST,
+    BlkifOp.READ, BlkifOp.WRITE, BlkifOp.WRITE_BARRIER, BlkifOp.INDIRECT,
+) != (PER_INDIRECT_PAGE, INDIRECT_PAGES, READ, WRITE, BARRIER, INDIRECT):
+    raise ImportError("the block core was compiled for another protocol")
+
+cdef int NULL_DISK = Kind.NULL, MEMORY_DISK = Kind.MEMORY, FILE_DISK = Kind.FILE
+
+
+cdef struct Page:
+    Py_buffer view
+    uint32_t gref
+    uint32_t users      # jobs under way
+    uint64_t stamp      # when it was used last, in requests
+    bint known
+
+
+cdef struct Job:
+    Job *next
+    uint8_t ident[8]
+    uint8_t operation
+    int16_t status
+    uint64_t offset     # in the disk, in bytes
+    uint64_t length
+    uint32_t count      # segments
+    iovec *buffers
+    uint32_t *pages
+
+
+cdef uint32_t load32(const uint8_t *at) noexcept nogil:
+    cdef uint32_t value
+    memcpy(&value, at, 4)
+    return value
+
+
+cdef uint64_t load64(const uint8_t *at) noexcept nogil:
+    cdef uint64_t value
+    memcpy(&value, at, 8)
+    return value
+
+
+cdef class Core:
+    """What a queue does without asking.
+
+    :param layout: the frontend's (`pvdrivers.abi.blkif.Blkif`)
+    :param disk: whose `medium` is not NONE
+    :param max_indirect: segments of an indirect request, at most
+    :param limit: pages that are kept, at most
+    :param wake: an eventfd, written to when a thread has something to collect
+    """
+
+    cdef int request_size, response_size, id_at, sector_at, segments_at, indirect_sector_at, grefs_at, status_at, op_at
+    cdef int indirect_count_at
+    cdef int kind, fd, wake
+    cdef Py_buffer disk
+    cdef bint has_disk, readonly, wait_reading, wait_writing
+    cdef uint32_t unit              # sectors that all is aligned to
+    cdef uint32_t max_indirect
+    cdef Page *pages
+    cdef uint32_t limit
+    cdef uint32_t *index            # open addressing: place of a page and 1, by hash of its gref
+    cdef uint32_t mask
+    cdef int shift                  # of a hash, to its uppermost bits
+    cdef uint64_t clock
+    cdef uint8_t *answers           # room for a ring's responses
+    cdef uint8_t *table             # an indirect request's segments
+    cdef iovec *buffers             # of the request in hand
+    cdef uint32_t *places           # and the pages that they are in
+    cdef Job *waiting               # first and last, for threads
+    cdef Job *last
+    cdef Job *done
+    cdef bint ending
+    cdef pthread_mutex_t mutex
+    cdef pthread_cond_t condition
+    cdef readonly uint32_t pending  # jobs not collected
+    cdef readonly uint64_t reads, writes, sectors_read, sectors_written, errors
+    cdef uint64_t calls             # to the kernel, by the queue's thread
+
+    def __cinit__(self):
+        pthread_mutex_init(&self.mutex, NULL)
+        pthread_cond_init(&self.condition, NULL)
+        self.wait_reading = self.wait_writing = False
+
+    def __init__(self, layout, disk, uint32_t max_indirect, uint32_t limit, int wake):
+        request, indirect, response = layout.request.offsets, layout.indirect.offsets, layout.response.offsets
+        self.request_size, self.response_size = layout.request.size, layout.response.size
+        self.id_at, self.sector_at, self.segments_at = request["id"], request["sector_number"], request["seg"]
+        self.indirect_count_at, self.indirect_sector_at = indirect["nr_segments"], indirect["sector_number"]
+        self.grefs_at = indirect["indirect_grefs"]
+        self.op_at, self.status_at = response["operation"], response["status"]
+        self.kind, self.fd, self.wake = disk.medium.kind, disk.medium.fd, wake
+        self.readonly = disk.readonly
+        self.unit = disk.sector_size // SECTOR
+        self.max_indirect = min(max_indirect, SEGMENTS_MAX)
+        self.limit = limit
+        self.shift = 32 - (4 * limit).bit_length()
+        self.mask = (<uint32_t>1 << (32 - self.shift)) - 1
+        self.pages = <Page *>calloc(limit, sizeof(Page))
+        self.index = <uint32_t *>calloc(self.mask + 1, sizeof(uint32_t))
+        self.answers = <uint8_t *>malloc(CAPACITY * self.response_size)
+        self.table = <uint8_t *>malloc(SEGMENTS_MAX * SEGMENT_SIZE)
+        self.buffers = <iovec *>malloc(SEGMENTS_MAX * sizeof(iovec))
+        self.places = <uint32_t *>malloc((SEGMENTS_MAX + INDIRECT_PAGES) * sizeof(uint32_t))
+        if not (self.pages and self.index and self.answers and self.table and self.buffers and self.places):
+            raise MemoryError
+        if self.kind == MEMORY_DISK:
+            PyObject_GetBuffer(disk.medium.memory, &self.disk, PyBUF_SIMPLE | PyBUF_WRITABLE)
+            self.has_disk = True
+
+    def close(self):
+        """Let go of pages and disk; no job is under way."""
+        cdef uint32_t i
+        if self.pages != NULL:
+            for i in range(self.limit):
+                if self.pages[i].known:
+                    self.pages[i].known = False
+                    PyBuffer_Release(&self.pages[i].view)
+        if self.has_disk:
+            self.has_disk = False
+            PyBuffer_Release(&self.disk)
+
+    def __dealloc__(self):
+        self.close()
+        free(self.pages)
+        free(self.index)
+        free(self.answers)
+        free(self.table)
+        free(self.buffers)
+        free(self.places)
+
+    # Pages.
+
+    cdef int find(self, uint32_t gref) noexcept nogil:
+        cdef uint32_t at = (gref * <uint32_t>2654435761) >> self.shift
+        while self.index[at]:
+            if self.pages[self.index[at] - 1].gref == gref:
+                return <int>self.index[at] - 1
+            at = (at + 1) & self.mask
+        return -1
+
+    cdef void enter(self, uint32_t place) noexcept nogil:
+        cdef uint32_t at = (self.pages[place].gref * <uint32_t>2654435761) >> self.shift
+        while self.index[at]:
+            at = (at + 1) & self.mask
+        self.index[at] = place + 1
+
+    def learn(self, uint32_t gref, memory):
+        """Take note of a page, which stays until it is forgotten.
+
+        :raises ValueError: there are too many, or it is no page
+        """
+        cdef uint32_t place = 0
+        while place < self.limit and self.pages[place].known:
+            place += 1
+        if place == self.limit or self.find(gref) >= 0:
+            raise ValueError("no room for a page, or it is known")
+        PyObject_GetBuffer(memory, &self.pages[place].view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        if self.pages[place].view.len != PAGE:
+            PyBuffer_Release(&self.pages[place].view)
+            raise ValueError("not a page")
+        self.clock += 1
+        self.pages[place].gref, self.pages[place].users, self.pages[place].stamp = gref, 0, self.clock
+        self.pages[place].known = True
+        self.enter(place)
+
+    def forget(self, uint32_t gref):
+        """Let go of a page; False if it is in use."""
+        cdef int place = self.find(gref)
+        cdef uint32_t i
+        if place < 0:
+            return True
+        if self.pages[place].users:
+            return False
+        self.pages[place].known = False
+        PyBuffer_Release(&self.pages[place].view)
+        memset(self.index, 0, (self.mask + 1) * sizeof(uint32_t))
+        for i in range(self.limit):
+            if self.pages[i].known:
+                self.enter(i)
+        return True
+
+    def oldest(self):
+        """Name the page that has not been used for the longest, of those that are not in use."""
+        cdef int found = -1
+        cdef uint32_t i
+        for i in range(self.limit):
+            if self.pages[i].known and not self.pages[i].users:
+                if found < 0 or self.pages[i].stamp < self.pages[found].stamp:
+                    found = <int>i
+        return None if found < 0 else self.pages[found].gref
+
+    # Requests.
+
+    def serve(self, bytes messages, uint64_t sectors):
+        """Do what can be done at once, and begin what can be done without asking.
+
+        :param messages: as a ring gives them
+        :param sectors: of the disk, now
+        :returns: responses, and the messages that are left: all from the first barrier on, which comes in between
+        """
+        cdef const uint8_t *message = <const uint8_t *>PyBytes_AsString(messages)
+        cdef uint32_t number = <uint32_t>(len(messages) // self.request_size)
+        cdef uint32_t i, answered = 0, left = 0
+        cdef list rest = None
+        cdef int verdict
+        if number > CAPACITY:
+            raise ValueError("more messages than a ring has")
+        i = 0
+        while i < number:
+            with nogil:
+                while i < number:
+                    verdict = self.one(message + i * self.request_size, sectors, answered)
+                    if verdict < 0:
+                        break
+                    answered += verdict
+                    i += 1
+            if i < number:
+                if rest is None:
+                    rest = []
+                if verdict == -2:
+                    rest.append(messages[i * self.request_size :])
+                    break
+                rest.append(messages[i * self.request_size : (i + 1) * self.request_size])
+                i += 1
+        return (
+            PyBytes_FromStringAndSize(<char *>self.answers, answered * self.response_size),
+            b"" if rest is None else b"".join(rest),
+        )
+
+    cdef void answer(self, uint32_t slot, const uint8_t *ident, uint8_t operation, int16_t status) noexcept nogil:
+        cdef uint8_t *to = self.answers + slot * self.response_size
+        memset(to, 0, self.response_size)
+        memcpy(to, ident, 8)
+        to[self.op_at] = operation
+        memcpy(to + self.status_at, &status, 2)
+
+    cdef int one(self, const uint8_t *message, uint64_t sectors, uint32_t slot) noexcept nogil:
+        # How many responses (0: a thread has it), or -1: not for us, -2: a barrier.
+        cdef uint8_t operation = message[0]
+        cdef const uint8_t *table = message + self.segments_at
+        cdef uint64_t sector
+        cdef uint16_t wide
+        cdef uint32_t count, kept = 0, i, pages
+        cdef int place
+        if operation == INDIRECT:
+            operation = message[1]
+            memcpy(&wide, message + self.indirect_count_at, 2)
+            count = wide
+            if operation > WRITE or not 0 < count <= self.max_indirect:
+                return -1
+            sector = load64(message + self.indirect_sector_at)
+            pages = (count + PER_INDIRECT_PAGE - 1) // PER_INDIRECT_PAGE
+            for i in range(pages):
+                place = self.find(load32(message + self.grefs_at + 4 * i))
+                if place < 0:
+                    return -1
+                self.pages[place].stamp = self.clock
+                memcpy(
+                    self.table + i * PAGE,
+                    self.pages[place].view.buf,
+                    min(<uint32_t>PAGE, count * <uint32_t>SEGMENT_SIZE - i * <uint32_t>PAGE),
+                )
+            table = self.table
+        elif operation <= WRITE:
+            count = message[1]
+            if not 0 < count <= DIRECT_MAX:
+                return -1
+            sector = load64(message + self.sector_at)
+        else:
+            return -2 if operation == BARRIER else -1
+        if operation == WRITE and self.readonly:
+            return -1
+        cdef uint64_t length = 0
+        cdef uint8_t first, last
+        self.clock += 1
+        for i in range(count):
+            first, last = table[i * SEGMENT_SIZE + 4], table[i * SEGMENT_SIZE + 5]
+            if first > last or last >= PER_PAGE:
+                return -1
+            place = self.find(load32(table + i * SEGMENT_SIZE))
+            if place < 0:
+                return -1
+            self.pages[place].stamp = self.clock
+            self.places[i] = <uint32_t>place
+            self.buffers[i].iov_base = <uint8_t *>self.pages[place].view.buf + first * SECTOR
+            self.buffers[i].iov_len = (last - first + 1) * SECTOR
+            length += last - first + 1
+        if length > sectors or sector > sectors - length or (sector | length) & (self.unit - 1):
+            return -1
+        cdef int status = self.do(operation, sector * SECTOR, length * SECTOR, count)
+        if status > 0:
+            if self.defer(operation, sector * SECTOR, length * SECTOR, count, message + self.id_at):
+                return 0
+            return -1
+        self.count(operation, length, status)
+        self.answer(slot, message + self.id_at, operation, <int16_t>status)
+        return 1
+
+    cdef void count(self, uint8_t operation, uint64_t sectors, int status) noexcept nogil:
+        if operation == READ:
+            self.reads += 1
+        else:
+            self.writes += 1
+        if status:
+            self.errors += 1
+        elif operation == READ:
+            self.sectors_read += sectors
+        else:
+            self.sectors_written += sectors
+
+    cdef int do(self, uint8_t operation, uint64_t offset, uint64_t length, uint32_t count) noexcept nogil:
+        # A status, or 1: it would have to wait.
+        cdef uint8_t *at
+        cdef uint32_t i
+        if self.kind == MEMORY_DISK:
+            at = <uint8_t *>self.disk.buf + offset
+            for i in range(count):
+                if operation == READ:
+                    memcpy(self.buffers[i].iov_base, at, self.buffers[i].iov_len)
+                else:
+                    memcpy(at, self.buffers[i].iov_base, self.buffers[i].iov_len)
+                at += self.buffers[i].iov_len
+            return 0
+        if self.kind == NULL_DISK:
+            if operation == READ:
+                for i in range(count):
+                    memset(self.buffers[i].iov_base, 0, self.buffers[i].iov_len)
+            return 0
+        if count > IOV_LIMIT or (self.wait_reading if operation == READ else self.wait_writing):
+            return 1
+        self.calls += 1
+        cdef ssize_t moved
+        if operation == READ:
+            moved = preadv2(self.fd, self.buffers, <int>count, <off_t>offset, RWF_NOWAIT)
+        else:
+            moved = pwritev2(self.fd, self.buffers, <int>count, <off_t>offset, RWF_NOWAIT)
+        if moved == <ssize_t>length:
+            return 0
+        # What was moved in part is moved again. Some file systems cannot say whether they would have to wait.
+        if moved < 0 and (errno == EOPNOTSUPP or errno == EINVAL):
+            if operation == READ:
+                self.wait_reading = True
+            else:
+                self.wait_writing = True
+        return 1
+
+    # Threads.
+
+    cdef bint defer(
+        self, uint8_t operation, uint64_t offset, uint64_t length, uint32_t count, const uint8_t *ident
+    ) noexcept nogil:
+        cdef Job *job = <Job *>malloc(sizeof(Job) + count * (sizeof(iovec) + sizeof(uint32_t)))
+        cdef uint32_t i
+        if job == NULL:
+            return False
+        job.next = NULL
+        job.buffers = <iovec *>(job + 1)
+        job.pages = <uint32_t *>(job.buffers + count)
+        memcpy(job.ident, ident, 8)
+        memcpy(job.buffers, self.buffers, count * sizeof(iovec))
+        memcpy(job.pages, self.places, count * sizeof(uint32_t))
+        job.operation, job.offset, job.length, job.count = operation, offset, length, count
+        for i in range(count):
+            self.pages[job.pages[i]].users += 1
+        self.pending += 1
+        pthread_mutex_lock(&self.mutex)
+        if self.waiting == NULL:
+            self.waiting = job
+        else:
+            self.last.next = job
+        self.last = job
+        pthread_cond_signal(&self.condition)
+        pthread_mutex_unlock(&self.mutex)
+        return True
+
+    def work(self):
+        """Lend this thread, until `end`."""
+        with nogil:
+            self.toil()
+
+    cdef void toil(self) noexcept nogil:
+        cdef Job *job
+        cdef bint first
+        cdef uint64_t one = 1
+        while True:
+            pthread_mutex_lock(&self.mutex)
+            while self.waiting == NULL and not self.ending:
+                pthread_cond_wait(&self.condition, &self.mutex)
+            job = self.waiting
+            if job != NULL:
+                self.waiting = job.next
+            pthread_mutex_unlock(&self.mutex)
+            if job == NULL:
+                return
+            job.status = <int16_t>self.perform(job)
+            pthread_mutex_lock(&self.mutex)
+            first = self.done == NULL
+            job.next = self.done
+            self.done = job
+            pthread_mutex_unlock(&self.mutex)
+            if first:
+                write(self.wake, &one, 8)
+
+    cdef int perform(self, Job *job) noexcept nogil:
+        cdef uint32_t at = 0, some
+        cdef uint64_t offset = job.offset
+        cdef ssize_t moved
+        while at < job.count:
+            some = min(job.count - at, <uint32_t>IOV_LIMIT)
+            if job.operation == READ:
+                moved = preadv2(self.fd, job.buffers + at, <int>some, <off_t>offset, 0)
+            else:
+                moved = pwritev2(self.fd, job.buffers + at, <int>some, <off_t>offset, 0)
+            if moved <= 0:
+                return ERROR
+            # The rest, where a call moved less than it was asked to.
+            offset += moved
+            while moved and moved >= <ssize_t>job.buffers[at].iov_len:
+                moved -= job.buffers[at].iov_len
+                at += 1
+            if moved:
+                job.buffers[at].iov_base = <uint8_t *>job.buffers[at].iov_base + moved
+                job.buffers[at].iov_len -= moved
+        return 0
+
+    def collect(self):
+        """Give the responses of what threads have done; its pages are in use no more."""
+        if not self.pending:
+            return b""
+        cdef Job *job
+        cdef Job *done
+        cdef uint32_t number = 0, i
+        pthread_mutex_lock(&self.mutex)
+        done = self.done
+        self.done = NULL
+        pthread_mutex_unlock(&self.mutex)
+        while done != NULL:
+            job = done
+            done = job.next
+            for i in range(job.count):
+                self.pages[job.pages[i]].users -= 1
+            self.count(job.operation, job.length // SECTOR, job.status)
+            self.answer(number, job.ident, job.operation, job.status)
+            self.calls += 1
+            number += 1
+            free(job)
+        self.pending -= number
+        return PyBytes_FromStringAndSize(<char *>self.answers, number * self.response_size)
+
+    def end(self):
+        """Let threads go, once nothing is left for them to do."""
+        pthread_mutex_lock(&self.mutex)
+        self.ending = True
+        pthread_cond_broadcast(&self.condition)
+        pthread_mutex_unlock(&self.mutex)
+
+    @property
+    def syscalls(self):
+        """Calls to the kernel for data."""
+        return self.calls

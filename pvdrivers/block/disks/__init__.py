@@ -1,0 +1,53 @@
+"""Disks that a backend serves, by what a user calls them."""
+
+import re
+from pathlib import Path
+
+from pvdrivers.abi.blkif import SECTOR_SIZE
+from pvdrivers.block.disks.base import Disk, Kind, Medium
+from pvdrivers.block.disks.file import File
+from pvdrivers.block.disks.memory import Memory, Null
+from pvdrivers.block.disks.qcow2 import Qcow2
+from pvdrivers.block.errors import NoDisk
+
+__all__ = ["Disk", "Kind", "Medium", "open_disk"]
+
+_SIZE = re.compile(r"(\d+)([KMGT]?)i?B?", re.IGNORECASE)
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_MADE: dict[str, type[Memory | Null]] = {"mem": Memory, "null": Null}
+#: What "mem" and "null" alone mean.
+_DEFAULT_SIZE = 1 << 30
+
+
+def open_disk(spec: str, *, readonly: bool = False, sector_size: int | None = None) -> Disk:
+    """Open a disk.
+
+    :param spec: ``mem[:SIZE]``, ``null[:SIZE]``, ``qcow2:PATH`` or a path that ends so, ``raw:PATH`` or any other path.
+        A file's content never tells its format: a guest could write another there.
+    :param sector_size: 512 or 4096; by default the device's own, or 512
+    :raises NoDisk: there is no such disk
+    """
+    if sector_size not in {None, SECTOR_SIZE, 4096}:
+        raise NoDisk(f"sectors are of 512 or 4096 bytes, not {sector_size}")
+    kind, colon, rest = spec.partition(":")
+    if kind in _MADE:
+        size = parse_size(rest) if colon else _DEFAULT_SIZE
+        return _MADE[kind](size, readonly=readonly, sector_size=sector_size or SECTOR_SIZE)
+    if kind == "qcow2" and colon:
+        return Qcow2(Path(rest), readonly=readonly, sector_size=sector_size or SECTOR_SIZE)
+    if kind == "raw" and colon:
+        return File(Path(rest), readonly=readonly, sector_size=sector_size)
+    if spec.endswith(".qcow2"):
+        return Qcow2(Path(spec), readonly=readonly, sector_size=sector_size or SECTOR_SIZE)
+    return File(Path(spec), readonly=readonly, sector_size=sector_size)
+
+
+def parse_size(text: str) -> int:
+    """Read a size: bytes, or with K, M, G or T.
+
+    :raises NoDisk: it is none
+    """
+    found = _SIZE.fullmatch(text)
+    if not found or not int(found[1]):
+        raise NoDisk(f"a disk's size is bytes, or with K, M, G or T: not {text!r}")
+    return int(found[1]) * _UNITS[found[2].upper()]

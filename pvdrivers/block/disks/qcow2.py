@@ -1,0 +1,57 @@
+"""Images of QEMU's format, by a qemu-nbd of our own: nobody should parse that format a second time."""
+
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from pvdrivers.abi.blkif import SECTOR_SIZE
+from pvdrivers.block.disks.nbd import Nbd
+from pvdrivers.block.errors import NoDisk
+
+#: Seconds that it may take to open an image.
+_PATIENCE = 10.0
+
+
+class Qcow2(Nbd):
+    """An image. Its server ends when its only client is gone, however that ends.
+
+    :raises NoDisk: there is no such image, or no qemu-nbd
+    """
+
+    def __init__(self, path: Path, *, readonly: bool = False, sector_size: int = SECTOR_SIZE) -> None:
+        if not path.exists():
+            raise NoDisk(f"cannot open {path}: No such file or directory")
+        program = shutil.which("qemu-nbd")
+        if not program:
+            raise NoDisk(f"{path} needs qemu-nbd (Debian's package qemu-utils)")
+        with tempfile.TemporaryDirectory(prefix="xentool-nbd-") as folder:
+            place = Path(folder) / "socket"
+            argv = [program, "--format=qcow2", "--discard=unmap", f"--socket={place}", *(["--read-only"] * readonly)]
+            self._server = subprocess.Popen(
+                [*argv, "--", str(path.absolute())], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
+            )
+            try:
+                self._await(path, place)
+                super().__init__(place, readonly=readonly, sector_size=sector_size)
+            except NoDisk:
+                self._server.kill()
+                self._server.communicate()
+                raise
+
+    def _await(self, path: Path, place: Path) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while not place.exists():
+            if self._server.poll() is not None:
+                assert self._server.stderr  # noqa: S101 - asked for
+                why = self._server.stderr.read().decode(errors="replace").strip().splitlines() or ["it ended"]
+                raise NoDisk(f"qemu-nbd does not serve {path}: {why[-1]}")
+            if time.monotonic() > deadline:
+                raise NoDisk(f"qemu-nbd has not opened {path} within {_PATIENCE:.0f} s")
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        """Part from the server, which then ends."""
+        super().close()
+        self._server.communicate()

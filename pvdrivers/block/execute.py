@@ -1,0 +1,34 @@
+"""Valid requests → what a disk does; the second half of "parse, then execute"."""
+
+from collections.abc import Sequence
+from errno import EOPNOTSUPP
+
+from pvdrivers.abi.blkif import BlkifOp, BlkifRsp
+from pvdrivers.block.disks.base import Disk
+from pvdrivers.block.request import Limits, Request
+
+
+def limits_of(disk: Disk, max_indirect: int) -> Limits:
+    """Tell what can be asked of a disk, as it is now."""
+    return Limits(disk.sectors, disk.sector_size, disk.readonly, disk.flushes, disk.discards, disk.secure, max_indirect)
+
+
+def execute(disk: Disk, request: Request, buffers: Sequence[memoryview]) -> BlkifRsp:
+    """Do what is asked for, which is valid; tell how it went."""
+    try:
+        match request.operation:
+            case BlkifOp.READ:
+                disk.read(request.sector, buffers)
+            case BlkifOp.WRITE:
+                disk.write(request.sector, buffers)
+            case BlkifOp.DISCARD:
+                disk.discard(request.sector, request.sectors, secure=request.secure)
+            case _:
+                # What a flush or barrier brings along is written after, and as durable as, all that came before.
+                disk.flush()
+                if buffers:
+                    disk.write(request.sector, buffers)
+                    disk.flush()
+    except OSError as error:
+        return BlkifRsp.EOPNOTSUPP if error.errno == EOPNOTSUPP else BlkifRsp.ERROR
+    return BlkifRsp.OKAY

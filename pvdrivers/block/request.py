@@ -1,0 +1,184 @@
+"""A ring's messages → requests that can be done; the first half of "parse, then execute".
+
+Law: what is parsed is a copy that the frontend cannot change any more, and what comes out is valid: its segments are
+within their pages, its sectors within the disk. Nothing here touches grants, disks or rings.
+
+This is the specification of `core`, which does the plain reads and writes of it at memory speed.
+
+Ref: xen/include/public/io/blkif.h; where it leaves open what becomes of nonsense, Linux drivers/block/xen-blkback
+"""
+
+from collections.abc import Callable, Sequence
+from struct import Struct
+from typing import NamedTuple
+
+from pvdrivers.abi.blkif import (
+    MAX_INDIRECT_PAGES_PER_REQUEST,
+    MAX_SEGMENTS_PER_REQUEST,
+    SECTOR_SIZE,
+    SEGMENT,
+    SEGMENTS_PER_INDIRECT_PAGE,
+    Blkif,
+    BlkifOp,
+    BlkifRsp,
+    Discard,
+)
+from pvdrivers.abi.ring import PAGE_SIZE
+from pvdrivers.block.errors import BadRequest
+from pvdrivers.errors import NotGranted
+
+#: Segments of the longest request that the protocol has room for.
+INDIRECT_MAX = SEGMENTS_PER_INDIRECT_PAGE * MAX_INDIRECT_PAGES_PER_REQUEST
+SECTORS_PER_PAGE = PAGE_SIZE // SECTOR_SIZE
+
+#: Copies as many bytes out of the beginnings of granted pages, once.
+Fetch = Callable[[Sequence[tuple[int, int]]], bytes]
+
+
+class Segment(NamedTuple):
+    """Part of a granted page, in bytes."""
+
+    gref: int
+    offset: int
+    length: int
+
+
+class Limits(NamedTuple):
+    """What a backend does, and for how large a disk; all sectors are of 512 bytes, whatever ``sector_size`` is."""
+
+    sectors: int
+    sector_size: int = SECTOR_SIZE
+    readonly: bool = False
+    flush: bool = True
+    discard: bool = True
+    secure: bool = False
+    max_indirect: int = 0
+
+
+class Request(NamedTuple):
+    """What is to be done.
+
+    ``operation`` is READ, WRITE, WRITE_BARRIER, FLUSH_DISKCACHE or DISCARD, and goes into the response. Of an indirect
+    request it is what that wraps: a frontend that is told INDIRECT gives the disk up, whatever blkif.h says.
+    """
+
+    ident: int
+    operation: BlkifOp
+    sector: int
+    sectors: int
+    segments: tuple[Segment, ...] = ()
+    secure: bool = False
+
+    @property
+    def reads(self) -> bool:
+        """Whether the frontend's pages are written to."""
+        return self.operation == BlkifOp.READ
+
+
+def parse(message: bytes, layout: Blkif, limits: Limits, fetch: Fetch) -> Request:
+    """Parse one message.
+
+    :param message: of ``layout.request.size`` bytes
+    :param fetch: gives the segments of an indirect request; may raise `NotGranted`
+    :raises BadRequest: how it is to be answered instead
+    """
+    match message[0]:
+        case BlkifOp.READ | BlkifOp.WRITE | BlkifOp.WRITE_BARRIER | BlkifOp.FLUSH_DISKCACHE:
+            return _direct(message, layout, limits)
+        case BlkifOp.INDIRECT:
+            return _indirect(message, layout, limits, fetch)
+        case BlkifOp.DISCARD:
+            return _discard(message, layout, limits)
+        case operation:
+            raise _refusal(message, layout)(operation, BlkifRsp.EOPNOTSUPP, f"operation {operation} is none")
+
+
+def _refusal(message: bytes, layout: Blkif) -> Callable[[int, BlkifRsp, str], BadRequest]:
+    # The id has its place in all messages.
+    ident = int.from_bytes(message[layout.request.offsets["id"] :][:8], "little")
+    return lambda operation, status, why: BadRequest(ident, operation, status, why)
+
+
+def _direct(message: bytes, layout: Blkif, limits: Limits) -> Request:
+    code, number, _, ident, sector, *_ = layout.request.struct.unpack(message)
+    operation, refuse = BlkifOp(code), _refusal(message, layout)
+    if number > MAX_SEGMENTS_PER_REQUEST:
+        raise refuse(operation, BlkifRsp.ERROR, f"{number} segments, and room for {MAX_SEGMENTS_PER_REQUEST}")
+    if operation in {BlkifOp.WRITE_BARRIER, BlkifOp.FLUSH_DISKCACHE}:
+        if not limits.flush:
+            raise refuse(operation, BlkifRsp.EOPNOTSUPP, "this disk cannot be flushed")
+        if not number:
+            return Request(ident, operation, 0, 0)
+    start = layout.request.offsets["seg"]
+    return _transfer(refuse, ident, operation, sector, message[start : start + number * SEGMENT.size], limits)
+
+
+def _indirect(message: bytes, layout: Blkif, limits: Limits, fetch: Fetch) -> Request:
+    _, code, number, ident, sector, _, *rest = layout.indirect.struct.unpack(message[: layout.indirect.size])
+    refuse = _refusal(message, layout)
+    if not limits.max_indirect:
+        raise refuse(code, BlkifRsp.EOPNOTSUPP, "indirect requests were not offered")
+    if code not in {BlkifOp.READ, BlkifOp.WRITE}:
+        raise refuse(code, BlkifRsp.ERROR, f"an indirect request of operation {code}")
+    if not 0 < number <= limits.max_indirect:
+        raise refuse(code, BlkifRsp.ERROR, f"{number} indirect segments, of 1 to {limits.max_indirect}")
+    left = number * SEGMENT.size
+    wanted = [(gref, min(left - at, PAGE_SIZE)) for gref, at in zip(rest, range(0, left, PAGE_SIZE), strict=False)]
+    try:
+        table = fetch(wanted)
+    except NotGranted as error:
+        raise refuse(code, BlkifRsp.ERROR, str(error)) from None
+    return _transfer(refuse, ident, BlkifOp(code), sector, table, limits)
+
+
+def _transfer(
+    refuse: Callable[[int, BlkifRsp, str], BadRequest],
+    ident: int,
+    operation: BlkifOp,
+    sector: int,
+    table: bytes,
+    limits: Limits,
+) -> Request:
+    if operation != BlkifOp.READ and limits.readonly:
+        raise refuse(operation, BlkifRsp.ERROR, "this disk is read-only")
+    if not table:
+        raise refuse(operation, BlkifRsp.ERROR, "no segments")
+    segments = []
+    count = 0
+    for gref, first, last in SEGMENT.struct.iter_unpack(table):
+        if not first <= last < SECTORS_PER_PAGE:
+            raise refuse(operation, BlkifRsp.ERROR, f"sectors {first} to {last} of a page of {SECTORS_PER_PAGE}")
+        segments.append(Segment(gref, first * SECTOR_SIZE, (last - first + 1) * SECTOR_SIZE))
+        count += last - first + 1
+    if why := beyond(sector, count, limits):
+        raise refuse(operation, BlkifRsp.ERROR, why)
+    return Request(ident, operation, sector, count, tuple(segments))
+
+
+def _discard(message: bytes, layout: Blkif, limits: Limits) -> Request:
+    _, flag, _, ident, sector, count = layout.discard.struct.unpack(message[: layout.discard.size])
+    refuse = _refusal(message, layout)
+    if not limits.discard:
+        raise refuse(BlkifOp.DISCARD, BlkifRsp.EOPNOTSUPP, "this disk discards nothing")
+    if limits.readonly:
+        raise refuse(BlkifOp.DISCARD, BlkifRsp.ERROR, "this disk is read-only")
+    if not count:
+        raise refuse(BlkifOp.DISCARD, BlkifRsp.ERROR, "nothing to discard")
+    if why := beyond(sector, count, limits):
+        raise refuse(BlkifOp.DISCARD, BlkifRsp.ERROR, why)
+    return Request(ident, BlkifOp.DISCARD, sector, count, secure=bool(flag & Discard.SECURE) and limits.secure)
+
+
+def beyond(sector: int, count: int, limits: Limits) -> str:
+    """Tell what is wrong with a place on a disk; an empty string when nothing is."""
+    if sector + count > limits.sectors:
+        return f"{count} sectors at {sector} of a disk of {limits.sectors}"
+    if (sector | count) % (limits.sector_size // SECTOR_SIZE):
+        return f"{count} sectors at {sector}, and the disk's are of {limits.sector_size} bytes"
+    return ""
+
+
+def respond(layout: Blkif, ident: int, operation: int, status: int) -> bytes:
+    """Form a response; nothing in it is left as it was."""
+    packer: Struct = layout.response.struct
+    return packer.pack(ident, operation, status)

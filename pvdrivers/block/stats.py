@@ -1,0 +1,34 @@
+"""What a backend's queue has done."""
+
+from dataclasses import asdict, dataclass, fields
+
+
+@dataclass(slots=True)
+class Stats:
+    """Counts since the queue began; sectors are of 512 bytes."""
+
+    requests: int = 0
+    reads: int = 0
+    writes: int = 0
+    sectors_read: int = 0
+    sectors_written: int = 0
+    flushes: int = 0
+    discards: int = 0
+    #: Requests answered with an error.
+    errors: int = 0
+    notifications_sent: int = 0
+    notifications_received: int = 0
+    grant_maps: int = 0
+    grant_unmaps: int = 0
+    #: Pieces copied.
+    grant_copies: int = 0
+    #: System calls of the queue's own, with those that the grant operations take on Xen: two to map, two to unmap, one
+    #: for all that is copied at once.
+    syscalls: int = 0
+
+    def __add__(self, other: "Stats") -> "Stats":
+        return Stats(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
+
+    def document(self) -> dict[str, int]:
+        """Give them by name."""
+        return asdict(self)
