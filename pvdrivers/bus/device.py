@@ -4,7 +4,7 @@ A method does its action and gives the nodes that are to be written with the new
 the end's own directory, and None for a node that is to go. What it raises (`pvdrivers.errors`) closes the device.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 from pvdrivers.errors import DriverError
@@ -14,11 +14,19 @@ Nodes = Mapping[str, str | int | None]
 NOTHING: Nodes = {}
 
 
+class Fault(Protocol):
+    """The way to tell, from any thread, that something is wrong: `end.End.fault`."""
+
+    def __call__(self, error: DriverError, *, fatal: bool = False) -> object:
+        """Tell it."""
+        ...
+
+
 class Device(Protocol):
     """One end of a device; its methods are called by one thread. `Plain` has what many do not need."""
 
-    def begin(self, fault: Callable[[DriverError], object]) -> None:
-        """Take note of the way to tell, from any thread, that something is wrong: it shows in XenStore."""
+    def begin(self, fault: Fault) -> None:
+        """Take note of the way to tell that something is wrong, which is how it comes into XenStore."""
         ...
 
     def resume(self) -> bool:
@@ -64,7 +72,7 @@ class Device(Protocol):
 class Plain:
     """A device that does nothing; to be derived from."""
 
-    def begin(self, fault: Callable[[DriverError], object]) -> None:
+    def begin(self, fault: Fault) -> None:
         """See `Device.begin`."""
         self.fault = fault
 

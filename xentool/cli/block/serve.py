@@ -32,7 +32,7 @@ def _disks(_context: click.Context, _parameter: click.Parameter, values: tuple[s
 @click.option("--loopback", metavar="NAME", help="Serve programs of this machine, without Xen.")
 @click.option("--xl", is_flag=True, help="Serve what `xl block-attach ... backendtype=qdisk` attaches, too.")
 @click.option("--keep", is_flag=True, help="Leave disks attached at the end: the next to serve them goes on.")
-@click.option("--grants", type=click.Choice(["copy", "map"]), default="copy", show_default=True, help="Access to pages.")
+@click.option("--grants", type=click.Choice(["copy", "map"]), default="copy", show_default=True, help="Way to pages.")
 @click.option("--persistent/--no-persistent", default=True, show_default=True, help="Offer to keep pages mapped.")
 @click.option("--queues", type=click.IntRange(1, 64), default=4, show_default=True, help="Queues to offer.")
 @click.option("--order", type=click.IntRange(0, 4), default=4, show_default=True, help="Ring pages to offer: 2^ORDER.")
