@@ -1,21 +1,23 @@
 """The backend of a disk, as the bus runs it: what it offers, what it takes from its frontend, and its queues."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from pvdrivers.abi.blkif import VDisk
 from pvdrivers.abi.ring import ORDER_MAX
 from pvdrivers.block.backqueue import BackQueue
-from pvdrivers.block.disks import Disk
+from pvdrivers.block.disks import Disk, Kind
+from pvdrivers.block.journal import Journal
 from pvdrivers.block.nodes import Back, Front, Offer, Queue, back_nodes, offer_nodes, read_front
 from pvdrivers.block.stats import Stats
 from pvdrivers.bus.device import NOTHING, Nodes, Plain
 from pvdrivers.bus.nodes import Peer
 from pvdrivers.bus.toolstack import Spot
 from pvdrivers.errors import DriverError
-from pvdrivers.transport.base import Channel, Mapping, Transport
+from pvdrivers.ring import LoggedBack
+from pvdrivers.transport.base import Channel, Transport
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,14 @@ class Backend(Plain):
 
     :param spot: where it is
     :param opener: opens the disk, whenever a frontend is there
+    :param journal: where what is under way is kept, so that another process can go on with it
     """
 
     transport: Transport
     spot: Spot
     opener: Callable[[], Disk]
     options: Options = field(default_factory=Options)
+    journal: Journal | None = None
 
     def __post_init__(self) -> None:
         self._disk: Disk | None = None
@@ -71,17 +75,45 @@ class Backend(Plain):
 
     def connect(self) -> Nodes:
         """Take the rings and channels that the frontend has published, and begin to serve them."""
-        front = read_front(Peer(self.transport.store, self.spot.front), self._offer)
+        front = self._front()
         self.disk.refresh()
+        logs = [self._log(front, number, Journal.begin) for number in range(len(front.queues))]
+        self._serve_all(front, logs, resume=False)
+        return back_nodes(self._back())
+
+    def resume(self) -> bool:
+        """Go on with the rings of a former life, if it has left what was under way, and the disk as it was."""
+        if not self.journal or self.disk.medium.kind is Kind.MEMORY:
+            return False
+        front = self._front()
+        logs = [self._log(front, number, Journal.find) for number in range(len(front.queues))]
+        if None in logs:
+            self.journal.leave()
+            return False
+        self._serve_all(front, logs, resume=True)
+        return True
+
+    def _front(self) -> Front:
+        return read_front(Peer(self.transport.store, self.spot.front), self._offer)
+
+    def _log(
+        self, front: Front, number: int, way: Callable[[Journal, int, str, int], memoryview | None]
+    ) -> memoryview | None:
+        if not self.journal:
+            return None
+        queue = front.queues[number]
+        identity = f"{front.layout.protocol} {self.options.max_indirect} {queue.port} {' '.join(map(str, queue.grefs))}"
+        return way(self.journal, number, identity, LoggedBack.log_size(front.layout.ring, len(queue.grefs)))
+
+    def _serve_all(self, front: Front, logs: Sequence[memoryview | None], *, resume: bool) -> None:
         try:
-            for wanted in front.queues:
-                self._running.append(self._join(front, wanted))
+            for wanted, log in zip(front.queues, logs, strict=True):
+                self._running.append(self._join(front, wanted, log, resume=resume))
         except DriverError:
             self._part()
             raise
         for _, thread in self._running:
             thread.start()
-        return back_nodes(self._back())
 
     def _back(self) -> Back:
         disk = self.disk
@@ -99,31 +131,32 @@ class Backend(Plain):
             max_indirect=self.options.max_indirect,
         )
 
-    def _join(self, front: Front, wanted: Queue) -> tuple[BackQueue, threading.Thread]:
+    def _join(
+        self, front: Front, wanted: Queue, log: memoryview | None, *, resume: bool
+    ) -> tuple[BackQueue, threading.Thread]:
         ring = self.transport.map(self.spot.domid, wanted.grefs)
         channel: Channel | None = None
         try:
             channel = self.transport.bind_interdomain(self.spot.domid, wanted.port)
-            queue = self._queue(front, ring, channel)
+            queue = BackQueue(
+                self.transport,
+                self.spot.domid,
+                ring,
+                channel,
+                front.layout,
+                self.disk,
+                persistent=front.persistent and self.options.persistent,
+                max_indirect=self.options.max_indirect,
+                grants=self.options.grants,
+                log=log,
+                resume=resume,
+            )
         except DriverError:
             if channel:
                 channel.close()
             ring.unmap()
             raise
         return queue, threading.Thread(target=self._serve, args=[queue], name="block queue", daemon=True)
-
-    def _queue(self, front: Front, ring: Mapping, channel: Channel) -> BackQueue:
-        return BackQueue(
-            self.transport,
-            self.spot.domid,
-            ring,
-            channel,
-            front.layout,
-            self.disk,
-            persistent=front.persistent and self.options.persistent,
-            max_indirect=self.options.max_indirect,
-            grants=self.options.grants,
-        )
 
     def _serve(self, queue: BackQueue) -> None:
         # A frontend that breaks its ring loses that ring; the others, and those of other frontends, go on.
@@ -134,6 +167,8 @@ class Backend(Plain):
     def close(self) -> Nodes:
         """Answer what was taken, and let go of rings, channels and the disk."""
         self._part()
+        if self.journal:
+            self.journal.remove()
         disk, self._disk = self._disk, None
         if disk is not None:
             disk.close()

@@ -97,10 +97,13 @@ class Channel:
     def close(self) -> None:
         """Give up this end."""
         if self._own >= 0:
-            self._end(self)
-            os.close(self._own)
-            os.close(self._peer)
+            own, peer = self._own, self._peer
             self._own = self._peer = -1
+            try:
+                self._end(self)
+            finally:
+                os.close(own)
+                os.close(peer)
 
 
 class Loopback:

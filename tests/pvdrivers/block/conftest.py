@@ -3,10 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.pvdrivers.block.pair import Bench, bench
+from pvdrivers.transport.loopback import Machine, machine
+from tests.pvdrivers.block.rig import BACK, FRONT, STRANGER
 
 
-@pytest.fixture
-def loop(tmp_path: Path) -> Iterator[Bench]:
-    with bench(tmp_path) as made:
-        yield made
+@pytest.fixture(scope="module")
+def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    folder: Path = tmp_path_factory.mktemp("m")
+    with machine(folder, [BACK, FRONT, STRANGER]) as running:
+        yield running

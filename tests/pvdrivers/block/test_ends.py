@@ -2,6 +2,7 @@
 
 import random
 import threading
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pvdrivers.block.client import Client
 from pvdrivers.bus import toolstack
 from pvdrivers.errors import MachineError
 from pvdrivers.transport.loopback.hypervisor import InUse
-from tests.pvdrivers.block.pair import BACK, GUEST, SPOT, Bench
+from tests.pvdrivers.block.pair import BACK, GUEST, SPOT, Bench, bench
 from tests.pvdrivers.bus.joined import until
 
 NOTHING = InUse(0, 0, 0)
@@ -26,6 +27,12 @@ WANTED = [
     frontend.Options(max_indirect=0, layout=X86_32),
     frontend.Options(max_order=1, layout=X86_32, max_queues=2, data_pages=128),
 ]
+
+
+@pytest.fixture
+def loop(tmp_path: Path) -> Iterator[Bench]:
+    with bench(tmp_path) as made:
+        yield made
 
 
 @pytest.mark.parametrize("grants", ["copy", "map"])
