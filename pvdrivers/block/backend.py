@@ -169,10 +169,13 @@ class Backend(Plain):
         self._part()
         if self.journal:
             self.journal.remove()
-        disk, self._disk = self._disk, None
-        if disk is not None:
-            disk.close()
         return NOTHING
+
+    def pause(self) -> None:
+        """As `close`, and leave the journal for a successor."""
+        self._part()
+        if self.journal:
+            self.journal.leave()
 
     def _part(self) -> None:
         running, self._running = self._running, []
@@ -184,6 +187,9 @@ class Backend(Plain):
             else:
                 thread.join()
             self._before += queue.stats
+        disk, self._disk = self._disk, None
+        if disk is not None:
+            disk.close()
 
     def tick(self) -> tuple[Nodes, bool]:
         """Tell the frontend when the disk has another size, and everybody what was done."""

@@ -57,6 +57,10 @@ class Device(Protocol):
         """Give back all that joins the two; not an error if there is nothing."""
         ...
 
+    def pause(self) -> None:
+        """As `close`, but the peer is told nothing, and a successor may `resume`."""
+        ...
+
     def restart(self) -> Nodes:
         """Begin anew."""
         ...
@@ -103,6 +107,10 @@ class Plain:
     def close(self) -> Nodes:
         """See `Device.close`."""
         return NOTHING
+
+    def pause(self) -> None:
+        """See `Device.pause`."""
+        self.close()
 
     def restart(self) -> Nodes:
         """See `Device.restart`."""

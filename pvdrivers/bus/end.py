@@ -109,7 +109,7 @@ class End(threading.Thread):
                 self._say(f"XenStore: {error}")
                 self._rest(TICK)
         if not self.over:
-            self._finish()
+            self._finish(self.device.pause)
 
     def _watched(self) -> None:
         with ExitStack() as stack:
@@ -206,8 +206,8 @@ class End(threading.Thread):
     def _close(self, state: XenbusState) -> None:
         self._write(state, self._tried(self.device.close) or NOTHING)
 
-    def _finish(self) -> None:
-        self._tried(self.device.close)
+    def _finish(self, last: Callable[[], object] | None = None) -> None:
+        self._tried(last or self.device.close)
         with self._changed:
             self.over = True
             self._changed.notify_all()
@@ -220,6 +220,8 @@ class End(threading.Thread):
             self._bad(error)
         except OSError as error:
             self._bad(MachineError(f"{error.strerror or error}"))
+        except Exception as error:  # noqa: BLE001 - a peer must not be left waiting for a thread that is no more
+            self._bad(MachineError(f"a mistake in this driver: {type(error).__name__}: {error}"))
         return None
 
     def _complain(self) -> None:

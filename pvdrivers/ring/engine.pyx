@@ -331,7 +331,8 @@ cdef class LoggedBack(Back):
                 entry[0] == ANSWERED and <int32_t>(entry[2] - self.prod) >= 0
             ):
                 entry[0] = TAKEN
-                left.append((<uint32_t>(entry[1] - self.prod + (1 << 31)), i))
+                # In order, also around the end of all numbers.
+                left.append((<uint32_t>(entry[1] - self.prod + <uint32_t>0x80000000), i))
             else:
                 entry[0] = FREE
                 self.stack[self.free_count] = i
