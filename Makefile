@@ -11,9 +11,10 @@ PACKAGES := \
 	mmdebstrap uidmap debian-archive-keyring e2fsprogs \
 	openssh-client iproute2 \
 	libvirt-dev pkg-config \
-	xen-utils-4.17 libxen-dev vagrant systemd chromium libvirt-clients man-db mandoc
+	xen-utils-4.17 libxen-dev vagrant systemd chromium libvirt-clients man-db mandoc \
+	qemu-utils nbdkit fio
 # python, the compiled core | the lab's machine | its image | its control | libvirt's binding, built | oracles and
-# browser of the tests
+# browser of the tests | qcow2 disks by qemu-nbd; whom `make bench` compares with
 
 COMPILED := $(wildcard traces/*/*.pyx traces/*/*.pxd pvdrivers/*/*.pyx pvdrivers/*/*.pxd)
 
@@ -63,6 +64,7 @@ check: setup
 bench: setup
 	$(BIN)/python -m tests.bench.report
 	$(BIN)/python -m tests.bench.store
+	$(BIN)/python -m tests.bench.block
 
 captures: setup
 	$(BIN)/python -m tests.captures.make

@@ -10,7 +10,6 @@ get their pages (`pages`) and are executed (`execute`), here or by a thread, and
 import os
 import select
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -23,6 +22,7 @@ from pvdrivers.block.disks.base import Disk, Kind
 from pvdrivers.block.errors import BadRequest
 from pvdrivers.block.execute import execute, limits_of
 from pvdrivers.block.pages import PERSISTENT_MAX, Copied, Job, Mapped, Pages, Persistent
+from pvdrivers.block.patience import Patience
 from pvdrivers.block.request import parse, respond
 from pvdrivers.block.stats import Stats
 from pvdrivers.errors import DriverError, MachineError
@@ -32,14 +32,9 @@ from pvdrivers.transport.base import Channel, Mapping, Transport
 #: Requests that are taken at once: few enough that the frontend has answers to look at while the next are done; more
 #: where each call into the transport should serve many.
 _BATCH, _BATCH_REFERENCE = 8, 32
-#: Microseconds that a queue looks for requests before it sleeps, at most; less and less while that is in vain.
-PATIENCE = 50
-#: Seconds of sleep after which it would have been better to look on.
-_NAP = 2e-4
 #: Notifications without a request that cost nothing; then the next is heard later and later, up to these seconds.
 _FRUITLESS = 8
 _DEAF, _DEAF_MAX = 0.001, 0.1
-_CORES = os.cpu_count() or 1
 
 
 class BackQueue:
@@ -94,7 +89,7 @@ class BackQueue:
         self._todo: SimpleQueue[Job | None] = SimpleQueue()
         self._done: deque[Job] = deque()
         self._pending = 0
-        self._patience = PATIENCE if _CORES > 1 else 0
+        self._patience = Patience()
         # A notification has been taken, and whether there was something to do since.
         self._heard = self._useful = False
         self._fruitless = 0
@@ -218,12 +213,8 @@ class BackQueue:
                 self._stats.syscalls += 1
 
     def _soon(self) -> bool:
-        # Look on for a while, if nothing else can happen meanwhile.
-        if not self._patience or self._busy():
-            return False
-        found = self._ring.poll(self._patience)
-        self._patience = min(2 * self._patience, PATIENCE) if found else self._patience // 2
-        return found
+        # Not while there is something else to wait for.
+        return not self._busy() and self._patience.look(self._ring)
 
     def _sleep(self) -> None:
         if self._heard:
@@ -234,7 +225,6 @@ class BackQueue:
             self._heard = self._useful = False
             self._channel.unmask()
             self._stats.syscalls += 1
-        began = time.perf_counter()
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
         poll.register(self._channel.fileno(), select.POLLIN)
@@ -244,8 +234,6 @@ class BackQueue:
         if self._channel.fileno() in ready and self._channel.take():
             self._heard = True
             self._stats.notifications_received += 1
-            if _CORES > 1 and time.perf_counter() - began < _NAP:
-                self._patience = PATIENCE
         self._stats.syscalls += 2
 
     def _hear(self, seconds: float | None) -> None:

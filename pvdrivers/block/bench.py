@@ -4,7 +4,6 @@ Data stay where the backend puts them, in the frontend's pages: a guest's blkfro
 """
 
 import itertools
-import os
 import threading
 import time
 from collections import Counter
@@ -17,6 +16,7 @@ from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.block.client import Geometry
 from pvdrivers.block.frontqueue import FrontQueue, Part
 from pvdrivers.block.load import Load
+from pvdrivers.block.patience import Patience
 from pvdrivers.block.stats import Stats
 from pvdrivers.errors import DriverError, MachineError
 
@@ -27,8 +27,6 @@ OPERATIONS = {
     "read": (BlkifOp.READ, False),
     "write": (BlkifOp.WRITE, False),
 }
-#: Microseconds that a frontend looks for answers before it sleeps.
-PATIENCE = 50
 #: Seconds without an answer after which the backend counts as gone.
 _GONE = 30.0
 
@@ -185,7 +183,7 @@ class _Run:
 
     def _drive(self, until: float) -> None:
         ring, load = self.queue.ring, self.load
-        patience = PATIENCE if (os.cpu_count() or 1) > 1 else 0
+        patience = Patience()
         while True:
             over = time.perf_counter() >= until
             if not over and (messages := load.ask(ring.room)):
@@ -198,7 +196,8 @@ class _Run:
                 load.answered(responses)
             elif over and not load.pending:
                 return
-            elif not (patience and ring.poll(patience)) and not ring.final_check():
+            elif not patience.look(ring) and not ring.final_check(load.waiting // 2):
+                # Half of the answers are worth being woken for; the rest come while those are looked at.
                 if not self.queue.channel.wait(_GONE):
                     raise MachineError(f"no answer for {_GONE:.0f} s")
                 self.queue.channel.unmask()

@@ -52,7 +52,7 @@ cdef class Load:
     cdef int size, response_size, id_at, sector_at, answer_id_at, operation_at, status_at, operation
     cdef uint64_t places, step, next_place, seed
     cdef bint random
-    cdef readonly uint64_t done, requests, errors
+    cdef readonly uint64_t done, requests, answers, errors
     cdef readonly uint32_t pending
 
     def __init__(
@@ -151,6 +151,7 @@ cdef class Load:
                     break
                 at += self.response_size
                 self.asked[ident] = 0
+                self.answers += 1
                 if status:
                     self.errors += 1
                 which = <uint32_t>(ident // self.parts)
@@ -169,6 +170,11 @@ cdef class Load:
                 self.pending -= 1
         if odd:
             raise BadResponse("the backend answers what nobody asked, or not as one answers")
+
+    @property
+    def waiting(self):
+        """Requests that have not been answered."""
+        return <uint32_t>(self.requests - self.answers)
 
     def latencies(self):
         """Give how often each latency was seen: pairs of nanoseconds, within 1.6 %, and a number."""

@@ -4,12 +4,14 @@ Law: a page that cannot be had fails its request and no other. What was mapped f
 before anybody answers it: a Linux frontend gives its disk up over a page that is in use when it is answered.
 """
 
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from pvdrivers.abi.blkif import BlkifRsp
+from pvdrivers.abi.grants import GntSt
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.block.request import Request
 from pvdrivers.block.stats import Stats
@@ -18,6 +20,10 @@ from pvdrivers.transport.base import Mapping, Piece, Transport
 
 #: Pages that a backend keeps mapped for a queue: as many as Linux's blkback (XEN_BLKIF_MAX_PERSISTENT_GRANTS).
 PERSISTENT_MAX = 1056
+#: How many of them may make room for others, and within how many seconds: as Linux's blkback (LRU_INTERVAL,
+#: LRU_PERCENT_CLEAN). A frontend that goes round in more pages than are kept would have each of them mapped anew.
+PURGE_SHARE = 0.05
+PURGE_SECONDS = 0.1
 
 
 @dataclass(eq=False, slots=True)
@@ -117,7 +123,11 @@ class Copied:
         self._stats.grant_copies += len(pieces)
         self._stats.syscalls += 1
         copy = self._transport.copy_to if into_peer else self._transport.copy_from
-        for owner, status in zip(owners, copy(self._domid, pieces, arena), strict=True):
+        try:
+            statuses = copy(self._domid, pieces, arena)
+        except MachineError:
+            statuses = [GntSt.GENERAL_ERROR] * len(pieces)
+        for owner, status in zip(owners, statuses, strict=True):
             if status:
                 owner.status = BlkifRsp.ERROR
 
@@ -181,8 +191,8 @@ class Index(Protocol):
         ...
 
 
-class Persistent(Mapped):
-    """Mapped when they are first seen, and kept: up to a limit, beyond which the longest unused goes."""
+class Persistent(Copied):
+    """Mapped when first seen, and kept; what finds no room is copied, until those unused for long make some."""
 
     def __init__(
         self, transport: Transport, domid: int, stats: Stats, index: Index | None = None, limit: int = PERSISTENT_MAX
@@ -193,6 +203,8 @@ class Persistent(Mapped):
         # The longest unused first, as far as it is not `index` that knows.
         self._kept: OrderedDict[int, Mapping] = OrderedDict()
         self._users: Counter[int] = Counter()
+        self._purged = 0
+        self._purge_ends = 0.0
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -208,21 +220,23 @@ class Persistent(Mapped):
 
     def begin(self, jobs: Sequence[Job]) -> None:
         """Find each job's pages, or map them."""
+        others = []
         for job in jobs:
             for gref, offset, length in job.request.segments:
                 if not self._keep(gref):
                     self._let_go(job)
-                    self._map(job)
+                    others.append(job)
                     break
                 self._users[gref] += 1
                 job.kept.append(gref)
                 job.buffers.append(self._kept[gref].memory[offset : offset + length])
+        super().begin(others)
 
     def end(self, jobs: Sequence[Job]) -> None:
-        """Unmap what is not kept."""
+        """Let others use what is kept."""
+        super().end([job for job in jobs if not job.kept])
         for job in jobs:
             self._let_go(job)
-        super().end(jobs)
 
     def _let_go(self, job: Job) -> None:
         if job.kept:
@@ -231,7 +245,7 @@ class Persistent(Mapped):
             job.kept.clear()
 
     def _keep(self, gref: int) -> bool:
-        # Tell whether a page is there to stay, which some cannot: not writable, or too many in use at once.
+        # Tell whether a page is there to stay, which some cannot: not writable, or too many others.
         if gref in self._kept:
             self._kept.move_to_end(gref)
             return True
@@ -249,6 +263,13 @@ class Persistent(Mapped):
         return True
 
     def _evict(self) -> bool:
+        now = time.monotonic()
+        if now >= self._purge_ends:
+            self._purged, self._purge_ends = 0, now + PURGE_SECONDS
+        self._purged += 1
+        return self._purged <= max(1, PURGE_SHARE * self._limit) and self._make_room()
+
+    def _make_room(self) -> bool:
         first = [self._index.oldest()] if self._index else []
         candidates: Iterable[int | None] = [*first, *self._kept]
         for gref in candidates:

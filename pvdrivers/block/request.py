@@ -25,7 +25,7 @@ from pvdrivers.abi.blkif import (
 )
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.block.errors import BadRequest
-from pvdrivers.errors import NotGranted
+from pvdrivers.errors import MachineError, NotGranted
 
 #: Segments of the longest request that the protocol has room for.
 INDIRECT_MAX = SEGMENTS_PER_INDIRECT_PAGE * MAX_INDIRECT_PAGES_PER_REQUEST
@@ -79,7 +79,7 @@ def parse(message: bytes, layout: Blkif, limits: Limits, fetch: Fetch) -> Reques
     """Parse one message.
 
     :param message: of ``layout.request.size`` bytes
-    :param fetch: gives the segments of an indirect request; may raise `NotGranted`
+    :param fetch: gives the segments of an indirect request; may raise `NotGranted` and `MachineError`
     :raises BadRequest: how it is to be answered instead
     """
     match message[0]:
@@ -126,7 +126,7 @@ def _indirect(message: bytes, layout: Blkif, limits: Limits, fetch: Fetch) -> Re
     wanted = [(gref, min(left - at, PAGE_SIZE)) for gref, at in zip(rest, range(0, left, PAGE_SIZE), strict=False)]
     try:
         table = fetch(wanted)
-    except NotGranted as error:
+    except (NotGranted, MachineError) as error:
         raise refuse(code, BlkifRsp.ERROR, str(error)) from None
     return _transfer(refuse, ident, BlkifOp(code), sector, table, limits)
 

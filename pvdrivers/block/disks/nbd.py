@@ -19,7 +19,7 @@ from pvdrivers.block.disks.base import Medium
 from pvdrivers.block.errors import NoDisk
 
 _GREETING = Struct(">8s8sH")
-_OPTION = Struct(">8sIIHIH")
+_OPTION = Struct(">8sIIIH")
 _OPTION_REPLY = Struct(">QIII")
 _EXPORT = Struct(">HQH")
 _REQUEST = Struct(">IHHQQI")
@@ -71,7 +71,7 @@ class Nbd:
         if (magic, options) != (_MAGIC, _OPTIONS) or not flags & _FIXED:
             raise ConnectionError("it greets as no NBD server does")
         answer = (_FIXED | _NO_ZEROES).to_bytes(4, "big")
-        self._socket.sendall(answer + _OPTION.pack(_OPTIONS, _OPT_GO, 6, 0, 0, 0))
+        self._socket.sendall(answer + _OPTION.pack(_OPTIONS, _OPT_GO, 6, 0, 0))
         export = b""
         while True:
             magic, _, kind, length = _OPTION_REPLY.unpack(self._take(_OPTION_REPLY.size))

@@ -20,6 +20,9 @@ class Qcow2(Nbd):
     :raises NoDisk: there is no such image, or no qemu-nbd
     """
 
+    #: Of the clusters that images have unless somebody wants others.
+    granularity = 64 << 10
+
     def __init__(self, path: Path, *, readonly: bool = False, sector_size: int = SECTOR_SIZE) -> None:
         if not path.exists():
             raise NoDisk(f"cannot open {path}: No such file or directory")
@@ -32,24 +35,22 @@ class Qcow2(Nbd):
             self._server = subprocess.Popen(
                 [*argv, "--", str(path.absolute())], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
             )
-            try:
-                self._await(path, place)
-                super().__init__(place, readonly=readonly, sector_size=sector_size)
-            except NoDisk:
-                self._server.kill()
-                self._server.communicate()
-                raise
+            self._connect(path, place, readonly, sector_size)
 
-    def _await(self, path: Path, place: Path) -> None:
+    def _connect(self, path: Path, place: Path, readonly: bool, sector_size: int) -> None:
         deadline = time.monotonic() + _PATIENCE
-        while not place.exists():
-            if self._server.poll() is not None:
-                assert self._server.stderr  # noqa: S101 - asked for
-                why = self._server.stderr.read().decode(errors="replace").strip().splitlines() or ["it ended"]
-                raise NoDisk(f"qemu-nbd does not serve {path}: {why[-1]}")
-            if time.monotonic() > deadline:
-                raise NoDisk(f"qemu-nbd has not opened {path} within {_PATIENCE:.0f} s")
-            time.sleep(0.01)
+        while True:
+            try:
+                super().__init__(place, readonly=readonly, sector_size=sector_size)
+            except NoDisk as error:
+                # Not listening yet, or not any more.
+                if self._server.poll() is None and time.monotonic() < deadline:
+                    time.sleep(0.01)
+                    continue
+                self._server.kill()
+                said = self._server.communicate()[1].decode(errors="replace").strip().splitlines()
+                raise NoDisk(f"qemu-nbd does not serve {path}: {said[-1] if said else error}") from None
+            return
 
     def close(self) -> None:
         """Part from the server, which then ends."""

@@ -295,4 +295,5 @@ def test_a_machine_that_dies(way: str, tmp_path: Path) -> None:
     made.front.close()
     made.back.close()
     del made
-    assert descriptors() == before
+    # Fewer, when what other tests have left goes only now.
+    assert descriptors() <= before
