@@ -20,6 +20,8 @@ from xentool.tools.block.service import OWN, XL, Service
 
 #: Seconds until it is said that a guest has not taken its disks.
 _PATIENCE = 5.0
+#: Outlives the process, not the machine.
+_JOURNALS = Path("/run/xentool/block")
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,17 @@ def serve(wanted: Serving, log: Callable[[str], object]) -> Iterator[Service]:
             groups = _groups(wanted)
             transport = stack.enter_context(_transport(wanted.loopback, sorted(groups)))
             kinds = (OWN, XL) if wanted.xl else (OWN,)
-            service = stack.enter_context(Service(transport, wanted.options, kinds=kinds, keep=wanted.keep, log=log))
+            service = stack.enter_context(
+                Service(
+                    transport,
+                    wanted.options,
+                    kinds=kinds,
+                    keep=wanted.keep,
+                    # A loopback ends with this process.
+                    journals=None if wanted.loopback else _JOURNALS,
+                    log=log,
+                )
+            )
             spots = [spot for domid, disks in groups.items() for spot in service.attach(domid, disks)]
             log(f"serving {', '.join(map(_named, spots)) or 'what xl attaches'}")
             if wanted.loopback is None:

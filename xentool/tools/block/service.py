@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from pvdrivers.abi.xenbus import XenbusState
 from pvdrivers.block.backend import Backend, Options
 from pvdrivers.block.disks import Disk, open_disk
+from pvdrivers.block.journal import Journal
 from pvdrivers.bus import toolstack
 from pvdrivers.bus.backends import Backends
 from pvdrivers.bus.nodes import Peer
@@ -32,6 +34,7 @@ class Service:
 
     :param kinds: directories of backends to serve: `OWN`, `XL`
     :param keep: leave the disks plugged in at the end, for a successor to go on
+    :param journals: where that is kept which a successor needs when this process is killed
     """
 
     def __init__(
@@ -41,10 +44,11 @@ class Service:
         *,
         kinds: Sequence[str] = (OWN,),
         keep: bool = False,
+        journals: Path | None = None,
         log: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._transport, self._store = transport, transport.store
-        self._options, self._keep, self._log = options, keep, log
+        self._options, self._keep, self._journals, self._log = options, keep, journals, log
         self._backends = [Backends(transport, kind, _FRONTEND, self._make, log=log, over=self._over) for kind in kinds]
         #: The devices by where they are; those that came by xl as well.
         self._devices: dict[Spot, Backend] = {}
@@ -90,7 +94,8 @@ class Service:
             raise XentoolError(f"{name} of domain {spot.domid} is {served} already; choose with vdev=")
 
     def _make(self, spot: Spot) -> Backend:
-        device = Backend(self._transport, spot, lambda: self._open(spot), self._options)
+        journal = Journal(self._journals, spot) if self._journals else None
+        device = Backend(self._transport, spot, lambda: self._open(spot), self._options, journal)
         self._devices[spot] = device
         return device
 
