@@ -107,6 +107,8 @@ class End(threading.Thread):
             except XenStoreError as error:
                 # It may come back: a daemon that was restarted, or a quota that is not used up any more.
                 self._say(f"XenStore: {error}")
+                if self._leaving:
+                    break
                 self._rest(TICK)
         if not self.over:
             self._finish(self.device.pause)

@@ -24,8 +24,9 @@ from pvdrivers.xenstore.client import NoStore, NotFound, XenStoreError
 from xentool.errors import PeerError as Broken
 from xentool.errors import Unavailable, XentoolError
 from xentool.tools import vdev
-from xentool.tools.block import loopbacks
+from xentool.tools.block import kernel, loopbacks
 
+OPERATIONS = tuple(bench.OPERATIONS)
 #: Seconds that a backend process may take to start.
 _PATIENCE = 15.0
 #: What "mem" and "null" mean: enough to be out of every cache, little enough for every machine.
@@ -38,6 +39,7 @@ class Load:
 
     :param loopback: a loopback's name; None for a process of our own
     :param front: a frontend's directory on Xen instead
+    :param blkback: a file or block device that the kernel's own backend in this dom0 is to serve instead
     :param disk: what our own process serves
     """
 
@@ -49,11 +51,12 @@ class Load:
     device: str = "xvda"
     loopback: str | None = None
     front: str | None = None
+    blkback: str | None = None
     queues: int = 1
     order: int = 4
     indirect: int = 256
     persistent: bool = True
-    serving: Sequence[str] = ()
+    grants: str = "copy"
 
 
 class _Queues:
@@ -135,7 +138,7 @@ def _backend(transport: Transport, there: str) -> Stats | None:
 
 @contextmanager
 def _way(load: Load) -> Iterator[tuple[Transport, str]]:
-    if load.front is not None:
+    if load.front is not None or load.blkback is not None:
         from pvdrivers.transport.xen import Xen  # noqa: PLC0415 - whoever starts a driver chooses
 
         try:
@@ -143,7 +146,11 @@ def _way(load: Load) -> Iterator[tuple[Transport, str]]:
         except (MachineError, NoStore) as error:
             raise Unavailable(str(error)) from error
         with xen:
-            yield xen, load.front if "/" in load.front else f"device/vbd/{vdev.number(load.front)}"
+            if load.blkback is not None:
+                with kernel.served(xen, load.blkback) as spot:
+                    yield xen, spot.front
+            else:
+                yield xen, _frontend(xen, load.front or "")
         return
     from pvdrivers.transport.loopback import Loopback  # noqa: PLC0415
 
@@ -158,12 +165,17 @@ def _way(load: Load) -> Iterator[tuple[Transport, str]]:
         yield loopback, f"/local/domain/{loopbacks.GUEST}/device/vbd/{vdev.number(load.device)}"
 
 
+def _frontend(xen: Transport, name: str) -> str:
+    home = xen.store.domain_path(xen.domid)
+    return name if name.startswith("/") else f"{home}/device/vbd/{vdev.number(name)}"
+
+
 @contextmanager
 def _process(load: Load) -> Iterator[Path]:
     disk = _SIZES.get(load.disk, load.disk)
     with tempfile.TemporaryDirectory(prefix="xentool-bench-") as directory:
         argv = [sys.executable, "-m", "xentool", "block", "serve", "--loopback", directory, "--disk", disk]
-        argv += ["--queues", str(load.queues), *load.serving]
+        argv += ["--queues", str(load.queues), "--grants", load.grants]
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         assert process.stderr  # noqa: S101 - asked for
         try:

@@ -55,8 +55,12 @@ def serve(wanted: Serving, log: Callable[[str], object]) -> Iterator[Service]:
     """
     with ExitStack() as stack:
         try:
-            groups = _groups(wanted)
-            transport = stack.enter_context(_transport(wanted.loopback, sorted(groups)))
+            if wanted.loopback is None:
+                transport = stack.enter_context(_xen())
+                groups = _groups(wanted)
+            else:
+                groups = _groups(wanted)
+                transport = stack.enter_context(_loopback(loopbacks.directory(wanted.loopback), sorted(groups)))
             kinds = (OWN, XL) if wanted.xl else (OWN,)
             service = stack.enter_context(
                 Service(
@@ -101,21 +105,22 @@ def _domid(name: str | None, *, loopback: bool) -> int:
 
 
 @contextmanager
-def _transport(loopback: str | None, domids: Sequence[int]) -> Iterator[Transport]:
+def _xen() -> Iterator[Transport]:
     # Whoever starts a driver chooses what it stands on; each is imported by those alone who need it.
-    if loopback is None:
-        from pvdrivers.transport.xen import Xen  # noqa: PLC0415
+    from pvdrivers.transport.xen import Xen  # noqa: PLC0415
 
-        try:
-            transport = Xen()
-        except (MachineError, NoStore) as error:
-            raise Unavailable(str(error)) from error
-        with transport:
-            yield transport
-        return
+    try:
+        transport = Xen()
+    except (MachineError, NoStore) as error:
+        raise Unavailable(str(error)) from error
+    with transport:
+        yield transport
+
+
+@contextmanager
+def _loopback(directory: Path, domids: Sequence[int]) -> Iterator[Transport]:
     from pvdrivers.transport.loopback import Loopback, machine  # noqa: PLC0415
 
-    directory = loopbacks.directory(loopback)
     _make(directory)
     with machine(directory, [0, *domids]), Loopback(directory, 0) as joined:
         yield joined

@@ -64,7 +64,11 @@ class Service:
         """Plug disks into a domain; those that a predecessor has left are taken over.
 
         :raises XentoolError: another device is there
+        :raises NoDisk: a disk cannot be opened
         """
+        for disk in disks:
+            # It is opened anew whenever a guest connects; what is wrong with it now is to be known now.
+            open_disk(disk.spec, readonly=disk.readonly, sector_size=disk.sector_size).close()
         home = f"/local/domain/{domid}/device/{_FRONTEND}"
         there = {int(name) for name in self._children(home) if name.isdigit()}
         left = {spot.devid for spot in self._left(domid)}
