@@ -75,6 +75,19 @@ class Journal:
         self._open.append(fd)
         return fd
 
+    def in_use(self) -> bool:
+        """Tell whether another process serves this device."""
+        try:
+            for path in self._files():
+                self._locked(int(path.name.rpartition("-")[2]), 0)
+        except MachineError:
+            return True
+        except OSError:
+            return False
+        finally:
+            self.leave()
+        return False
+
     def leave(self) -> None:
         """Unlock the files, for a successor to find them."""
         while self._open:

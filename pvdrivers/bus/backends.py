@@ -30,6 +30,7 @@ class Backends(threading.Thread):
     :param frontend: the kind of frontends that they serve, as their directory calls it
     :param make: makes the driver of a device
     :param over: is told of each end that is over
+    :param ours: tells which of them to serve; others may be another process's
     """
 
     def __init__(
@@ -42,12 +43,13 @@ class Backends(threading.Thread):
         table: Table = BACK,
         log: Callable[[str], object] = lambda _: None,
         over: Callable[[Spot], object] = lambda _: None,
+        ours: Callable[[Spot], bool] = lambda _: True,
     ) -> None:
         super().__init__(name=f"backend/{kind}", daemon=True)
         self._store, self._domid = transport.store, transport.domid
         self._top = f"/local/domain/{self._domid}/backend/{kind}"
         self._kind, self._frontend = kind, frontend
-        self._make, self._table, self._log, self._over = make, table, log, over
+        self._make, self._table, self._log, self._over, self._ours = make, table, log, over, ours
         self._lock = threading.Lock()
         self._ends: dict[Spot, End] = {}
         self._awake = threading.Event()
@@ -92,7 +94,7 @@ class Backends(threading.Thread):
                     del self._ends[spot]
                 self._over(spot)
         for spot in self._spots():
-            if spot not in self._ends:
+            if spot not in self._ends and self._ours(spot):
                 self._begin(spot)
 
     def _spots(self) -> Iterator[Spot]:

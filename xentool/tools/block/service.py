@@ -49,13 +49,21 @@ class Service:
     ) -> None:
         self._transport, self._store = transport, transport.store
         self._options, self._keep, self._journals, self._log = options, keep, journals, log
-        self._backends = [Backends(transport, kind, _FRONTEND, self._make, log=log, over=self._over) for kind in kinds]
+        self._backends = [
+            Backends(transport, kind, _FRONTEND, self._make, log=log, over=self._over, ours=self._ours)
+            for kind in kinds
+        ]
         #: The devices by where they are; those that came by xl as well.
         self._devices: dict[Spot, Backend] = {}
         self._own: set[Spot] = set()
         self._closing = False
 
+    def _ours(self, spot: Spot) -> bool:
+        # What xl makes is for whoever serves it; what `attach` made, for its own process.
+        return spot.backend != OWN or spot in self._own
+
     def __enter__(self) -> "Service":
+        self._clear()
         for backends in self._backends:
             backends.start()
         return self
@@ -75,11 +83,18 @@ class Service:
         spots = []
         for disk, devid in zip(disks, numbers(disks, there - left), strict=True):
             spot = Spot(_FRONTEND, OWN, self._transport.domid, domid, devid)
+            self._own.add(spot)
             if not toolstack.plug(self._store, spot, back_nodes(disk, devid), front_nodes(devid)):
                 self._adopt(spot, disk)
-            self._own.add(spot)
             spots.append(spot)
         return spots
+
+    def _clear(self) -> None:
+        # Of domains that have ended while nobody served them.
+        for domid in self._children(f"/local/domain/{self._transport.domid}/backend/{OWN}"):
+            for spot in self._left(int(domid) if domid.isdigit() else -1):
+                if not self._store.exists(spot.front):
+                    toolstack.remove(self._store, spot)
 
     def _left(self, domid: int) -> list[Spot]:
         top = f"/local/domain/{self._transport.domid}/backend/{OWN}/{domid}"
@@ -91,11 +106,15 @@ class Service:
 
     def _adopt(self, spot: Spot, disk: Wanted) -> None:
         name = vdev.name(spot.devid)
+        self._own.discard(spot)
         served = Peer(self._store, spot.back).text("params", "")
         if not served:
             raise XentoolError(f"domain {spot.domid} has another {name}; choose with vdev=")
         if served != disk.spec:
             raise XentoolError(f"{name} of domain {spot.domid} is {served} already; choose with vdev=")
+        if self._journals and Journal(self._journals, spot).in_use():
+            raise XentoolError(f"another process serves {name} of domain {spot.domid}")
+        self._own.add(spot)
 
     def _make(self, spot: Spot) -> Backend:
         journal = Journal(self._journals, spot) if self._journals else None
