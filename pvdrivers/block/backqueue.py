@@ -217,14 +217,17 @@ class BackQueue:
         return not self._busy() and self._patience.look(self._ring)
 
     def _sleep(self) -> None:
+        woken = False
         if self._heard:
             self._fruitless = 0 if self._useful else self._fruitless + 1
             if self._fruitless > _FRUITLESS:
                 # Whoever notifies for nothing is heard less and less, as Linux delays the end of its interrupt.
-                self._hear(min(_DEAF * 2 ** min(self._fruitless - _FRUITLESS, 10), _DEAF_MAX))
+                woken = self._hear(min(_DEAF * 2 ** min(self._fruitless - _FRUITLESS, 10), _DEAF_MAX))
             self._heard = self._useful = False
             self._channel.unmask()
             self._stats.syscalls += 1
+        if woken:
+            return
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
         poll.register(self._channel.fileno(), select.POLLIN)
@@ -236,10 +239,12 @@ class BackQueue:
             self._stats.notifications_received += 1
         self._stats.syscalls += 2
 
-    def _hear(self, seconds: float | None) -> None:
-        # Wait for this queue's own threads, and `stop`.
-        if select.select([self._wake], [], [], seconds)[0]:
+    def _hear(self, seconds: float | None) -> bool:
+        # Wait for this queue's own threads, and `stop`; tell whether there was one of them.
+        woken = bool(select.select([self._wake], [], [], seconds)[0])
+        if woken:
             os.eventfd_read(self._wake)
+        return woken
 
     # What is not plain.
 

@@ -12,14 +12,16 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from types import TracebackType
-from typing import NamedTuple, Self
-
-from typing_extensions import Buffer
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from pvdrivers.abi.blkif import SECTOR_SIZE, BlkifOp, BlkifRsp
 from pvdrivers.block.errors import RequestFailed, Unsupported
 from pvdrivers.block.frontqueue import FrontQueue, Part
 from pvdrivers.errors import DriverError, MachineError
+
+if TYPE_CHECKING:
+    # In Python's own library from 3.12 on.
+    from typing_extensions import Buffer
 
 
 class Geometry(NamedTuple):
@@ -87,7 +89,7 @@ class Client:
         self.start(BlkifOp.READ, offset, length, data).result()
         return bytes(data)
 
-    def write(self, offset: int, data: Buffer) -> None:
+    def write(self, offset: int, data: "Buffer") -> None:
         """Write; durable after a `flush` that follows. Raises as `read`."""
         view = memoryview(data).cast("B")
         self.start(BlkifOp.WRITE, offset, len(view), view).result()
@@ -104,7 +106,7 @@ class Client:
         self.start(BlkifOp.DISCARD, offset, length, secure=secure).result()
 
     def start(
-        self, operation: BlkifOp, offset: int = 0, length: int = 0, data: Buffer = b"", *, secure: bool = False
+        self, operation: BlkifOp, offset: int = 0, length: int = 0, data: "Buffer" = b"", *, secure: bool = False
     ) -> Future[None]:
         """Begin any of these.
 
@@ -301,7 +303,7 @@ class AsyncClient:
         await asyncio.wrap_future(self._client.start(BlkifOp.READ, offset, length, data))
         return bytes(data)
 
-    async def write(self, offset: int, data: Buffer) -> None:
+    async def write(self, offset: int, data: "Buffer") -> None:
         """See `Client.write`."""
         view = memoryview(data).cast("B")
         await asyncio.wrap_future(self._client.start(BlkifOp.WRITE, offset, len(view), view))

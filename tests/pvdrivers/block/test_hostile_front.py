@@ -130,9 +130,10 @@ def test_7_changes_to_a_disk_that_is_read_only(way: str, loopback: Machine) -> N
     disk = open_disk("mem:1M", readonly=True)
     with rig(loopback, LAYOUT) as made:
         made.start(disk, **WAYS[way])
+        # Pages that are known are where a compiled backend needs nobody to ask.
+        assert made.read(0, [0, 1]).status == OKAY
         made.page(0, b"x" * PAGE_SIZE)
         made.table(1, made.segments(0))
-        made.read(0, [2])
         answers = made.ask(
             direct(LAYOUT, WRITE, 1, 0, made.segments(0)),
             indirect(LAYOUT, WRITE, 2, 0, 1, [made.gref(1)]),
@@ -154,7 +155,8 @@ def test_8_discards_that_cannot_be(made: Rig) -> None:
 
 
 def test_9_indirect_requests_that_cannot_be(made: Rig) -> None:
-    made.table(39, [(made.gref(0), 0, 7)] * 512)
+    assert made.read(0, [39]).status == OKAY
+    made.table(39, [(made.gref(0), 0, 0)] * 512)
     page = [made.gref(39)]
     for inner in (2, 3, 5, 6, 255):
         assert made.ask(indirect(LAYOUT, inner, 1, 0, 1, page)) == [Answer(1, inner, ERROR)]
@@ -259,6 +261,22 @@ def test_16_events_without_work(made: Rig) -> None:
     assert made.read(0, [0]).status == OKAY
     assert time.monotonic() - began < 0.05
     made.page(0, b"p" * PAGE_SIZE)
+
+
+def test_16_whoever_is_not_heard_does_not_keep_a_queue_from_its_end(way: str, loopback: Machine) -> None:
+    with rig(loopback, LAYOUT) as made:
+        made.start(open_disk("mem:1M"), **WAYS[way])
+        # Fifteen in vain: by then it hears nothing for a tenth of a second.
+        for _ in range(15):
+            before = made.queue.stats.notifications_received
+            made.channel.notify()
+            until = time.monotonic() + 5
+            while made.queue.stats.notifications_received == before and time.monotonic() < until:
+                time.sleep(0.001)
+        time.sleep(0.01)
+        made.queue.stop()
+        made.thread.join(5)
+        assert not made.thread.is_alive()
 
 
 def test_a_frontend_that_fills_the_events_counter(made: Rig) -> None:

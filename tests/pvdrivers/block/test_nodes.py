@@ -61,7 +61,7 @@ def written(store: Client, nodes: Nodes) -> Peer:
 def test_a_frontends_nodes_come_back(store: Client, layout: object, pages: int, count: int) -> None:
     assert layout in (X86_32, X86_64, ARM)
     queues = [Queue(tuple(range(at, at + pages)), at + 1) for at in range(10, 10 + count * 100, 100)]
-    nodes = front_nodes(queues, persistent=True, layout=layout)  # type: ignore[arg-type] # one of the three
+    nodes = front_nodes(queues, persistent=True, layout=layout)
     front = read_front(written(store, nodes), OFFER)
     assert front == (layout, True, tuple(queues))
 

@@ -194,19 +194,23 @@ def test_a_disk_that_cannot_be_opened_is_tried_again_at_leisure(dom0: Loopback) 
 
 @pytest.mark.parametrize("fatal", [False, True])
 def test_a_fault_while_connected(dom0: Loopback, guest: Loopback, fatal: bool) -> None:
-    back = Noting()
-    with running(dom0, back, Role.BACK) as served, running(guest, Noting(), Role.FRONT) as used:
+    back, lines = Noting(), list[str]()
+    said = "the peer's producer index 9 is impossible"
+    with running(dom0, back, Role.BACK, lines) as served, running(guest, Noting(), Role.FRONT) as used:
         assert served.wait([S.CONNECTED], 10)
         assert used.wait([S.CONNECTED], 10)
         back.actions.clear()
-        served.fault(PeerError("the peer's producer index 9 is impossible"), fatal=fatal)
-        until(lambda: dom0.store.exists(error_path(SPOT.back)))
+        served.fault(PeerError(said), fatal=fatal)
         if fatal:
-            # Both part, and find each other again.
+            # Both part, and find each other again; by then nothing is wrong any more.
             until(lambda: "connect" in back.actions)
+            until(lambda: not dom0.store.exists(error_path(SPOT.back)))
         else:
+            until(lambda: dom0.store.exists(f"{error_path(SPOT.back)}/error"))
+            assert dom0.store.read(f"{error_path(SPOT.back)}/error").decode() == f"22 {said}"
             assert state(dom0, SPOT.back) == str(S.CONNECTED.value)
             assert back.actions == []
+        assert lines == [f"0/backend/test/5/51712: {said}"]
 
 
 def test_a_resize_is_told_by_the_same_state_again(dom0: Loopback, guest: Loopback) -> None:

@@ -1,6 +1,8 @@
 """The engine: against a plain model, against hostile peers, between two processes."""
 
 import struct
+import threading
+import time
 from collections import deque
 
 import pytest
@@ -183,6 +185,33 @@ def test_a_backend_goes_on_where_responses_end() -> None:
     poke(memory, "req_prod", 4 + 257)
     with pytest.raises(BadRing):
         Back(memory, kind)
+
+
+def test_looking_on() -> None:
+    memory = bytearray(PAGE_SIZE)
+    kind = netif.TX_RING
+    front, back = Front(memory, kind, 2**32 - 1), Back(memory, kind)
+    began = time.monotonic()
+    assert not back.poll(20_000)
+    assert time.monotonic() - began >= 0.02
+    front.put(bytes(12))
+    assert not back.poll(0)
+    # Other threads run meanwhile, and what they push is seen at once.
+    pusher = threading.Timer(0.02, front.push)
+    pusher.start()
+    assert back.poll(20_000_000)
+    assert time.monotonic() - began < 15
+    pusher.join()
+    assert len(back.take()) == 12
+    assert not back.poll(0)
+    # It does not ask to be notified.
+    assert peek(memory, "req_event") == 0
+    poke(memory, "req_prod", 2**31)
+    with pytest.raises(BadRing):
+        back.poll(0)
+    front.release()
+    with pytest.raises(ValueError, match="released"):
+        front.poll(0)
 
 
 def test_what_a_ring_is_made_of() -> None:
