@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.xen.labs import Lab, one_xen
+from tests.xen.test_channels import told
 from tests.xen.test_transport import channels, mapped
 from xentool.lab import api
 
@@ -115,14 +116,20 @@ def left(lab: Lab) -> str:
     return lab.run("sh", "-c", "xenstore-ls -f / | grep -E 'udisk|uvbd|/error/'; ls /run/xentool/block", check=False)
 
 
+def used(lab: Lab, name: str) -> tuple[list[str], list[str]]:
+    """Name the grants and the ports of a guest that are in use."""
+    grants, ports = told(lab, "grants", name)["grants"], told(lab, "evtchn", name)["ports"]
+    return sorted(str(each["name"]) for each in grants), sorted(str(each["name"]) for each in ports)
+
+
 @contextmanager
-def undisturbed(lab: Lab) -> Iterator[None]:
+def undisturbed(lab: Lab, guest: str = "0") -> Iterator[None]:
     """Hold that nothing is left, and that nobody complained."""
-    before = channels(lab), mapped(lab), lab.run("dmesg"), lab.run("xl", "dmesg")
+    before = channels(lab), mapped(lab), used(lab, guest), lab.run("dmesg"), lab.run("xl", "dmesg")
     yield
-    assert (channels(lab), mapped(lab)) == before[:2]
+    assert (channels(lab), mapped(lab), used(lab, guest)) == before[:3]
     assert left(lab) == ""
-    said = lab.run("dmesg").removeprefix(before[2]) + lab.run("xl", "dmesg").removeprefix(before[3])
+    said = lab.run("dmesg").removeprefix(before[3]) + lab.run("xl", "dmesg").removeprefix(before[4])
     assert re.findall(r"g\.e\. still in use|WARNING|BUG|Oops|deferring|d\d+v\d+ .*fault", said) == []
 
 
@@ -142,7 +149,7 @@ def test_linux_on_our_backend(lab: Lab, kind: str) -> None:
         lab.run("truncate", "-s", "16M", "/tmp/c.img", "/tmp/d.img")
         disks = ["/tmp/a.img,vdev=xvdb", "/tmp/c.img,vdev=xvdc,sector-size=4096", "/tmp/d.img,vdev=xvdd,mode=r"]
         words = ["--domain", guest.name, "--json", *(word for disk in disks for word in ("--disk", disk))]
-        with undisturbed(lab):
+        with undisturbed(lab, guest.name):
             said = serve(lab, *words)
             assert "xvdb of domain" in said, said
             _uses(lab, guest, kind)
