@@ -92,10 +92,12 @@ def remove(store: Client, spot: Spot) -> None:
     for path in (spot.front, spot.back, error_path(spot.back), error_path(spot.front)):
         with suppress(XenStoreError):
             store.remove(path)
-    # Directories that a device leaves empty; those above belong to all.
-    for directory in (spot.back, error_path(spot.back)):
-        _remove_empty(store, directory.rpartition("/")[0])
-        _remove_empty(store, directory.rpartition("/")[0].rpartition("/")[0])
+    # Directories that a device leaves empty, up to those that belong to all.
+    for path, levels in ((spot.front, 1), (spot.back, 2), (error_path(spot.back), 3), (error_path(spot.front), 2)):
+        directory = path
+        for _ in range(levels):
+            directory = directory.rpartition("/")[0]
+            _remove_empty(store, directory)
 
 
 def _remove_empty(store: Client, path: str) -> None:

@@ -50,7 +50,7 @@ def test_ends_find_each_other_and_part(dom0: Loopback, guest: Loopback) -> None:
     assert front.actions[:2] == ["publish", "connect"]
     toolstack.remove(dom0.store, SPOT)
     assert dom0.store.directory(f"/local/domain/{BACK}/backend") == []
-    assert dom0.store.directory(f"/local/domain/{GUEST}/device/vbd") == []
+    assert dom0.store.directory(f"/local/domain/{GUEST}/device") == []
 
 
 def test_a_frontend_that_leaves_is_over_and_the_backend_waits_for_another(dom0: Loopback, guest: Loopback) -> None:
