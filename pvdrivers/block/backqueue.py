@@ -26,7 +26,7 @@ from pvdrivers.block.patience import Patience
 from pvdrivers.block.request import parse, respond
 from pvdrivers.block.stats import Stats
 from pvdrivers.errors import DriverError, MachineError
-from pvdrivers.ring import Back
+from pvdrivers.ring import Back, LoggedBack
 from pvdrivers.transport.base import Channel, Mapping, Transport
 
 #: Requests that are taken at once: few enough that the frontend has answers to look at while the next are done; more
@@ -47,6 +47,8 @@ class BackQueue:
     :param grants: how pages that are not persistent are had
     :param compiled: False for the reference alone
     :param persistent_max: pages that are kept
+    :param log: where what is under way is kept for a successor (`ring.LoggedBack`)
+    :param resume: go on where the log's last owner was
     :raises BadRing: its indices are impossible; ring and channel are still the caller's
     """
 
@@ -64,8 +66,12 @@ class BackQueue:
         grants: Literal["copy", "map"] = "copy",
         compiled: bool = True,
         persistent_max: int = PERSISTENT_MAX,
+        log: memoryview | None = None,
+        resume: bool = False,
     ) -> None:
-        self._ring = Back(ring.memory, layout.ring)
+        self._ring = LoggedBack(ring.memory, layout.ring, log, resume) if log else Back(ring.memory, layout.ring)
+        # Between an answer and its notification, a former life may have been killed.
+        self._owes = resume
         self._mapping, self._channel, self._layout, self._disk = ring, channel, layout, disk
         self._max_indirect = max_indirect
         self._stats = Stats()
@@ -159,6 +165,8 @@ class BackQueue:
     # The loop.
 
     def _loop(self) -> None:
+        if self._owes:
+            self._channel.notify()
         while True:
             if self._turn():
                 continue

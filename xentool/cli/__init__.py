@@ -41,6 +41,7 @@ COMMANDS = {
     "unpause": ("xentool.cli.lifecycle:unpause", "Let a paused domain run again."),
     "shutdown": ("xentool.cli.lifecycle:shutdown", "Ask a domain to shut down."),
     "device": ("xentool.cli.device:group", "List PV devices, plug them in and out."),
+    "block": ("xentool.cli.block:group", "Serve and measure disks: split block drivers in userspace."),
     "store": ("xentool.cli.store:group", "Read, change, watch and serve XenStore."),
     "lab": ("xentool.cli.lab:group", "Boot real Xen on this machine, without virtualization hardware."),
     "man": ("xentool.cli.man:command", "Show manual pages, or write them into a folder."),

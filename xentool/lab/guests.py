@@ -20,6 +20,7 @@ WORKLOADS = {
     "net": "1400-byte pings to dom0 through netfront",
     "fork": "short-lived processes",
     "mixed": "disk, net and fork at once",
+    "shell": "what dom0 sends to its TCP port 7000",
 }
 _READY_S = 90
 #: Exit status of guest-start.sh: the guest was there, and ended before it was up.
@@ -38,6 +39,8 @@ class Guest:
     memory_mib: int = 192
     workload: str = "idle"
     disk_mib: int = 64
+    #: Parameters of the kernel's block frontend. Persistent grants would be mapped once, and no trace show it.
+    blkfront: tuple[str, ...] = ("feature_persistent=0",)
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,10 @@ def configuration(guest: Guest, word: str) -> str:
 
     :param word: what the guest's init prints when it is up
     """
-    extra = f"console=hvc0 quiet xentool.ready={word} xentool.workload={guest.workload} xentool.ip=@IP@"
+    extra = (
+        f"console=hvc0 quiet xentool.ready={word} xentool.workload={guest.workload} xentool.ip=@IP@ "
+        f"xentool.blkfront={','.join(guest.blkfront)}"
+    )
     disk = f"format=raw,vdev=xvda,access=rw,script=block-xentool,target=/var/lib/xentool/{guest.name}.img"
     return f"""\
 name = "{guest.name}"

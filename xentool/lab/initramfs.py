@@ -10,12 +10,13 @@ _FOLDERS = ("bin", "proc", "sys", "dev", "modules", "root", "sbin")
 _POWEROFF = b"#!/bin/busybox sh\nexec /bin/busybox poweroff -f\n"
 
 
-def make(image: Path, name: str, init: str) -> bytes:
+def make(image: Path, name: str, init: str, more: str | None = None) -> bytes:
     """Make an archive.
 
     :param image: an image's folder
     :param name: ``root`` or ``guest``, whose modules go in
     :param init: the file of `data` that runs as process 1
+    :param more: whose modules are to be at hand besides, in ``more/``: a file system, for those who need one
     """
     modules = image / "modules" / name
     entries = [
@@ -25,5 +26,8 @@ def make(image: Path, name: str, init: str) -> bytes:
         cpio.file("init", releases.data(init), 0o755),
         *(cpio.file(f"modules/{path.name}", path.read_bytes()) for path in sorted(modules.iterdir())),
     ]
+    if more:
+        files = sorted((image / "modules" / more).iterdir())
+        entries += [cpio.directory("more"), *(cpio.file(f"more/{path.name}", path.read_bytes()) for path in files)]
     # Fast rather than small: it is made at each start, and read from memory.
     return gzip.compress(cpio.pack(entries), compresslevel=1, mtime=0)

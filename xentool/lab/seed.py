@@ -45,7 +45,7 @@ def software(image: Image, progress: Progress) -> dict[str, bytes]:
         "etc/inittab": releases.data("inittab"),
         "etc/default/xentool-lab": settings.encode(),
         "etc/ssh/sshd_config.d/xentool.conf": releases.data("sshd.conf"),
-        f"{here}/guest-initrd": initramfs.make(image.folder, "guest", "guest.init"),
+        f"{here}/guest-initrd": initramfs.make(image.folder, "guest", "guest.init", more="root"),
         **payload.collect(image.python, progress),
     }
 

@@ -20,7 +20,7 @@ _DEVID = r"(\d{1,10})"
 _FRONT = re.compile(rf"/local/domain/{_DOMID}/(?:device/([\w-]+)/{_DEVID}|(console))(?:/(.+))?", re.ASCII)
 _BACK = re.compile(rf"/local/domain/{_DOMID}/backend/([\w-]+)/{_DOMID}/{_DEVID}(?:/(.+))?", re.ASCII)
 #: Backends that serve another kind of frontend than their own name says.
-_SERVES = {"qdisk": "vbd", "tap": "vbd", "qnic": "vif", "qusb": "vusb"}
+_SERVES = {"qdisk": "vbd", "udisk": "vbd", "tap": "vbd", "qnic": "vif", "qusb": "vusb"}
 
 _QUEUE = re.compile(r"(?:queue-(?P<queue>\d{1,4})/)?(?P<node>[a-z0-9-]+)")
 #: Several pages of one ring are ring-ref0, ring-ref1, ...

@@ -257,13 +257,15 @@ class Client(View):
                 time.sleep(random.uniform(0, 0.002 * (tries - left)))  # noqa: S311 - nothing to be guessed
         raise ValueError("no tries")
 
-    def watch(self, path: str) -> Watch:
+    def watch(self, path: str, told: Callable[[], object] = lambda: None) -> Watch:
         """Be told of changes at and under a path; ``@introduceDomain`` and ``@releaseDomain`` as well.
 
         The path need not be there.
+
+        :param told: is called whenever there is something to take, by the connection's thread: it must not wait
         """
         token = b"%d" % next(self._tokens)
-        watch = Watch(path, self._again, lambda _: self._unwatch(path, token))
+        watch = Watch(path, self._again, lambda _: self._unwatch(path, token), told)
         # First this, then the request: the first event may be here before the reply.
         self._watches[token] = watch
         try:

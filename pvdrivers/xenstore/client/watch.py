@@ -23,8 +23,15 @@ class Watch:
     Made by `Client.watch`. An iterator, an asynchronous one as well, and a context manager that ends the watch.
     """
 
-    def __init__(self, path: str, resume: Callable[[], object], end: Callable[["Watch"], object]) -> None:
+    def __init__(
+        self,
+        path: str,
+        resume: Callable[[], object],
+        end: Callable[["Watch"], object],
+        told: Callable[[], object] = lambda: None,
+    ) -> None:
         self.path = path
+        self._told = told
         self._resume = resume
         self._end = end
         self._pending: deque[str] = deque()
@@ -46,6 +53,7 @@ class Watch:
                 self._pending.append(path)
             self._changed.notify_all()
             self._wake()
+        self._told()
 
     def lose(self) -> None:
         """Take note that the connection is lost; from its thread."""
@@ -53,6 +61,7 @@ class Watch:
             self._lost = True
             self._changed.notify_all()
             self._wake()
+        self._told()
 
     def close(self) -> None:
         """End the watch."""
@@ -78,6 +87,19 @@ class Watch:
                 if self._pending:
                     return self._take()
             self._reconnect()
+
+    def drain(self) -> list[str]:
+        """Give all paths that have changed, without waiting.
+
+        :raises NoStore: the connection was lost, and there is no other to be had
+        """
+        with self._changed:
+            lost, paths = self._lost, list(self._pending)
+            self._pending.clear()
+            self._known.clear()
+        if lost:
+            self._reconnect()
+        return paths
 
     def _take(self) -> str:
         path = self._pending.popleft()

@@ -1,0 +1,177 @@
+"""The frontend of a disk, as the bus runs it: chooses from what the backend offers, and joins a user to it.
+
+When the backend is gone, its queues go with it; what was not answered is asked again of its successor.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pvdrivers.abi.blkif import NATIVE, Blkif, VDisk
+from pvdrivers.abi.xenbus import XenbusState
+from pvdrivers.block.client import Client, Geometry
+from pvdrivers.block.frontqueue import DATA_PAGES, FrontQueue
+from pvdrivers.block.nodes import Queue, front_nodes, read_back, read_offer
+from pvdrivers.bus.device import NOTHING, Nodes, Plain
+from pvdrivers.bus.end import End, Role
+from pvdrivers.bus.nodes import Peer
+from pvdrivers.errors import DriverError, MachineError
+from pvdrivers.transport.base import Transport
+from pvdrivers.xenbus import FRONT
+
+#: Segments of an indirect request, at most; as Linux's blkfront.
+INDIRECT_MAX = 32
+#: Seconds that a backend may take to connect, and to part.
+PATIENCE = 10.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a frontend wants, as far as its backend has it."""
+
+    max_order: int = 4
+    max_queues: int = 1
+    max_indirect: int = INDIRECT_MAX
+    persistent: bool = True
+    #: Of each queue (`FrontQueue`).
+    data_pages: int = DATA_PAGES
+    layout: Blkif = NATIVE
+
+
+class User(Protocol):
+    """Who uses queues: a `Client`, or a load."""
+
+    #: Why it cannot go on with them.
+    error: DriverError | None
+    geometry: Geometry
+
+    def resume(self, queues: Sequence[FrontQueue], geometry: Geometry | None = None) -> None:
+        """Use queues, which belong to it from now on."""
+        ...
+
+    def suspend(self) -> None:
+        """Give queues back, if there are any."""
+        ...
+
+
+@dataclass(eq=False)
+class Frontend(Plain):
+    """One disk's frontend.
+
+    :param there: the backend's directory
+    :param domid: the backend's
+    """
+
+    transport: Transport
+    there: str
+    domid: int
+    user: User
+    options: Options = field(default_factory=Options)
+
+    def __post_init__(self) -> None:
+        # Published, and not yet the user's.
+        self._queues: list[FrontQueue] = []
+        self._failed: DriverError | None = None
+
+    @property
+    def _peer(self) -> Peer:
+        return Peer(self.transport.store, self.there)
+
+    def publish(self) -> Nodes:
+        """Make queues, as many and large as both ends can."""
+        options, offer = self.options, read_offer(self._peer)
+        indirect = min(self._peer.number("feature-max-indirect-segments", 0, 2**32 - 1, 0), options.max_indirect)
+        for _ in range(min(offer.max_queues, options.max_queues)):
+            try:
+                queue = FrontQueue(
+                    self.transport,
+                    self.domid,
+                    options.layout,
+                    order=min(offer.max_order, options.max_order),
+                    max_indirect=indirect,
+                    persistent=options.persistent,
+                    data_pages=options.data_pages,
+                )
+            except DriverError:
+                self._drop()
+                raise
+            self._queues.append(queue)
+        published = [Queue(tuple(queue.grefs), queue.port) for queue in self._queues]
+        return front_nodes(published, persistent=options.persistent, layout=options.layout)
+
+    def connect(self) -> Nodes:
+        """Begin to use the disk."""
+        queues, geometry = self._queues, self._geometry()
+        self._queues, self._failed = [], None
+        self.user.resume(queues, geometry)
+        return NOTHING
+
+    def _geometry(self) -> Geometry:
+        back = read_back(self._peer)
+        return Geometry(
+            back.sectors,
+            back.sector_size,
+            readonly=bool(back.info & VDisk.READONLY) or self._peer.text("mode", "w") == "r",
+            flush=back.flush or back.barrier,
+            discard=back.discard,
+            secure=back.secure,
+        )
+
+    def reread(self) -> Nodes:
+        """Take note of the disk's size, which may be another now."""
+        self.user.geometry = self._geometry()
+        return NOTHING
+
+    def tick(self) -> tuple[Nodes, bool]:
+        """Part from a backend that broke the protocol."""
+        if self.user.error and self.user.error is not self._failed:
+            self._failed = self.user.error
+            self.fault(self.user.error, fatal=True)
+        return NOTHING, False
+
+    def close(self) -> Nodes:
+        """Take queues back: a backend that has not let go of them yet can do no harm, for they are used no more."""
+        self.user.suspend()
+        self._drop()
+        return NOTHING
+
+    def _drop(self) -> None:
+        queues, self._queues = self._queues, []
+        for queue in queues:
+            queue.close()
+
+
+@contextmanager
+def joined(transport: Transport, here: str, user: User, options: Options | None = None) -> Iterator[End]:
+    """Join a user to the backend of a frontend's directory, as long as the context lasts.
+
+    :raises MachineError: there is no such device, or its backend does not connect; the message tells why
+    """
+    own = Peer(transport.store, here)
+    if not own.has("backend"):
+        raise MachineError(f"there is no device at {here}")
+    there, domid = own.text("backend"), own.number("backend-id", 0, 0x7FFF)
+    device = Frontend(transport, there, domid, user, options or Options())
+    end = End(transport.store, here, there, device, role=Role.FRONT, table=FRONT)
+    end.start()
+    try:
+        if not end.wait([XenbusState.CONNECTED], PATIENCE):
+            state = Peer(transport.store, there).state().name.title().replace("_", "")
+            raise MachineError(f"the backend at {there} does not connect: {end.error or f'it is in state {state}'}")
+        yield end
+    finally:
+        end.leave()
+        end.join(PATIENCE)
+        end.stop()
+        end.join()
+
+
+@contextmanager
+def disk(transport: Transport, here: str, options: Options | None = None) -> Iterator[Client]:
+    """Use the disk of a frontend's directory, as long as the context lasts.
+
+    :raises MachineError: there is no such device, or its backend does not connect
+    """
+    with Client([], Geometry(0)) as client, joined(transport, here, client, options):
+        yield client

@@ -1,0 +1,97 @@
+"""Backends as toolstacks make them: found, run, and let go of."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pvdrivers.abi.xenbus import XenbusState as S
+from pvdrivers.bus import toolstack
+from pvdrivers.bus.backends import Backends
+from pvdrivers.bus.end import Role
+from pvdrivers.bus.toolstack import Spot
+from pvdrivers.transport.loopback import Loopback, machine
+from tests.pvdrivers.bus.joined import Noting, running, until
+
+GUESTS = (5, 6)
+
+
+def spot(domid: int, devid: int = 51712) -> Spot:
+    return Spot("vbd", "test", 0, domid, devid)
+
+
+@pytest.fixture
+def dom0(tmp_path: Path) -> Iterator[Loopback]:
+    with machine(tmp_path, [0, *GUESTS]), Loopback(tmp_path, 0) as transport:
+        yield transport
+
+
+def test_devices_of_several_domains_come_and_go(dom0: Loopback, tmp_path: Path) -> None:
+    over: list[Spot] = []
+    made: list[Spot] = []
+
+    def make(where: Spot) -> Noting:
+        made.append(where)
+        return Noting()
+
+    # One is there before, the others come.
+    toolstack.plug(dom0.store, spot(5), {}, {})
+    backends = Backends(dom0, "test", "vbd", make, over=over.append, ours=lambda where: where.devid != 7)
+    backends.start()
+    try:
+        for other in (spot(5, 51728), spot(6), spot(6, 7)):
+            toolstack.plug(dom0.store, other, {}, {})
+        until(lambda: len(backends.ends) == 3)
+        assert set(made) == {spot(5), spot(5, 51728), spot(6)}
+        for end in backends.ends.values():
+            assert end.wait([S.INIT_WAIT], 10)
+        # One is used by its guest, and plugged out; the others are there still.
+        toolstack.part(dom0.store, spot(5, 51728))
+        until(lambda: over == [spot(5, 51728)])
+        toolstack.remove(dom0.store, spot(5, 51728))
+        assert set(backends.ends) == {spot(5), spot(6)}
+        # It may be plugged in again.
+        toolstack.plug(dom0.store, spot(5, 51728), {}, {})
+        until(lambda: spot(5, 51728) in backends.ends)
+        with Loopback(tmp_path, 6) as guest:
+            assert guest.store.read(f"{spot(6).back}/state") == b"2"
+    finally:
+        backends.stop()
+    assert backends.ends.keys() == {spot(5), spot(5, 51728), spot(6)}
+    assert not any(end.is_alive() for end in backends.ends.values())
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        {"x/51712/online": b"1"},
+        {"5/x/frontend-id": b"5"},
+        {"5/51712/online": b"1"},
+        {"5/51712/frontend": b"/local/domain/5/device/vbd/51712", "5/51712/frontend-id": b"6"},
+        {"5/51712/frontend": b"/local/domain/5/device/vbd/51712", "5/51712/frontend-id": b"x"},
+        {"5/51712/frontend": b"/x", "5/51712/frontend-id": b"5", "5/51712/online": b"0"},
+        {"99999999999/1/frontend": b"x"},
+    ],
+)
+def test_what_is_no_device_is_none(dom0: Loopback, nodes: dict[str, bytes]) -> None:
+    backends = Backends(dom0, "test", "vbd", lambda _: Noting())
+    backends.start()
+    try:
+        for name, value in nodes.items():
+            dom0.store.write(f"/local/domain/0/backend/test/{name}", value)
+        toolstack.plug(dom0.store, spot(6), {}, {})
+        until(lambda: spot(6) in backends.ends)
+        assert set(backends.ends) == {spot(6)}
+    finally:
+        backends.stop()
+
+
+def test_a_frontend_has_one_backend(dom0: Loopback) -> None:
+    assert toolstack.plug(dom0.store, spot(5), {}, {})
+    assert not toolstack.plug(dom0.store, Spot("vbd", "other", 0, 5, 51712), {}, {})
+    assert not dom0.store.exists("/local/domain/0/backend/other")
+
+
+def test_an_end_whose_nodes_are_not_there_is_over(dom0: Loopback) -> None:
+    with running(dom0, Noting(), Role.BACK) as end:
+        until(lambda: end.over)

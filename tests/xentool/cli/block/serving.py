@@ -1,0 +1,38 @@
+"""``xentool block serve`` as a process."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+class Serving:
+    """One that serves by now; ended by `end`."""
+
+    def __init__(self, process: "subprocess.Popen[str]", said: str) -> None:
+        self.process, self.said = process, said
+        self.rows: list[dict[str, Any]] = []
+        self.stderr = ""
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        out, self.stderr = self.process.communicate(timeout=30)
+        self.rows = [json.loads(line) for line in out.splitlines()]
+        return self.process.returncode
+
+
+@contextmanager
+def serving(directory: Path, *words: str) -> Iterator[Serving]:
+    argv = [sys.executable, "-m", "xentool", "block", "serve", "--loopback", str(directory), *words]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        said = process.stderr.readline().strip()
+        try:
+            yield Serving(process, said)
+        finally:
+            if process.poll() is None:
+                process.kill()

@@ -1,0 +1,121 @@
+"""``xentool block serve`` and ``bench`` on a loopback, as users call them."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from pvdrivers.block import frontend
+from pvdrivers.transport.loopback import Loopback
+from tests.xentool.cli.block.serving import serving
+from tests.xentool.cli.test_report import run
+
+KEYS = {"iops", "mbps", "latency_us", "notifications_per_request", "syscalls_per_request"}
+FRONT = "/local/domain/1/device/vbd/"
+
+
+def test_bench_with_a_backend_of_its_own() -> None:
+    done = run("block", "bench", "--op", "randwrite", "--bs", "8k", "--depth", "4", "--seconds", "0.3", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    result = json.loads(done.stdout)
+    assert set(result) >= KEYS
+    assert set(result["latency_us"]) == {"p50", "p99", "p999"}
+    assert result["mbps"] == pytest.approx(result["iops"] * 8192 / 1e6, rel=0.01)
+    assert 0 < result["latency_us"]["p50"] <= result["latency_us"]["p99"] <= result["latency_us"]["p999"]
+    assert result["errors"] == 0
+
+
+def test_bench_for_people() -> None:
+    done = run("block", "bench", "--loopback", "--op", "read", "--disk", "null", "--seconds", "0.2", "--no-persistent")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("read: ")
+    assert done.stdout.endswith(" system calls a request\n")
+
+
+def test_disks_are_served_until_told_to_end(tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(bytes(1 << 20))
+    place = tmp_path / "loop"
+    disks = ["--disk", str(image), "--disk", "mem:2M,vdev=xvdf,sector-size=4096", "--disk", f"{image},mode=r,domain=7"]
+    with serving(place, *disks, "--json") as served:
+        assert served.said == "xentool: serving xvda of domain 1, xvdf of domain 1, xvda of domain 7"
+        with Loopback(place, 1) as guest:
+            with frontend.disk(guest, f"{FRONT}51712") as disk:
+                disk.write(512, b"x" * 512)
+                disk.flush()
+            with frontend.disk(guest, f"{FRONT}51792") as disk:
+                assert disk.geometry.sector_size == 4096
+        with Loopback(place, 7) as guest, frontend.disk(guest, "/local/domain/7/device/vbd/51712") as disk:
+            assert disk.geometry.readonly
+            assert disk.read(0, 2048) == bytes(512) + b"x" * 512 + bytes(1024)
+        done = run("block", "bench", "--loopback", str(place), "--seconds", "0.2", "--json")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert served.end() == 0
+    by_disk = {(row["domid"], row["device"]): row for row in served.rows}
+    assert set(by_disk) == {(1, "xvda"), (1, "xvdf"), (7, "xvda")}
+    assert by_disk[1, "xvda"]["writes"] == 1
+    assert by_disk[1, "xvda"]["flushes"] == 1
+    assert by_disk[1, "xvda"]["reads"] == json.loads(done.stdout)["requests"]
+    assert by_disk[7, "xvda"]["sectors_read"] == 4
+    assert image.read_bytes()[512:1024] == b"x" * 512
+    assert list(place.iterdir()) == []
+
+
+def test_a_frontend_that_is_connected_is_parted_from(tmp_path: Path) -> None:
+    place = tmp_path / "loop"
+    with (
+        serving(place, "--disk", "mem:1M", "--json", "--interval", "0.2") as served,
+        Loopback(place, 1) as guest,
+        frontend.disk(guest, f"{FRONT}51712") as disk,
+    ):
+        disk.write(0, b"x" * 4096)
+        assert served.end(signal.SIGINT) == 130
+    assert served.rows[-1]["writes"] == 1
+
+
+def test_what_cannot_be_served(tmp_path: Path) -> None:
+    place = str(tmp_path / "loop")
+    for words, code, said in (
+        (["--disk", str(tmp_path / "none")], 1, f"cannot open {tmp_path}/none: No such file or directory"),
+        (["--disk", "mem:1M,colour=red"], 1, "colour; a disk is FILE[,vdev=xvdb]"),
+        (["--disk", "mem:1M,mode=x"], 1, "a mode is r or w, not 'x'"),
+        (["--disk", "mem:1M,vdev=hda"], 1, "'hda' is no virtual disk such as xvda or xvdb1"),
+        (["--disk", "mem:1M,vdev=xvdb", "--disk", "mem:1M,vdev=xvdb"], 1, "xvdb is taken already"),
+        (["--disk", "mem:1M,domain=x"], 1, "domains of a loopback are numbers from 1 on, not 'x'"),
+        (["--disk", "mem:0"], 1, "a disk's size is bytes, or with K, M, G or T"),
+        ([], 2, "give a --disk to serve, or --xl"),
+    ):
+        done = run("block", "serve", "--loopback", place, *words)
+        assert done.returncode == code, (words, done.stderr)
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+    done = run("block", "serve", "--domain", "domU", "--disk", "mem:1M")
+    assert done.returncode == 3
+    assert "this is no Xen domain" in done.stderr
+
+
+def test_a_loopback_of_one_name_runs_once(tmp_path: Path) -> None:
+    place = tmp_path / "loop"
+    with serving(place, "--disk", "mem:1M") as first:
+        done = run("block", "serve", "--loopback", str(place), "--disk", "mem:1M")
+        assert (done.returncode, done.stderr) == (
+            1,
+            f"xentool: a loopback runs in {place} already; choose another name\n",
+        )
+        first.process.kill()
+    # What one that was killed has left is in nobody's way.
+    with serving(place, "--disk", "mem:1M") as second:
+        assert second.said == "xentool: serving xvda of domain 1"
+        assert second.end() == 0
+
+
+def test_no_loopback_to_measure(tmp_path: Path) -> None:
+    done = run("block", "bench", "--loopback", str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"xentool: no domain 1 of a loopback in {tmp_path}: ")
+    done = run("block", "bench", "--loopback", "../x y")
+    assert done.returncode == 1
+    for words in (["--bs", "x"], ["--bs", "0"], ["--front", "xvda", "--blkback", "x"]):
+        assert run("block", "bench", *words).returncode == 2
+    assert run("block", "bench", "--front", "xvda").returncode == 3

@@ -1,0 +1,96 @@
+"""``xentool block serve``."""
+
+import signal
+import sys
+import threading
+import time
+from typing import Any, Literal
+
+import click
+
+from xentool.cli import options
+from xentool.output import write_json
+from xentool.tools.block.disks import Wanted, parse
+from xentool.tools.block.serve import Serving, serve
+
+
+def _disks(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> list[Wanted]:
+    return [parse(value) for value in values]
+
+
+@click.command()
+@click.option("--domain", metavar="NAME", help="The guest that gets the disks, by name or number.")
+@click.option(
+    "--disk",
+    "disks",
+    multiple=True,
+    callback=_disks,
+    metavar="FILE[,KEY=VALUE]...",
+    help="A file, a block device, an image (*.qcow2), mem:SIZE or null:SIZE. Keys: vdev=xvdb, mode=r|w, domain=NAME, "
+    "sector-size=4096. May be given again.",
+)
+@click.option("--loopback", metavar="NAME", help="Serve programs of this machine, without Xen.")
+@click.option("--xl", is_flag=True, help="Serve what `xl block-attach ... backendtype=qdisk` attaches, too.")
+@click.option("--keep", is_flag=True, help="Leave disks attached at the end: the next to serve them goes on.")
+@click.option("--grants", type=click.Choice(["copy", "map"]), default="copy", show_default=True, help="Way to pages.")
+@click.option("--persistent/--no-persistent", default=True, show_default=True, help="Offer to keep pages mapped.")
+@click.option("--queues", type=click.IntRange(1, 64), default=4, show_default=True, help="Queues to offer.")
+@click.option("--order", type=click.IntRange(0, 4), default=4, show_default=True, help="Ring pages to offer: 2^ORDER.")
+@click.option("--indirect", type=click.IntRange(0, 4096), default=256, show_default=True, help="Segments to offer.")
+@click.option("--interval", type=click.FloatRange(min=0.1), metavar="SECONDS", help="With --json, tell so often.")
+@options.as_json
+def command(
+    domain: str | None,
+    disks: list[Wanted],
+    loopback: str | None,
+    xl: bool,
+    keep: bool,
+    grants: Literal["copy", "map"],
+    persistent: bool,
+    queues: int,
+    order: int,
+    indirect: int,
+    interval: float | None,
+    as_json: bool,
+) -> None:
+    """Serve disks until SIGTERM or Ctrl-C; what was taken by then is done first, and the disks are plugged out.
+
+    In a Xen dom0 it does for them what the kernel's blkback does. With --json, what each disk has done is told at the
+    end, an object a line; it is in XenStore all the time.
+    """
+    if not disks and not xl:
+        raise click.UsageError("give a --disk to serve, or --xl")
+    ended, number = threading.Event(), signal.SIGTERM
+
+    def end(given: int, _: object) -> None:
+        nonlocal number
+        number = signal.Signals(given)
+        ended.set()
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, end)
+    wanted = Serving(
+        disks, domain, loopback, xl=xl, keep=keep, max_queues=queues, max_order=order, max_indirect=indirect,
+        persistent=persistent, grants=grants,
+    )  # fmt: skip
+    with serve(wanted, _say) as service:
+        told = time.monotonic()
+        while not ended.wait(min(interval or 1.0, 1.0)):
+            service.look()
+            if as_json and interval and time.monotonic() - told >= interval:
+                told = time.monotonic()
+                _tell(service.statistics())
+    if as_json:
+        _tell(service.statistics())
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+
+
+def _say(line: str) -> None:
+    click.echo(f"xentool: {line}", err=True)
+
+
+def _tell(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        write_json(row)
+    sys.stdout.flush()

@@ -1,0 +1,67 @@
+"""A disk that the kernel's own backend serves to a frontend of ours, both in this dom0."""
+
+import os
+import stat
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pvdrivers.bus import toolstack
+from pvdrivers.bus.toolstack import Spot
+from pvdrivers.transport.base import Transport
+from xentool.errors import XentoolError
+from xentool.tools import vdev
+
+#: Directory of frontends that this dom0's own kernel does not look into: those under "vbd" it would take.
+_FRONTEND = "uvbd"
+_NAME = "xvdz"
+_PATIENCE = 10.0
+
+
+@contextmanager
+def served(transport: Transport, path: str) -> Iterator[Spot]:
+    """Let the kernel serve a file or block device as long as the context lasts; give where it is.
+
+    :raises XentoolError: there is no such file, or one is served so already
+    """
+    with _block_device(Path(path)) as device:
+        number = device.stat().st_rdev
+        spot = Spot(_FRONTEND, "vbd", transport.domid, transport.domid, vdev.number(_NAME))
+        back = {
+            "params": str(device),
+            "type": "phy",
+            "mode": "w",
+            "dev": _NAME,
+            # In hexadecimal.
+            "physical-device": f"{os.major(number):x}:{os.minor(number):x}",
+            "physical-device-path": str(device),
+            "hotplug-status": "connected",
+        }
+        if not toolstack.plug(transport.store, spot, back, {"virtual-device": spot.devid, "device-type": "disk"}):
+            raise XentoolError(f"{spot.front} is there already: another `xentool block bench --blkback` runs, or died")
+        try:
+            yield spot
+        finally:
+            toolstack.part(transport.store, spot)
+            toolstack.parted(transport.store, spot, _PATIENCE)
+            toolstack.remove(transport.store, spot)
+
+
+@contextmanager
+def _block_device(path: Path) -> Iterator[Path]:
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise XentoolError(f"cannot open {path}: {error.strerror}") from error
+    if stat.S_ISBLK(mode):
+        yield path
+        return
+    made = subprocess.run(["losetup", "--find", "--show", str(path)], capture_output=True, text=True, check=False)
+    if made.returncode:
+        raise XentoolError(f"no loop device for {path}: {made.stderr.strip()}")
+    device = Path(made.stdout.strip())
+    try:
+        yield device
+    finally:
+        subprocess.run(["losetup", "--detach", str(device)], check=False)

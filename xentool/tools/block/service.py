@@ -1,0 +1,182 @@
+"""A daemon's work: disks plugged into domains, served as long as it runs, and plugged out in the end."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pvdrivers.abi.xenbus import XenbusState
+from pvdrivers.block.backend import Backend, Options
+from pvdrivers.block.disks import Disk, open_disk
+from pvdrivers.block.journal import Journal
+from pvdrivers.bus import toolstack
+from pvdrivers.bus.backends import Backends
+from pvdrivers.bus.nodes import Peer
+from pvdrivers.bus.toolstack import Spot
+from pvdrivers.transport.base import Transport
+from xentool.errors import XentoolError
+from xentool.tools import vdev
+from xentool.tools.block.disks import Wanted, back_nodes, front_nodes, numbers
+
+#: Backends' directory in XenStore: a kind of its own, so that no kernel's driver takes what is ours.
+OWN = "udisk"
+#: What xl makes for disks with backendtype=qdisk, which QEMU serves otherwise.
+XL = "qdisk"
+_FRONTEND = "vbd"
+#: Seconds that a guest may take to let go of a disk when the daemon ends.
+PATIENCE = 10.0
+# How xl names formats, and how `open_disk` does.
+_FORMATS = {"aio": "raw"}
+
+
+class Service:
+    """Backends of a domain's disks; a context manager that ends them.
+
+    :param kinds: directories of backends to serve: `OWN`, `XL`
+    :param keep: leave the disks plugged in at the end, for a successor to go on
+    :param journals: where that is kept which a successor needs when this process is killed
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        options: Options,
+        *,
+        kinds: Sequence[str] = (OWN,),
+        keep: bool = False,
+        journals: Path | None = None,
+        log: Callable[[str], object] = lambda _: None,
+    ) -> None:
+        self._transport, self._store = transport, transport.store
+        self._options, self._keep, self._journals, self._log = options, keep, journals, log
+        self._backends = [
+            Backends(transport, kind, _FRONTEND, self._make, log=log, over=self._over, ours=self._ours)
+            for kind in kinds
+        ]
+        #: The devices by where they are; those that came by xl as well.
+        self._devices: dict[Spot, Backend] = {}
+        self._own: set[Spot] = set()
+        self._closing = False
+
+    def _ours(self, spot: Spot) -> bool:
+        # What xl makes is for whoever serves it; what `attach` made, for its own process.
+        return spot.backend != OWN or spot in self._own
+
+    def __enter__(self) -> "Service":
+        self._clear()
+        for backends in self._backends:
+            backends.start()
+        return self
+
+    def attach(self, domid: int, disks: Sequence[Wanted]) -> list[Spot]:
+        """Plug disks into a domain; those that a predecessor has left are taken over.
+
+        :raises XentoolError: another device is there
+        :raises NoDisk: a disk cannot be opened
+        """
+        for disk in disks:
+            # It is opened anew whenever a guest connects; what is wrong with it now is to be known now.
+            open_disk(disk.spec, readonly=disk.readonly, sector_size=disk.sector_size).close()
+        home = f"/local/domain/{domid}/device/{_FRONTEND}"
+        there = {int(name) for name in self._children(home) if name.isdigit()}
+        left = {spot.devid for spot in self._left(domid)}
+        spots = []
+        for disk, devid in zip(disks, numbers(disks, there - left), strict=True):
+            spot = Spot(_FRONTEND, OWN, self._transport.domid, domid, devid)
+            self._own.add(spot)
+            if not toolstack.plug(self._store, spot, back_nodes(disk, devid), front_nodes(devid)):
+                self._adopt(spot, disk)
+            spots.append(spot)
+        return spots
+
+    def _clear(self) -> None:
+        # Of domains that have ended while nobody served them.
+        for domid in self._children(f"/local/domain/{self._transport.domid}/backend/{OWN}"):
+            for spot in self._left(int(domid) if domid.isdigit() else -1):
+                if not self._store.exists(spot.front):
+                    toolstack.remove(self._store, spot)
+
+    def _left(self, domid: int) -> list[Spot]:
+        top = f"/local/domain/{self._transport.domid}/backend/{OWN}/{domid}"
+        names = [name for name in self._children(top) if name.isdigit()]
+        return [Spot(_FRONTEND, OWN, self._transport.domid, domid, int(name)) for name in names]
+
+    def _children(self, path: str) -> list[str]:
+        return self._store.directory(path) if self._store.exists(path) else []
+
+    def _adopt(self, spot: Spot, disk: Wanted) -> None:
+        name = vdev.name(spot.devid)
+        self._own.discard(spot)
+        served = Peer(self._store, spot.back).text("params", "")
+        if not served:
+            raise XentoolError(f"domain {spot.domid} has another {name}; choose with vdev=")
+        if served != disk.spec:
+            raise XentoolError(f"{name} of domain {spot.domid} is {served} already; choose with vdev=")
+        if self._journals and Journal(self._journals, spot).in_use():
+            raise XentoolError(f"another process serves {name} of domain {spot.domid}")
+        self._own.add(spot)
+
+    def _make(self, spot: Spot) -> Backend:
+        journal = Journal(self._journals, spot) if self._journals else None
+        device = Backend(self._transport, spot, lambda: self._open(spot), self._options, journal)
+        self._devices[spot] = device
+        return device
+
+    def _open(self, spot: Spot) -> Disk:
+        # What the toolstack, or `attach`, wrote.
+        own = Peer(self._store, spot.back)
+        kind, colon, rest = own.text("params").partition(":")
+        spec = f"{_FORMATS.get(kind, kind)}{colon}{rest}"
+        size = own.number("request-sector-size", 512, 4096, 0)
+        return open_disk(spec, readonly=own.text("mode", "w") == "r", sector_size=size or None)
+
+    def wait(self, spots: Sequence[Spot], timeout: float) -> list[Spot]:
+        """Wait until disks are connected; give those that are not after so long."""
+        deadline = time.monotonic() + timeout
+        while (left := [spot for spot in spots if self._state(spot) is not XenbusState.CONNECTED]) and (
+            time.monotonic() < deadline
+        ):
+            time.sleep(0.02)
+        return left
+
+    def _state(self, spot: Spot) -> XenbusState:
+        return Peer(self._store, spot.back).state()
+
+    def look(self) -> None:
+        """Look after domains that are gone: their disks are plugged out."""
+        for spot in list(self._own):
+            if not self._store.exists(spot.front):
+                toolstack.part(self._store, spot)
+
+    def _over(self, spot: Spot) -> None:
+        if not self._closing:
+            self._devices.pop(spot, None)
+        if spot in self._own:
+            self._own.discard(spot)
+            toolstack.remove(self._store, spot)
+
+    def statistics(self) -> list[dict[str, Any]]:
+        """Tell what each disk has done; of those that are gone, what they had when the daemon's end began."""
+        return [
+            {"domid": spot.domid, "device": vdev.name(spot.devid), "queues": device.queues, **device.statistics()}
+            for spot, device in sorted(self._devices.items(), key=lambda item: (item[0].domid, item[0].devid))
+        ]
+
+    def __exit__(self, *_: object) -> None:
+        self._closing = True
+        if not self._keep:
+            self._part()
+        for backends in self._backends:
+            backends.stop()
+        if not self._keep:
+            for spot in list(self._own):
+                toolstack.remove(self._store, spot)
+
+    def _part(self) -> None:
+        # All are asked first: guests take their time at once.
+        deadline = time.monotonic() + PATIENCE
+        for spot in self._own:
+            toolstack.part(self._store, spot)
+        for spot in list(self._own):
+            if not toolstack.parted(self._store, spot, max(0.0, deadline - time.monotonic())):
+                self._log(f"domain {spot.domid} does not let go of {vdev.name(spot.devid)}: it is taken away")
