@@ -4,6 +4,7 @@ One guest of each type has several disks at once, so that each is a combination 
 """
 
 import json
+import os
 import re
 import textwrap
 from collections.abc import Iterator
@@ -81,7 +82,7 @@ LOADED = """
 touch /stop; sleep 1; cat /load.log
 sync; echo 3 >/proc/sys/vm/drop_caches
 md5sum -c /sum.* | grep -v OK; umount /mnt || echo FAILED umount; rm -f /stop /sum.*; echo checked
-dmesg | grep -i "error\\|xvdb.*fail" | tail -3
+dmesg | grep -iE "i/o error|(xvd|ext4|blkfront).*(error|fail)" | tail -3
 """
 
 
@@ -90,8 +91,8 @@ class Guest:
 
     def __init__(self, lab: Lab, name: str, kind: str, vcpus: int, blkfront: tuple[str, ...]) -> None:
         self.lab, self.name = lab, name
-        # A ring of 16 pages with persistent grants takes Linux's frontend 64 MiB for each disk.
-        guest = api.Guest(name, kind, vcpus, 640, workload="shell", blkfront=blkfront)
+        # With persistent grants, each ring of 16 pages takes Linux's frontend 66 MiB: 512 requests of 33 pages.
+        guest = api.Guest(name, kind, vcpus, 1280, workload="shell", blkfront=blkfront)
         self.domid = api.guest_start(guest, lab.name)
         number = lab.run("sh", "-c", f"grep -nxF {name} /var/lib/xentool/names | cut -d: -f1")
         self.address = f"10.77.0.{10 + int(number)}"
@@ -138,10 +139,16 @@ GUESTS = {
     "pv": (1, ("feature_persistent=0",)),
     "pvh": (2, ("feature_persistent=1", "max_ring_page_order=4", "max_queues=2")),
 }
+#: A guest takes two minutes under emulation, so each Xen has one kind; ``XENTOOL_GUESTS=pv,pvh`` runs both on each.
+KINDS = {"4.17": "pv", "4.20": "pvh"}
 
 
-@pytest.mark.parametrize("kind", GUESTS)
-def test_linux_on_our_backend(lab: Lab, kind: str) -> None:
+def test_linux_on_our_backend(lab: Lab) -> None:
+    for kind in os.environ.get("XENTOOL_GUESTS", KINDS[lab.xen]).split(","):
+        _on_our_backend(lab, kind)
+
+
+def _on_our_backend(lab: Lab, kind: str) -> None:
     vcpus, blkfront = GUESTS[kind]
     guest = Guest(lab, f"blk{kind}", kind, vcpus, blkfront)
     try:
@@ -161,7 +168,7 @@ def test_linux_on_our_backend(lab: Lab, kind: str) -> None:
         assert "clean" in lab.run("sh", "-c", "fsck.ext4 -n /tmp/a.img 2>&1")
         lab.run("fsck.ext4", "-fn", "/tmp/a.img")
     finally:
-        lab.run("sh", "-c", END, "end", "KILL", check=False)
+        lab.run("sh", "-c", END, "end", "TERM", check=False)
         lab.stop(guest.name)
 
 
