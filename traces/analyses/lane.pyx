@@ -12,9 +12,13 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 
 from traces.analyses.bucket cimport BUCKET_BITS, bucket_of
-from traces.analyses.counter cimport Counter, Slot, count, make
+from traces.analyses.counter cimport Counter, Slot, add, count, make
+from traces.analyses.near cimport COUNT_MASK, NEAR_PLACES, Near, Nears, call_of, place_of, prepare
 from traces.analyses.row cimport ROW_ENTRY, ROW_EXIT, ROW_LOST, ROW_RUNSTATE, Row, before
-from traces.decode.cut cimport BETWEEN, Cutter, DAMAGES, Pcpu, Record, TRUNCATED, forget, next_record, nobody, note
+from traces.decode.cut cimport (
+    BETWEEN, Cutter, DAMAGES, LONGEST, MINE, Pcpu, Record, TRUNCATED, TSC_LIMIT, forget, length_of, next_record, nobody,
+    note,
+)
 from traces.formats.ids cimport *
 
 DAMAGE_CODES = (
@@ -94,13 +98,12 @@ cdef enum Kind:
     IRQ
     IO
     CR_WRITE
+    NOTIFIER            # a hypercall that may notify another domain, where it is counted near
 
 cdef enum:
     NOBODY = 0xFFFFFFFF
     # Above a grant table sub-operation's number is how far a preempted one has come.
     CMD_MASK = 0xFFF
-    # The rest of a count says that the hypercall goes on after a preemption (MMU_UPDATE_PREEMPTED).
-    COUNT_MASK = 0x7FFFFFFF
     CR3 = 3
     MILLISECOND_NS = 1000000
     # ran_ns is cut to 32 bits.
@@ -134,6 +137,7 @@ cdef class Lane:
     cdef Counter *tables        # those that count the record at hand
     cdef Counter counted[TABLE_COUNT]
     cdef Counter passed[TABLE_COUNT]    # what was not chosen
+    cdef Nears *nears           # of what is counted, the part that is not in ``counted`` yet; empty between pieces
     cdef bint partial
     cdef uint64_t begin
     cdef uint64_t end
@@ -167,8 +171,10 @@ cdef class Lane:
         self.cut.pcpus = <Pcpu *>calloc(PCPUS, sizeof(Pcpu))
         self.seats = <Seat *>calloc(PCPUS, sizeof(Seat))
         self.pairs = <ClockPair *>malloc(CLOCK_PAIRS_MAX * sizeof(ClockPair))
-        if self.cut.pcpus == NULL or self.seats == NULL or self.pairs == NULL:
+        self.nears = <Nears *>calloc(1, sizeof(Nears))
+        if self.cut.pcpus == NULL or self.seats == NULL or self.pairs == NULL or self.nears == NULL:
             raise MemoryError()
+        prepare(self.nears)
         for i in range(<int>TABLE_COUNT):
             if not make(&self.counted[i], 1024) or not make(&self.passed[i], 16):
                 raise MemoryError()
@@ -179,6 +185,7 @@ cdef class Lane:
         free(self.cut.pcpus)
         free(self.seats)
         free(self.pairs)
+        free(self.nears)
         free(self.rows)
         free(self.pcpus_chosen)
         for i in range(<int>TABLE_COUNT):
@@ -237,9 +244,14 @@ cdef class Lane:
         cdef Slot *slot
         cdef uint64_t who
         cdef uint32_t notifier
+        cdef int i
         if self.cut.clock_restarted:
             self._restart()
-        while next_record(&self.cut, data, size, &pos, &r):
+        while True:
+            if not self.partial:
+                pos = self._count_near(data, pos, size)
+            if not next_record(&self.cut, data, size, &pos, &r):
+                break
             seat = &self.seats[self.cut.cpu]
             if r.who != seat.who:
                 self._leave(seat, <uint16_t>self.cut.cpu)
@@ -254,16 +266,106 @@ cdef class Lane:
             seat.notifier = NOBODY
             if slot.kind != PLAIN:
                 self._tell(slot.kind, &r, who, seat, notifier)
+        for i in range(NEAR_PLACES):
+            self._settle(&self.nears.places[i])
         return pos
+
+    cdef Py_ssize_t _count_near(self, const uint8_t *data, Py_ssize_t pos, Py_ssize_t size) noexcept nogil:
+        # What ``_walk`` does, for the records that most are: of a vCPU that goes on running, in a window in good order,
+        # and like one that was there before. Stops before any other. A trace is mostly read here: hence the local
+        # variables, and few branches.
+        cdef Cutter *cut = &self.cut
+        cdef Pcpu *p = &cut.pcpus[cut.cpu]
+        cdef Seat *seat = &self.seats[cut.cpu]
+        cdef uint64_t who = <uint64_t>p.who << 32, last = p.last_tsc, tsc, key, call, records = 0
+        cdef Py_ssize_t begin = pos, end
+        cdef uint32_t header, notifier = seat.notifier
+        cdef const uint8_t *payload
+        cdef Near *near
+        cdef Record r
+        if cut.place != MINE or cut.careful or seat.who != p.who or p.who >> 16 == UNKNOWN_DOMID:
+            return pos
+        end = size - pos
+        if <uint64_t>end > cut.window_left:
+            end = <Py_ssize_t>cut.window_left
+        # The longest record fits, whatever the next one is.
+        end = pos + end - LONGEST
+        while pos <= end:
+            memcpy(&header, data + pos, 4)
+            payload = data + pos + 4 + ((header >> 28) & 8)
+            memcpy(&tsc, data + pos + 4, 8)
+            tsc = tsc if header >> 31 else last
+            if tsc < last or tsc >= TSC_LIMIT():
+                break
+            key = who | header
+            call = call_of(self.nears, header, payload)
+            near = place_of(self.nears, key, call)
+            if near.key != key or near.call != call:
+                self._move_in(near, key, call)
+                break
+            last = tsc
+            near.count += 1
+            near.sum += word_at(payload, 1) & COUNT_MASK
+            records += 1
+            if near.kind == PLAIN:
+                notifier = NOBODY
+            elif near.kind == NOTIFIER:
+                notifier = p.who >> 16
+            else:
+                r.payload = payload
+                r.tsc = tsc
+                r.offset = cut.offset + pos
+                r.event = header & 0x0FFFFFFF
+                r.words = (header >> 28) & 7
+                r.who = p.who
+                seat.notifier = NOBODY
+                self._tell(near.kind, &r, who, seat, notifier)
+                notifier = seat.notifier
+            pos += length_of(header)
+        seat.notifier = notifier
+        p.last_tsc = last
+        cut.records += records
+        cut.window_left -= pos - begin
+        return pos
+
+    cdef void _move_in(self, Near *near, uint64_t key, uint64_t call) noexcept nogil:
+        # The record at hand is counted by ``_walk``, which keeps where the first of each kind lies.
+        cdef uint32_t event = key & 0x0FFFFFFF
+        cdef uint32_t nr = call & HYPERCALL_OP_MASK
+        cdef int kind = classify(event)
+        if kind == RUNSTATE or kind == LOSS or event == WRAP_BUFFER or event == CPU_CHANGE_HEADER & 0x0FFFFFFF:
+            # ``cut`` must see these.
+            return
+        if kind == HYPERCALL or kind == SUBCALL:
+            kind = PLAIN
+            if (key >> 28) & 7 and (nr == EVENT_CHANNEL_OP or nr == EVENT_CHANNEL_OP_COMPAT):
+                kind = NOTIFIER
+        self._settle(near)
+        near.key = key
+        near.call = call
+        near.kind = kind
+
+    cdef void _settle(self, Near *near) noexcept nogil:
+        cdef uint64_t who = near.key & ~<uint64_t>0xFFFFFFFF
+        cdef uint32_t event = near.key & 0x0FFFFFFF, words = (near.key >> 28) & 7
+        if near.count:
+            add(&self.counted[<int>EVENTS], who | event, self.cut.offset, near.count)
+            if words and (event == PV_HYPERCALL_V2 or event == PV_HYPERCALL_SUBCALL):
+                self._hypercalls(HYPERCALLS if event == PV_HYPERCALL_V2 else SUBCALLS, who, words, <uint32_t>near.call,
+                                 near.call >> 32, self.cut.offset, near.count, near.sum)
+        near.count = near.sum = 0
 
     cdef inline bint _counts(self, const Record *r) noexcept nogil:
         return self.begin <= r.tsc < self.end and (self.pcpus_chosen == NULL or self.pcpus_chosen[self.cut.cpu])
 
-    cdef inline void _tell(self, int kind, Record *r, uint64_t who, Seat *seat, uint32_t notifier) noexcept nogil:
+    cdef void _tell(self, int kind, Record *r, uint64_t who, Seat *seat, uint32_t notifier) noexcept nogil:
         cdef int old, new
+        cdef uint32_t arg
         if kind == HYPERCALL or kind == SUBCALL:
             if r.words:
-                self._hypercall(HYPERCALLS if kind == HYPERCALL else SUBCALLS, who, r)
+                arg = word(r, 1) if r.words > 1 else 0
+                self._hypercalls(HYPERCALLS if kind == HYPERCALL else SUBCALLS, who, r.words, word(r, 0), arg, r.offset,
+                                 1, arg & COUNT_MASK)
                 self._notifies(seat, word(r, 0) & HYPERCALL_OP_MASK)
         elif kind == ENTRY:
             self._enter(r, seat)
@@ -329,24 +431,24 @@ cdef class Lane:
                 self.removed_domids[self.removed_count] = word(r, 0)
                 self.removed_count += 1
 
-    cdef inline void _hypercall(self, int table, uint64_t who, Record *r) noexcept nogil:
-        cdef uint32_t op = word(r, 0)
+    cdef void _hypercalls(self, int table, uint64_t who, uint32_t words, uint32_t op, uint32_t arg, uint64_t offset,
+                          uint64_t times, uint64_t sum_) noexcept nogil:
         cdef uint32_t nr = op & HYPERCALL_OP_MASK
         cdef Slot *slot
-        count(&self.tables[table], who | nr, r.offset)
-        if r.words < 2:
+        add(&self.tables[table], who | nr, offset, times)
+        if words < 2:
             return
-        if restarted(op, nr, word(r, 1)):
-            count(&self.tables[<int>(RESTARTS if table == HYPERCALLS else SUBCALL_RESTARTS)], who | nr, r.offset)
+        if restarted(op, nr, arg):
+            add(&self.tables[<int>(RESTARTS if table == HYPERCALLS else SUBCALL_RESTARTS)], who | nr, offset, times)
             return
         # Arguments follow in order, so the one that is wanted comes first.
         if nr == GRANT_TABLE_OP or nr == VCPU_OP or nr == SCHED_OP:
             if op & HAS_ARG0:
-                count(&self.tables[<int>SUBOPS], who | (nr << 12) | (word(r, 1) & CMD_MASK), r.offset)
+                add(&self.tables[<int>SUBOPS], who | (nr << 12) | (arg & CMD_MASK), offset, times)
         elif nr == MULTICALL or nr == MMU_UPDATE or nr == MMUEXT_OP:
             if op & HAS_ARG1:
-                slot = count(&self.tables[<int>BATCHES], who | nr, r.offset)
-                slot.sum += word(r, 1) & COUNT_MASK
+                slot = add(&self.tables[<int>BATCHES], who | nr, offset, times)
+                slot.sum += sum_
 
     cdef void _io(self, Record *r, uint64_t who) noexcept nogil:
         # hvmtrace_io_assist: under FLAG_64 the address has two words.
@@ -633,8 +735,12 @@ cdef inline bint restarted(uint32_t op, uint32_t nr, uint32_t first) noexcept no
 
 
 cdef inline uint32_t word(const Record *r, int i) noexcept nogil:
+    return word_at(r.payload, i)
+
+
+cdef inline uint32_t word_at(const uint8_t *payload, int i) noexcept nogil:
     cdef uint32_t value
-    memcpy(&value, r.payload + 4 * i, 4)
+    memcpy(&value, payload + 4 * i, 4)
     return value
 
 
