@@ -13,7 +13,7 @@ from libc.string cimport memcpy, memset
 
 from traces.analyses.bucket cimport BUCKET_BITS, bucket_of
 from traces.analyses.counter cimport Counter, Slot, add, count, make
-from traces.analyses.near cimport COUNT_MASK, NEAR_PLACES, Near, Nears, call_of, place_of, prepare
+from traces.analyses.near cimport COUNT_MASK, IS_ELSEWHERE, IS_SPECIAL, NEAR_PLACES, Near, Nears, call_of, place_of, prepare, shape_of
 from traces.analyses.row cimport ROW_ENTRY, ROW_EXIT, ROW_LOST, ROW_RUNSTATE, Row, before
 from traces.decode.cut cimport (
     BETWEEN, Cutter, DAMAGES, LONGEST, MINE, Pcpu, Record, TRUNCATED, TSC_LIMIT, forget, length_of, next_record, nobody,
@@ -98,10 +98,10 @@ cdef enum Kind:
     IRQ
     IO
     CR_WRITE
-    NOTIFIER            # a hypercall that may notify another domain, where it is counted near
 
 cdef enum:
-    NOBODY = 0xFFFFFFFF
+    # No domain has this number.
+    NOBODY = UNKNOWN_DOMID
     # Above a grant table sub-operation's number is how far a preempted one has come.
     CMD_MASK = 0xFFF
     CR3 = 3
@@ -273,14 +273,16 @@ cdef class Lane:
     cdef Py_ssize_t _count_near(self, const uint8_t *data, Py_ssize_t pos, Py_ssize_t size) noexcept nogil:
         # What ``_walk`` does, for the records that most are: of a vCPU that goes on running, in a window in good order,
         # and like one that was there before. Stops before any other. A trace is mostly read here: hence the local
-        # variables, and few branches.
+        # variables, and few branches, each on what is known early.
         cdef Cutter *cut = &self.cut
+        cdef Nears *nears = self.nears
         cdef Pcpu *p = &cut.pcpus[cut.cpu]
         cdef Seat *seat = &self.seats[cut.cpu]
         cdef uint64_t who = <uint64_t>p.who << 32, last = p.last_tsc, tsc, key, call, records = 0
         cdef Py_ssize_t begin = pos, end
         cdef uint32_t header, notifier = seat.notifier
         cdef const uint8_t *payload
+        cdef uint8_t shape
         cdef Near *near
         cdef Record r
         if cut.place != MINE or cut.careful or seat.who != p.who or p.who >> 16 == UNKNOWN_DOMID:
@@ -293,25 +295,18 @@ cdef class Lane:
         while pos <= end:
             memcpy(&header, data + pos, 4)
             payload = data + pos + 4 + ((header >> 28) & 8)
+            shape = shape_of(nears, header)[0]
             memcpy(&tsc, data + pos + 4, 8)
             tsc = tsc if header >> 31 else last
-            if tsc < last or tsc >= TSC_LIMIT():
+            if shape & IS_ELSEWHERE or tsc < last or tsc >= TSC_LIMIT():
                 break
             key = who | header
-            call = call_of(self.nears, header, payload)
-            near = place_of(self.nears, key, call)
+            call = call_of(nears, shape, payload)
+            near = place_of(nears, key, call)
             if near.key != key or near.call != call:
                 self._move_in(near, key, call)
                 break
-            last = tsc
-            near.count += 1
-            near.sum += word_at(payload, 1) & COUNT_MASK
-            records += 1
-            if near.kind == PLAIN:
-                notifier = NOBODY
-            elif near.kind == NOTIFIER:
-                notifier = p.who >> 16
-            else:
+            if shape & IS_SPECIAL and near.kind != PLAIN:
                 r.payload = payload
                 r.tsc = tsc
                 r.offset = cut.offset + pos
@@ -321,6 +316,12 @@ cdef class Lane:
                 seat.notifier = NOBODY
                 self._tell(near.kind, &r, who, seat, notifier)
                 notifier = seat.notifier
+            else:
+                notifier = near.notifier
+            near.count += 1
+            near.sum += word_at(payload, 1) & COUNT_MASK
+            last = tsc
+            records += 1
             pos += length_of(header)
         seat.notifier = notifier
         p.last_tsc = last
@@ -330,20 +331,22 @@ cdef class Lane:
 
     cdef void _move_in(self, Near *near, uint64_t key, uint64_t call) noexcept nogil:
         # The record at hand is counted by ``_walk``, which keeps where the first of each kind lies.
-        cdef uint32_t event = key & 0x0FFFFFFF
-        cdef uint32_t nr = call & HYPERCALL_OP_MASK
+        cdef uint32_t event = key & 0x0FFFFFFF, nr = call & HYPERCALL_OP_MASK
         cdef int kind = classify(event)
+        cdef bint call_ = kind == HYPERCALL or kind == SUBCALL
         if kind == RUNSTATE or kind == LOSS or event == WRAP_BUFFER or event == CPU_CHANGE_HEADER & 0x0FFFFFFF:
             # ``cut`` must see these.
+            shape_of(self.nears, event)[0] |= IS_ELSEWHERE
             return
-        if kind == HYPERCALL or kind == SUBCALL:
-            kind = PLAIN
-            if (key >> 28) & 7 and (nr == EVENT_CHANNEL_OP or nr == EVENT_CHANNEL_OP_COMPAT):
-                kind = NOTIFIER
+        if kind != PLAIN and not call_:
+            shape_of(self.nears, event)[0] |= IS_SPECIAL
         self._settle(near)
         near.key = key
         near.call = call
-        near.kind = kind
+        near.kind = PLAIN if call_ else kind
+        near.notifier = NOBODY
+        if call_ and (key >> 28) & 7 and (nr == EVENT_CHANNEL_OP or nr == EVENT_CHANNEL_OP_COMPAT):
+            near.notifier = key >> 48
 
     cdef void _settle(self, Near *near) noexcept nogil:
         cdef uint64_t who = near.key & ~<uint64_t>0xFFFFFFFF

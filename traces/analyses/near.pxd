@@ -5,7 +5,7 @@ Each place holds one kind of record, and gives it up to the next that wants it, 
 Inlined where it is used; needs no GIL.
 """
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from traces.formats.ids cimport (
@@ -17,6 +17,10 @@ cdef enum:
     NEAR_BITS = 11
     NEAR_PLACES = 1 << NEAR_BITS
     ARGUMENTS = 64
+    SHAPES = 1 << 12
+    IS_CALL = 1
+    IS_SPECIAL = 2
+    IS_ELSEWHERE = 4
     # The rest of a count says that the hypercall goes on after a preemption (MMU_UPDATE_PREEMPTED).
     COUNT_MASK = 0x7FFFFFFF
 
@@ -25,35 +29,44 @@ cdef struct Near:
     uint64_t call           # of a hypercall: argument << 32 | operation
     uint64_t sum            # of the second words, as far as a batch counts by them
     uint32_t count          # since it was last added up
-    uint32_t kind           # the user's own
+    uint16_t kind           # the user's own, like notifier
+    uint16_t notifier
 
 cdef struct Nears:
     Near places[NEAR_PLACES]
     # Of each hypercall's first argument the bits that decide what counts go up.
     uint32_t arguments[ARGUMENTS]
+    # Of events with the same ``shape_of``: whether one is a hypercall, wants more than to be counted, or is never
+    # counted here.
+    uint8_t shapes[SHAPES]
 
 
 cdef inline void prepare(Nears *n) noexcept nogil:
     """Fill in the constants; the rest is zeros."""
     n.arguments[<int>GRANT_TABLE_OP] = n.arguments[<int>VCPU_OP] = n.arguments[<int>SCHED_OP] = 0xFFFFFFFF
     n.arguments[<int>MULTICALL] = n.arguments[<int>MMU_UPDATE] = n.arguments[<int>MMUEXT_OP] = ~<uint32_t>COUNT_MASK
+    shape_of(n, PV_HYPERCALL_V2)[0] = IS_CALL
+    shape_of(n, PV_HYPERCALL_SUBCALL)[0] = IS_CALL
 
 
-cdef inline uint64_t call_of(const Nears *n, uint32_t header, const uint8_t *payload) noexcept nogil:
+cdef inline uint8_t *shape_of(Nears *n, uint32_t header) noexcept nogil:
+    """What the header alone tells. No two events that are common have the same, but for both hypercalls."""
+    return &n.shapes[(header ^ header >> 12) & (SHAPES - 1)]
+
+
+cdef inline uint64_t call_of(const Nears *n, uint8_t shape, const uint8_t *payload) noexcept nogil:
     """What a hypercall's record says of operation and argument; 0 for any other. Reads eight bytes of payload.
 
     Without branches, for which kind of record comes next is hard to foretell. Bits that mean nothing, as those behind
     a record that is too short, do no harm: they divide what is alike.
     """
-    cdef uint32_t event = header & 0x0FFFFFFF
     cdef uint32_t[2] words
     cdef uint32_t op
     memcpy(words, payload, 8)
-    op = words[0] & -<uint32_t>((event == PV_HYPERCALL_V2) | (event == PV_HYPERCALL_SUBCALL))
+    op = words[0] & -<uint32_t>(shape & IS_CALL)
     return <uint64_t>(words[1] & n.arguments[op & (ARGUMENTS - 1)]) << 32 | op
 
 
 cdef inline Near *place_of(Nears *n, uint64_t key, uint64_t call) noexcept nogil:
     """Where such a record is counted; whether it is its place now, ``key`` and ``call`` there tell."""
-    cdef uint64_t mixed = (key ^ call * <uint64_t>0xC2B2AE3D27D4EB4F) * <uint64_t>0x9E3779B97F4A7C15
-    return &n.places[mixed >> (64 - NEAR_BITS)]
+    return &n.places[(key ^ call << 8) * <uint64_t>0x9E3779B97F4A7C15 >> (64 - NEAR_BITS)]
