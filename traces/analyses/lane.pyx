@@ -13,7 +13,7 @@ from libc.string cimport memcpy, memset
 
 from traces.analyses.bucket cimport BUCKET_BITS, bucket_of
 from traces.analyses.counter cimport Counter, Slot, add, count, make
-from traces.analyses.near cimport COUNT_MASK, IS_ELSEWHERE, IS_SPECIAL, NEAR_PLACES, Near, Nears, call_of, place_of, prepare, shape_of
+from traces.analyses.near cimport COUNT_MASK, ELSEWHERE, NEAR_PLACES, Near, Nears, PLAIN_SHAPE, SPECIAL, call_of, place_of, prepare, shape_of
 from traces.analyses.row cimport ROW_ENTRY, ROW_EXIT, ROW_LOST, ROW_RUNSTATE, Row, before
 from traces.decode.cut cimport (
     BETWEEN, Cutter, DAMAGES, LONGEST, MINE, Pcpu, Record, TRUNCATED, TSC_LIMIT, forget, length_of, next_record, nobody,
@@ -278,7 +278,7 @@ cdef class Lane:
         cdef Nears *nears = self.nears
         cdef Pcpu *p = &cut.pcpus[cut.cpu]
         cdef Seat *seat = &self.seats[cut.cpu]
-        cdef uint64_t who = <uint64_t>p.who << 32, last = p.last_tsc, tsc, key, call, records = 0
+        cdef uint64_t who = <uint64_t>p.who << 32, last = p.last_tsc, tsc, key, call
         cdef Py_ssize_t begin = pos, end
         cdef uint32_t header, notifier = seat.notifier
         cdef const uint8_t *payload
@@ -296,9 +296,10 @@ cdef class Lane:
             memcpy(&header, data + pos, 4)
             payload = data + pos + 4 + ((header >> 28) & 8)
             shape = shape_of(nears, header)[0]
-            memcpy(&tsc, data + pos + 4, 8)
-            tsc = tsc if header >> 31 else last
-            if shape & IS_ELSEWHERE or tsc < last or tsc >= TSC_LIMIT():
+            tsc = last
+            if header >> 31:
+                memcpy(&tsc, data + pos + 4, 8)
+            if shape == ELSEWHERE or tsc < last or tsc >= TSC_LIMIT():
                 break
             key = who | header
             call = call_of(nears, shape, payload)
@@ -306,7 +307,7 @@ cdef class Lane:
             if near.key != key or near.call != call:
                 self._move_in(near, key, call)
                 break
-            if shape & IS_SPECIAL and near.kind != PLAIN:
+            if shape == SPECIAL:
                 r.payload = payload
                 r.tsc = tsc
                 r.offset = cut.offset + pos
@@ -319,13 +320,11 @@ cdef class Lane:
             else:
                 notifier = near.notifier
             near.count += 1
-            near.sum += word_at(payload, 1) & COUNT_MASK
+            near.sum += word_at(payload, 1)
             last = tsc
-            records += 1
             pos += length_of(header)
         seat.notifier = notifier
         p.last_tsc = last
-        cut.records += records
         cut.window_left -= pos - begin
         return pos
 
@@ -333,25 +332,29 @@ cdef class Lane:
         # The record at hand is counted by ``_walk``, which keeps where the first of each kind lies.
         cdef uint32_t event = key & 0x0FFFFFFF, nr = call & HYPERCALL_OP_MASK
         cdef int kind = classify(event)
-        cdef bint call_ = kind == HYPERCALL or kind == SUBCALL
+        cdef bint is_call = kind == HYPERCALL or kind == SUBCALL
+        cdef uint8_t *shape = shape_of(self.nears, event)
         if kind == RUNSTATE or kind == LOSS or event == WRAP_BUFFER or event == CPU_CHANGE_HEADER & 0x0FFFFFFF:
             # ``cut`` must see these.
-            shape_of(self.nears, event)[0] |= IS_ELSEWHERE
+            shape[0] = ELSEWHERE
+        elif not is_call and kind != PLAIN:
+            # Where it looks like something else, both go the longer way.
+            shape[0] = SPECIAL if shape[0] == SPECIAL or shape[0] == PLAIN_SHAPE else ELSEWHERE
+        if shape[0] == ELSEWHERE:
             return
-        if kind != PLAIN and not call_:
-            shape_of(self.nears, event)[0] |= IS_SPECIAL
         self._settle(near)
         near.key = key
         near.call = call
-        near.kind = PLAIN if call_ else kind
+        near.kind = PLAIN if is_call else kind
         near.notifier = NOBODY
-        if call_ and (key >> 28) & 7 and (nr == EVENT_CHANNEL_OP or nr == EVENT_CHANNEL_OP_COMPAT):
+        if is_call and (key >> 28) & 7 and (nr == EVENT_CHANNEL_OP or nr == EVENT_CHANNEL_OP_COMPAT):
             near.notifier = key >> 48
 
     cdef void _settle(self, Near *near) noexcept nogil:
         cdef uint64_t who = near.key & ~<uint64_t>0xFFFFFFFF
         cdef uint32_t event = near.key & 0x0FFFFFFF, words = (near.key >> 28) & 7
         if near.count:
+            self.cut.records += near.count
             add(&self.counted[<int>EVENTS], who | event, self.cut.offset, near.count)
             if words and (event == PV_HYPERCALL_V2 or event == PV_HYPERCALL_SUBCALL):
                 self._hypercalls(HYPERCALLS if event == PV_HYPERCALL_V2 else SUBCALLS, who, words, <uint32_t>near.call,

@@ -16,41 +16,44 @@ from traces.formats.ids cimport (
 cdef enum:
     NEAR_BITS = 11
     NEAR_PLACES = 1 << NEAR_BITS
-    ARGUMENTS = 64
     SHAPES = 1 << 12
-    IS_CALL = 1
-    IS_SPECIAL = 2
-    IS_ELSEWHERE = 4
+    # What ``shapes`` says.
+    PLAIN_SHAPE = 0
+    SPECIAL = 1             # wants more than to be counted
+    ELSEWHERE = 2           # is never counted here
+    CALL = 64
     # The rest of a count says that the hypercall goes on after a preemption (MMU_UPDATE_PREEMPTED).
     COUNT_MASK = 0x7FFFFFFF
 
 cdef struct Near:
-    uint64_t key            # who << 32 | header; 0: free
+    uint64_t key            # who << 32 | header
     uint64_t call           # of a hypercall: argument << 32 | operation
-    uint64_t sum            # of the second words, as far as a batch counts by them
+    uint64_t sum            # of the second words: of a batch, what was asked for
     uint32_t count          # since it was last added up
     uint16_t kind           # the user's own, like notifier
     uint16_t notifier
 
 cdef struct Nears:
     Near places[NEAR_PLACES]
-    # Of each hypercall's first argument the bits that decide what counts go up.
-    uint32_t arguments[ARGUMENTS]
-    # Of events with the same ``shape_of``: whether one is a hypercall, wants more than to be counted, or is never
-    # counted here.
+    # Of the first two words of a record the bits that decide what counts go up: of hypercalls, from ``CALL`` on.
+    uint64_t masks[2 * CALL]
+    # Of events that look alike to ``shape_of``.
     uint8_t shapes[SHAPES]
 
 
 cdef inline void prepare(Nears *n) noexcept nogil:
     """Fill in the constants; the rest is zeros."""
-    n.arguments[<int>GRANT_TABLE_OP] = n.arguments[<int>VCPU_OP] = n.arguments[<int>SCHED_OP] = 0xFFFFFFFF
-    n.arguments[<int>MULTICALL] = n.arguments[<int>MMU_UPDATE] = n.arguments[<int>MMUEXT_OP] = ~<uint32_t>COUNT_MASK
-    shape_of(n, PV_HYPERCALL_V2)[0] = IS_CALL
-    shape_of(n, PV_HYPERCALL_SUBCALL)[0] = IS_CALL
+    cdef uint64_t *calls = &n.masks[<int>CALL]
+    cdef int nr
+    for nr in range(<int>CALL):
+        calls[nr] = 0xFFFFFFFF
+    calls[<int>GRANT_TABLE_OP] = calls[<int>VCPU_OP] = calls[<int>SCHED_OP] = <uint64_t>-1
+    calls[<int>MULTICALL] = calls[<int>MMU_UPDATE] = calls[<int>MMUEXT_OP] = ~(<uint64_t>COUNT_MASK << 32)
+    shape_of(n, PV_HYPERCALL_V2)[0] = shape_of(n, PV_HYPERCALL_SUBCALL)[0] = CALL
 
 
 cdef inline uint8_t *shape_of(Nears *n, uint32_t header) noexcept nogil:
-    """What the header alone tells. No two events that are common have the same, but for both hypercalls."""
+    """What the event alone tells. No two that are common look alike, but for both hypercalls."""
     return &n.shapes[(header ^ header >> 12) & (SHAPES - 1)]
 
 
@@ -60,11 +63,9 @@ cdef inline uint64_t call_of(const Nears *n, uint8_t shape, const uint8_t *paylo
     Without branches, for which kind of record comes next is hard to foretell. Bits that mean nothing, as those behind
     a record that is too short, do no harm: they divide what is alike.
     """
-    cdef uint32_t[2] words
-    cdef uint32_t op
-    memcpy(words, payload, 8)
-    op = words[0] & -<uint32_t>(shape & IS_CALL)
-    return <uint64_t>(words[1] & n.arguments[op & (ARGUMENTS - 1)]) << 32 | op
+    cdef uint64_t words
+    memcpy(&words, payload, 8)
+    return words & n.masks[(words & (CALL - 1)) | (shape & CALL)]
 
 
 cdef inline Near *place_of(Nears *n, uint64_t key, uint64_t call) noexcept nogil:
