@@ -7,17 +7,21 @@ A count's key is who (domid << 16 | vcpu) and a value. What the values are is sa
 Ref: xen/common/trace.c (__trace_hypercall), xen/arch/x86/pv/trace.c, xen/common/grant_table.c
 """
 
+import os
+
+from libc.errno cimport errno
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
+from posix.unistd cimport pread
 
 from traces.analyses.bucket cimport BUCKET_BITS, bucket_of
 from traces.analyses.counter cimport Counter, Slot, add, count, make
 from traces.analyses.near cimport COUNT_MASK, ELSEWHERE, NEAR_PLACES, Near, Nears, PLAIN_SHAPE, SPECIAL, call_of, place_of, prepare, shape_of
 from traces.analyses.row cimport ROW_ENTRY, ROW_EXIT, ROW_LOST, ROW_RUNSTATE, Row, before
 from traces.decode.cut cimport (
-    BETWEEN, Cutter, DAMAGES, LONGEST, MINE, Pcpu, Record, TRUNCATED, TSC_LIMIT, forget, length_of, next_record, nobody,
-    note,
+    BETWEEN, Cutter, DAMAGES, FOREIGN, LONGEST, MINE, Pcpu, Record, TRUNCATED, TSC_LIMIT, forget, jump, length_of,
+    next_record, nobody, note,
 )
 from traces.formats.ids cimport *
 
@@ -110,6 +114,8 @@ cdef enum:
     WRAP_NS = 4294967295
     CLOCK_PAIRS_MAX = 1 << 12
     REMOVED_MAX = 4096
+    # Read at once from a file: stays in a core's own cache until it is walked.
+    PIECE = 1 << 18
 
 cdef struct Seat:
     # What one pCPU's records so far say of its next ones.
@@ -143,8 +149,11 @@ cdef class Lane:
     cdef uint64_t end
     cdef uint8_t *pcpus_chosen  # NULL: all
     cdef Row *rows
+    cdef Row *space             # for sorting them; kept, since new memory costs more than sorting
     cdef Py_ssize_t row_count
     cdef Py_ssize_t row_room
+    cdef Py_ssize_t space_room
+    cdef uint8_t *piece
     cdef ClockPair *pairs
     cdef Py_ssize_t pair_count
     cdef uint64_t pairs_seen
@@ -163,8 +172,9 @@ cdef class Lane:
         self.begin = 0
         self.end = <uint64_t>-1
         self.pcpus_chosen = NULL
-        self.rows = NULL
-        self.row_count = self.row_room = self.pair_count = self.removed_count = 0
+        self.rows = self.space = NULL
+        self.piece = NULL
+        self.row_count = self.row_room = self.space_room = self.pair_count = self.removed_count = 0
         self.pairs_seen = 0
         self.pair_stride = 1
         self.starved = False
@@ -187,6 +197,8 @@ cdef class Lane:
         free(self.pairs)
         free(self.nears)
         free(self.rows)
+        free(self.space)
+        free(self.piece)
         free(self.pcpus_chosen)
         for i in range(<int>TABLE_COUNT):
             free(self.counted[i].slots)
@@ -232,10 +244,60 @@ cdef class Lane:
             return 0
         with nogil:
             used = self._walk(&data[0], data.shape[0])
+            self._settle_all()
         if self.starved:
             raise MemoryError()
-        self.cut.offset += used
         return used
+
+    def read(self, int file, uint64_t offset, Py_ssize_t size):
+        """Take the next bytes of the stream from a file, as ``walk`` does; ``offset`` is where they are in it.
+
+        Of other lanes' windows nothing but the headers is read.
+        Raises MemoryError, OSError.
+        """
+        cdef Py_ssize_t used
+        cdef int error = 0
+        if self.piece == NULL:
+            self.piece = <uint8_t *>malloc(PIECE)
+            if self.piece == NULL:
+                raise MemoryError()
+        with nogil:
+            used = self._read(file, offset, size, &error)
+            self._settle_all()
+        if error:
+            raise OSError(error, os.strerror(error))
+        if self.starved:
+            raise MemoryError()
+        return used
+
+    cdef Py_ssize_t _read(self, int file, uint64_t offset, Py_ssize_t size, int *error) noexcept nogil:
+        cdef Py_ssize_t pos = 0, step, want, got
+        while pos < size:
+            want = CPU_CHANGE_SIZE
+            if self.cut.place == FOREIGN:
+                step = jump(&self.cut, 0, size - pos)
+                self.cut.offset += step
+                pos += step
+                if pos == size:
+                    break
+            elif self.cut.place == MINE:
+                # To the window's end, and the next one's header.
+                want = PIECE
+                if self.cut.window_left < PIECE - CPU_CHANGE_SIZE:
+                    want = <Py_ssize_t>self.cut.window_left + CPU_CHANGE_SIZE
+            if want > size - pos:
+                want = size - pos
+            got = pread(file, self.piece, want, offset + pos)
+            if got < 0:
+                error[0] = errno
+            if got <= 0:
+                break
+            step = self._walk(self.piece, got)
+            pos += step
+            # What is not used is the beginning of something.
+            if step == 0 or self.starved or self.cut.irregular:
+                break
+        return pos
 
     cdef Py_ssize_t _walk(self, const uint8_t *data, Py_ssize_t size) noexcept nogil:
         cdef Py_ssize_t pos = 0
@@ -244,7 +306,6 @@ cdef class Lane:
         cdef Slot *slot
         cdef uint64_t who
         cdef uint32_t notifier
-        cdef int i
         if self.cut.clock_restarted:
             self._restart()
         while True:
@@ -266,8 +327,7 @@ cdef class Lane:
             seat.notifier = NOBODY
             if slot.kind != PLAIN:
                 self._tell(slot.kind, &r, who, seat, notifier)
-        for i in range(NEAR_PLACES):
-            self._settle(&self.nears.places[i])
+        self.cut.offset += pos
         return pos
 
     cdef Py_ssize_t _count_near(self, const uint8_t *data, Py_ssize_t pos, Py_ssize_t size) noexcept nogil:
@@ -349,6 +409,11 @@ cdef class Lane:
         near.notifier = NOBODY
         if is_call and (key >> 28) & 7 and (nr == EVENT_CHANNEL_OP or nr == EVENT_CHANNEL_OP_COMPAT):
             near.notifier = key >> 48
+
+    cdef void _settle_all(self) noexcept nogil:
+        cdef int i
+        for i in range(NEAR_PLACES):
+            self._settle(&self.nears.places[i])
 
     cdef void _settle(self, Near *near) noexcept nogil:
         cdef uint64_t who = near.key & ~<uint64_t>0xFFFFFFFF
@@ -573,21 +638,22 @@ cdef class Lane:
         """
         cdef Py_ssize_t ready, i
         cdef Row *sorted_
-        cdef bytes taken
         for i in range(<int>PCPUS):
             if self.seats[i].exit_open and self.seats[i].exit_tsc <= limit:
                 self._leave(&self.seats[i], <uint16_t>i)
         if self.starved:
             raise MemoryError()
-        cdef Row *space = <Row *>malloc((2 * self.row_count + 1) * sizeof(Row))
-        if space == NULL:
-            raise MemoryError()
+        if self.space_room < 2 * self.row_count:
+            free(self.space)
+            self.space_room = 2 * self.row_room
+            self.space = <Row *>malloc(self.space_room * sizeof(Row))
+            if self.space == NULL:
+                self.space_room = 0
+                raise MemoryError()
         with nogil:
-            ready = self._part(limit, space)
-            sorted_ = order(space, space + ready, ready)
-        taken = (<char *>sorted_)[:ready * sizeof(Row)]
-        free(space)
-        return taken
+            ready = self._part(limit, self.space)
+            sorted_ = order(self.space, self.space + ready, ready)
+        return (<char *>sorted_)[:ready * sizeof(Row)]
 
     cdef Py_ssize_t _part(self, uint64_t limit, Row *ready) noexcept nogil:
         # Move rows up to the limit out of the way; the others stay.
