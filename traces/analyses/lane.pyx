@@ -17,8 +17,11 @@ from posix.unistd cimport pread
 
 from traces.analyses.bucket cimport BUCKET_BITS, bucket_of
 from traces.analyses.counter cimport Counter, Slot, add, count, make
-from traces.analyses.near cimport COUNT_MASK, ELSEWHERE, NEAR_PLACES, Near, Nears, PLAIN_SHAPE, SPECIAL, call_of, place_of, prepare, shape_of
-from traces.analyses.row cimport ROW_ENTRY, ROW_EXIT, ROW_LOST, ROW_RUNSTATE, Row, before
+from traces.analyses.kinds cimport *
+from traces.analyses.near cimport (
+    COUNT_MASK, ELSEWHERE, NEAR_PLACES, Near, Nears, PLAIN_SHAPE, SPECIAL, call_of, place_of, prepare, shape_of,
+)
+from traces.analyses.row cimport ROW_ENTRY, ROW_EXIT, ROW_LOST, ROW_RUNSTATE, Row, order
 from traces.decode.cut cimport (
     BETWEEN, Cutter, DAMAGES, FOREIGN, LONGEST, MINE, Pcpu, Record, TRUNCATED, TSC_LIMIT, forget, jump, length_of,
     next_record, nobody, note,
@@ -80,28 +83,6 @@ TABLES = (
     "high_writes",
     "roots",            # cr3 >> 12, as written by an HVM guest
 )
-
-cdef enum Kind:
-    UNSEEN
-    PLAIN
-    RUNSTATE
-    WAKE
-    HYPERCALL
-    SUBCALL
-    VMMCALL
-    EXIT
-    ENTRY
-    SWITCHED_IN
-    SWITCHED_OUT
-    LOSS
-    MAP
-    UNMAP
-    TRAP_32
-    TRAP_64
-    REMOVED
-    IRQ
-    IO
-    CR_WRITE
 
 cdef enum:
     # No domain has this number.
@@ -814,81 +795,3 @@ cdef inline uint32_t word_at(const uint8_t *payload, int i) noexcept nogil:
     cdef uint32_t value
     memcpy(&value, payload + 4 * i, 4)
     return value
-
-
-cdef Row *order(Row *rows, Row *space, Py_ssize_t count_) noexcept nogil:
-    """Sort by time and then by place, stably, by merging the runs that are there; returns which of both holds them."""
-    cdef Py_ssize_t at, middle, end, left, right, out, runs
-    while True:
-        at = out = runs = 0
-        while at < count_:
-            middle = run_end(rows, at, count_)
-            if runs == 0 and middle == count_:
-                return rows
-            end = run_end(rows, middle, count_)
-            left, right = at, middle
-            while left < middle and right < end:
-                if before(&rows[right], &rows[left]):
-                    space[out] = rows[right]
-                    right += 1
-                else:
-                    space[out] = rows[left]
-                    left += 1
-                out += 1
-            memcpy(space + out, rows + left, (middle - left) * sizeof(Row))
-            out += middle - left
-            memcpy(space + out, rows + right, (end - right) * sizeof(Row))
-            out += end - right
-            runs += 1
-            at = end
-        if runs == 0:
-            return rows
-        rows, space = space, rows
-
-
-cdef inline Py_ssize_t run_end(Row *rows, Py_ssize_t at, Py_ssize_t count_) noexcept nogil:
-    at += 1
-    while at < count_ and not before(&rows[at], &rows[at - 1]):
-        at += 1
-    return at if at < count_ else count_
-
-
-cdef inline uint8_t classify(uint32_t event) noexcept nogil:
-    cdef uint32_t exit_ = event & ~<uint32_t>EXIT_FLAGS
-    if (event & ~<uint32_t>RUNSTATE_BITS) == RUNSTATE_CHANGE or event == CONTINUE_RUNNING:
-        return RUNSTATE
-    if event == PV_HYPERCALL_V2:
-        return HYPERCALL
-    if event == PV_HYPERCALL_SUBCALL:
-        return SUBCALL
-    if exit_ == HVM_VMENTRY:
-        return ENTRY
-    if exit_ == HVM_VMX_EXIT or exit_ == HVM_SVM_EXIT:
-        return EXIT
-    if event == SCHED_WAKE:
-        return WAKE
-    if event == SWITCH_INFNEXT:
-        return SWITCHED_IN
-    if event == SWITCH_INFPREV:
-        return SWITCHED_OUT
-    if event == HVM_VMMCALL:
-        return VMMCALL
-    if event == GRANT_MAP:
-        return MAP
-    if event == GRANT_UNMAP:
-        return UNMAP
-    if event == PV_TRAP:
-        return TRAP_32
-    if event == PV_TRAP | FLAG_64:
-        return TRAP_64
-    if event == LOST_RECORDS:
-        return LOSS
-    if event == HW_IRQ_HANDLED:
-        return IRQ
-    if event == DOM0_DOM_REM:
-        return REMOVED
-    if event & ~<uint32_t>FLAG_64 == HVM_CR_WRITE:
-        return CR_WRITE
-    if event & ~<uint32_t>FLAG_64 in (HVM_IOPORT_READ, HVM_IOPORT_WRITE, HVM_IOMEM_READ, HVM_IOMEM_WRITE):
-        return IO
-    return PLAIN
