@@ -1,4 +1,4 @@
-"""What is counted near beside what is counted record by record, as where stretches are chosen; files that lanes read."""
+"""What is counted near beside what is counted record by record, as where stretches are chosen; lanes that read files."""
 
 import struct
 from dataclasses import asdict
