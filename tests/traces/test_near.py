@@ -1,4 +1,4 @@
-"""What is counted near beside what is counted record by record, as where stretches are chosen; lanes that read files."""
+"""What is counted near beside what is counted record by record, as where stretches are chosen; lanes reading files."""
 
 import struct
 from dataclasses import asdict
