@@ -37,20 +37,25 @@ cdef inline bint make(Counter *c, uint64_t size) noexcept nogil:
 
 cdef inline Slot *count(Counter *c, uint64_t key, uint64_t offset) noexcept nogil:
     """Count a key; returns its slot, which is valid until the next call."""
+    return add(c, key, offset, 1)
+
+
+cdef inline Slot *add(Counter *c, uint64_t key, uint64_t offset, uint64_t times) noexcept nogil:
+    """Count a key several times."""
     # Fibonacci hashing: the high bits of the product depend on all bits of the key.
     cdef uint64_t at = ((key * <uint64_t>0x9E3779B97F4A7C15) >> 32) & c.mask
     while c.slots[at].used:
         if c.slots[at].key == key:
-            c.slots[at].count += 1
+            c.slots[at].count += times
             return &c.slots[at]
         at = (at + 1) & c.mask
-    return insert(c, key, offset)
+    return insert(c, key, offset, times)
 
 
-cdef inline Slot *insert(Counter *c, uint64_t key, uint64_t offset) noexcept nogil:
+cdef inline Slot *insert(Counter *c, uint64_t key, uint64_t offset, uint64_t times) noexcept nogil:
     cdef uint64_t at
     if c.used >= KINDS_MAX or (2 * c.used > c.mask and not grow(c)):
-        c.uncounted += 1
+        c.uncounted += times
         c.spill.kind = 0
         return &c.spill
     at = ((key * <uint64_t>0x9E3779B97F4A7C15) >> 32) & c.mask
@@ -58,7 +63,7 @@ cdef inline Slot *insert(Counter *c, uint64_t key, uint64_t offset) noexcept nog
         at = (at + 1) & c.mask
     c.slots[at].used = 1
     c.slots[at].key = key
-    c.slots[at].count = 1
+    c.slots[at].count = times
     c.slots[at].first = offset
     c.used += 1
     return &c.slots[at]

@@ -54,7 +54,7 @@ cdef struct Bounds:
     uint8_t *pcpus          # NULL: all
 
 
-cdef inline bint covers(const Bounds *bounds, uint64_t at, uint32_t p):
+cdef inline bint covers(const Bounds *bounds, uint64_t at, uint32_t p) noexcept:
     return bounds.begin <= at < bounds.end and (bounds.pcpus == NULL or bounds.pcpus[p])
 
 
@@ -74,7 +74,7 @@ cdef class Durations:
         """How many lie in each bucket that has any."""
         return {i: self.buckets[i] for i in range(BUCKETS) if self.buckets[i]}
 
-    cdef void add(self, uint64_t cycles):
+    cdef void add(self, uint64_t cycles) noexcept:
         self.buckets[bucket_of(cycles)] += 1
         self.cycles += cycles
         if cycles > self.longest:
@@ -110,12 +110,12 @@ cdef class Domain:
         memset(self.cycles, 0, sizeof(self.cycles))
         self._begin(0)
 
-    cdef void _begin(self, uint64_t at):
+    cdef void _begin(self, uint64_t at) noexcept:
         memset(self.members, 0, sizeof(self.members))
         self.state = ALL_LOST
         self.since = at
 
-    cdef void _move(self, int old, int new, uint64_t at, const Bounds *bounds):
+    cdef void _move(self, int old, int new, uint64_t at, const Bounds *bounds) noexcept:
         # ``old`` is -1 for a vCPU that is heard of for the first time.
         cdef int state
         if old == new:
@@ -128,7 +128,7 @@ cdef class Domain:
             self._close(at, bounds)
             self.state = state
 
-    cdef int _together(self):
+    cdef int _together(self) noexcept:
         # xenalyze's domain_runstate: lost vCPUs count only where there are no others.
         cdef bint rests = self.members[BLOCKED] + self.members[OFFLINE] > 0
         if self.members[RUNNING]:
@@ -139,7 +139,7 @@ cdef class Domain:
             return PARTIAL_CONTENTION if rests else FULL_CONTENTION
         return ALL_BLOCKED if rests else ALL_LOST
 
-    cdef void _close(self, uint64_t at, const Bounds *bounds):
+    cdef void _close(self, uint64_t at, const Bounds *bounds) noexcept:
         cdef uint64_t begin, end
         if at <= self.since:
             return
@@ -223,18 +223,18 @@ cdef class Vcpu:
             self.counts[i] = self.cycles[i] = self.clipped[i] = 0
         self._begin(LOST, 0)
 
-    cdef void _begin(self, int state, uint64_t at):
+    cdef void _begin(self, int state, uint64_t at) noexcept:
         self.state = state
         self.since = at
         self.counting = self.woken = self.preempted = self.joined = False
         self.in_exit = False
         self.away = self.away_since = 0
 
-    cdef void _close(self, uint64_t at, const Bounds *bounds):
+    cdef int _close(self, uint64_t at, const Bounds *bounds) except -1:
         # End the running interval; a time stamp from the past ends it where it began.
         cdef uint64_t begin, end
         if at <= self.since:
-            return
+            return 0
         begin = self.since if self.since > bounds.begin else bounds.begin
         end = at if at < bounds.end else bounds.end
         # Who does not run is on no pCPU.
@@ -249,22 +249,22 @@ cdef class Vcpu:
                 self._ran(end - begin)
         self.since = at
 
-    cdef bint _is_on(self, const Bounds *bounds):
+    cdef bint _is_on(self, const Bounds *bounds) noexcept:
         # One that is only said to run is on no pCPU that is known.
         return self.pcpu < PCPUS and bounds.pcpus[self.pcpu]
 
-    cdef void _ran(self, uint64_t cycles):
+    cdef int _ran(self, uint64_t cycles) except -1:
         if self.pcpu < NEAR_PCPUS:
             self.near_pcpus[self.pcpu] += cycles
         elif self.pcpu != NOBODY:
             self.far_pcpus[self.pcpu] = self.far_pcpus.get(self.pcpu, 0) + cycles
 
-    cdef void _join(self, int state, uint64_t at, const Bounds *bounds):
+    cdef int _join(self, int state, uint64_t at, const Bounds *bounds) except -1:
         self.domain._move(self.state if self.joined else -1, state, at, bounds)
         self.joined = True
         self.state = state
 
-    cdef void _change(self, int state, uint64_t at, uint32_t p, const Bounds *bounds):
+    cdef int _change(self, int state, uint64_t at, uint32_t p, const Bounds *bounds) except -1:
         if self.woken and state == RUNNING and at > self.since and covers(bounds, at, p):
             self.wake_to_run.add(at - self.since)
             self._waited(at, p)
@@ -282,7 +282,7 @@ cdef class Vcpu:
             self.away_since = 0
         self._join(state, at, bounds)
 
-    cdef void _waited(self, uint64_t at, uint32_t p):
+    cdef void _waited(self, uint64_t at, uint32_t p) noexcept:
         if at - self.since > self.longest_wait:
             self.longest_wait = at - self.since
             self.longest_wait_since = self.since + self.origin
@@ -302,11 +302,11 @@ cdef class Vcpu:
         self.away = self.away_since = 0
         return True
 
-    cdef void _entry(self, uint64_t at):
+    cdef int _entry(self, uint64_t at) except -1:
         cdef uint64_t took
         cdef Exits entry
         if not self.in_exit:
-            return
+            return 0
         self.in_exit = False
         took = at - self.exit_since if at > self.exit_since else 0
         if self.away > took:
@@ -401,7 +401,7 @@ cdef class Fold:
             if p < PCPUS:
                 self.bounds.pcpus[p] = 1
 
-    cdef void _restart(self):
+    cdef void _restart(self) noexcept:
         cdef int i
         self.start = 0
         for i in range(<int>PCPUS):
@@ -432,7 +432,7 @@ cdef class Fold:
                 lanes -= 1
                 heads[first], ends[first] = heads[lanes], ends[lanes]
 
-    cdef void _take(self, const Row *row):
+    cdef int _take(self, const Row *row) except -1:
         cdef Vcpu v
         if row.kind == ROW_RUNSTATE:
             self._runstate(row.who, row.old, row.new, row.tsc, row.since, row.pcpu)
@@ -440,7 +440,7 @@ cdef class Fold:
             v = self._find(row.who, RUNNING)
             if v is None:
                 self.uncounted += 1
-                return
+                return 0
             v.pcpu = row.pcpu
             if not covers(&self.bounds, row.tsc, row.pcpu):
                 v.in_exit = False
@@ -528,11 +528,11 @@ cdef class Fold:
             d = self.domains[domid] = Domain(domid)
         return d
 
-    cdef void _runstate(self, uint32_t who, int old, int new, uint64_t now, uint64_t first, uint32_t p):
+    cdef int _runstate(self, uint32_t who, int old, int new, uint64_t now, uint64_t first, uint32_t p) except -1:
         cdef Vcpu v = self._find(who, old)
         if v is None:
             self.uncounted += 1
-            return
+            return 0
         if old == RUNNING:
             v.pcpu = p
         if not v.counting and new == RUNNING:
@@ -550,7 +550,7 @@ cdef class Fold:
         elif self.running[p] == who:
             self.running[p] = NOBODY
 
-    cdef void _lost(self, uint32_t p, uint32_t who, uint64_t first, uint64_t now):
+    cdef int _lost(self, uint32_t p, uint32_t who, uint64_t first, uint64_t now) except -1:
         # Who ran here, and who ran nowhere, may have done anything since: only those running elsewhere are known.
         cdef Vcpu v
         cdef uint32_t key

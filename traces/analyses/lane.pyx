@@ -7,14 +7,25 @@ A count's key is who (domid << 16 | vcpu) and a value. What the values are is sa
 Ref: xen/common/trace.c (__trace_hypercall), xen/arch/x86/pv/trace.c, xen/common/grant_table.c
 """
 
+import os
+
+from libc.errno cimport errno
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
+from posix.unistd cimport pread
 
 from traces.analyses.bucket cimport BUCKET_BITS, bucket_of
-from traces.analyses.counter cimport Counter, Slot, count, make
-from traces.analyses.row cimport ROW_ENTRY, ROW_EXIT, ROW_LOST, ROW_RUNSTATE, Row, before
-from traces.decode.cut cimport BETWEEN, Cutter, DAMAGES, Pcpu, Record, TRUNCATED, forget, next_record, nobody, note
+from traces.analyses.counter cimport Counter, Slot, add, count, make
+from traces.analyses.kinds cimport *
+from traces.analyses.near cimport (
+    COUNT_MASK, ELSEWHERE, NEAR_PLACES, Near, Nears, PLAIN_SHAPE, SPECIAL, call_of, place_of, prepare, shape_of,
+)
+from traces.analyses.row cimport ROW_ENTRY, ROW_EXIT, ROW_LOST, ROW_RUNSTATE, Row, order
+from traces.decode.cut cimport (
+    BETWEEN, Cutter, DAMAGES, FOREIGN, LONGEST, MINE, Pcpu, Record, TRUNCATED, TSC_LIMIT, forget, jump, length_of,
+    next_record, nobody, note,
+)
 from traces.formats.ids cimport *
 
 DAMAGE_CODES = (
@@ -73,40 +84,19 @@ TABLES = (
     "roots",            # cr3 >> 12, as written by an HVM guest
 )
 
-cdef enum Kind:
-    UNSEEN
-    PLAIN
-    RUNSTATE
-    WAKE
-    HYPERCALL
-    SUBCALL
-    VMMCALL
-    EXIT
-    ENTRY
-    SWITCHED_IN
-    SWITCHED_OUT
-    LOSS
-    MAP
-    UNMAP
-    TRAP_32
-    TRAP_64
-    REMOVED
-    IRQ
-    IO
-    CR_WRITE
-
 cdef enum:
-    NOBODY = 0xFFFFFFFF
+    # No domain has this number.
+    NOBODY = UNKNOWN_DOMID
     # Above a grant table sub-operation's number is how far a preempted one has come.
     CMD_MASK = 0xFFF
-    # The rest of a count says that the hypercall goes on after a preemption (MMU_UPDATE_PREEMPTED).
-    COUNT_MASK = 0x7FFFFFFF
     CR3 = 3
     MILLISECOND_NS = 1000000
     # ran_ns is cut to 32 bits.
     WRAP_NS = 4294967295
     CLOCK_PAIRS_MAX = 1 << 12
     REMOVED_MAX = 4096
+    # Read at once from a file: stays in a core's own cache until it is walked.
+    PIECE = 1 << 18
 
 cdef struct Seat:
     # What one pCPU's records so far say of its next ones.
@@ -134,13 +124,17 @@ cdef class Lane:
     cdef Counter *tables        # those that count the record at hand
     cdef Counter counted[TABLE_COUNT]
     cdef Counter passed[TABLE_COUNT]    # what was not chosen
+    cdef Nears *nears           # of what is counted, the part that is not in ``counted`` yet; empty between pieces
     cdef bint partial
     cdef uint64_t begin
     cdef uint64_t end
     cdef uint8_t *pcpus_chosen  # NULL: all
     cdef Row *rows
+    cdef Row *space             # for sorting them; kept, since new memory costs more than sorting
     cdef Py_ssize_t row_count
     cdef Py_ssize_t row_room
+    cdef Py_ssize_t space_room
+    cdef uint8_t *piece
     cdef ClockPair *pairs
     cdef Py_ssize_t pair_count
     cdef uint64_t pairs_seen
@@ -159,16 +153,19 @@ cdef class Lane:
         self.begin = 0
         self.end = <uint64_t>-1
         self.pcpus_chosen = NULL
-        self.rows = NULL
-        self.row_count = self.row_room = self.pair_count = self.removed_count = 0
+        self.rows = self.space = NULL
+        self.piece = NULL
+        self.row_count = self.row_room = self.space_room = self.pair_count = self.removed_count = 0
         self.pairs_seen = 0
         self.pair_stride = 1
         self.starved = False
         self.cut.pcpus = <Pcpu *>calloc(PCPUS, sizeof(Pcpu))
         self.seats = <Seat *>calloc(PCPUS, sizeof(Seat))
         self.pairs = <ClockPair *>malloc(CLOCK_PAIRS_MAX * sizeof(ClockPair))
-        if self.cut.pcpus == NULL or self.seats == NULL or self.pairs == NULL:
+        self.nears = <Nears *>calloc(1, sizeof(Nears))
+        if self.cut.pcpus == NULL or self.seats == NULL or self.pairs == NULL or self.nears == NULL:
             raise MemoryError()
+        prepare(self.nears)
         for i in range(<int>TABLE_COUNT):
             if not make(&self.counted[i], 1024) or not make(&self.passed[i], 16):
                 raise MemoryError()
@@ -179,7 +176,10 @@ cdef class Lane:
         free(self.cut.pcpus)
         free(self.seats)
         free(self.pairs)
+        free(self.nears)
         free(self.rows)
+        free(self.space)
+        free(self.piece)
         free(self.pcpus_chosen)
         for i in range(<int>TABLE_COUNT):
             free(self.counted[i].slots)
@@ -225,10 +225,60 @@ cdef class Lane:
             return 0
         with nogil:
             used = self._walk(&data[0], data.shape[0])
+            self._settle_all()
         if self.starved:
             raise MemoryError()
-        self.cut.offset += used
         return used
+
+    def read(self, int file, uint64_t offset, Py_ssize_t size):
+        """Take the next bytes of the stream from a file, as ``walk`` does; ``offset`` is where they are in it.
+
+        Of other lanes' windows nothing but the headers is read.
+        Raises MemoryError, OSError.
+        """
+        cdef Py_ssize_t used
+        cdef int error = 0
+        if self.piece == NULL:
+            self.piece = <uint8_t *>malloc(PIECE)
+            if self.piece == NULL:
+                raise MemoryError()
+        with nogil:
+            used = self._read(file, offset, size, &error)
+            self._settle_all()
+        if error:
+            raise OSError(error, os.strerror(error))
+        if self.starved:
+            raise MemoryError()
+        return used
+
+    cdef Py_ssize_t _read(self, int file, uint64_t offset, Py_ssize_t size, int *error) noexcept nogil:
+        cdef Py_ssize_t pos = 0, step, want, got
+        while pos < size:
+            want = CPU_CHANGE_SIZE
+            if self.cut.place == FOREIGN:
+                step = jump(&self.cut, 0, size - pos)
+                self.cut.offset += step
+                pos += step
+                if pos == size:
+                    break
+            elif self.cut.place == MINE:
+                # To the window's end, and the next one's header.
+                want = PIECE
+                if self.cut.window_left < PIECE - CPU_CHANGE_SIZE:
+                    want = <Py_ssize_t>self.cut.window_left + CPU_CHANGE_SIZE
+            if want > size - pos:
+                want = size - pos
+            got = pread(file, self.piece, want, offset + pos)
+            if got < 0:
+                error[0] = errno
+            if got <= 0:
+                break
+            step = self._walk(self.piece, got)
+            pos += step
+            # What is not used is the beginning of something.
+            if step == 0 or self.starved or self.cut.irregular:
+                break
+        return pos
 
     cdef Py_ssize_t _walk(self, const uint8_t *data, Py_ssize_t size) noexcept nogil:
         cdef Py_ssize_t pos = 0
@@ -239,7 +289,11 @@ cdef class Lane:
         cdef uint32_t notifier
         if self.cut.clock_restarted:
             self._restart()
-        while next_record(&self.cut, data, size, &pos, &r):
+        while True:
+            if not self.partial:
+                pos = self._count_near(data, pos, size)
+            if not next_record(&self.cut, data, size, &pos, &r):
+                break
             seat = &self.seats[self.cut.cpu]
             if r.who != seat.who:
                 self._leave(seat, <uint16_t>self.cut.cpu)
@@ -254,16 +308,116 @@ cdef class Lane:
             seat.notifier = NOBODY
             if slot.kind != PLAIN:
                 self._tell(slot.kind, &r, who, seat, notifier)
+        self.cut.offset += pos
         return pos
+
+    cdef Py_ssize_t _count_near(self, const uint8_t *data, Py_ssize_t pos, Py_ssize_t size) noexcept nogil:
+        # What ``_walk`` does, for the records that most are: of a vCPU that goes on running, in a window in good order,
+        # and like one that was there before. Stops before any other. A trace is mostly read here: hence the local
+        # variables, and few branches, each on what is known early.
+        cdef Cutter *cut = &self.cut
+        cdef Nears *nears = self.nears
+        cdef Pcpu *p = &cut.pcpus[cut.cpu]
+        cdef Seat *seat = &self.seats[cut.cpu]
+        cdef uint64_t who = <uint64_t>p.who << 32, last = p.last_tsc, tsc, key, call
+        cdef Py_ssize_t begin = pos, end
+        cdef uint32_t header, notifier = seat.notifier
+        cdef const uint8_t *payload
+        cdef uint8_t shape
+        cdef Near *near
+        cdef Record r
+        if cut.place != MINE or cut.careful or seat.who != p.who or p.who >> 16 == UNKNOWN_DOMID:
+            return pos
+        end = size - pos
+        if <uint64_t>end > cut.window_left:
+            end = <Py_ssize_t>cut.window_left
+        # The longest record fits, whatever the next one is.
+        end = pos + end - LONGEST
+        while pos <= end:
+            memcpy(&header, data + pos, 4)
+            payload = data + pos + 4 + ((header >> 28) & 8)
+            shape = shape_of(nears, header)[0]
+            tsc = last
+            if header >> 31:
+                memcpy(&tsc, data + pos + 4, 8)
+            if shape == ELSEWHERE or tsc < last or tsc >= TSC_LIMIT():
+                break
+            key = who | header
+            call = call_of(nears, shape, payload)
+            near = place_of(nears, key, call)
+            if near.key != key or near.call != call:
+                self._move_in(near, key, call)
+                break
+            if shape == SPECIAL:
+                r.payload = payload
+                r.tsc = tsc
+                r.offset = cut.offset + pos
+                r.event = header & 0x0FFFFFFF
+                r.words = (header >> 28) & 7
+                r.who = p.who
+                seat.notifier = NOBODY
+                self._tell(near.kind, &r, who, seat, notifier)
+                notifier = seat.notifier
+            else:
+                notifier = near.notifier
+            near.count += 1
+            near.sum += word_at(payload, 1)
+            last = tsc
+            pos += length_of(header)
+        seat.notifier = notifier
+        p.last_tsc = last
+        cut.window_left -= pos - begin
+        return pos
+
+    cdef void _move_in(self, Near *near, uint64_t key, uint64_t call) noexcept nogil:
+        # The record at hand is counted by ``_walk``, which keeps where the first of each kind lies.
+        cdef uint32_t event = key & 0x0FFFFFFF, nr = call & HYPERCALL_OP_MASK
+        cdef int kind = classify(event)
+        cdef bint is_call = kind == HYPERCALL or kind == SUBCALL
+        cdef uint8_t *shape = shape_of(self.nears, event)
+        if kind == RUNSTATE or kind == LOSS or event == WRAP_BUFFER or event == CPU_CHANGE_HEADER & 0x0FFFFFFF:
+            # ``cut`` must see these.
+            shape[0] = ELSEWHERE
+        elif not is_call and kind != PLAIN:
+            # Where it looks like something else, both go the longer way.
+            shape[0] = SPECIAL if shape[0] == SPECIAL or shape[0] == PLAIN_SHAPE else ELSEWHERE
+        if shape[0] == ELSEWHERE:
+            return
+        self._settle(near)
+        near.key = key
+        near.call = call
+        near.kind = PLAIN if is_call else kind
+        near.notifier = NOBODY
+        if is_call and (key >> 28) & 7 and (nr == EVENT_CHANNEL_OP or nr == EVENT_CHANNEL_OP_COMPAT):
+            near.notifier = key >> 48
+
+    cdef void _settle_all(self) noexcept nogil:
+        cdef int i
+        for i in range(NEAR_PLACES):
+            self._settle(&self.nears.places[i])
+
+    cdef void _settle(self, Near *near) noexcept nogil:
+        cdef uint64_t who = near.key & ~<uint64_t>0xFFFFFFFF
+        cdef uint32_t event = near.key & 0x0FFFFFFF, words = (near.key >> 28) & 7
+        if near.count:
+            self.cut.records += near.count
+            add(&self.counted[<int>EVENTS], who | event, self.cut.offset, near.count)
+            if words and (event == PV_HYPERCALL_V2 or event == PV_HYPERCALL_SUBCALL):
+                self._hypercalls(HYPERCALLS if event == PV_HYPERCALL_V2 else SUBCALLS, who, words, <uint32_t>near.call,
+                                 near.call >> 32, self.cut.offset, near.count, near.sum)
+        near.count = near.sum = 0
 
     cdef inline bint _counts(self, const Record *r) noexcept nogil:
         return self.begin <= r.tsc < self.end and (self.pcpus_chosen == NULL or self.pcpus_chosen[self.cut.cpu])
 
-    cdef inline void _tell(self, int kind, Record *r, uint64_t who, Seat *seat, uint32_t notifier) noexcept nogil:
+    cdef void _tell(self, int kind, Record *r, uint64_t who, Seat *seat, uint32_t notifier) noexcept nogil:
         cdef int old, new
+        cdef uint32_t arg
         if kind == HYPERCALL or kind == SUBCALL:
             if r.words:
-                self._hypercall(HYPERCALLS if kind == HYPERCALL else SUBCALLS, who, r)
+                arg = word(r, 1) if r.words > 1 else 0
+                self._hypercalls(HYPERCALLS if kind == HYPERCALL else SUBCALLS, who, r.words, word(r, 0), arg, r.offset,
+                                 1, arg & COUNT_MASK)
                 self._notifies(seat, word(r, 0) & HYPERCALL_OP_MASK)
         elif kind == ENTRY:
             self._enter(r, seat)
@@ -329,24 +483,24 @@ cdef class Lane:
                 self.removed_domids[self.removed_count] = word(r, 0)
                 self.removed_count += 1
 
-    cdef inline void _hypercall(self, int table, uint64_t who, Record *r) noexcept nogil:
-        cdef uint32_t op = word(r, 0)
+    cdef void _hypercalls(self, int table, uint64_t who, uint32_t words, uint32_t op, uint32_t arg, uint64_t offset,
+                          uint64_t times, uint64_t sum_) noexcept nogil:
         cdef uint32_t nr = op & HYPERCALL_OP_MASK
         cdef Slot *slot
-        count(&self.tables[table], who | nr, r.offset)
-        if r.words < 2:
+        add(&self.tables[table], who | nr, offset, times)
+        if words < 2:
             return
-        if restarted(op, nr, word(r, 1)):
-            count(&self.tables[<int>(RESTARTS if table == HYPERCALLS else SUBCALL_RESTARTS)], who | nr, r.offset)
+        if restarted(op, nr, arg):
+            add(&self.tables[<int>(RESTARTS if table == HYPERCALLS else SUBCALL_RESTARTS)], who | nr, offset, times)
             return
         # Arguments follow in order, so the one that is wanted comes first.
         if nr == GRANT_TABLE_OP or nr == VCPU_OP or nr == SCHED_OP:
             if op & HAS_ARG0:
-                count(&self.tables[<int>SUBOPS], who | (nr << 12) | (word(r, 1) & CMD_MASK), r.offset)
+                add(&self.tables[<int>SUBOPS], who | (nr << 12) | (arg & CMD_MASK), offset, times)
         elif nr == MULTICALL or nr == MMU_UPDATE or nr == MMUEXT_OP:
             if op & HAS_ARG1:
-                slot = count(&self.tables[<int>BATCHES], who | nr, r.offset)
-                slot.sum += word(r, 1) & COUNT_MASK
+                slot = add(&self.tables[<int>BATCHES], who | nr, offset, times)
+                slot.sum += sum_
 
     cdef void _io(self, Record *r, uint64_t who) noexcept nogil:
         # hvmtrace_io_assist: under FLAG_64 the address has two words.
@@ -465,21 +619,22 @@ cdef class Lane:
         """
         cdef Py_ssize_t ready, i
         cdef Row *sorted_
-        cdef bytes taken
         for i in range(<int>PCPUS):
             if self.seats[i].exit_open and self.seats[i].exit_tsc <= limit:
                 self._leave(&self.seats[i], <uint16_t>i)
         if self.starved:
             raise MemoryError()
-        cdef Row *space = <Row *>malloc((2 * self.row_count + 1) * sizeof(Row))
-        if space == NULL:
-            raise MemoryError()
+        if self.space_room < 2 * self.row_count:
+            free(self.space)
+            self.space_room = 2 * self.row_room
+            self.space = <Row *>malloc(self.space_room * sizeof(Row))
+            if self.space == NULL:
+                self.space_room = 0
+                raise MemoryError()
         with nogil:
-            ready = self._part(limit, space)
-            sorted_ = order(space, space + ready, ready)
-        taken = (<char *>sorted_)[:ready * sizeof(Row)]
-        free(space)
-        return taken
+            ready = self._part(limit, self.space)
+            sorted_ = order(self.space, self.space + ready, ready)
+        return (<char *>sorted_)[:ready * sizeof(Row)]
 
     cdef Py_ssize_t _part(self, uint64_t limit, Row *ready) noexcept nogil:
         # Move rows up to the limit out of the way; the others stay.
@@ -633,84 +788,10 @@ cdef inline bint restarted(uint32_t op, uint32_t nr, uint32_t first) noexcept no
 
 
 cdef inline uint32_t word(const Record *r, int i) noexcept nogil:
+    return word_at(r.payload, i)
+
+
+cdef inline uint32_t word_at(const uint8_t *payload, int i) noexcept nogil:
     cdef uint32_t value
-    memcpy(&value, r.payload + 4 * i, 4)
+    memcpy(&value, payload + 4 * i, 4)
     return value
-
-
-cdef Row *order(Row *rows, Row *space, Py_ssize_t count_) noexcept nogil:
-    """Sort by time and then by place, stably, by merging the runs that are there; returns which of both holds them."""
-    cdef Py_ssize_t at, middle, end, left, right, out, runs
-    while True:
-        at = out = runs = 0
-        while at < count_:
-            middle = run_end(rows, at, count_)
-            if runs == 0 and middle == count_:
-                return rows
-            end = run_end(rows, middle, count_)
-            left, right = at, middle
-            while left < middle and right < end:
-                if before(&rows[right], &rows[left]):
-                    space[out] = rows[right]
-                    right += 1
-                else:
-                    space[out] = rows[left]
-                    left += 1
-                out += 1
-            memcpy(space + out, rows + left, (middle - left) * sizeof(Row))
-            out += middle - left
-            memcpy(space + out, rows + right, (end - right) * sizeof(Row))
-            out += end - right
-            runs += 1
-            at = end
-        if runs == 0:
-            return rows
-        rows, space = space, rows
-
-
-cdef inline Py_ssize_t run_end(Row *rows, Py_ssize_t at, Py_ssize_t count_) noexcept nogil:
-    at += 1
-    while at < count_ and not before(&rows[at], &rows[at - 1]):
-        at += 1
-    return at if at < count_ else count_
-
-
-cdef inline uint8_t classify(uint32_t event) noexcept nogil:
-    cdef uint32_t exit_ = event & ~<uint32_t>EXIT_FLAGS
-    if (event & ~<uint32_t>RUNSTATE_BITS) == RUNSTATE_CHANGE or event == CONTINUE_RUNNING:
-        return RUNSTATE
-    if event == PV_HYPERCALL_V2:
-        return HYPERCALL
-    if event == PV_HYPERCALL_SUBCALL:
-        return SUBCALL
-    if exit_ == HVM_VMENTRY:
-        return ENTRY
-    if exit_ == HVM_VMX_EXIT or exit_ == HVM_SVM_EXIT:
-        return EXIT
-    if event == SCHED_WAKE:
-        return WAKE
-    if event == SWITCH_INFNEXT:
-        return SWITCHED_IN
-    if event == SWITCH_INFPREV:
-        return SWITCHED_OUT
-    if event == HVM_VMMCALL:
-        return VMMCALL
-    if event == GRANT_MAP:
-        return MAP
-    if event == GRANT_UNMAP:
-        return UNMAP
-    if event == PV_TRAP:
-        return TRAP_32
-    if event == PV_TRAP | FLAG_64:
-        return TRAP_64
-    if event == LOST_RECORDS:
-        return LOSS
-    if event == HW_IRQ_HANDLED:
-        return IRQ
-    if event == DOM0_DOM_REM:
-        return REMOVED
-    if event & ~<uint32_t>FLAG_64 == HVM_CR_WRITE:
-        return CR_WRITE
-    if event & ~<uint32_t>FLAG_64 in (HVM_IOPORT_READ, HVM_IOPORT_WRITE, HVM_IOMEM_READ, HVM_IOMEM_WRITE):
-        return IO
-    return PLAIN

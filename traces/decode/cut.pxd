@@ -18,6 +18,9 @@ from traces.formats.ids cimport (
     UNKNOWN_DOMID, WRAP_BUFFER,
 )
 
+cdef enum:
+    LONGEST = 40    # bytes of a record
+
 cdef enum Damage:
     RESYNC
     BAD_PCPU
@@ -189,6 +192,10 @@ cdef inline uint64_t TSC_LIMIT() noexcept nogil:
     return <uint64_t>1 << 60
 
 
+cdef inline uint32_t length_of(uint32_t header) noexcept nogil:
+    return 4 + ((header >> 26) & 0x1C) + ((header >> 28) & 8)
+
+
 cdef inline bint next_record(
     Cutter *c, const uint8_t *data, Py_ssize_t size, Py_ssize_t *at, Record *r
 ) noexcept nogil:
@@ -217,7 +224,7 @@ cdef inline bint next_record(
         if size - pos < 4:
             break
         memcpy(&header, data + pos, 4)
-        length = 4 + ((header >> 26) & 0x1C) + ((header >> 28) & 8)
+        length = length_of(header)
         if header == CPU_CHANGE_HEADER:
             # A window's size lied, or its end was lost.
             note(c, WINDOW_CUT, c.offset + pos, 1)
