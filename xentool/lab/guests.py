@@ -25,7 +25,7 @@ WORKLOADS = {
 _READY_S = 90
 #: Exit status of guest-start.sh: the guest was there, and ended before it was up.
 DIED = 3
-_EMULATED_TRIES = 4
+_EMULATED_TRIES = 8
 _WORKLOAD = re.compile(r"/([^/\n]+)\.cfg:xentool\.workload=(\w+)")
 
 
@@ -94,7 +94,8 @@ def start(guest: Guest, lab: str | None = None, progress: Progress = SILENT) -> 
     running = status.running(lab)
     # QEMU 7.2's emulation of SVM now and then enters a guest with the host's registers, and Xen sees a triple fault
     # (`xentool lab run xl dmesg` shows one of Xen's own addresses as the guest's RIP); and once in a hundred starts the
-    # kernel of a PV guest fails in its first seconds. Another start mostly works.
+    # kernel of a PV guest fails in its first seconds. Another start mostly works: of PVH guests, one start in eight dies
+    # on an idle machine, more on a busy one.
     tries = _EMULATED_TRIES if running.accel == "tcg" else 1
     progress.step(f"starting {guest.name} ({guest.type}, {guest.workload})")
     for left in reversed(range(tries)):
