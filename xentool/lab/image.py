@@ -1,6 +1,6 @@
 """A lab's image: what is in one, under which key it is cached, and how to find or build it.
 
-An image is a folder: ``root.ext4`` (dom0's root disk, never written to), ``xen.elf``, ``vmlinuz``, ``busybox``,
+An image is a folder: ``root.ext4`` (dom0's root disk, never written to), ``xen.elf``, ``vmlinux``, ``busybox``,
 ``modules/`` (what goes into start-up archives) and ``image.json``. The project's own files are not in it (see `seed`),
 so that a change of code costs no rebuild.
 """
@@ -19,7 +19,7 @@ from xentool.lab.progress import SILENT, Progress
 from xentool.lab.releases import Release
 
 # Counts changes of the build's code that change its result.
-_BUILD_VERSION = 1
+_BUILD_VERSION = 2
 _KEPT_S = 7 * 24 * 3600
 
 

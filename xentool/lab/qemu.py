@@ -57,7 +57,7 @@ def command(machine: Machine) -> list[str]:
         *("-kernel", _quoted(machine.image / "xen.elf")),
         *("-append", xen),
         # QEMU takes these for a list of multiboot modules, each a file name with a command line.
-        *("-initrd", f"{_quoted(machine.image / 'vmlinuz')} {linux},{INITRD}"),
+        *("-initrd", f"{_quoted(machine.image / 'vmlinux')} {linux},{INITRD}"),
         # The overlay is an unlinked file in TMPDIR: nothing is left of it however QEMU ends.
         *("-drive", f"file={_quoted(machine.image / 'root.ext4')},if=virtio,format=raw,snapshot=on"),
         *("-drive", f"file={SEED},if=virtio,format=raw,readonly=on"),

@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from xentool.lab import initramfs, payload, places, releases
+from xentool.lab import initramfs, parts, payload, places, releases
 from xentool.lab.image import Image
 from xentool.lab.progress import Progress
 
@@ -38,7 +38,8 @@ class Keys:
 def software(image: Image, progress: Progress) -> dict[str, bytes]:
     """Return the files that are the same in all labs of an image: scripts, the guest's archive, xentool itself."""
     here = places.DATA_IN_DOM0.lstrip("/")
-    settings = f"XEN_BIN=/usr/lib/xen-{image.release.xen}/bin\nKERNEL=/boot/vmlinuz-{image.kernel}\n"
+    kernel = parts.UNPACKED.format(image.kernel)
+    settings = f"XEN_BIN=/usr/lib/xen-{image.release.xen}/bin\nKERNEL={kernel}\n"
     return {
         **{f"{here}/{name}": releases.data(name) for name in (*_SCRIPTS, "dom0-modules.list")},
         **{f"etc/xen/scripts/{name}": releases.data(f"{name}.sh") for name in _HOTPLUG},
