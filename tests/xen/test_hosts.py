@@ -36,6 +36,7 @@ def test_a_connection_that_was_closed_is_opened_again(lab: Lab) -> None:
         assert host.run(["echo", "again"]).stdout == b"again\n"
 
 
+@one_xen
 def test_domains_and_machine(lab: Lab) -> None:
     domid = lab.guest("quiet", "pv", vcpus=2, workload="idle")
     with closing(resolve(lab.host)) as host:

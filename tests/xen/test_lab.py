@@ -70,6 +70,7 @@ def test_logs(lab: Lab) -> None:
     assert "xentool-lab: dom0 ready" in shown
 
 
+@one_xen
 @pytest.mark.parametrize("kind", api.TYPES)
 def test_a_guest_from_start_to_stop(lab: Lab, kind: str) -> None:
     name = f"short-{kind}"
@@ -122,6 +123,7 @@ def test_a_guest_whose_kernel_fails_is_shown_failing(lab: Lab) -> None:
     assert "mount_block_root" in done.stdout
 
 
+@one_xen
 def test_a_working_guest_has_grants_mapped_and_sound_programs(lab: Lab) -> None:
     domid = lab.guest("domU", "pv", vcpus=2)
     before = int(lab.run("cat", f"/sys/class/net/vif{domid}.0/statistics/rx_bytes"))

@@ -95,6 +95,7 @@ def test_ctrl_c_keeps_what_came(lab: Lab, tmp_path: Path) -> None:
     assert_as_it_was(lab)
 
 
+@one_xen
 def test_a_killed_client(lab: Lab, tmp_path: Path) -> None:
     process = start(lab, tmp_path / "x", "-e", "sched")
     process.kill()
@@ -113,6 +114,7 @@ def test_a_frozen_client(lab: Lab, tmp_path: Path) -> None:
     assert "heard nothing from this program" in errors
 
 
+@one_xen
 def test_an_xentrace_that_is_killed(lab: Lab, tmp_path: Path) -> None:
     process = start(lab, tmp_path / "x", "-e", "sched")
     lab.run("sh", "-c", "kill -KILL $(pgrep -x xentrace)")
