@@ -13,6 +13,7 @@ COMMANDS = {
     "mkdir": ("xentool.cli.store.mkdir:command", "Create nodes without values."),
     "rm": ("xentool.cli.store.rm:command", "Remove nodes and all under them."),
     "chmod": ("xentool.cli.store.chmod:command", "Set the permissions of nodes."),
+    "apply": ("xentool.cli.store.apply:command", "Make changes of several kinds, all at once."),
     "exists": ("xentool.cli.store.exists:command", "Tell by the exit status whether nodes are there."),
     "watch": ("xentool.cli.store.watch:command", "Tell what changes, from what to what; wait until something is so."),
     "snapshot": ("xentool.cli.store.snapshot:command", "Keep nodes in a file."),

@@ -1,7 +1,9 @@
-"""``xentool store write|mkdir|rm|chmod``, done and rehearsed."""
+"""``xentool store write|mkdir|rm|chmod|apply``, done and rehearsed."""
 
 import json
 from pathlib import Path
+
+import pytest
 
 from pvdrivers.xenstore.client import Client
 from tests.xentool.cli.store.conftest import Store
@@ -114,3 +116,40 @@ def test_usage(store: Store) -> None:
     assert done.returncode == 2
     assert "give a VALUE with each PATH" in done.stderr
     assert store("rm", "--json", "/a").returncode == 2
+
+
+def test_a_script_is_done_whole_or_not_at_all(store: Store, client: Client, tmp_path: Path) -> None:
+    client.write("/s/old/below", b"1")
+    script = tmp_path / "changes"
+    script.write_text(
+        "# a device goes, another comes\n\n"
+        "rm /s/old\n  write /s/new two  words \\x01 \nwrite /s/none \nmkdir /s/dir\nchmod /s/dir n0 r5\n"
+    )
+    told = store("apply", "--dry-run", str(script)).stdout
+    assert told == (
+        '- /s/old = ""\n- /s/old/below = "1"\n'
+        '+ /s/new = "two  words \\001 "  (n0)\n+ /s/none = ""  (n0)\n+ /s/dir = ""  (n0,r5)\n'
+    )
+    assert set(client.snapshot("/s")) == {"/s", "/s/old", "/s/old/below"}
+    done = store("apply", str(script))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert client.snapshot("/s") == {"/s": b"", "/s/new": b"two  words \x01 ", "/s/none": b"", "/s/dir": b""}
+    assert client.permissions("/s/dir") == ["n0", "r5"]
+
+    # The store refuses the last line, so the first is not done either.
+    script.write_text("rm /s/new\nwrite /s/x 1\nchmod /s/nothing n0\n")
+    assert store("apply", str(script)).returncode == 1
+    assert client.read("/s/new") == b"two  words \x01 "
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["write /s/a", "write", "rm", "rm /a b", "chmod /s", "chmod /s ", "mv /a /b", "WRITE /a 1", "\x1b[2J", "mkdir  x"],
+)
+def test_a_line_that_says_nothing_is_named(store: Store, tmp_path: Path, line: str) -> None:
+    (tmp_path / "changes").write_text(f"# first\n{line}\n")
+    done = store("apply", str(tmp_path / "changes"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("xentool: line 2 is not write PATH VALUE, ")
+    assert done.stderr.count("\n") == 1
+    assert "\x1b" not in done.stderr
