@@ -1,6 +1,5 @@
 """All grants and event channels of a host at one moment, with their names."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from pvdrivers.xenstore.client import XenStoreError
@@ -13,12 +12,6 @@ from xentool.tools.channels.ports import Port
 from xentool.tools.channels.serves import Key
 from xentool.tools.devices import devices
 from xentool.tools.store.nodes import tree
-
-#: What the debug keys print is asked for again where another line of Xen's tears into one: once a boot, that the
-#: console's UART is polled from then on (4.20).
-_DUMPS = 3
-
-Dump = tuple[list[str], list[str]]
 
 
 @dataclass(frozen=True)
@@ -45,7 +38,7 @@ def survey(host: Host) -> Survey:
 
     :raises XentoolError: one of them cannot tell
     """
-    on_ports, on_grants = least_torn(lambda: dump.read(host))
+    on_ports, on_grants = dump.read(host)
     names = {domain.domid: domain.name for domain in xl.list_domains(host)}
     try:
         with store.connect(host) as client:
@@ -57,18 +50,6 @@ def survey(host: Host) -> Survey:
     own = host.run(["cat", "/proc/xen/xsd_port"], check=False, timeout=xl.TIMEOUT)
     nodes.setdefault("/local/domain/0/store/port", own.stdout.strip())
     return made(names, on_ports, on_grants, nodes)
-
-
-def least_torn(look: Callable[[], Dump]) -> Dump:
-    """Look until all can be read, a few times at most, and return the dump of which most could be."""
-    dumps = []
-    for _ in range(_DUMPS):
-        on_ports, on_grants = seen = look()
-        unread = len(ports.parse(on_ports)[1]) + len(grants.parse(on_grants)[1])
-        dumps.append((unread, seen))
-        if not unread:
-            break
-    return min(dumps, key=lambda each: each[0])[1]
 
 
 def made(names: dict[int, str | None], on_ports: list[str], on_grants: list[str], nodes: dict[str, bytes]) -> Survey:

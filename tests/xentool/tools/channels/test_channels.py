@@ -14,7 +14,7 @@ from xentool.tools.channels.grants import GrantTable
 from xentool.tools.channels.graph import edges
 from xentool.tools.channels.ports import Port
 from xentool.tools.channels.serves import grant_name
-from xentool.tools.channels.survey import Survey, least_torn, made
+from xentool.tools.channels.survey import Survey, made
 
 DATA = Path(__file__).parent / "data"
 CONSOLE = (DATA / "console-4.17.txt").read_text()
@@ -107,28 +107,6 @@ def test_only_the_last_dump_counts_and_only_xens_lines() -> None:
     assert dump.cut(stamped) == dump.cut(CONSOLE)
     stamped = "\n".join(line.replace("(XEN) ", "(XEN) [  123.456789] ", 1) for line in last)
     assert dump.cut(stamped) == dump.cut(CONSOLE)
-
-
-def torn(console: str, line: int) -> str:
-    """Have Xen 4.20's remark come in the midst of a line."""
-    lines = console.splitlines()
-    lines[line] = (
-        lines[line][:23] + "(XEN) [   44.402413] uart interrupt timed out, switched to polling" + lines[line][23:]
-    )
-    return "\n".join(lines)
-
-
-def test_a_torn_dump_is_asked_for_again() -> None:
-    at = [n for n, line in enumerate(CONSOLE.splitlines()) if re.search(r"s=3 n=|0x[0-9a-f]{8} +0 0x", line)]
-    once = torn(CONSOLE, at[-1])
-    twice = torn(once, at[-2])
-    assert len(made(NAMES, *dump.cut(once), NODES).unread) == 1
-    whole = iter([twice, once, CONSOLE, twice])
-    assert least_torn(lambda: dump.cut(next(whole))) == dump.cut(CONSOLE)
-    assert next(whole) == twice
-    always = iter([twice, once, twice])
-    assert least_torn(lambda: dump.cut(next(always))) == dump.cut(once)
-    assert next(always, None) is None
 
 
 @pytest.mark.parametrize("lost", ["'e' pressed", "key 'g' pressed", "] done"])
