@@ -45,6 +45,8 @@ def cut(console: str) -> tuple[list[str], list[str]]:
         end = _last(lines, _END, len(lines))
         grants = _last(lines, _GRANTS, end)
         ports = _last(lines, _PORTS, grants)
+        if _PORTS in lines[end:] or _GRANTS in lines[end:]:
+            raise ValueError("the last dump's end is lost, and what was found is an earlier one")
     except ValueError:
         raise PeerError(
             "Xen's console does not hold all that its debug keys printed; "

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pvdrivers.xenstore.client import XenStoreError
-from xentool.errors import XentoolError
+from xentool.errors import PeerError, XentoolError
 from xentool.hosts import Host
 from xentool.tools import store, xl
 from xentool.tools.channels import dump, findings, grants, ports, serves
@@ -12,6 +12,9 @@ from xentool.tools.channels.ports import Port
 from xentool.tools.channels.serves import Key
 from xentool.tools.devices import devices
 from xentool.tools.store.nodes import tree
+
+#: How often Xen is asked at most, as long as lines of its own tear what it prints: it says some once after a boot.
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ def survey(host: Host) -> Survey:
 
     :raises XentoolError: one of them cannot tell
     """
-    on_ports, on_grants = dump.read(host)
+    on_ports, on_grants = dumped(host)
     names = {domain.domid: domain.name for domain in xl.list_domains(host)}
     try:
         with store.connect(host) as client:
@@ -50,6 +53,30 @@ def survey(host: Host) -> Survey:
     own = host.run(["cat", "/proc/xen/xsd_port"], check=False, timeout=xl.TIMEOUT)
     nodes.setdefault("/local/domain/0/store/port", own.stdout.strip())
     return made(names, on_ports, on_grants, nodes)
+
+
+def dumped(host: Host) -> tuple[list[str], list[str]]:
+    """Let Xen print what it knows, and again while some of that cannot be read; the last time counts.
+
+    Lines that come again just so were not torn: they are of a kind that is not known here.
+
+    :returns: the lines on event channels, and those on grants
+    :raises XentoolError: see `dump.read`
+    """
+    before: list[str] = []
+    for left in reversed(range(_TRIES)):
+        try:
+            lines = dump.read(host)
+        except PeerError:
+            # What was torn may be a line by which the dumps are found.
+            if not left:
+                raise
+            continue
+        unread = [*ports.parse(lines[0])[1], *grants.parse(lines[1])[1]]
+        if not left or unread in ([], before):
+            return lines
+        before = unread
+    raise ValueError("no tries")
 
 
 def made(names: dict[int, str | None], on_ports: list[str], on_grants: list[str], nodes: dict[str, bytes]) -> Survey:

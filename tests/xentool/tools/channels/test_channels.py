@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xentool.errors import PeerError
+from xentool.hosts.base import Completed
+from xentool.hosts.local import LocalHost
 from xentool.tools.channels import dump, findings, grants, ports
 from xentool.tools.channels.grants import GrantTable
 from xentool.tools.channels.graph import edges
 from xentool.tools.channels.ports import Port
 from xentool.tools.channels.serves import grant_name
-from xentool.tools.channels.survey import Survey, made
+from xentool.tools.channels.survey import Survey, dumped, made
 
 DATA = Path(__file__).parent / "data"
 CONSOLE = (DATA / "console-4.17.txt").read_text()
@@ -115,6 +118,57 @@ def test_a_console_that_is_too_small(lost: str) -> None:
     kept = "\n".join(line for line in CONSOLE[begin:].splitlines() if lost not in line)
     with pytest.raises(PeerError, match="conring_size="):
         dump.cut(kept)
+
+
+class Printing(LocalHost):
+    """A host whose Xen has another console each time that it is asked; the last one stays."""
+
+    def __init__(self, *consoles: str) -> None:
+        super().__init__()
+        self.consoles = list(consoles)
+        self.asked = 0
+
+    def run(
+        self, argv: Sequence[str], *, input: bytes | None = None, timeout: float | None = None, check: bool = True
+    ) -> Completed:
+        del input, timeout, check
+        console = self.consoles[min(self.asked, len(self.consoles) - 1)]
+        self.asked += 1
+        return Completed(tuple(argv), 0, console.encode(), b"")
+
+
+def torn(within: str, at: int) -> str:
+    # As when another pCPU prints while the one that dumps has begun a line.
+    begin = CONSOLE.rindex(within) + at
+    return f"{CONSOLE[:begin]}(XEN) uart interrupt: switched to polling\n{CONSOLE[begin:]}"
+
+
+PORT, GRANT, BEGIN, END = "s=3 n=0 x=0 d=0", "0x00000001", "'e' pressed", "gnttab_usage_print_all ] done"
+
+
+@pytest.mark.parametrize("within", [PORT, GRANT, BEGIN, END, "Event channel information for domain 2"])
+@pytest.mark.parametrize("at", [0, 7])
+def test_a_torn_dump_is_asked_for_again(within: str, at: int) -> None:
+    host = Printing(torn(within, at), CONSOLE)
+    assert dumped(host) == dump.cut(CONSOLE)
+    assert host.asked == 2
+
+
+def test_what_is_torn_each_time_is_told_as_lost() -> None:
+    host = Printing(torn(PORT, 0), torn(GRANT, 3), torn(PORT, 5))
+    found = made(NAMES, *dumped(host), NODES)
+    assert host.asked == 3
+    assert found.unread == ["       9 [0/0/  -   ]: s=3 n(XEN) uart interrupt: switched to polling"]
+    assert {domid: len(each) for domid, each in found.ports.items()} == {0: 44, 1: 20, 2: 8}
+    with pytest.raises(PeerError, match="conring_size="):
+        dumped(host := Printing(torn(END, 4)))
+    assert host.asked == 3
+
+
+def test_lines_of_an_unknown_kind_are_not_asked_for_for_ever() -> None:
+    host = Printing(CONSOLE.replace("Polling vCPUs:", "Polling, newer:"))
+    assert len(made(NAMES, *dumped(host), NODES).unread) == 3
+    assert host.asked == 2
 
 
 def test_counts_of_maps() -> None:
