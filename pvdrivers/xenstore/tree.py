@@ -153,9 +153,16 @@ class Tree:
 
     def place(self, path: bytes, node: Node) -> None:
         """Create or replace a node by this one."""
-        self._account(self.nodes.get(path), path, -1)
+        old = self.nodes.get(path)
         self.nodes[path] = node
-        self._account(node, path, 1)
+        # Most requests change a value or the children: neither the owner nor the rest of the size.
+        if old is not None and old.perms is node.perms:
+            self.memory_of[old.perms[0].domid] += (
+                len(node.value) + len(node.children) - len(old.value) - len(old.children)
+            )
+        else:
+            self._account(old, path, -1)
+            self._account(node, path, 1)
         if self._journal:
             self._journal(path, node)
 
@@ -235,7 +242,8 @@ def write(view: View, who: Account, path: bytes, value: bytes) -> None:
     if node is None:
         _create(view, who, path, value)
     else:
-        _check_sizes(view, who, [(path, node, node._replace(value=value))])
+        if not who.privileged:
+            _check_sizes(view, who, [(path, node, node._replace(value=value))])
         view.put(path, node.perms, value, node.children)
     view.changed(path, Match.SUBTREE)
 
