@@ -9,7 +9,7 @@ import click
 
 from xentool.cli.store import options
 from xentool.tools.store import opened
-from xentool.tools.store.document import Snapshot, document
+from xentool.tools.store.document import Snapshot, document, trees_document
 from xentool.tools.store.nodes import Node, depth, tree
 from xentool.tools.store.values import escaped, shown
 
@@ -30,17 +30,19 @@ def command(
 ) -> None:
     """List all under PATH, by default `/`, with values, as xenstore-ls does.
 
-    Lines are shortened only on a terminal. --json prints the document that `snapshot` keeps, with each PATH itself.
+    Lines are shortened only on a terminal. --json prints the document that `snapshot` keeps, with PATH itself; of
+    several PATHs one document with theirs in `trees`.
     """
     with opened(where) as client:
         trees = [tree(client, path) for path in paths or ("/",)]
     columns = shutil.get_terminal_size().columns - 2 if sys.stdout.isatty() and not (wide or flat) else None
-    for nodes in trees:
-        if as_json:
-            from xentool import output  # noqa: PLC0415 - brings rich, which plain text needs not
+    if as_json:
+        from xentool import output  # noqa: PLC0415 - brings rich, which plain text needs not
 
-            output.write_json(document(Snapshot(nodes[0].path, time.time(), False, nodes)))
-            continue
+        snapshots = [Snapshot(nodes[0].path, time.time(), False, nodes) for nodes in trees]
+        output.write_json(document(snapshots[0]) if len(snapshots) == 1 else trees_document(snapshots))
+        return
+    for nodes in trees:
         for line in _lines(nodes, columns, flat=flat, permissions=permissions):
             click.echo(line)
 

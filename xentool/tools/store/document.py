@@ -13,6 +13,7 @@ from xentool.tools.store.nodes import Node, tree
 from xentool.tools.store.values import from_json, to_json
 
 SCHEMA = "xentool.store/1"
+TREES_SCHEMA = "xentool.store.trees/1"
 CHANGES_SCHEMA = "xentool.store.changes/1"
 #: A store that changes all the time is read as it comes after so many tries at one moment.
 _TRIES = 5
@@ -52,6 +53,11 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
         "consistent": snapshot.consistent,
         "nodes": [{"path": node.path, **_held(node)} for node in snapshot.nodes],
     }
+
+
+def trees_document(snapshots: Iterable[Snapshot]) -> dict[str, Any]:
+    """Write several snapshots as one JSON document."""
+    return {"schema": TREES_SCHEMA, "trees": [document(snapshot) for snapshot in snapshots]}
 
 
 def changes_document(changes: Iterable[Change]) -> dict[str, Any]:

@@ -151,6 +151,14 @@ def test_json_has_text_as_text_and_other_bytes_as_base64(store: Store) -> None:
         {"path": "/local/domain/7/device/vif/0/mac", "value": "\x1b[31mred\n", "permissions": ["n0"]},
     ]
     assert json.loads(store("ls", "--json", "/local/domain/7/device/vif/0").stdout)["nodes"] == nodes
+    several = json.loads(store("ls", "--json", "/local/domain/7/device/vif/0", "/libxl/7/device/vif/0/state").stdout)
+    assert several["schema"] == "xentool.store.trees/1"
+    assert [(tree["schema"], tree["top"]) for tree in several["trees"]] == [
+        ("xentool.store/1", "/local/domain/7/device/vif/0"),
+        ("xentool.store/1", "/libxl/7/device/vif/0/state"),
+    ]
+    assert several["trees"][0]["nodes"] == nodes
+    assert [node["value"] for node in several["trees"][1]["nodes"]] == ["1"]
     assert json.loads(store("list", "--json", "/local/domain").stdout) == {
         "schema": "xentool.store.list/1",
         "directories": [{"path": "/local/domain", "children": ["7"]}],
