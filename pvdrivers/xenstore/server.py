@@ -33,7 +33,7 @@ class Server:
         self.ready: list[_Client] = []
         self.clients: set[_Client] = set()
         #: For all clients: what was read into it is taken out at once.
-        self.buffer = bytearray(_READ_SIZE)
+        self.buffer = memoryview(bytearray(_READ_SIZE))
         self._listening: list[tuple[asyncio.Server, Path, int]] = []
 
     async def listen(self, path: Path, domid: int = DOM0) -> None:
@@ -106,7 +106,7 @@ class _Client(asyncio.BufferedProtocol):
             self._server.clients.remove(self)
             self._server.store.disconnect(self.connection.session)
 
-    def get_buffer(self, sizehint: int) -> bytearray:
+    def get_buffer(self, sizehint: int) -> memoryview:
         del sizehint
         return self._server.buffer
 
