@@ -75,7 +75,8 @@ def test_a_pv_guest_by_name_and_by_number(lab: Lab, tmp_path: Path) -> None:
         assert total == pytest.approx(document["capture"]["span_s"])
         assert vcpu["events"]["pv_page_fault"] > 0
     assert 4 < document["capture"]["span_s"] < 20
-    assert 0 < document["capture"]["tracer_cpu_share"] < 1
+    # Two processes; and when the emulated machine waits for a processor, that counts as theirs.
+    assert 0 < document["capture"]["tracer_cpu_share"] < 2
     maps = {(pair["mapper"], pair["granter"]): pair for pair in document["grants"]}
     assert maps[0, domid]["maps"] > 0
     assert maps[0, domid]["unmaps"] > 0
