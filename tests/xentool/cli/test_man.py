@@ -67,3 +67,10 @@ def test_one_as_its_source_in_a_pipe() -> None:
     assert run("man").stdout == PAGES["xentool"]
     done = run("man", "nonsense")
     assert (done.returncode, "there is no command 'nonsense'" in done.stderr) == (2, True)
+
+
+def test_examples_keep_their_lines(folder: Path) -> None:
+    script = "write /local/domain/5/data/greeting good morning", "rm /local/domain/5/data/old"
+    for text in run("store", "apply", "--help").stdout, shown(folder / "xentool-store-apply.1"):
+        assert [line.strip() for line in text.splitlines() if line.strip() in script] == list(script)
+        assert "\\b" not in text

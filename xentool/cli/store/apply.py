@@ -15,7 +15,7 @@ from xentool.tools.store.script import parse
 @options.dry_run
 @click.argument("file", type=click.File("rb"))
 def command(where: str | None, as_json: bool, dry_run: bool, file: BinaryIO) -> None:
-    r"""Make the changes that FILE lists (- for standard input), all of them or none, as one transaction.
+    """Make the changes that FILE lists (- for standard input), all of them or none, as one transaction.
 
     \b
     write /local/domain/5/data/greeting good morning
@@ -24,6 +24,6 @@ def command(where: str | None, as_json: bool, dry_run: bool, file: BinaryIO) -> 
     rm /local/domain/5/data/old
 
     A value goes on to the end of its line, and may be escaped as `write` takes it. Empty lines and # are skipped.
-    """
+    """  # noqa: D301 - raw, click would see two characters, and fold the lines
     script = parse(file.read())
     change(where, script.paths, script.edit, dry_run=dry_run, as_json=as_json)
