@@ -6,7 +6,7 @@ import click
 
 from xentool.cli.store import options
 from xentool.cli.store.changing import change
-from xentool.tools.store.script import parse
+from xentool.tools.store.script import SIZE_MAX, parse
 
 
 @click.command()
@@ -25,5 +25,5 @@ def command(where: str | None, as_json: bool, dry_run: bool, file: BinaryIO) -> 
 
     A value goes on to the end of its line, and may be escaped as `write` takes it. Empty lines and # are skipped.
     """  # noqa: D301 - raw, click would see two characters, and fold the lines
-    script = parse(file.read())
+    script = parse(file.read(SIZE_MAX + 1))
     change(where, script.paths, script.edit, dry_run=dry_run, as_json=as_json)

@@ -13,6 +13,9 @@ from xentool.errors import XentoolError
 from xentool.tools.store.edit import Edit, create, permit, remove, write
 from xentool.tools.store.values import shown, unescaped
 
+#: Bytes of a script: no store takes more in one transaction.
+SIZE_MAX = 1 << 24
+
 
 class Script(NamedTuple):
     """What a text says.
@@ -28,8 +31,10 @@ class Script(NamedTuple):
 def parse(text: bytes) -> Script:
     """Read a script.
 
-    :raises XentoolError: a line is none of those above; with its number
+    :raises XentoolError: a line is none of those above; with its number; or there is too much
     """
+    if len(text) > SIZE_MAX:
+        raise XentoolError(f"changes of more than {SIZE_MAX >> 20} MiB are none that a store takes at once")
     paths: list[str] = []
     edits: list[Edit] = []
     for number, line in enumerate(text.splitlines(), 1):

@@ -142,6 +142,14 @@ def test_a_script_is_done_whole_or_not_at_all(store: Store, client: Client, tmp_
     assert client.read("/s/new") == b"two  words \x01 "
 
 
+def test_a_script_without_end(store: Store) -> None:
+    done = store("apply", "/dev/zero")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "xentool: changes of more than 16 MiB are none that a store takes at once\n",
+    )
+
+
 @pytest.mark.parametrize(
     "line",
     ["write /s/a", "write", "rm", "rm /a b", "chmod /s", "chmod /s ", "mv /a /b", "WRITE /a 1", "\x1b[2J", "mkdir  x"],
