@@ -28,6 +28,10 @@ from traces.decode.cut cimport (
 )
 from traces.formats.ids cimport *
 
+cdef extern from "Python.h":
+    object PyMemoryView_FromMemory(char *memory, Py_ssize_t size, int flags)
+    int PyBUF_READ
+
 DAMAGE_CODES = (
     "resync", "bad_pcpu", "record_straddles_window", "window_cut_short", "truncated", "tsc_backwards", "bad_tsc",
     "lost_records", "unattributed", "clock_restart", "out_of_order",
@@ -613,8 +617,9 @@ cdef class Lane:
         seat.switch_tsc = 0
 
     def take(self, uint64_t limit):
-        """Give the rows up to a time stamp, in order of time and then of the file, as the bytes of an array of ``Row``.
+        """Give the rows up to a time stamp, in order of time and then of the file: a view of an array of ``Row``.
 
+        It is valid until the next call, for as long as the lane is there.
         Raises MemoryError.
         """
         cdef Py_ssize_t ready, i
@@ -634,7 +639,7 @@ cdef class Lane:
         with nogil:
             ready = self._part(limit, self.space)
             sorted_ = order(self.space, self.space + ready, ready)
-        return (<char *>sorted_)[:ready * sizeof(Row)]
+        return PyMemoryView_FromMemory(<char *>sorted_, ready * sizeof(Row), PyBUF_READ)
 
     cdef Py_ssize_t _part(self, uint64_t limit, Row *ready) noexcept nogil:
         # Move rows up to the limit out of the way; the others stay.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from importlib import import_module
+from threading import Thread
 from typing import Any
 
 import click
@@ -33,3 +34,8 @@ class LazyGroup(click.Group):
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, help_line) for name, (_, help_line) in self.lazy.items()])
+
+
+def ahead(*modules: str) -> None:
+    """Begin to import modules, in a thread of their own: who imports one later waits for what is left."""
+    Thread(target=lambda: [import_module(module) for module in modules], daemon=True).start()

@@ -5,17 +5,18 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from io import BufferedReader, IOBase
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from traces.analyses import scan as scans
-from traces.analyses import select
 from traces.analyses import where as wheres
-from traces.analyses.report import Report
-from traces.analyses.report import report as report_of
 from traces.analyses.where import Where
 from traces.errors import TraceError
 from xentool.errors import PeerError, XentoolError
 from xentool.tools.sidecar import Sidecar
+
+if TYPE_CHECKING:
+    # Reading begins before what the answer is made with is loaded.
+    from traces.analyses.report import Report
 
 STANDARD = Path("-")
 #: Kinds of damage that leave a report trustworthy: xentrace itself tells about the records that it lost.
@@ -68,7 +69,7 @@ def report(
     hz: float | None = None,
     capture: Sidecar | None = None,
     chosen: Chosen = EVERYTHING,
-) -> Report:
+) -> "Report":
     """Read a trace to its end and report on what is chosen of it.
 
     :param source: a ``Rereadable`` one where a stretch of time is chosen: the clock must be known first
@@ -84,6 +85,8 @@ def report(
             again = cast(Rereadable, source)
             start = again.tell()
             first = _scan(source)
+            from traces.analyses.report import report as report_of  # noqa: PLC0415 - see above
+
             cycles = where.cycles(report_of(first, hz=hz, host_hz=host_hz).clock.hz)
             again.seek(start)
             found = _scan(source, pcpus=where.pcpus, stretches=scans.in_runs(first.runs, *cycles))
@@ -93,6 +96,9 @@ def report(
         raise PeerError(f"{name} {error}") from error
     except OSError as error:
         raise XentoolError(f"cannot read {name}: {error.strerror}") from error
+    from traces.analyses import select  # noqa: PLC0415 - see above
+    from traces.analyses.report import report as report_of  # noqa: PLC0415
+
     infos, version = (capture.domains, capture.xen_version) if capture else (None, None)
     whole = report_of(found, hz=hz, host_hz=host_hz, infos=infos, xen_version=version)
     whole = replace(whole, tracer_share=capture.tracer_share if capture else None)
@@ -111,7 +117,7 @@ def _scan(source: scans.Source, **choice: Any) -> scans.Scan:  # noqa: ANN401 - 
     return scans.read(source, **choice)
 
 
-def domid_of(report: Report, text: str) -> int:
+def domid_of(report: "Report", text: str) -> int:
     """Find a domain of a report by its number or name.
 
     :raises XentoolError: there is none; the message lists those that there are
@@ -123,7 +129,7 @@ def domid_of(report: Report, text: str) -> int:
     raise XentoolError(f"the trace has no domain {text!r}; it has {existing}")
 
 
-def raise_for_damage(report: Report, name: str) -> None:
+def raise_for_damage(report: "Report", name: str) -> None:
     """Tell of damage after the report was given.
 
     :raises PeerError: the trace is damaged; what was decoded counts all the same
