@@ -14,7 +14,7 @@ from typing import Protocol
 
 from traces.account import SEVERITIES, Account, Diagnostic
 from traces.analyses.fold import Domain, Fold, Vcpu
-from traces.analyses.lane import Lane
+from traces.analyses.lane import CLOCK_PAIRS, Lane
 from traces.errors import TraceError
 
 #: Bytes read at once: smaller pieces are not worth waking threads for, larger ones leave the processor's cache.
@@ -213,8 +213,13 @@ class Scan:
     @property
     def clock_pairs(self) -> list[tuple[int, int]]:
         """(cycles, ns) of vCPUs between being switched in and out."""
-        # Sorted, so that the fit does not depend on the number of lanes, not even in its last digit.
-        return sorted(chain.from_iterable(lane.clock_pairs for lane in self._lanes))
+        # Drawn further as one lane would have, and sorted, so that the fit does not depend on the number of lanes, not
+        # even in its last digit.
+        bits = max(lane.pair_bits for lane in self._lanes)
+        drawn = list(chain.from_iterable(lane.clock_pairs for lane in self._lanes))
+        while len(drawn := [one for one in drawn if not one[0] >> (64 - bits)]) >= CLOCK_PAIRS:
+            bits += 1
+        return sorted((cycles, ns) for _lot, cycles, ns in drawn)
 
     @property
     def removed(self) -> set[int]:

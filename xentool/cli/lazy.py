@@ -1,6 +1,7 @@
 """Command groups that import a command only when it runs: `xentool --help` must answer within 100 ms."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 from threading import Thread
 from typing import Any
@@ -38,4 +39,11 @@ class LazyGroup(click.Group):
 
 def ahead(*modules: str) -> None:
     """Begin to import modules, in a thread of their own: who imports one later waits for what is left."""
-    Thread(target=lambda: [import_module(module) for module in modules], daemon=True).start()
+
+    def load() -> None:
+        # That one is missing, or stays so, concerns who imports it.
+        with suppress(ImportError):
+            for module in modules:
+                import_module(module)
+
+    Thread(target=load, daemon=True).start()

@@ -1,6 +1,7 @@
 """Reports on trace files."""
 
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from io import BufferedReader, IOBase
@@ -69,12 +70,14 @@ def report(
     hz: float | None = None,
     capture: Sidecar | None = None,
     chosen: Chosen = EVERYTHING,
+    progress: Callable[[int], None] = lambda _bytes: None,
 ) -> "Report":
     """Read a trace to its end and report on what is chosen of it.
 
     :param source: a ``Rereadable`` one where a stretch of time is chosen: the clock must be known first
     :param name: of the source, for messages
     :param hz: the clock's rate, when the user knows better than the trace
+    :param progress: is told how many bytes were read so far
     :raises PeerError: it is no xentrace
     :raises XentoolError: it can't be read, or has no such domain
     """
@@ -84,14 +87,15 @@ def report(
         if where.timed:
             again = cast(Rereadable, source)
             start = again.tell()
-            first = _scan(source)
+            first = _scan(source, progress=progress)
             from traces.analyses.report import report as report_of  # noqa: PLC0415 - see above
 
             cycles = where.cycles(report_of(first, hz=hz, host_hz=host_hz).clock.hz)
             again.seek(start)
-            found = _scan(source, pcpus=where.pcpus, stretches=scans.in_runs(first.runs, *cycles))
+            stretches = scans.in_runs(first.runs, *cycles)
+            found = _scan(source, pcpus=where.pcpus, stretches=stretches, progress=progress)
         else:
-            found = _scan(source, pcpus=where.pcpus)
+            found = _scan(source, pcpus=where.pcpus, progress=progress)
     except TraceError as error:
         raise PeerError(f"{name} {error}") from error
     except OSError as error:
