@@ -1,5 +1,6 @@
 """``xentool export``: a trace file in formats that other tools read."""
 
+import gc
 import sys
 from pathlib import Path
 
@@ -63,4 +64,6 @@ def command(file: Path, name: str, output: Path | None, chosen: Chosen, hz: floa
             chosen=chosen,
             progress=lambda done, total: shown.update(task, completed=done, total=total),
         )
+    # As ``report`` does: the process ends, and much was loaded.
+    gc.freeze()
     reports.raise_for_damage(report, str(file))
