@@ -46,4 +46,5 @@ def ahead(*modules: str) -> None:
             for module in modules:
                 import_module(module)
 
-    Thread(target=load, daemon=True).start()
+    # No daemon: a process that ends, since there is no such file, may not leave it in the middle of a library.
+    Thread(target=load).start()
