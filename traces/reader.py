@@ -62,7 +62,8 @@ class Reader:
             elif used == 0 or len(rest) < _SMALLEST_RECORD:
                 break
         self._rest = bytes(rest)
-        return tables + self._emit(everything=len(self._rows["tsc"]) > PENDING_MAX)
+        full = len(self._rows["tsc"]) > PENDING_MAX
+        return tables + self._emit(everything=full, hurried=full)
 
     def finish(self) -> list[EventTable]:
         """Take note that the input has ended; give what was still waiting."""
@@ -81,7 +82,7 @@ class Reader:
         self._rows = {name: np.concatenate((self._rows[name], columns[name][:rows])) for name in COLUMNS}
         return used
 
-    def _emit(self, *, everything: bool) -> list[EventTable]:
+    def _emit(self, *, everything: bool, hurried: bool = False) -> list[EventTable]:
         tsc = self._rows["tsc"]
         limit = self._tokenizer.newest if everything else self._tokenizer.watermark
         ready = tsc <= limit
@@ -95,6 +96,7 @@ class Reader:
             data=self._data,
             base=self._base,
             restart=self._restart,
+            hurried=hurried,
         )
         self._restart = False
         self._keep(np.flatnonzero(~ready))

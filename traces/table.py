@@ -46,6 +46,8 @@ class EventTable:
     base: int = 0
     #: The first table of another run of the clock: nothing that went before tells about it.
     restart: bool = False
+    #: Did not wait for its turn, since memory is bounded: older records may follow.
+    hurried: bool = False
 
     def __len__(self) -> int:
         """Count the records."""

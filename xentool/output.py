@@ -3,21 +3,27 @@
 import json
 import os
 import sys
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from rich.console import Console
+if TYPE_CHECKING:
+    # JSON needs no console, and it is slow to load.
+    from rich.console import Console
 
 #: In a file or pipe lines are cut by no terminal; this is wide enough for every table.
 _PIPE_WIDTH = 200
 
 
-def stdout() -> Console:
+def stdout() -> "Console":
     """Give the console for data."""
+    from rich.console import Console  # noqa: PLC0415 - see above
+
     return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH, color_system=_colours())
 
 
-def stderr() -> Console:
+def stderr() -> "Console":
     """Give the console for messages and progress."""
+    from rich.console import Console  # noqa: PLC0415
+
     return Console(highlight=False, stderr=True, color_system=_colours())
 
 
@@ -33,5 +39,5 @@ def printable(text: str) -> str:
 
 def write_json(document: Any) -> None:  # noqa: ANN401 - whatever json can write
     """Write one JSON document on stdout: indented on a terminal, one line in a pipe."""
-    json.dump(document, sys.stdout, indent=2 if sys.stdout.isatty() else None)
-    sys.stdout.write("\n")
+    # Not json.dump, which is not compiled.
+    sys.stdout.write(json.dumps(document, indent=2 if sys.stdout.isatty() else None) + "\n")

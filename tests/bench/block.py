@@ -200,7 +200,7 @@ def against_memcpy(directory: Path, seconds: float) -> None:
         "indirect requests": {},
         "requests of 11 segments, 16 pages": {"max_indirect": 0, "order": 4},
     }.items():
-        with pair(directory, data_pages=1040, **options) as made:  # type: ignore[arg-type]
+        with pair(directory, data_pages=1040, **options) as made:  # type: ignore[arg-type] # numbers, by names of its parameters
             mine, floor = turns(lambda: float(made.run("read", MEBIBYTE, 4, seconds)["mbps"]), lambda: memcpy(seconds))
         print(f"1 MiB sequential reads at depth 4, {name}: {mine:.0f} MB/s, {100 * mine / floor:.0f} % of memcpy's")
 

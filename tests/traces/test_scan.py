@@ -65,3 +65,20 @@ def test_a_row_waits_until_no_older_one_can_come() -> None:
     assert not found.vcpus
     found.feed(window(1, record(END, 90)) + window(0, record(END, 200)) + window(0, record(END, 300)))
     assert set(found.vcpus) == {1 << 16}
+
+
+def test_of_many_clock_pairs_the_same_are_kept_by_any_number_of_lanes() -> None:
+    inside, outside = xentrace.SWITCH_INFNEXT, xentrace.SWITCH_INFPREV
+    bodies = {0: b"", 1: b"", 2: b""}
+    for turn in range(9000):
+        now = 1000 + turn * 10_000_000
+        pcpu = 0 if turn % 5 else 1 + turn % 2
+        bodies[pcpu] += record(inside, now, 1, 0, 0, 0) + record(
+            outside, now + 5_000_000 + turn, 1, 0, 2_000_000 + turn
+        )
+    data = b"".join(window(pcpu, body) for pcpu, body in bodies.items())
+    kept = scans.read(io.BytesIO(data)).clock_pairs
+    assert 1000 < len(kept) < 4096
+    assert {(5_000_000 + turn, 2_000_000 + turn) for turn in range(9000)} > set(kept)
+    assert scans.read(io.BytesIO(data), lanes=2).clock_pairs == kept
+    assert scans.read(io.BytesIO(data), lanes=3).clock_pairs == kept

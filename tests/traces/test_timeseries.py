@@ -31,7 +31,7 @@ def test_shares_are_the_overlaps(drawn: list[tuple[int, int, int, int]]) -> None
     found, plain = Shares(2, 3, COLUMNS), np.zeros((2, 3, COLUMNS.count))
     ends = [0, 0]
     for row, state, begin, length in drawn:
-        begin = max(begin, ends[row])  # noqa: PLW2901
+        begin = max(begin, ends[row])  # noqa: PLW2901 - moved behind the one before it
         end = ends[row] = min(begin + length, 1000)
         if end < begin:
             continue

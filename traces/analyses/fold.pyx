@@ -415,12 +415,13 @@ cdef class Fold:
         cdef const Row *heads[LANES_MAX]
         cdef const Row *ends[LANES_MAX]
         cdef int lanes = 0, i, first
-        cdef bytes batch
+        cdef const uint8_t[::1] batch
         self.start = start
         for batch in batches[:LANES_MAX]:
-            heads[lanes] = <const Row *><const char *>batch
-            ends[lanes] = heads[lanes] + len(batch) // sizeof(Row)
-            lanes += heads[lanes] < ends[lanes]
+            if batch.shape[0]:
+                heads[lanes] = <const Row *>&batch[0]
+                ends[lanes] = heads[lanes] + batch.shape[0] // sizeof(Row)
+                lanes += 1
         while lanes:
             first = 0
             for i in range(1, lanes):

@@ -28,6 +28,12 @@ from traces.decode.cut cimport (
 )
 from traces.formats.ids cimport *
 
+cdef extern from "Python.h":
+    object PyMemoryView_FromMemory(char *memory, Py_ssize_t size, int flags)
+    int PyBUF_READ
+
+#: Fewer pairs than so many tell the clock's rate.
+CLOCK_PAIRS = CLOCK_PAIRS_MAX
 DAMAGE_CODES = (
     "resync", "bad_pcpu", "record_straddles_window", "window_cut_short", "truncated", "tsc_backwards", "bad_tsc",
     "lost_records", "unattributed", "clock_restart", "out_of_order",
@@ -112,6 +118,7 @@ cdef struct Seat:
     uint64_t switch_who
 
 cdef struct ClockPair:
+    uint64_t lot            # by which it is kept or not
     uint64_t cycles
     uint64_t ns
 
@@ -137,8 +144,7 @@ cdef class Lane:
     cdef uint8_t *piece
     cdef ClockPair *pairs
     cdef Py_ssize_t pair_count
-    cdef uint64_t pairs_seen
-    cdef uint64_t pair_stride
+    cdef readonly int pair_bits
     cdef uint32_t removed_domids[REMOVED_MAX]
     cdef Py_ssize_t removed_count
     cdef bint starved       # of memory
@@ -156,8 +162,7 @@ cdef class Lane:
         self.rows = self.space = NULL
         self.piece = NULL
         self.row_count = self.row_room = self.space_room = self.pair_count = self.removed_count = 0
-        self.pairs_seen = 0
-        self.pair_stride = 1
+        self.pair_bits = 0
         self.starved = False
         self.cut.pcpus = <Pcpu *>calloc(PCPUS, sizeof(Pcpu))
         self.seats = <Seat *>calloc(PCPUS, sizeof(Seat))
@@ -597,24 +602,30 @@ cdef class Lane:
 
     cdef void _clock(self, Seat *seat, uint64_t who, uint64_t now, uint32_t ran_ns) noexcept nogil:
         cdef uint64_t since = seat.switch_tsc
-        cdef Py_ssize_t i
+        cdef uint64_t lot = now * <uint64_t>0x9E3779B97F4A7C15
         if since and since < now and seat.switch_who == who and MILLISECOND_NS <= ran_ns < WRAP_NS:
-            self.pairs_seen += 1
-            if self.pairs_seen % self.pair_stride == 0:
-                self.pairs[self.pair_count].cycles = now - since
-                self.pairs[self.pair_count].ns = ran_ns
+            if drawn(lot, self.pair_bits):
+                self.pairs[self.pair_count] = ClockPair(lot, now - since, ran_ns)
                 self.pair_count += 1
-                if self.pair_count == CLOCK_PAIRS_MAX:
-                    # Keep every second one, so that those kept are from all over the trace.
-                    self.pair_stride *= 2
-                    self.pair_count //= 2
-                    for i in range(self.pair_count):
-                        self.pairs[i] = self.pairs[2 * i + 1]
+                while self.pair_count == CLOCK_PAIRS_MAX:
+                    self._draw()
         seat.switch_tsc = 0
 
-    def take(self, uint64_t limit):
-        """Give the rows up to a time stamp, in order of time and then of the file, as the bytes of an array of ``Row``.
+    cdef void _draw(self) noexcept nogil:
+        # Keep about every second one, by its time stamp alone: those kept are from all over the trace, and the same
+        # however many lanes there are (``scan.clock_pairs``).
+        cdef Py_ssize_t i, kept = 0
+        self.pair_bits += 1
+        for i in range(self.pair_count):
+            if drawn(self.pairs[i].lot, self.pair_bits):
+                self.pairs[kept] = self.pairs[i]
+                kept += 1
+        self.pair_count = kept
 
+    def take(self, uint64_t limit):
+        """Give the rows up to a time stamp, in order of time and then of the file: a view of an array of ``Row``.
+
+        It is valid until the next call, for as long as the lane is there.
         Raises MemoryError.
         """
         cdef Py_ssize_t ready, i
@@ -634,7 +645,7 @@ cdef class Lane:
         with nogil:
             ready = self._part(limit, self.space)
             sorted_ = order(self.space, self.space + ready, ready)
-        return (<char *>sorted_)[:ready * sizeof(Row)]
+        return PyMemoryView_FromMemory(<char *>sorted_, ready * sizeof(Row), PyBUF_READ)
 
     cdef Py_ssize_t _part(self, uint64_t limit, Row *ready) noexcept nogil:
         # Move rows up to the limit out of the way; the others stay.
@@ -723,8 +734,8 @@ cdef class Lane:
 
     @property
     def clock_pairs(self):
-        """(cycles, ns) of vCPUs between being switched in and out."""
-        return [(self.pairs[i].cycles, self.pairs[i].ns) for i in range(self.pair_count)]
+        """(lot, cycles, ns) of vCPUs between being switched in and out: of many those whose lot begins with ``pair_bits`` zeros."""
+        return [(self.pairs[i].lot, self.pairs[i].cycles, self.pairs[i].ns) for i in range(self.pair_count)]
 
     @property
     def stamps(self):
@@ -778,6 +789,10 @@ cdef class Lane:
                     slot.count, slot.sum, slot.most, slot.first,
                 ))
         return found
+
+
+cdef inline bint drawn(uint64_t lot, int bits) noexcept nogil:
+    return bits == 0 or lot >> (64 - bits) == 0
 
 
 cdef inline bint restarted(uint32_t op, uint32_t nr, uint32_t first) noexcept nogil:

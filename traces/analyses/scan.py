@@ -9,12 +9,12 @@ import stat
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from io import BufferedReader
-from itertools import chain
+from itertools import chain, repeat
 from typing import Protocol
 
 from traces.account import SEVERITIES, Account, Diagnostic
 from traces.analyses.fold import Domain, Fold, Vcpu
-from traces.analyses.lane import Lane
+from traces.analyses.lane import CLOCK_PAIRS, Lane
 from traces.errors import TraceError
 
 #: Bytes read at once: smaller pieces are not worth waking threads for, larger ones leave the processor's cache.
@@ -76,7 +76,7 @@ class Scan:
         self.runs: list[Stretch] = []
         self._rest = b""
         #: Rows whose turn has come, of each lane; ``start`` is the time stamp at which this run of the clock began.
-        self._batches: list[bytes] = []
+        self._batches: list[memoryview] = []
         self._start = 0
 
     def stretch(self, begin: int, end: int | None) -> bool:
@@ -102,7 +102,9 @@ class Scan:
         """Let several lanes walk bytes of a file that they read themselves; otherwise as ``begin``."""
         return [pool.submit(lane.read, file, offset, size) for lane in self._lanes]
 
-    def end(self, walks: "list[Future[int]]", data: memoryview = _NOTHING) -> int:
+    def end(
+        self, walks: "list[Future[int]]", data: memoryview = _NOTHING, pool: ThreadPoolExecutor | None = None
+    ) -> int:
         """Wait for the lanes; give how many of the bytes they used.
 
         :param data: that they walk, should there be one lane
@@ -117,7 +119,7 @@ class Scan:
         number = self._lanes[0].pcpu % len(self._lanes)
         for lane in self._lanes:
             lane.follow(self._lanes[number])
-        self.collect()
+        self.collect(pool)
         return used[number]
 
     def _go_on(self, data: memoryview, used: int) -> int:
@@ -130,15 +132,15 @@ class Scan:
         self.collect()
         return used
 
-    def collect(self, *, everything: bool = False) -> None:
-        """Take the rows that no later record can precede from the lanes, for ``fold``."""
+    def collect(self, pool: ThreadPoolExecutor | None = None, *, everything: bool = False) -> None:
+        """Take the rows that no later record can precede from the lanes, for ``fold``, which must have had the last."""
         limit = max(lane.watermark for lane in self._lanes)
         if everything or max(lane.pending for lane in self._lanes) > PENDING_MAX:
             limit = max(lane.newest for lane in self._lanes)
         if not limit:
             return
         self._start = self._start or min((first for first, _ in self._stamps().values()), default=0)
-        self._batches = [lane.take(limit) for lane in self._lanes]
+        self._batches = list((pool.map if pool else map)(Lane.take, self._lanes, repeat(limit)))
         for lane in self._lanes:
             lane.promise(limit)
 
@@ -211,8 +213,13 @@ class Scan:
     @property
     def clock_pairs(self) -> list[tuple[int, int]]:
         """(cycles, ns) of vCPUs between being switched in and out."""
-        # Sorted, so that the fit does not depend on the number of lanes, not even in its last digit.
-        return sorted(chain.from_iterable(lane.clock_pairs for lane in self._lanes))
+        # Drawn further as one lane would have, and sorted, so that the fit does not depend on the number of lanes, not
+        # even in its last digit.
+        bits = max(lane.pair_bits for lane in self._lanes)
+        drawn = list(chain.from_iterable(lane.clock_pairs for lane in self._lanes))
+        while len(drawn := [one for one in drawn if not one[0] >> (64 - bits)]) >= CLOCK_PAIRS:
+            bits += 1
+        return sorted((cycles, ns) for _lot, cycles, ns in drawn)
 
     @property
     def removed(self) -> set[int]:
@@ -309,7 +316,7 @@ def _read_file(scan: Scan, source: BufferedReader, pool: ThreadPoolExecutor, pro
     while used and (size := min(STRETCH, os.fstat(file).st_size - offset)) > 0:
         walks = scan.begin_file(file, offset, size, pool)
         scan.fold()
-        used = scan.end(walks)
+        used = scan.end(walks, pool=pool)
         offset += used
         progress(offset - start)
     rest = len(os.pread(file, _REST_MAX, offset))

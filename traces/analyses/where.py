@@ -6,22 +6,19 @@
 
 import math
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from traces.filters import ALL_EVENTS, CLASSES, HYPERCALL_EVENTS, classes_of, mask_for
 from traces.formats.names import HYPERCALLS, hypercall_name
-from traces.formats.xentrace import EVENTS, HYPERCALL_OP_MASK, event_name
 
 if TYPE_CHECKING:
-    # A report needs no columns, and they are slow to load.
+    # A report needs no columns, and they are slow to load; so are the layouts, without which all records can be chosen.
     import numpy as np
     from numpy.typing import NDArray
 
     from traces.table import EventTable
 
-_HYPERCALL_NAMES = {hypercall_name(nr) for nr in HYPERCALLS}
-_NAMES = {*CLASSES, *_HYPERCALL_NAMES, *(event.name for event in EVENTS), "all"}
 #: Whose first word says which hypercall it is: all but those of Xen before 4.2.
 _HYPERCALL_IDS = sorted(HYPERCALL_EVENTS - {0x0020_1001})
 #: Stands for "no hypercall" where numbers of hypercalls are.
@@ -53,7 +50,9 @@ class Kinds:
     @cached_property
     def mask(self) -> int:
         """Xen's event mask that records them, and what a report needs besides; it may let more through."""
-        return ALL_EVENTS if self.all else mask_for(event & _SUBCLASS for event, nr in _KNOWN if self.keeps(event, nr))
+        return (
+            ALL_EVENTS if self.all else mask_for(event & _SUBCLASS for event, nr in _known() if self.keeps(event, nr))
+        )
 
     @property
     def classes(self) -> frozenset[str]:
@@ -71,16 +70,18 @@ def kinds(text: str) -> Kinds:
 
     :raises ValueError: a name is unknown, or nothing is left; the message says what names there are
     """
+    if text == "all":
+        return Kinds()
     terms = [term.strip() for term in text.split(",")]
     taken = frozenset(term[1:].strip() for term in terms if term.startswith("!"))
     given = frozenset(term for term in terms if not term.startswith("!")) or frozenset({"all"})
     for name in sorted(taken | given):
-        if name not in _NAMES:
+        if name not in _names():
             raise ValueError(
                 f"{name!r} is no class of events ({', '.join(CLASSES)}, all), no event and no hypercall that Xen has"
             )
     found = Kinds(given, taken)
-    if not any(found.keeps(event, nr) for event, nr in _KNOWN):
+    if not any(found.keeps(event, nr) for event, nr in _known()):
         raise ValueError(f"{text!r} leaves no events; the classes are {', '.join(CLASSES)}, all")
     return found
 
@@ -135,6 +136,8 @@ class Where:
 
     def keeps(self, event: int, words: int, payload: bytes) -> bool:
         """Decide on a record by its kind alone, not by whose it is nor by its time."""
+        from traces.formats.xentrace import HYPERCALL_OP_MASK  # noqa: PLC0415
+
         hypercall = _NONE
         if event in _HYPERCALL_IDS and words:
             hypercall = int.from_bytes(payload[:4], "little") & HYPERCALL_OP_MASK
@@ -171,6 +174,8 @@ def names_of(event: int, hypercall: int | None = None) -> frozenset[str]:
 
     :param hypercall: its number, for the record of one
     """
+    from traces.formats.xentrace import event_name  # noqa: PLC0415 - see above
+
     called = frozenset() if hypercall is None else frozenset({hypercall_name(hypercall)})
     return classes_of(event, hypercall) | called | {event_name(event), "all"}
 
@@ -178,14 +183,28 @@ def names_of(event: int, hypercall: int | None = None) -> frozenset[str]:
 def _hypercalls(table: "EventTable", rows: "NDArray[np.intp]") -> "NDArray[np.uint64]":
     import numpy as np  # noqa: PLC0415
 
+    from traces.formats.xentrace import HYPERCALL_OP_MASK  # noqa: PLC0415
+
     found = np.full(len(rows), _NONE, np.uint64)
     told = np.isin(table.event[rows], _HYPERCALL_IDS) & (table.words[rows] > 0)
     found[told] = table.word(rows[told], 0) & HYPERCALL_OP_MASK
     return found
 
 
-#: All that Xen can record: event, and the number of the hypercall where it is one.
-_KNOWN = [
-    *((event.id, None) for event in EVENTS),
-    *((event, nr) for event in _HYPERCALL_IDS for nr in HYPERCALLS),
-]
+@cache
+def _names() -> frozenset[str]:
+    from traces.formats.xentrace import EVENTS  # noqa: PLC0415
+
+    hypercalls = (hypercall_name(nr) for nr in HYPERCALLS)
+    return frozenset({*CLASSES, *hypercalls, *(event.name for event in EVENTS), "all"})
+
+
+@cache
+def _known() -> tuple[tuple[int, int | None], ...]:
+    # All that Xen can record: event, and the number of the hypercall where it is one.
+    from traces.formats.xentrace import EVENTS  # noqa: PLC0415
+
+    return (
+        *((event.id, None) for event in EVENTS),
+        *((event, nr) for event in _HYPERCALL_IDS for nr in HYPERCALLS),
+    )

@@ -89,6 +89,10 @@ cdef struct Numbers:
     Py_ssize_t count
     int size
 
+ctypedef fused Integer:
+    uint32_t
+    uint64_t
+
 cdef struct Place:
     uint64_t value
     uint32_t turn
@@ -593,17 +597,20 @@ cdef class Encoder:
         cdef uint8_t *at
         cdef Page *page
         cdef Py_ssize_t i
+        cdef uint64_t least, most
         if begin == NULL:
             return
         page = self._page(E_DELTA if count else E_PLAIN, rows - count)
         at = self._levels(begin, 3 if bit >= 0 else -1, bit, count, rows)
         if count:
             at = deltas(at, values, count)
-            page.ranged = True
-            page.least = page.most = values[0]
+            least = most = values[0]
             for i in range(count):
-                page.least = min(page.least, values[i])
-                page.most = max(page.most, values[i])
+                least = min(least, values[i])
+                most = max(most, values[i])
+            page.ranged = True
+            page.least = least
+            page.most = most
         page.size = at - begin
         self.used += page.size
 
@@ -614,7 +621,10 @@ cdef class Encoder:
         cdef Page *page
         if begin == NULL:
             return
-        entries = self._encode32(numbers) if numbers.size == 4 else self._encode64(numbers)
+        if numbers.size == 4:
+            entries = self._encode(<const uint32_t *>numbers.values, count)
+        else:
+            entries = self._encode(<const uint64_t *>numbers.values, count)
         # Not worth it for a few.
         if entries * numbers.size + count * width_of(entries) // 8 >= count * numbers.size:
             entries = 0
@@ -644,26 +654,12 @@ cdef class Encoder:
         at[0] = <uint8_t>width
         return repeated(at + 1, count, 0, width) if entries == 1 else packed(at + 1, self.codes, count, width)
 
-    cdef Py_ssize_t _encode32(self, const Numbers *numbers) noexcept nogil:
+    cdef Py_ssize_t _encode(self, const Integer *values, Py_ssize_t count) noexcept nogil:
         # Give each value its code, by the order in which they first come; 0: they do not repeat enough.
-        cdef const uint32_t *values = <const uint32_t *>numbers.values
         cdef Py_ssize_t i
         cdef int entries = 0
         self.turn += 1
-        for i in range(numbers.count):
-            if i == TRIAL and entries > TRIAL // 2:
-                return 0
-            entries = self._code(values[i], i, entries)
-            if entries < 0:
-                return 0
-        return entries
-
-    cdef Py_ssize_t _encode64(self, const Numbers *numbers) noexcept nogil:
-        cdef const uint64_t *values = <const uint64_t *>numbers.values
-        cdef Py_ssize_t i
-        cdef int entries = 0
-        self.turn += 1
-        for i in range(numbers.count):
+        for i in range(count):
             if i == TRIAL and entries > TRIAL // 2:
                 return 0
             entries = self._code(values[i], i, entries)

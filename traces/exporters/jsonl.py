@@ -28,11 +28,13 @@ def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> Non
     :param report: on the same trace: its clock, and the names of its exits, and what of it is wanted
     """
     names = exit_names(report)
-    chooser = Chooser(report.where, report.clock.hz, timing=True)
+    chooser = Chooser(report.where, report.clock.hz, timing=True, account=report.account)
     for table in tables:
         output.writelines(
             "".join(lines(part, ns, names, chooser.took)).encode("ascii") for part, ns in chooser.of(table)
         )
+        if chooser.over:
+            break
 
 
 def lines(

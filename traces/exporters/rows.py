@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from traces.account import Account
 from traces.analyses.elapsed import Elapsed, nanoseconds
 from traces.analyses.report import Report
 from traces.analyses.took import Took
@@ -16,6 +17,8 @@ from traces.formats.xentrace import event_name
 from traces.table import COLUMNS, EventTable
 
 _WORD = 4
+#: Damage after which records may come late, or without a time although their pCPU has told one.
+_UNORDERED = {"clock_restart", "out_of_order", "tsc_backwards", "bad_tsc"}
 _WORDS_BITS = 3
 
 
@@ -43,19 +46,30 @@ class Chooser:
     :param hz: the clock's rate
     :param size: the most records of a table that comes out, which bounds what is made of one
     :param timing: whether ``took`` is wanted
+    :param account: of the same trace, should it have been read before: then it shows when it is ``over``
     """
 
-    def __init__(self, where: Where, hz: float, size: int = 1 << 16, *, timing: bool = False) -> None:
+    #: Whether no later table can hold anything that is chosen.
+    over = False
+
+    def __init__(
+        self, where: Where, hz: float, size: int = 1 << 16, *, timing: bool = False, account: Account | None = None
+    ) -> None:
         self._where, self._hz, self._size = where, hz, size
         self._elapsed = Elapsed()
         self._took = Took() if timing or where.slower else None
         #: Of the records that came out last, the nanoseconds that what they end took, or ``UNTIMED``.
         self.took: NDArray[np.int64] | None = None
+        in_order = account is not None and _UNORDERED.isdisjoint(one.code for one in account.diagnostics)
+        # What has no time yet counts as of the beginning, so the end is not before each of these pCPUs has told one.
+        self._silent = set(account.pcpus) if account and in_order else None
 
     def of(self, table: EventTable) -> Iterator[tuple[EventTable, NDArray[np.int64]]]:
         """Give what is chosen of the next table, with nanoseconds since the trace's first record."""
         for piece in pieces(table, self._size):
             cycles = self._elapsed.of(piece)
+            if not self.over:
+                self.over = self._ends(piece)
             took = None if self._took is None else self._took.of(piece, cycles, self._elapsed)
             rows = self._where.rows(piece, cycles, self._hz)
             if took is not None and self._where.slower:
@@ -64,6 +78,16 @@ class Chooser:
                 self.took = None if took is None else nanoseconds(took[rows], self._hz)
                 part = piece if len(rows) == len(piece) else piece.take(rows)
                 yield part, nanoseconds(cycles[rows], self._hz)
+
+    def _ends(self, piece: EventTable) -> bool:
+        _, end = self._where.cycles(self._hz)
+        if self._silent is None or end is None or piece.hurried:
+            self._silent = None
+            return False
+        if self._silent:
+            self._silent.difference_update(np.unique(piece.pcpu[piece.tsc > 0]).tolist())
+        # Tables come in order of time, and all of one time stamp in one.
+        return not self._silent and self._elapsed.end >= end
 
 
 def pieces(table: EventTable, size: int) -> Iterator[EventTable]:

@@ -4,6 +4,7 @@ The exit codes are a contract: 0 done; 1 the operation failed; 2 wrong usage; 3 
 4 a peer, file or guest broke the protocol or format; 5 conformance failures; 130 interrupted.
 """
 
+import gc
 import os
 import sys
 
@@ -57,6 +58,10 @@ def group() -> None:
 
 def main() -> None:
     """Run the command line; an error becomes one line on stderr and an exit code, never a traceback."""
+    # What importing makes stays: looking through it for garbage again and again was a tenth of the start.
+    gc.set_threshold(20_000)
+    # numpy brings threads for linear algebra, which is not done here, and they take time even so.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     code = 1
     try:
         code = group.main(prog_name="xentool", standalone_mode=False) or 0

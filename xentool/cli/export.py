@@ -1,5 +1,6 @@
 """``xentool export``: a trace file in formats that other tools read."""
 
+import gc
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from rich.progress import Progress
 
 from xentool import output as consoles
 from xentool.cli import choosing, options
+from xentool.cli.lazy import ahead
 from xentool.tools import reports
 from xentool.tools.exports import FORMATS, default_output, export
 from xentool.tools.reports import STANDARD, Chosen
@@ -48,6 +50,7 @@ def command(file: Path, name: str, output: Path | None, chosen: Chosen, hz: floa
         raise click.UsageError(f"{name} cannot go to standard output; give a file with -o")
     if target == STANDARD and not kind.text and sys.stdout.isatty():
         raise click.UsageError(f"{name} is binary; redirect it or give a file with -o")
+    ahead(kind.module)
     console = consoles.stderr()
     # On a terminal that shows the data, progress would get in between.
     hidden = not console.is_terminal or target == STANDARD
@@ -61,4 +64,6 @@ def command(file: Path, name: str, output: Path | None, chosen: Chosen, hz: floa
             chosen=chosen,
             progress=lambda done, total: shown.update(task, completed=done, total=total),
         )
+    # As ``report`` does: the process ends, and much was loaded.
+    gc.freeze()
     reports.raise_for_damage(report, str(file))

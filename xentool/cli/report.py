@@ -1,5 +1,6 @@
 """``xentool report``: what a trace file shows."""
 
+import gc
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from io import BufferedReader
@@ -8,21 +9,25 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from traces.analyses.report import Report
 from traces.analyses.where import EVERYTHING
-from traces.exporters import document
 from xentool import output
 from xentool.cli import INTERRUPTED, choosing, options
-from xentool.tools import pipes, reports, sidecar
+from xentool.cli.lazy import ahead
+from xentool.tools import reports, sidecar
 from xentool.tools.reports import Chosen
 
 if TYPE_CHECKING:
-    # What a plain report does not need would delay it: numpy, above all.
+    # What a plain report does not need would delay it: numpy, above all. What it needs when the file is read is
+    # loaded meanwhile.
     from traces.analyses.calls import CallTimes
+    from traces.analyses.report import Report
     from traces.analyses.slowest import Slowest
     from traces.exporters.slow import Described
 
     _Slow: TypeAlias = tuple[dict[str, Slowest], dict[str, list[Described]]]
+
+#: What the answer is made and written with.
+_LATER = ("traces.analyses.report", "traces.analyses.select", "traces.exporters.document")
 
 #: Shown by --slower-than alone.
 _SLOWEST = 10
@@ -92,6 +97,7 @@ def command(
         reports.raise_for_damage(_write_page(file, page, chosen.domain, hz), str(file))
         return
     closer = most is not None or least is not None or times
+    ahead(*_LATER, *(() if as_json else ("traces.exporters.text",)))
     interrupted = False
     took: Sequence[CallTimes] | None = None
     slowest: _Slow | None = None
@@ -102,6 +108,8 @@ def command(
         if source.seekable():
             report = reports.report(source, str(file), hz=hz, capture=sidecar.read(file), chosen=chosen)
         else:
+            from xentool.tools import pipes  # noqa: PLC0415 - see TYPE_CHECKING above
+
             with pipes.interruptible(source) as piped:
                 report = reports.report(piped, str(file), hz=hz, chosen=chosen)
             interrupted = piped.interrupted
@@ -112,9 +120,13 @@ def command(
             if most is not None or least is not None:
                 slowest = find(source, start, report, most or _SLOWEST, least or 0.0)
     if as_json:
+        from traces.exporters import document  # noqa: PLC0415
+
         output.write_json(document.document(report) | _more(report, took, slowest))
     else:
         _write_text(report, took, slowest, histograms=histograms)
+    # The process ends: looking once more through all that was loaded would take a tenth of a small trace's report.
+    gc.freeze()
     if interrupted:
         click.get_current_context().exit(INTERRUPTED)
     reports.raise_for_damage(report, str(file))
@@ -126,7 +138,7 @@ def _again(file: Path) -> AbstractContextManager[BufferedReader]:
     return rereadable(file)
 
 
-def _more(report: Report, took: "Sequence[CallTimes] | None", slowest: "_Slow | None") -> dict[str, Any]:
+def _more(report: "Report", took: "Sequence[CallTimes] | None", slowest: "_Slow | None") -> dict[str, Any]:
     more: dict[str, Any] = {}
     if took is not None:
         from traces.exporters import calls  # noqa: PLC0415 - see TYPE_CHECKING above
@@ -140,7 +152,7 @@ def _more(report: Report, took: "Sequence[CallTimes] | None", slowest: "_Slow | 
 
 
 def _write_text(
-    report: Report, took: "Sequence[CallTimes] | None", slowest: "_Slow | None", *, histograms: bool
+    report: "Report", took: "Sequence[CallTimes] | None", slowest: "_Slow | None", *, histograms: bool
 ) -> None:
     from traces.exporters import text  # noqa: PLC0415 - JSON needs no tables
 
@@ -160,7 +172,7 @@ def _write_text(
         slow.write(*slowest, report, console)
 
 
-def _write_page(file: Path, page: Path, domain: str | None, hz: float | None) -> Report:
+def _write_page(file: Path, page: Path, domain: str | None, hz: float | None) -> "Report":
     from rich.markup import escape  # noqa: PLC0415 - what a plain report does not need would delay it
     from rich.progress import Progress  # noqa: PLC0415
 

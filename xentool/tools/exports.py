@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from importlib import import_module
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
-from traces.analyses.report import Report
 from traces.errors import TraceError
-from traces.reader import Buffered, Reader, read
-from traces.table import EventTable
 from xentool.errors import PeerError, XentoolError
-from xentool.tools import pipes, reports, sidecar
+from xentool.tools import reports, sidecar
 from xentool.tools.reports import EVERYTHING, STANDARD, Chosen
+
+if TYPE_CHECKING:
+    # What writes is loaded while the trace is read for its report.
+    from traces.analyses.report import Report
+    from traces.reader import Buffered
+    from traces.table import EventTable
 
 _CAPTURE_SUFFIX = ".xentrace"
 #: Bytes read from a pipe at once.
@@ -54,9 +57,9 @@ FORMATS = {
 #: Called with the bytes read so far and those to read in all.
 Progress = Callable[[int, int], None]
 #: Writes a trace from its records, the report on what is wanted of it, and into what.
-Writer = Callable[[Iterable[EventTable], Report, BinaryIO], None]
+Writer = Callable[["Iterable[EventTable]", "Report", BinaryIO], None]
 #: The same from its bytes.
-CompiledWriter = Callable[[Buffered, Report, BinaryIO], None]
+CompiledWriter = Callable[["Buffered", "Report", BinaryIO], None]
 
 
 class _Counted:
@@ -107,7 +110,7 @@ def export(
     hz: float | None = None,
     chosen: Chosen = EVERYTHING,
     progress: Progress,
-) -> Report:
+) -> "Report":
     """Export what is chosen of a capture; both passes read what the first one found, should the file still grow.
 
     :param capture: `-` is stdin; what can't be read twice goes through a temporary file
@@ -117,34 +120,45 @@ def export(
     :raises PeerError: it is no xentrace
     :raises XentoolError: a library is missing, the input can't be read, or the output is the input
     """
-    write = load(kind.module, "export").write
-    copy = write if kind.compiled else _from_tables(write)
+
+    def copy(source: "Buffered", report: "Report", target: BinaryIO) -> None:
+        write = load(kind.module, "export").write
+        (write if kind.compiled else _from_tables(write))(source, report, target)
+
     return _copied(capture, copy, output, hz=hz, chosen=chosen, progress=progress)
 
 
 def written(
     capture: Path, write: Writer, output: Path, *, hz: float | None, chosen: Chosen = EVERYTHING, progress: Progress
-) -> Report:
+) -> "Report":
     """Read a capture twice, for its report and for what is written; see ``export``."""
     return _copied(capture, _from_tables(write), output, hz=hz, chosen=chosen, progress=progress)
 
 
 def _from_tables(write: Writer) -> CompiledWriter:
+    from traces.reader import Reader, read  # noqa: PLC0415 - see above
+
     return lambda source, report, output: write(read(source, Reader()), report, output)
 
 
 def _copied(
     capture: Path, write: CompiledWriter, output: Path, *, hz: float | None, chosen: Chosen, progress: Progress
-) -> Report:
+) -> "Report":
     with rereadable(capture) as source:
         if output != STANDARD and output.exists() and os.path.samestat(os.fstat(source.fileno()), output.stat()):
             raise XentoolError(f"{output} is the trace itself; give another output with -o")
         start = source.tell()
         size = source.seek(0, os.SEEK_END) - start
         source.seek(start)
-        first = _Counted(source, size, lambda done: progress(done, 2 * size))
         known = None if capture == STANDARD else sidecar.read(capture)
-        report = reports.report(first, str(capture), hz=hz, capture=known, chosen=chosen)
+        report = reports.report(
+            source,
+            str(capture),
+            hz=hz,
+            capture=known,
+            chosen=chosen,
+            progress=lambda done: progress(min(done, size), 2 * size),
+        )
         source.seek(start)
         second = _Counted(source, report.account.bytes, lambda done: progress(size + done, 2 * size))
         with nullcontext(sys.stdout.buffer) if output == STANDARD else _replaced(output) as target:
@@ -178,6 +192,8 @@ def rereadable(capture: Path) -> Iterator[BufferedReader]:
         if source.seekable():
             yield source
             return
+        from xentool.tools import pipes  # noqa: PLC0415 - see above
+
         with tempfile.TemporaryFile() as spool:
             with pipes.interruptible(source) as piped:
                 while data := piped.read(_SPOOLED):

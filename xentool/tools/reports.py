@@ -1,21 +1,23 @@
 """Reports on trace files."""
 
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from io import BufferedReader, IOBase
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from traces.analyses import scan as scans
-from traces.analyses import select
 from traces.analyses import where as wheres
-from traces.analyses.report import Report
-from traces.analyses.report import report as report_of
 from traces.analyses.where import Where
 from traces.errors import TraceError
 from xentool.errors import PeerError, XentoolError
 from xentool.tools.sidecar import Sidecar
+
+if TYPE_CHECKING:
+    # Reading begins before what the answer is made with is loaded.
+    from traces.analyses.report import Report
 
 STANDARD = Path("-")
 #: Kinds of damage that leave a report trustworthy: xentrace itself tells about the records that it lost.
@@ -68,12 +70,14 @@ def report(
     hz: float | None = None,
     capture: Sidecar | None = None,
     chosen: Chosen = EVERYTHING,
-) -> Report:
+    progress: Callable[[int], None] = lambda _bytes: None,
+) -> "Report":
     """Read a trace to its end and report on what is chosen of it.
 
     :param source: a ``Rereadable`` one where a stretch of time is chosen: the clock must be known first
     :param name: of the source, for messages
     :param hz: the clock's rate, when the user knows better than the trace
+    :param progress: is told how many bytes were read so far
     :raises PeerError: it is no xentrace
     :raises XentoolError: it can't be read, or has no such domain
     """
@@ -83,16 +87,22 @@ def report(
         if where.timed:
             again = cast(Rereadable, source)
             start = again.tell()
-            first = _scan(source)
+            first = _scan(source, progress=progress)
+            from traces.analyses.report import report as report_of  # noqa: PLC0415 - see above
+
             cycles = where.cycles(report_of(first, hz=hz, host_hz=host_hz).clock.hz)
             again.seek(start)
-            found = _scan(source, pcpus=where.pcpus, stretches=scans.in_runs(first.runs, *cycles))
+            stretches = scans.in_runs(first.runs, *cycles)
+            found = _scan(source, pcpus=where.pcpus, stretches=stretches, progress=progress)
         else:
-            found = _scan(source, pcpus=where.pcpus)
+            found = _scan(source, pcpus=where.pcpus, progress=progress)
     except TraceError as error:
         raise PeerError(f"{name} {error}") from error
     except OSError as error:
         raise XentoolError(f"cannot read {name}: {error.strerror}") from error
+    from traces.analyses import select  # noqa: PLC0415 - see above
+    from traces.analyses.report import report as report_of  # noqa: PLC0415
+
     infos, version = (capture.domains, capture.xen_version) if capture else (None, None)
     whole = report_of(found, hz=hz, host_hz=host_hz, infos=infos, xen_version=version)
     whole = replace(whole, tracer_share=capture.tracer_share if capture else None)
@@ -111,7 +121,7 @@ def _scan(source: scans.Source, **choice: Any) -> scans.Scan:  # noqa: ANN401 - 
     return scans.read(source, **choice)
 
 
-def domid_of(report: Report, text: str) -> int:
+def domid_of(report: "Report", text: str) -> int:
     """Find a domain of a report by its number or name.
 
     :raises XentoolError: there is none; the message lists those that there are
@@ -123,7 +133,7 @@ def domid_of(report: Report, text: str) -> int:
     raise XentoolError(f"the trace has no domain {text!r}; it has {existing}")
 
 
-def raise_for_damage(report: Report, name: str) -> None:
+def raise_for_damage(report: "Report", name: str) -> None:
     """Tell of damage after the report was given.
 
     :raises PeerError: the trace is damaged; what was decoded counts all the same

@@ -8,11 +8,14 @@ import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from traces.analyses.report import DomainInfo
 from xentool.errors import PeerError
-from xentool.tools import xl
+
+if TYPE_CHECKING:
+    # A report on a file without a sidecar needs neither, and begins to read the earlier.
+    from traces.analyses.report import DomainInfo
+    from xentool.tools import xl
 
 SCHEMA = "xentool.capture/1"
 SUFFIX = ".meta.json"
@@ -33,13 +36,15 @@ class Sidecar:
     xen_version: str
     hz: float
     mask: int
-    domains: dict[int, DomainInfo]
+    domains: "dict[int, DomainInfo]"
     command: tuple[str, ...] = ()
     tracer_share: float | None = None
 
 
-def of_host(name: str, info: xl.HostInfo, mask: int, domains: list[xl.Domain]) -> Sidecar:
+def of_host(name: str, info: "xl.HostInfo", mask: int, domains: "list[xl.Domain]") -> Sidecar:
     """Gather what a host says when this process is about to make a capture."""
+    from traces.analyses.report import DomainInfo  # noqa: PLC0415 - see above
+
     infos = {domain.domid: DomainInfo(domain.name, domain.type) for domain in domains}
     return Sidecar(name, info.xen_version, info.hz, mask, infos, ("xentool", *sys.argv[1:]))
 
@@ -81,6 +86,8 @@ def read(capture: Path) -> Sidecar | None:
 
 
 def _parse(document: Any) -> Sidecar:  # noqa: ANN401 - whatever JSON holds
+    from traces.analyses.report import DomainInfo  # noqa: PLC0415 - see above
+
     if document["schema"] != SCHEMA:
         raise ValueError(f"schema is {document['schema']!r}")
     hz = float(document["hz"])

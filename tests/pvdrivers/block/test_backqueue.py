@@ -125,7 +125,7 @@ def test_flush_and_barrier(serving: Serving) -> None:
             flushed.append(bytes(buffer[:1]))
             flush()
 
-        disk.flush = watching  # type: ignore[method-assign]
+        disk.flush = watching  # type: ignore[method-assign] # this one disk's
         made.page(0, sectors(*b"aaaaaaaa"))
         made.page(1, sectors(*b"bbbbbbbb"))
         made.page(2, sectors(*b"cccccccc"))
@@ -149,7 +149,7 @@ def test_flush_and_barrier(serving: Serving) -> None:
             assert made.page(3) == sectors(*b"cccccccc")
         stats = made.queue.stats
         assert (stats.flushes, stats.writes, stats.sectors_written) == (22, 60, 480)
-        disk.flush = flush  # type: ignore[method-assign]
+        disk.flush = flush  # type: ignore[method-assign] # as it was
 
 
 def test_a_disk_that_does_not_flush_says_so(loopback: Machine, way: str) -> None:

@@ -173,8 +173,8 @@ def test_an_image_without_its_server(tmp_path: Path) -> None:
     disk = open_disk(str(path))
     disk.write(0, [memoryview(b"kept" * 128)])
     disk.flush()
-    disk._server.kill()  # type: ignore[attr-defined]
-    disk._server.wait()  # type: ignore[attr-defined]
+    disk._server.kill()  # type: ignore[attr-defined] # qcow2's, which has a process
+    disk._server.wait()  # type: ignore[attr-defined] # the same
     for _ in range(2):
         with pytest.raises(OSError, match=r"."):
             disk.flush()

@@ -161,7 +161,7 @@ def check(disk: Disk, way: str, layout: Blkif, loopback: Machine) -> None:
                 made.page(number, bytes(page))
             for asked in stream:
                 if asked.operation != BlkifOp.INDIRECT and asked.number is not None:
-                    asked = asked._replace(number=asked.number & 0xFF or None)  # noqa: PLW2901
+                    asked = asked._replace(number=asked.number & 0xFF or None)  # noqa: PLW2901 - as the layout can carry it
                 before = [bytes(page) for page in model.pages]
                 operation, status = model.do(asked)
                 assert made.ask(message(made, layout, asked, odd)) == [Answer(3, operation, status)]

@@ -100,7 +100,7 @@ class Model:
         for name, cpu in (("producer", state.producer), ("consumer", state.consumer)):
             if cpu.buffer:
                 (word, value), *rest = cpu.buffer
-                yield replace(state, **{word: value, name: replace(cpu, buffer=tuple(rest))})  # type: ignore[arg-type]
+                yield replace(state, **{word: value, name: replace(cpu, buffer=tuple(rest))})  # type: ignore[arg-type] # by names of its fields
         yield from self._produce(state)
         yield from self._consume(state)
 

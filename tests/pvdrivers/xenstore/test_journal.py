@@ -39,7 +39,7 @@ def some_work(client: InProcess, steps: int, seed: int) -> None:
                 case 0:
                     outcome(lambda: client(Op.RM, path, tx=tx))  # noqa: B023 - called at once
                 case 1:
-                    outcome(lambda: client(Op.SET_PERMS, path, "n5", "r6", "b32757", tx=tx))  # noqa: B023
+                    outcome(lambda: client(Op.SET_PERMS, path, "n5", "r6", "b32757", tx=tx))  # noqa: B023 - called at once
                 case _:
                     client.raw(Op.WRITE, path.encode() + b"\0" + chance.randbytes(chance.randrange(40)), tx=tx)
         if tx:

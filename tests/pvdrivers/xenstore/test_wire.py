@@ -78,7 +78,7 @@ def damaged(chance: random.Random, corpus: list[bytes]) -> bytes:
 def test_whatever_comes_the_store_stands() -> None:
     seed = random.randrange(1 << 32) if "XENTOOL_FUZZ" in os.environ else 1  # noqa: S311 - test data
     print("seed", seed)
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)  # noqa: S311 - test data
     corpus = [encode(op, 1, 0, payload.encode("latin-1")) for op, payload, _, _ in CASES]
     store = new_store()
     watcher = Client(store)

@@ -248,3 +248,17 @@ def test_histograms_hold_every_interval(file: Path, domid: int) -> None:
     bars = text.split(f"d{domid} v0: times running\n")[1].split("\n\n")[0].splitlines()
     assert len(bars) == len(vcpu["runstates"]["running"]["histogram"])
     assert max(line.count("█") for line in bars) == 40
+
+
+def test_reading_begins_before_what_is_slow_is_loaded() -> None:
+    # Of a report that takes 0.4 s, rich, numpy and the layouts' construct would be 0.2 s.
+    code = "import sys, xentool.cli.report; print(*sorted({'construct', 'numpy', 'rich'} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
+
+
+def test_a_file_that_is_not_there_is_said_while_all_is_loaded(tmp_path: Path) -> None:
+    for words in (["report"], ["report", "--json"], ["export", "--format", "parquet", "-o", str(tmp_path / "out")]):
+        done = run(*words, str(tmp_path / "none"))
+        assert done.returncode == 1
+        assert done.stderr == f"xentool: cannot read {tmp_path / 'none'}: No such file or directory\n"
