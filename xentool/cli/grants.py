@@ -4,6 +4,7 @@ from contextlib import closing
 from dataclasses import asdict
 
 import click
+from rich.text import Text
 
 from xentool import output
 from xentool.cli import options, survey_view, views
@@ -36,7 +37,8 @@ def command(domain: str, where: str | None, every: bool, as_json: bool) -> None:
         return
     console = output.stdout()
     frames = "" if table.frames is None else f", {table.frames} of {table.frames_max} frames of its table used"
-    console.print(f"{survey_view.domain(found, domid)}: {len(table.grants)} grants in use{frames}")
+    count = f"{len(table.grants)} grant{'' if len(table.grants) == 1 else 's'} in use"
+    console.print(Text(f"{output.printable(survey_view.domain(found, domid))}: {count}{frames}"))
     if table.grants:
         console.print()
         console.print(_table(found, table, every))
