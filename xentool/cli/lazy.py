@@ -41,8 +41,8 @@ def ahead(*modules: str) -> None:
     """Begin to import modules, in a thread of their own: who imports one later waits for what is left."""
 
     def load() -> None:
-        # That one is missing, or stays so, concerns who imports it.
-        with suppress(ImportError):
+        # That one is missing, or breaks, concerns who imports it: there it is told, here nobody asked.
+        with suppress(Exception):
             for module in modules:
                 import_module(module)
 

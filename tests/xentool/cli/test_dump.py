@@ -12,6 +12,7 @@ from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace
 from pyarrow import parquet
 
 from tests.traces.captures import capture
+from tests.traces.test_tokenize import CPU_CHANGE_HEADER
 from tests.xentool.cli.test_report import run
 from traces.account import UNKNOWN_DOMID
 
@@ -95,6 +96,23 @@ def test_vcpu_pcpu_and_time(file: Path) -> None:
     ]
     assert chosen == expected
     assert expected
+
+
+@pytest.mark.parametrize("damage", ["none", "twice", "swapped"])
+def test_an_end_in_time_leaves_nothing_out(file: Path, tmp_path: Path, damage: str) -> None:
+    # What comes too late for its time comes nonetheless, although reading may end once the time is over.
+    data = file.read_bytes()
+    half = data.index(CPU_CHANGE_HEADER.to_bytes(4, "little"), len(data) // 2)
+    damaged = {"none": data, "twice": data + data, "swapped": data[half:] + data[:half]}[damage]
+    other = tmp_path / "domU.xentrace"
+    other.write_bytes(damaged)
+    every = [json.loads(line) for line in run("dump", str(other), "--json", "--hz", "2600000000").stdout.splitlines()]
+    some = [
+        json.loads(line)
+        for line in run("dump", str(other), "--json", "--hz", "2600000000", "--to", "0.3").stdout.splitlines()
+    ]
+    assert 0 < len(some) < len(every)
+    assert some == [each for each in every if each["ns"] is None or each["ns"] < 300_000_000]
 
 
 def test_json_is_the_exports_rows(file: Path, tmp_path: Path) -> None:
