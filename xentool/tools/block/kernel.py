@@ -12,9 +12,8 @@ from pvdrivers.bus.toolstack import Spot
 from pvdrivers.transport.base import Transport
 from xentool.errors import XentoolError
 from xentool.tools import vdev
+from xentool.tools.block.disks import USER
 
-#: Directory of frontends that this dom0's own kernel does not look into: those under "vbd" it would take.
-_FRONTEND = "uvbd"
 _NAME = "xvdz"
 _PATIENCE = 10.0
 
@@ -27,7 +26,7 @@ def served(transport: Transport, path: str) -> Iterator[Spot]:
     """
     with _block_device(Path(path)) as device:
         number = device.stat().st_rdev
-        spot = Spot(_FRONTEND, "vbd", transport.domid, transport.domid, vdev.number(_NAME))
+        spot = Spot(USER, "vbd", transport.domid, transport.domid, vdev.number(_NAME))
         back = {
             "params": str(device),
             "type": "phy",
