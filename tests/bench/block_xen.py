@@ -11,19 +11,23 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
-from tests.xen.blocks import Guest, end, serve
+from tests.xen.blocks import Guest, serve
 from tests.xen.labs import Lab
 from xentool.hosts import resolve
 from xentool.lab import api
+from xentool.tools import vdev
 
 NAME = "bench-block"
 GUEST = "loaded"
 SIZE_MIB = 32
 QEMU = "/usr/libexec/xen-qemu-system-i386"
-#: Disks, as the guest calls them; "copy" is ours for frontends without persistent grants.
-DISKS = {"blkback": "xvdb", "qdisk": "xvdc", "ours": "xvdd", "ours, copy": "xvde"}
+#: Disks, as the guest calls them; the guest's frontend keeps its grants if the backend does.
+DISKS = {"blkback": "xvdb", "qdisk": "xvdc", "ours": "xvdd", "ours, copy": "xvde", "ours, map": "xvdf"}
+#: What our backends are told.
+WAYS = {"ours": (), "ours, copy": ("--no-persistent",), "ours, map": ("--no-persistent", "--grants", "map")}
 #: Loads: operation, size of each, how many by each of how many processes.
 LOADS = {
     "4 KiB reads": ("read", 4096, 256, 4),
@@ -45,6 +49,16 @@ done
 wait
 echo $began $(cut -d" " -f1 /proc/uptime)
 """
+#: In dom0: counts a backend's system calls, those for XenStore too, and tells them.
+TRACE = """
+setsid strace -f -c -o /tmp/strace.out -p $(cat /tmp/$0.pid) >/dev/null 2>&1 </dev/null &
+until grep -q "TracerPid:.*[1-9]" /proc/$(cat /tmp/$0.pid)/status; do sleep 0.1; done
+"""
+TRACED = """
+kill -TERM $(sed -n "s/TracerPid:[^0-9]*//p" /proc/$(cat /tmp/$0.pid)/status)
+until grep -q total /tmp/strace.out; do sleep 0.2; done
+cat /tmp/strace.out
+"""
 #: In dom0: the QEMU that serves a PV guest's disks, each guest its own; xl attaches some only where it knows of one.
 START = f"""
 ldconfig
@@ -55,8 +69,8 @@ xenstore-write /local/domain/$id/image/device-model-pid "$(cat /run/qemu.pid)"
 """
 
 
-def install_qemu(lab: Lab) -> None:
-    """Put QEMU for Xen into a lab's dom0, with the libraries that it lacks."""
+def install(lab: Lab, *packages: str) -> None:
+    """Put packages into a lab's dom0, with the libraries that they lack."""
     host = resolve(lab.host)
     with tempfile.TemporaryDirectory() as folder:
         installed = Path(folder, "status")
@@ -66,8 +80,7 @@ def install_qemu(lab: Lab) -> None:
         options = [f"Dir::State::status={installed}", f"Dir::Cache::archives={archives}", "Debug::NoLocking=1"]
         argv = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "--download-only"]
         argv += [word for option in [*options, "APT::Sandbox::User=root"] for word in ("-o", option)]
-        argv += ["qemu-system-xen"]
-        subprocess.run(argv, stdout=subprocess.DEVNULL, check=True)
+        subprocess.run([*argv, *packages], stdout=subprocess.DEVNULL, check=True)
         for package in sorted(archives.glob("*.deb")):
             content = subprocess.run(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE, check=True).stdout
             # No firmware is booted, nothing read; /lib is a link.
@@ -87,9 +100,9 @@ def attach(lab: Lab) -> None:
     xl("script=block-xentool", DISKS["blkback"])
     lab.run("sh", "-c", START)
     xl("backendtype=qdisk", DISKS["qdisk"])
-    serve(lab, "--domain", GUEST, "--disk", f"/tmp/{DISKS['ours']}.img,vdev={DISKS['ours']}")
-    copied = DISKS["ours, copy"]
-    serve(lab, "--no-persistent", "--domain", GUEST, "--disk", f"/tmp/{copied}.img,vdev={copied}", name="copy")
+    for name, words in WAYS.items():
+        disk = DISKS[name]
+        serve(lab, *words, "--domain", GUEST, "--disk", f"/tmp/{disk}.img,vdev={disk}", name=disk)
 
 
 def seconds(guest: Guest, disk: str, load: str) -> float:
@@ -104,30 +117,55 @@ def tell(load: str, taken: dict[str, float]) -> None:
     _, bs, count, jobs = LOADS[load]
     print(f"{load}, {jobs} at once")
     qdisk, blkback = taken["qdisk"], taken["blkback"]
-    for name, time in taken.items():
-        rate = f"{count * jobs / time:8.0f}/s" if bs < 1 << 20 else f"{bs * count * jobs / time / 1e6:8.1f} MB/s"
-        print(f"  {name:<12} {rate}  {qdisk / time:5.2f} of qdisk's, {blkback / time:.2f} of blkback's")
+    for name, each in taken.items():
+        rate = f"{count * jobs / each:8.0f}/s" if bs < 1 << 20 else f"{bs * count * jobs / each / 1e6:8.1f} MB/s"
+        print(f"  {name:<12} {rate}  {qdisk / each:5.2f} of qdisk's, {blkback / each:.2f} of blkback's")
 
 
 def measure(lab: Lab, rounds: int) -> None:
     """Run all loads on all disks, and print."""
     guest = Guest(lab, GUEST, "pv", 1, ())
-    install_qemu(lab)
+    install(lab, "qemu-system-xen", "strace")
     attach(lab)
     guest.run("".join(f"while [ ! -b /dev/{disk} ]; do sleep 0.2; done\n" for disk in DISKS.values()))
     for load in LOADS:
         taken: dict[str, list[float]] = {name: [] for name in DISKS}
         for number in range(rounds + 1):
             for name, disk in DISKS.items():
-                time = seconds(guest, disk, load)
+                lasted = seconds(guest, disk, load)
                 # The first time, pages are mapped that stay so, and memory is had for the first time.
                 if number:
-                    taken[name].append(time)
+                    taken[name].append(lasted)
         tell(load, {name: statistics.median(times) for name, times in taken.items()})
-    for name in ("serve", "copy"):
-        for row in end(lab, name=name):
-            calls = int(str(row["syscalls"])) / int(str(row["requests"]))
-            print(f"{row['device']}: {row['requests']} requests, {calls:.2f} system calls each")
+    print("system calls a request, as strace counts them and as the backend does")
+    for name in WAYS:
+        for load in LOADS:
+            if "4 KiB" in load:
+                traced(lab, guest, name, load)
+
+
+def traced(lab: Lab, guest: Guest, name: str, load: str) -> None:
+    """Print how many system calls our backend makes for a load."""
+    disk = DISKS[name]
+    statistics_of = f"/local/domain/0/backend/udisk/{guest.domid}/{vdev.number(disk)}/statistics"
+
+    def counted() -> dict[str, int]:
+        # Told once a second.
+        time.sleep(2.5)
+        return {what: int(lab.run("xenstore-read", f"{statistics_of}/{what}")) for what in ("requests", "syscalls")}
+
+    before = counted()
+    lab.run("sh", "-c", TRACE, disk)
+    seconds(guest, disk, load)
+    table = lab.run("sh", "-c", TRACED, disk)
+    done = {what: number - before[what] for what, number in counted().items()}
+    rows = [line.split() for line in table.splitlines()]
+    calls = {row[-1]: int(row[3]) for row in rows if len(row) > 4 and row[3].isdigit()}
+    total = calls.pop("total")
+    most = sorted(((number, call) for call, number in calls.items()), reverse=True)[:4]
+    each = done["requests"]
+    told = ", ".join(f"{call} {number / each:.2f}" for number, call in most)
+    print(f"  {name:<12} {load:<12} {total / each:6.2f} {done['syscalls'] / each:6.2f}  {told}")
 
 
 def main() -> None:

@@ -15,9 +15,9 @@ with socket.create_connection((sys.argv[1], 7000), 20) as guest:
     while some := guest.recv(65536):
         sys.stdout.buffer.write(some)
 """
-SERVE = """
+START = """
 cd /tmp
-setsid xentool block serve --json "$@" >$0.out 2>$0.err </dev/null &
+setsid "$@" >$0.out 2>$0.err </dev/null &
 echo $! >$0.pid
 tries=150
 until grep -q "xentool: serving" $0.err || ! kill -0 "$(cat $0.pid)" 2>/dev/null || [ $tries = 0 ]; do
@@ -49,9 +49,14 @@ class Guest:
         return self.lab.run("python3", "-c", SEND, self.address, input=textwrap.dedent(script).encode())
 
 
+def start(lab: Lab, name: str, *argv: str) -> str:
+    """Start a process in dom0, and give what it says once it says that it serves."""
+    return lab.run("sh", "-c", START, name, *argv)
+
+
 def serve(lab: Lab, *words: str, name: str = "serve") -> str:
     """Start a backend's process and give what it says once it serves."""
-    return lab.run("sh", "-c", SERVE, name, *words)
+    return start(lab, name, "xentool", "block", "serve", "--json", *words)
 
 
 def end(lab: Lab, signal: str = "TERM", *, name: str = "serve", check: bool = True) -> list[dict[str, object]]:

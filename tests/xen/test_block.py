@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.xen.blocks import Guest, end, serve
+from tests.xen.blocks import Guest, end, serve, start
 from tests.xen.labs import Lab, one_xen
 from xentool.tools.channels.serves import grant_name
 
@@ -41,6 +41,10 @@ cmp /data /back && echo same
 cat /sys/block/xvdc/queue/logical_block_size /sys/block/xvdc/queue/max_segments
 dd if=/data of=/dev/xvdd bs=4k count=1 2>&1 | grep -c -i "read-only\\|not permitted"
 """
+RESIZED = """
+for _ in 1 2 3 4 5 6 7 8 9; do [ $(blockdev --getsz /dev/xvdb) = {} ] && break; sleep 0.5; done
+blockdev --getsz /dev/xvdb
+"""
 #: In dom0: writes and reads by our own frontend, and tells the sums of what it wrote and read.
 OURS = """
 import hashlib, os, sys
@@ -53,6 +57,31 @@ with Xen() as xen:
         disk.write(1536, data)
         disk.flush()
         print(hashlib.sha256(data).hexdigest(), hashlib.sha256(disk.read(1536, len(data))).hexdigest())
+"""
+#: In dom0: gives a file to a program in a guest by the kernel's backend, until it is told to end.
+KERNEL = """
+import signal, sys
+from pvdrivers.transport.xen import Xen
+from xentool.tools.block import kernel
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+with Xen() as xen, kernel.served(xen, sys.argv[1], int(sys.argv[2])) as spot:
+    print("xentool: serving", spot.devid, file=sys.stderr, flush=True)
+    signal.sigwait([signal.SIGTERM])
+"""
+#: In a guest: runs a program in dom0's own Debian, which is on a disk and only read.
+USERLAND = """
+mkdir -p /debian
+mount -t ext4 -o ro,noload /dev/xvdf /debian || echo FAILED mount
+for each in dev proc sys; do mount --bind /$each /debian/$each; done
+mount -t tmpfs tmpfs /debian/tmp
+cat >/debian/tmp/program.py <<'END'
+{}
+END
+run() {{ chroot /debian env PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@" 2>&1; }}
+run modprobe -a xen-evtchn xen-gntdev xen-gntalloc
+run python3 /tmp/program.py {}
+for each in dev proc sys tmp; do umount /debian/$each; done
+umount /debian || echo FAILED umount
 """
 LOAD = """
 mount -t ext4 /dev/xvdb /mnt || echo FAILED mount
@@ -156,6 +185,8 @@ def _on_our_backend(lab: Lab, kind: str) -> None:
             _uses(lab, guest, kind)
             _resizes(lab, guest)
             _survives(lab, guest, words)
+            if kind == "pv":
+                _from_a_guest(lab, guest)
             rows = end(lab)
             assert [row["device"] for row in rows] == ["xvdb", "xvdc", "xvdd"]
             assert guest.run("ls /sys/block") == "xvda"
@@ -190,9 +221,9 @@ def _uses(lab: Lab, guest: Guest, kind: str) -> None:
 
 def _resizes(lab: Lab, guest: Guest) -> None:
     lab.run("truncate", "-s", "48M", "/tmp/a.img")
-    assert "98304" in guest.run("for i in 1 2 3 4 5 6 7 8 9 10; do blockdev --getsz /dev/xvdb; sleep 0.5; done")
+    assert guest.run(RESIZED.format(98304)) == "98304"
     lab.run("truncate", "-s", "32M", "/tmp/a.img")
-    assert guest.run("sleep 3; blockdev --getsz /dev/xvdb") == "65536"
+    assert guest.run(RESIZED.format(65536)) == "65536"
 
 
 def _survives(lab: Lab, guest: Guest, words: list[str]) -> None:
@@ -205,6 +236,23 @@ def _survives(lab: Lab, guest: Guest, words: list[str]) -> None:
         assert "xvdb of domain" in serve(lab, *words)
         assert guest.run(f"while [ $(cat /count) -le {before + 2} ]; do sleep 0.2; done; echo on") == "on"
     assert guest.run(LOADED) == "checked"
+
+
+def _from_a_guest(lab: Lab, guest: Guest) -> None:
+    # Our frontend in the guest, on Linux's backend.
+    lab.run("sh", "-c", "sync; truncate -s 8M /tmp/k.img")
+    disk = "format=raw,vdev=xvdf,access=ro,script=block-xentool,target=/dev/vda"
+    lab.run("xl", "block-attach", guest.name, disk)
+    devid = start(lab, "kernel", "python3", "-c", KERNEL, "/tmp/k.img", str(guest.domid)).split()[-1]
+    written, back = guest.run(USERLAND.format(OURS, devid)).split()
+    assert (written, back) == (_sum(lab, "/tmp/k.img"),) * 2
+    end(lab, name="kernel")
+    lab.run("xl", "block-detach", guest.name, "xvdf")
+
+
+def _sum(lab: Lab, path: str) -> str:
+    # Of what `OURS` has written there.
+    return lab.run("sh", "-c", f"tail -c +1537 {path} | head -c 1048576 | sha256sum").split()[0]
 
 
 BENCH = ("xentool", "block", "bench", "--seconds", "2", "--depth", "8", "--json")
@@ -234,8 +282,7 @@ def test_our_pair(lab: Lab) -> None:
             said = serve(lab, "--domain", "0", "--disk", "/tmp/o.img,vdev=xvdy,front=user")
             assert said == "xentool: serving xvdy of domain 0"
             written, back = lab.run("python3", "-c", OURS, "51840").split()
-            assert written == back
-            assert lab.run("sh", "-c", "tail -c +1537 /tmp/o.img | head -c 1048576 | sha256sum").split()[0] == written
+            assert (written, back) == (_sum(lab, "/tmp/o.img"),) * 2
             _worked(lab, "--front", "xvdy")
             ((device, errors),) = [(row["device"], row["errors"]) for row in end(lab)]
             assert (device, errors) == ("xvdy", 0)
