@@ -279,13 +279,13 @@ def test_our_pair(lab: Lab) -> None:
     lab.run("truncate", "-s", "8M", "/tmp/o.img")
     try:
         with undisturbed(lab):
-            said = serve(lab, "--domain", "0", "--disk", "/tmp/o.img,vdev=xvdy,front=user")
-            assert said == "xentool: serving xvdy of domain 0"
+            said = serve(lab, "--domain", "0", "--disk", "/tmp/o.img,vdev=xvdi,front=user")
+            assert said == "xentool: serving xvdi of domain 0"
             written, back = lab.run("python3", "-c", OURS, "51840").split()
             assert (written, back) == (_sum(lab, "/tmp/o.img"),) * 2
-            _worked(lab, "--front", "xvdy")
+            _worked(lab, "--front", "xvdi")
             ((device, errors),) = [(row["device"], row["errors"]) for row in end(lab)]
-            assert (device, errors) == ("xvdy", 0)
+            assert (device, errors) == ("xvdi", 0)
     finally:
         end(lab, check=False)
     lab.run("rm", "/tmp/o.img")
