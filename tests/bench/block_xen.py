@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.xen.blocks import Guest, serve
 from tests.xen.labs import Lab
+from xentool.errors import XentoolError
 from xentool.hosts import resolve
 from xentool.lab import api
 from xentool.tools import vdev
@@ -141,7 +142,10 @@ def measure(lab: Lab, rounds: int) -> None:
     for name in WAYS:
         for load in LOADS:
             if "4 KiB" in load:
-                traced(lab, guest, name, load)
+                try:
+                    traced(lab, guest, name, load)
+                except XentoolError as error:
+                    print(f"  {name:<12} {load:<12} {error}")
 
 
 def traced(lab: Lab, guest: Guest, name: str, load: str) -> None:
@@ -157,7 +161,7 @@ def traced(lab: Lab, guest: Guest, name: str, load: str) -> None:
     before = counted()
     lab.run("sh", "-c", TRACE, disk)
     # A traced process is slow.
-    seconds(guest, disk, load, 4)
+    seconds(guest, disk, load, 8)
     table = lab.run("sh", "-c", TRACED, disk)
     done = {what: number - before[what] for what, number in counted().items()}
     rows = [line.split() for line in table.splitlines()]
