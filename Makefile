@@ -66,6 +66,7 @@ bench: setup
 	$(BIN)/python -m tests.bench.report
 	$(BIN)/python -m tests.bench.store
 	$(BIN)/python -m tests.bench.block
+	$(BIN)/python -m tests.bench.block_xen
 
 captures: setup
 	$(BIN)/python -m tests.captures.make

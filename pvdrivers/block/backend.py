@@ -79,7 +79,8 @@ class Backend(Plain):
         self.disk.refresh()
         logs = [self._log(front, number, Journal.begin) for number in range(len(front.queues))]
         self._serve_all(front, logs, resume=False)
-        return back_nodes(self._back())
+        # Whoever wants to know what is done from now on finds where that begins.
+        return {**back_nodes(self._back()), **self._news()}
 
     def resume(self) -> bool:
         """Go on with the rings of a former life, if it has left what was under way, and the disk as it was."""
@@ -194,12 +195,15 @@ class Backend(Plain):
     def tick(self) -> tuple[Nodes, bool]:
         """Tell the frontend when the disk has another size, and everybody what was done."""
         resized = self.disk.refresh()
-        nodes: dict[str, str | int | None] = {"sectors": self.disk.sectors} if resized else {}
+        nodes: Nodes = {"sectors": self.disk.sectors} if resized else NOTHING
+        return {**nodes, **self._news()}, resized
+
+    def _news(self) -> Nodes:
         done = self.statistics()
-        if done != self._told:
-            self._told = done
-            nodes |= {f"statistics/{name.replace('_', '-')}": number for name, number in done.items()}
-        return nodes, resized
+        if done == self._told:
+            return NOTHING
+        self._told = done
+        return {f"statistics/{name.replace('_', '-')}": number for name, number in done.items()}
 
     @property
     def queues(self) -> int:

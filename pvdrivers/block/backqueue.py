@@ -20,7 +20,7 @@ from pvdrivers.abi.blkif import Blkif, BlkifOp, BlkifRsp
 from pvdrivers.block.core import Core
 from pvdrivers.block.disks.base import Disk, Kind
 from pvdrivers.block.errors import BadRequest
-from pvdrivers.block.execute import execute, limits_of
+from pvdrivers.block.execute import at_once, execute, limits_of
 from pvdrivers.block.pages import PERSISTENT_MAX, Copied, Job, Mapped, Pages, Persistent
 from pvdrivers.block.patience import Patience
 from pvdrivers.block.request import parse, respond
@@ -275,7 +275,9 @@ class BackQueue:
         self._pages.begin(jobs)
         self._pending += len(jobs)
         for job in jobs:
-            if self._disk.parallel and job.status == BlkifRsp.OKAY:
+            if job.status == BlkifRsp.OKAY and at_once(self._disk, job.request, job.buffers):
+                self._done.append(job)
+            elif self._disk.parallel and job.status == BlkifRsp.OKAY:
                 self._lend(self._toil)
                 self._todo.put(job)
             else:

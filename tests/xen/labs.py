@@ -6,6 +6,7 @@ from xentool.hosts import resolve
 from xentool.lab import api
 from xentool.tools import xl
 from xentool.tools.capture import LOCK
+from xentool.tools.channels.survey import Survey, survey
 
 #: For tests of what does not depend on Xen's version: under emulation each takes its time.
 one_xen = pytest.mark.parametrize("lab", [api.DEFAULT_XEN], indirect=True, scope="session")
@@ -46,6 +47,12 @@ class Lab:
     def tracing(self) -> set[str]:
         """Return what of a capture there is in dom0: an ``xentrace`` that runs, ``locked`` until all is put back."""
         return set(self.run("sh", "-c", _TRACING).split())
+
+    def survey(self) -> Survey:
+        """Return all grants and event channels of this moment."""
+        found = survey(self._dom0)
+        # Xen 4.20 says once after it has booted that it has "switched to polling", in the midst of the line it prints.
+        return survey(self._dom0) if found.unread else found
 
     def stop(self, name: str) -> None:
         """Stop a guest; the others leave it alone."""

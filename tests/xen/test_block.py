@@ -6,44 +6,19 @@ One guest of each type has several disks at once, so that each is a combination 
 import json
 import os
 import re
-import textwrap
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import pytest
 
+from tests.xen.blocks import Guest, end, serve, start
 from tests.xen.labs import Lab, one_xen
-from tests.xen.test_channels import told
-from tests.xen.test_transport import channels, mapped
-from xentool.lab import api
+from xentool.tools.channels.serves import grant_name
 
 pytestmark = pytest.mark.lab
 
-#: In dom0: sends a script to the shell at a guest's port, and prints what that says.
-SEND = """
-import socket, sys
-with socket.create_connection((sys.argv[1], 7000), 20) as guest:
-    guest.settimeout(100)
-    guest.sendall(sys.stdin.buffer.read() + b"\\nexit\\n")
-    while some := guest.recv(65536):
-        sys.stdout.buffer.write(some)
-"""
-SERVE = """
-cd /tmp
-setsid xentool block serve "$@" >/tmp/serve.out 2>/tmp/serve.err </dev/null &
-echo $! >/tmp/serve.pid
-tries=150
-until grep -q "xentool: serving" /tmp/serve.err || ! kill -0 "$(cat /tmp/serve.pid)" 2>/dev/null || [ $tries = 0 ]; do
-    sleep 0.2; tries=$((tries - 1))
-done
-cat /tmp/serve.err
-"""
-END = """
-kill -"$1" "$(cat /tmp/serve.pid)"
-tries=150
-while kill -0 "$(cat /tmp/serve.pid)" 2>/dev/null && [ $tries -gt 0 ]; do sleep 0.2; tries=$((tries - 1)); done
-cat /tmp/serve.out
-"""
 #: Writes, reads back after an unmount, leaves the file system in order.
 FILES = """
 for module in $(cat /more/order); do insmod /more/$module 2>/dev/null; done
@@ -66,6 +41,48 @@ cmp /data /back && echo same
 cat /sys/block/xvdc/queue/logical_block_size /sys/block/xvdc/queue/max_segments
 dd if=/data of=/dev/xvdd bs=4k count=1 2>&1 | grep -c -i "read-only\\|not permitted"
 """
+RESIZED = """
+for _ in 1 2 3 4 5 6 7 8 9; do [ $(blockdev --getsz /dev/xvdb) = {} ] && break; sleep 0.5; done
+blockdev --getsz /dev/xvdb
+"""
+#: In dom0: writes and reads by our own frontend, and tells the sums of what it wrote and read.
+OURS = """
+import hashlib, os, sys
+from pvdrivers.block import frontend
+from pvdrivers.transport.xen import Xen
+with Xen() as xen:
+    here = f"{xen.store.domain_path(xen.domid)}/device/uvbd/{sys.argv[1]}"
+    with frontend.disk(xen, here, frontend.Options(max_queues=2)) as disk:
+        data = os.urandom(1 << 20)
+        disk.write(1536, data)
+        disk.flush()
+        print(hashlib.sha256(data).hexdigest(), hashlib.sha256(disk.read(1536, len(data))).hexdigest())
+"""
+#: In dom0: gives a file to a program in a guest by the kernel's backend, until it is told to end.
+KERNEL = """
+import signal, sys
+from pvdrivers.transport.xen import Xen
+from xentool.tools.block import kernel
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+with Xen() as xen, kernel.served(xen, sys.argv[1], int(sys.argv[2])) as spot:
+    print("xentool: serving", spot.devid, file=sys.stderr, flush=True)
+    signal.sigwait([signal.SIGTERM])
+"""
+#: In a guest: runs a program in dom0's own Debian, which is on a disk and only read.
+USERLAND = """
+mkdir -p /debian
+mount -t ext4 -o ro,noload /dev/xvdf /debian || echo FAILED mount
+for each in dev proc sys; do mount --bind /$each /debian/$each; done
+mount -t tmpfs tmpfs /debian/tmp
+cat >/debian/tmp/program.py <<'END'
+{}
+END
+run() {{ chroot /debian env PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@" 2>&1; }}
+run modprobe -a xen-evtchn xen-gntdev xen-gntalloc
+run python3 /tmp/program.py {}
+for each in dev proc sys tmp; do umount /debian/$each; done
+umount /debian || echo FAILED umount
+"""
 LOAD = """
 mount -t ext4 /dev/xvdb /mnt || echo FAILED mount
 (
@@ -86,29 +103,6 @@ dmesg | grep -iE "i/o error|(xvd|ext4|blkfront).*(error|fail)" | tail -3
 """
 
 
-class Guest:
-    """A guest whose shell does what it is sent."""
-
-    def __init__(self, lab: Lab, name: str, kind: str, vcpus: int, blkfront: tuple[str, ...]) -> None:
-        self.lab, self.name = lab, name
-        # With persistent grants, each ring of 16 pages takes Linux's frontend 66 MiB: 512 requests of 33 pages.
-        guest = api.Guest(name, kind, vcpus, 1280, workload="shell", blkfront=blkfront)
-        self.domid = api.guest_start(guest, lab.name)
-        number = lab.run("sh", "-c", f"grep -nxF {name} /var/lib/xentool/names | cut -d: -f1")
-        self.address = f"10.77.0.{10 + int(number)}"
-
-    def run(self, script: str) -> str:
-        return self.lab.run("python3", "-c", SEND, self.address, input=textwrap.dedent(script).encode())
-
-
-def serve(lab: Lab, *words: str) -> str:
-    return lab.run("sh", "-c", SERVE, "serve", *words)
-
-
-def end(lab: Lab, signal: str = "TERM") -> list[dict[str, object]]:
-    return [json.loads(line) for line in lab.run("sh", "-c", END, "end", signal).splitlines()]
-
-
 def node(lab: Lab, path: str) -> str:
     return lab.run("xenstore-read", path, check=False)
 
@@ -117,20 +111,49 @@ def left(lab: Lab) -> str:
     return lab.run("sh", "-c", "xenstore-ls -f / | grep -E 'udisk|uvbd|/error/'; ls /run/xentool/block", check=False)
 
 
-def used(lab: Lab, name: str) -> tuple[list[str], list[str]]:
-    """Name the grants and the ports of a guest that are in use."""
-    grants, ports = told(lab, "grants", name)["grants"], told(lab, "evtchn", name)["ports"]
-    return sorted(str(each["name"]) for each in grants), sorted(str(each["name"]) for each in ports)
+class Used(NamedTuple):
+    """What domains have in use of each other."""
+
+    #: Rings and ports, by domain and what they are for.
+    named: list[tuple[int, str]]
+    #: Pages of data: granter, reference, who uses it. A packet under way has some, and a disk that keeps its pages.
+    data: set[tuple[int, int, int]]
+
+
+def used(lab: Lab, domids: Sequence[int]) -> Used:
+    found = lab.survey()
+    grants = [
+        (domid, grant, grant_name(found.grant_names, domid, grant.gref))
+        for domid in domids
+        for grant in (found.tables[domid].grants if domid in found.tables else ())
+        if grant.mapper in domids
+    ]
+    ports = [
+        (domid, f"{port.kind} {port.source or found.port_names.get((domid, port.port), '')}")
+        for domid in domids
+        for port in found.ports[domid]
+        if port.remote_domid in (None, *domids)
+    ]
+    rings = [(domid, name) for domid, _, name in grants if name]
+    return Used(sorted(rings + ports), {(domid, grant.gref, grant.mapper) for domid, grant, name in grants if not name})
 
 
 @contextmanager
-def undisturbed(lab: Lab, guest: str = "0") -> Iterator[None]:
-    """Hold that nothing is left, and that nobody complained."""
-    before = channels(lab), mapped(lab), used(lab, guest), lab.run("dmesg"), lab.run("xl", "dmesg")
+def undisturbed(lab: Lab, *guests: int) -> Iterator[None]:
+    """Hold that nothing is left in dom0 and some guests, and that nobody complained."""
+    domids = (0, *guests)
+    before, dmesg, console = used(lab, domids), lab.run("dmesg"), lab.run("xl", "dmesg")
     yield
-    assert (channels(lab), mapped(lab), used(lab, guest)) == before[:3]
+    # What was under way then may be done by now; what is under way now must soon be.
+    for _ in range(5):
+        after = used(lab, domids)
+        if after.named == before.named and after.data <= before.data:
+            break
+        time.sleep(1)
+    assert after.named == before.named
+    assert after.data - before.data == set()
     assert left(lab) == ""
-    said = lab.run("dmesg").removeprefix(before[3]) + lab.run("xl", "dmesg").removeprefix(before[4])
+    said = lab.run("dmesg").removeprefix(dmesg) + lab.run("xl", "dmesg").removeprefix(console)
     assert re.findall(r"g\.e\. still in use|WARNING|BUG|Oops|deferring|d\d+v\d+ .*fault", said) == []
 
 
@@ -155,20 +178,22 @@ def _on_our_backend(lab: Lab, kind: str) -> None:
         lab.run("sh", "-c", "cd /tmp; rm -f a.img; truncate -s 32M a.img; mkfs.ext4 -q a.img")
         lab.run("truncate", "-s", "16M", "/tmp/c.img", "/tmp/d.img")
         disks = ["/tmp/a.img,vdev=xvdb", "/tmp/c.img,vdev=xvdc,sector-size=4096", "/tmp/d.img,vdev=xvdd,mode=r"]
-        words = ["--domain", guest.name, "--json", *(word for disk in disks for word in ("--disk", disk))]
-        with undisturbed(lab, guest.name):
+        words = ["--domain", guest.name, *(word for disk in disks for word in ("--disk", disk))]
+        with undisturbed(lab, guest.domid):
             said = serve(lab, *words)
             assert "xvdb of domain" in said, said
             _uses(lab, guest, kind)
             _resizes(lab, guest)
             _survives(lab, guest, words)
+            if kind == "pv":
+                _from_a_guest(lab, guest)
             rows = end(lab)
             assert [row["device"] for row in rows] == ["xvdb", "xvdc", "xvdd"]
             assert guest.run("ls /sys/block") == "xvda"
         assert "clean" in lab.run("sh", "-c", "fsck.ext4 -n /tmp/a.img 2>&1")
         lab.run("fsck.ext4", "-fn", "/tmp/a.img")
     finally:
-        lab.run("sh", "-c", END, "end", "TERM", check=False)
+        end(lab, check=False)
         lab.stop(guest.name)
 
 
@@ -196,9 +221,9 @@ def _uses(lab: Lab, guest: Guest, kind: str) -> None:
 
 def _resizes(lab: Lab, guest: Guest) -> None:
     lab.run("truncate", "-s", "48M", "/tmp/a.img")
-    assert "98304" in guest.run("for i in 1 2 3 4 5 6 7 8 9 10; do blockdev --getsz /dev/xvdb; sleep 0.5; done")
+    assert guest.run(RESIZED.format(98304)) == "98304"
     lab.run("truncate", "-s", "32M", "/tmp/a.img")
-    assert guest.run("sleep 3; blockdev --getsz /dev/xvdb") == "65536"
+    assert guest.run(RESIZED.format(65536)) == "65536"
 
 
 def _survives(lab: Lab, guest: Guest, words: list[str]) -> None:
@@ -213,14 +238,54 @@ def _survives(lab: Lab, guest: Guest, words: list[str]) -> None:
     assert guest.run(LOADED) == "checked"
 
 
+def _from_a_guest(lab: Lab, guest: Guest) -> None:
+    # Our frontend in the guest, on Linux's backend.
+    lab.run("sh", "-c", "sync; truncate -s 8M /tmp/k.img")
+    disk = "format=raw,vdev=xvdf,access=ro,script=block-xentool,target=/dev/vda"
+    lab.run("xl", "block-attach", guest.name, disk)
+    devid = start(lab, "kernel", "python3", "-c", KERNEL, "/tmp/k.img", str(guest.domid)).split()[-1]
+    written, back = guest.run(USERLAND.format(OURS, devid)).split()
+    assert (written, back) == (_sum(lab, "/tmp/k.img"),) * 2
+    end(lab, name="kernel")
+    lab.run("xl", "block-detach", guest.name, "xvdf")
+
+
+def _sum(lab: Lab, path: str) -> str:
+    # Of what `OURS` has written there.
+    return lab.run("sh", "-c", f"tail -c +1537 {path} | head -c 1048576 | sha256sum").split()[0]
+
+
+BENCH = ("xentool", "block", "bench", "--seconds", "2", "--depth", "8", "--json")
+
+
+def _worked(lab: Lab, *words: str) -> None:
+    for op in ("randwrite", "randread"):
+        result = json.loads(lab.run(*BENCH, "--op", op, *words))
+        assert result["errors"] == 0
+        assert result["operations"] > 10
+
+
 @one_xen
 def test_our_frontend(lab: Lab) -> None:
     lab.run("sh", "-c", "truncate -s 16M /tmp/b.img")
     with undisturbed(lab):
-        bench = ("xentool", "block", "bench", "--seconds", "2", "--depth", "8", "--json")
-        for op in ("randwrite", "randread"):
-            result = json.loads(lab.run(*bench, "--op", op, "--blkback", "/tmp/b.img"))
-            assert result["errors"] == 0
-            assert result["operations"] > 10
+        _worked(lab, "--blkback", "/tmp/b.img")
     lab.run("rm", "/tmp/b.img")
     assert lab.run("losetup", "-a") == "" or "b.img" not in lab.run("losetup", "-a")
+
+
+@one_xen
+def test_our_pair(lab: Lab) -> None:
+    lab.run("truncate", "-s", "8M", "/tmp/o.img")
+    try:
+        with undisturbed(lab):
+            said = serve(lab, "--domain", "0", "--disk", "/tmp/o.img,vdev=xvdi,front=user")
+            assert said == "xentool: serving xvdi of domain 0"
+            written, back = lab.run("python3", "-c", OURS, "51840").split()
+            assert (written, back) == (_sum(lab, "/tmp/o.img"),) * 2
+            _worked(lab, "--front", "xvdi")
+            ((device, errors),) = [(row["device"], row["errors"]) for row in end(lab)]
+            assert (device, errors) == ("xvdi", 0)
+    finally:
+        end(lab, check=False)
+    lab.run("rm", "/tmp/o.img")

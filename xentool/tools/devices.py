@@ -222,7 +222,7 @@ def _device(key: Key, front: End | None, back: End | None) -> Device:
         domid=domid,
         kind=kind,
         devid=devid,
-        name=vdev.name(devid) if kind == "vbd" else f"{kind}{devid}",
+        name=vdev.name(devid) if kind in ("vbd", "uvbd") else f"{kind}{devid}",
         front=front,
         back=back,
         queues=queues,

@@ -18,7 +18,9 @@ from xentool.tools.block.measure import OPERATIONS, Load, measure
     metavar="[NAME]",
     help="A loopback of `block serve`; without NAME, and by default, one of its own.",
 )
-@click.option("--front", metavar="DISK", help="A frontend of this Xen domain without a driver: xvdb, or its directory.")
+@click.option(
+    "--front", metavar="DISK", help="A disk that `block serve` has given this Xen domain with front=user, such as xvdb."
+)
 @click.option(
     "--blkback", metavar="FILE", help="What the kernel of this dom0 is to serve: our frontend on its backend."
 )

@@ -27,10 +27,9 @@ def _disks(_context: click.Context, _parameter: click.Parameter, values: tuple[s
     callback=_disks,
     metavar="FILE[,KEY=VALUE]...",
     help="A file, a block device, an image (*.qcow2), mem:SIZE or null:SIZE. Keys: vdev=xvdb, mode=r|w, domain=NAME, "
-    "sector-size=4096. May be given again.",
+    "sector-size=4096, front=user (for a program in the guest, such as `block bench --front`). May be given again.",
 )
 @click.option("--loopback", metavar="NAME", help="Serve programs of this machine, without Xen.")
-@click.option("--xl", is_flag=True, help="Serve what `xl block-attach ... backendtype=qdisk` attaches, too.")
 @click.option("--keep", is_flag=True, help="Leave disks attached at the end: the next to serve them goes on.")
 @click.option("--grants", type=click.Choice(["copy", "map"]), default="copy", show_default=True, help="Way to pages.")
 @click.option("--persistent/--no-persistent", default=True, show_default=True, help="Offer to keep pages mapped.")
@@ -43,7 +42,6 @@ def command(
     domain: str | None,
     disks: list[Wanted],
     loopback: str | None,
-    xl: bool,
     keep: bool,
     grants: Literal["copy", "map"],
     persistent: bool,
@@ -58,8 +56,8 @@ def command(
     In a Xen dom0 it does for them what the kernel's blkback does. With --json, what each disk has done is told at the
     end, an object a line; it is in XenStore all the time.
     """
-    if not disks and not xl:
-        raise click.UsageError("give a --disk to serve, or --xl")
+    if not disks:
+        raise click.UsageError("give a --disk to serve")
     ended, number = threading.Event(), signal.SIGTERM
 
     def end(given: int, _: object) -> None:
@@ -70,7 +68,7 @@ def command(
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, end)
     wanted = Serving(
-        disks, domain, loopback, xl=xl, keep=keep, max_queues=queues, max_order=order, max_indirect=indirect,
+        disks, domain, loopback, keep=keep, max_queues=queues, max_order=order, max_indirect=indirect,
         persistent=persistent, grants=grants,
     )  # fmt: skip
     with serve(wanted, _say) as service:

@@ -7,7 +7,12 @@ from pvdrivers.bus.device import Nodes
 from xentool.errors import XentoolError
 from xentool.tools import vdev
 
-_KEYS = ("vdev", "mode", "domain", "sector-size")
+#: Directory of frontends that are programs: those under "vbd" a guest's kernel takes.
+USER = "uvbd"
+
+_KEYS = ("vdev", "mode", "domain", "sector-size", "front")
+#: For people.
+FORM = "FILE[,vdev=xvdb][,mode=r|w][,domain=NAME][,sector-size=4096][,front=user]"
 _MODES = {"r": True, "ro": True, "w": False, "rw": False}
 
 
@@ -18,6 +23,7 @@ class Wanted:
     :param spec: what `pvdrivers.block.disks.open_disk` opens
     :param domain: as the user calls it; None for the command's own
     :param vdev: as the guest will call it; None for the next that is free
+    :param user: whether a program in the guest is to use it, and not its kernel
     """
 
     spec: str
@@ -25,6 +31,7 @@ class Wanted:
     vdev: str | None = None
     readonly: bool = False
     sector_size: int | None = None
+    user: bool = False
 
 
 def parse(text: str) -> Wanted:
@@ -36,15 +43,17 @@ def parse(text: str) -> Wanted:
     pairs = dict(word.partition("=")[::2] for word in words)
     if not spec or set(pairs) - set(_KEYS):
         wrong = ", ".join(sorted(set(pairs) - set(_KEYS))) or "no disk"
-        raise XentoolError(f"{text!r}: {wrong}; a disk is FILE[,vdev=xvdb][,mode=r|w][,domain=NAME][,sector-size=4096]")
+        raise XentoolError(f"{text!r}: {wrong}; a disk is {FORM}")
     mode, size = pairs.get("mode", "w"), pairs.get("sector-size", "")
     if mode not in _MODES:
         raise XentoolError(f"{text!r}: a mode is r or w, not {mode!r}")
     if size not in {"", "512", "4096"}:
         raise XentoolError(f"{text!r}: sectors are of 512 or 4096 bytes")
+    if (front := pairs.get("front", "kernel")) not in {"kernel", "user"}:
+        raise XentoolError(f"{text!r}: a front is kernel or user, not {front!r}")
     if (name := pairs.get("vdev")) is not None:
         vdev.number(name)
-    return Wanted(spec, pairs.get("domain"), name, _MODES[mode], int(size) if size else None)
+    return Wanted(spec, pairs.get("domain"), name, _MODES[mode], int(size) if size else None, front == "user")
 
 
 def numbers(disks: Sequence[Wanted], taken: Collection[int]) -> list[int]:

@@ -1,4 +1,4 @@
-"""A disk that the kernel's own backend serves to a frontend of ours, both in this dom0."""
+"""A disk that the kernel's own backend in this dom0 serves to a frontend of ours, here or in a guest."""
 
 import os
 import stat
@@ -12,22 +12,23 @@ from pvdrivers.bus.toolstack import Spot
 from pvdrivers.transport.base import Transport
 from xentool.errors import XentoolError
 from xentool.tools import vdev
+from xentool.tools.block.disks import USER
 
-#: Directory of frontends that this dom0's own kernel does not look into: those under "vbd" it would take.
-_FRONTEND = "uvbd"
 _NAME = "xvdz"
 _PATIENCE = 10.0
 
 
 @contextmanager
-def served(transport: Transport, path: str) -> Iterator[Spot]:
+def served(transport: Transport, path: str, domid: int | None = None) -> Iterator[Spot]:
     """Let the kernel serve a file or block device as long as the context lasts; give where it is.
 
+    :param domid: the frontend's domain; None for this one
     :raises XentoolError: there is no such file, or one is served so already
     """
     with _block_device(Path(path)) as device:
         number = device.stat().st_rdev
-        spot = Spot(_FRONTEND, "vbd", transport.domid, transport.domid, vdev.number(_NAME))
+        front = transport.domid if domid is None else domid
+        spot = Spot(USER, "vbd", transport.domid, front, vdev.number(_NAME))
         back = {
             "params": str(device),
             "type": "phy",

@@ -25,6 +25,7 @@ from xentool.errors import PeerError as Broken
 from xentool.errors import Unavailable, XentoolError
 from xentool.tools import vdev
 from xentool.tools.block import kernel, loopbacks
+from xentool.tools.block.disks import USER
 
 OPERATIONS = tuple(bench.OPERATIONS)
 #: Seconds that a backend process may take to start.
@@ -167,7 +168,7 @@ def _way(load: Load) -> Iterator[tuple[Transport, str]]:
 
 def _frontend(xen: Transport, name: str) -> str:
     home = xen.store.domain_path(xen.domid)
-    return name if name.startswith("/") else f"{home}/device/vbd/{vdev.number(name)}"
+    return name if name.startswith("/") else f"{home}/device/{USER}/{vdev.number(name)}"
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from xentool.errors import Unavailable, XentoolError
 from xentool.hosts.local import LocalHost
 from xentool.tools import vdev, xl
 from xentool.tools.block import loopbacks
-from xentool.tools.block.disks import Wanted
-from xentool.tools.block.service import OWN, XL, Service
+from xentool.tools.block.disks import USER, Wanted
+from xentool.tools.block.service import Service
 
 #: Seconds until it is said that a guest has not taken its disks.
 _PATIENCE = 5.0
@@ -31,7 +31,6 @@ class Serving:
     disks: Sequence[Wanted]
     domain: str | None = None
     loopback: str | None = None
-    xl: bool = False
     keep: bool = False
     max_queues: int = 4
     max_order: int = 4
@@ -61,12 +60,10 @@ def serve(wanted: Serving, log: Callable[[str], object]) -> Iterator[Service]:
             else:
                 groups = _groups(wanted)
                 transport = stack.enter_context(_loopback(loopbacks.directory(wanted.loopback), sorted(groups)))
-            kinds = (OWN, XL) if wanted.xl else (OWN,)
             service = stack.enter_context(
                 Service(
                     transport,
                     wanted.options,
-                    kinds=kinds,
                     keep=wanted.keep,
                     # A loopback ends with this process.
                     journals=None if wanted.loopback else _JOURNALS,
@@ -74,9 +71,10 @@ def serve(wanted: Serving, log: Callable[[str], object]) -> Iterator[Service]:
                 )
             )
             spots = [spot for domid, disks in groups.items() for spot in service.attach(domid, disks)]
-            log(f"serving {', '.join(map(_named, spots)) or 'what xl attaches'}")
+            log(f"serving {', '.join(map(_named, spots))}")
             if wanted.loopback is None:
-                for spot in service.wait(spots, _PATIENCE):
+                # A program comes when it is started.
+                for spot in service.wait([spot for spot in spots if spot.kind != USER], _PATIENCE):
                     log(f"{_named(spot)} is not connected yet: `xentool show {spot.domid}` tells why")
             yield service
         except (DriverError, XenStoreError) as error:

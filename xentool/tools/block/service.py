@@ -16,23 +16,19 @@ from pvdrivers.bus.toolstack import Spot
 from pvdrivers.transport.base import Transport
 from xentool.errors import XentoolError
 from xentool.tools import vdev
-from xentool.tools.block.disks import Wanted, back_nodes, front_nodes, numbers
+from xentool.tools.block.disks import USER, Wanted, back_nodes, front_nodes, numbers
 
 #: Backends' directory in XenStore: a kind of its own, so that no kernel's driver takes what is ours.
 OWN = "udisk"
-#: What xl makes for disks with backendtype=qdisk, which QEMU serves otherwise.
-XL = "qdisk"
-_FRONTEND = "vbd"
+#: Backends' directories, and whom each serves.
+FRONTENDS = {OWN: "vbd", USER: USER}
 #: Seconds that a guest may take to let go of a disk when the daemon ends.
 PATIENCE = 10.0
-# How xl names formats, and how `open_disk` does.
-_FORMATS = {"aio": "raw"}
 
 
 class Service:
     """Backends of a domain's disks; a context manager that ends them.
 
-    :param kinds: directories of backends to serve: `OWN`, `XL`
     :param keep: leave the disks plugged in at the end, for a successor to go on
     :param journals: where that is kept which a successor needs when this process is killed
     """
@@ -42,7 +38,6 @@ class Service:
         transport: Transport,
         options: Options,
         *,
-        kinds: Sequence[str] = (OWN,),
         keep: bool = False,
         journals: Path | None = None,
         log: Callable[[str], object] = lambda _: None,
@@ -50,17 +45,17 @@ class Service:
         self._transport, self._store = transport, transport.store
         self._options, self._keep, self._journals, self._log = options, keep, journals, log
         self._backends = [
-            Backends(transport, kind, _FRONTEND, self._make, log=log, over=self._over, ours=self._ours)
-            for kind in kinds
+            Backends(transport, kind, frontend, self._make, log=log, over=self._over, ours=self._ours)
+            for kind, frontend in FRONTENDS.items()
         ]
-        #: The devices by where they are; those that came by xl as well.
+        #: The devices by where they are.
         self._devices: dict[Spot, Backend] = {}
         self._own: set[Spot] = set()
         self._closing = False
 
     def _ours(self, spot: Spot) -> bool:
-        # What xl makes is for whoever serves it; what `attach` made, for its own process.
-        return spot.backend != OWN or spot in self._own
+        # What another process has attached is its own to serve.
+        return spot in self._own
 
     def __enter__(self) -> "Service":
         self._clear()
@@ -77,12 +72,12 @@ class Service:
         for disk in disks:
             # It is opened anew whenever a guest connects; what is wrong with it now is to be known now.
             open_disk(disk.spec, readonly=disk.readonly, sector_size=disk.sector_size).close()
-        home = f"/local/domain/{domid}/device/{_FRONTEND}"
-        there = {int(name) for name in self._children(home) if name.isdigit()}
+        homes = [f"/local/domain/{domid}/device/{kind}" for kind in sorted(set(FRONTENDS.values()))]
+        there = {int(name) for home in homes for name in self._children(home) if name.isdigit()}
         left = {spot.devid for spot in self._left(domid)}
         spots = []
         for disk, devid in zip(disks, numbers(disks, there - left), strict=True):
-            spot = Spot(_FRONTEND, OWN, self._transport.domid, domid, devid)
+            spot = self._spot(USER if disk.user else OWN, domid, devid)
             self._own.add(spot)
             if not toolstack.plug(self._store, spot, back_nodes(disk, devid), front_nodes(devid)):
                 self._adopt(spot, disk)
@@ -91,15 +86,23 @@ class Service:
 
     def _clear(self) -> None:
         # Of domains that have ended while nobody served them.
-        for domid in self._children(f"/local/domain/{self._transport.domid}/backend/{OWN}"):
+        tops = [f"/local/domain/{self._transport.domid}/backend/{kind}" for kind in (OWN, USER)]
+        for domid in {name for top in tops for name in self._children(top)}:
             for spot in self._left(int(domid) if domid.isdigit() else -1):
                 if not self._store.exists(spot.front):
                     toolstack.remove(self._store, spot)
 
     def _left(self, domid: int) -> list[Spot]:
-        top = f"/local/domain/{self._transport.domid}/backend/{OWN}/{domid}"
-        names = [name for name in self._children(top) if name.isdigit()]
-        return [Spot(_FRONTEND, OWN, self._transport.domid, domid, int(name)) for name in names]
+        top = f"/local/domain/{self._transport.domid}/backend"
+        return [
+            self._spot(kind, domid, int(name))
+            for kind in (OWN, USER)
+            for name in self._children(f"{top}/{kind}/{domid}")
+            if name.isdigit()
+        ]
+
+    def _spot(self, kind: str, domid: int, devid: int) -> Spot:
+        return Spot(FRONTENDS[kind], kind, self._transport.domid, domid, devid)
 
     def _children(self, path: str) -> list[str]:
         return self._store.directory(path) if self._store.exists(path) else []
@@ -123,12 +126,10 @@ class Service:
         return device
 
     def _open(self, spot: Spot) -> Disk:
-        # What the toolstack, or `attach`, wrote.
+        # What `attach` wrote, here or in a process that was killed.
         own = Peer(self._store, spot.back)
-        kind, colon, rest = own.text("params").partition(":")
-        spec = f"{_FORMATS.get(kind, kind)}{colon}{rest}"
         size = own.number("request-sector-size", 512, 4096, 0)
-        return open_disk(spec, readonly=own.text("mode", "w") == "r", sector_size=size or None)
+        return open_disk(own.text("params"), readonly=own.text("mode", "w") == "r", sector_size=size or None)
 
     def wait(self, spots: Sequence[Spot], timeout: float) -> list[Spot]:
         """Wait until disks are connected; give those that are not after so long."""
@@ -175,7 +176,7 @@ class Service:
     def _part(self) -> None:
         # All are asked first: guests take their time at once.
         deadline = time.monotonic() + PATIENCE
-        for spot in self._own:
+        for spot in list(self._own):
             toolstack.part(self._store, spot)
         for spot in list(self._own):
             if not toolstack.parted(self._store, spot, max(0.0, deadline - time.monotonic())):

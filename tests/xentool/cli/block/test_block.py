@@ -38,14 +38,18 @@ def test_disks_are_served_until_told_to_end(tmp_path: Path) -> None:
     image.write_bytes(bytes(1 << 20))
     place = tmp_path / "loop"
     disks = ["--disk", str(image), "--disk", "mem:2M,vdev=xvdf,sector-size=4096", "--disk", f"{image},mode=r,domain=7"]
+    disks += ["--disk", "mem:1M,vdev=xvdg,front=user"]
     with serving(place, *disks, "--json") as served:
-        assert served.said == "xentool: serving xvda of domain 1, xvdf of domain 1, xvda of domain 7"
+        assert served.said == "xentool: serving xvda of domain 1, xvdf of domain 1, xvdg of domain 1, xvda of domain 7"
         with Loopback(place, 1) as guest:
             with frontend.disk(guest, f"{FRONT}51712") as disk:
                 disk.write(512, b"x" * 512)
                 disk.flush()
             with frontend.disk(guest, f"{FRONT}51792") as disk:
                 assert disk.geometry.sector_size == 4096
+            with frontend.disk(guest, "/local/domain/1/device/uvbd/51808") as disk:
+                disk.write(0, b"y" * 1024)
+                assert disk.read(512, 1024) == b"y" * 512 + bytes(512)
         with Loopback(place, 7) as guest, frontend.disk(guest, "/local/domain/7/device/vbd/51712") as disk:
             assert disk.geometry.readonly
             assert disk.read(0, 2048) == bytes(512) + b"x" * 512 + bytes(1024)
@@ -53,7 +57,7 @@ def test_disks_are_served_until_told_to_end(tmp_path: Path) -> None:
         assert (done.returncode, done.stderr) == (0, "")
         assert served.end() == 0
     by_disk = {(row["domid"], row["device"]): row for row in served.rows}
-    assert set(by_disk) == {(1, "xvda"), (1, "xvdf"), (7, "xvda")}
+    assert set(by_disk) == {(1, "xvda"), (1, "xvdf"), (1, "xvdg"), (7, "xvda")}
     assert by_disk[1, "xvda"]["writes"] == 1
     assert by_disk[1, "xvda"]["flushes"] == 1
     assert by_disk[1, "xvda"]["reads"] == json.loads(done.stdout)["requests"]
@@ -80,11 +84,12 @@ def test_what_cannot_be_served(tmp_path: Path) -> None:
         (["--disk", str(tmp_path / "none")], 1, f"cannot open {tmp_path}/none: No such file or directory"),
         (["--disk", "mem:1M,colour=red"], 1, "colour; a disk is FILE[,vdev=xvdb]"),
         (["--disk", "mem:1M,mode=x"], 1, "a mode is r or w, not 'x'"),
+        (["--disk", "mem:1M,front=x"], 1, "a front is kernel or user, not 'x'"),
         (["--disk", "mem:1M,vdev=hda"], 1, "'hda' is no virtual disk such as xvda or xvdb1"),
         (["--disk", "mem:1M,vdev=xvdb", "--disk", "mem:1M,vdev=xvdb"], 1, "xvdb is taken already"),
         (["--disk", "mem:1M,domain=x"], 1, "domains of a loopback are numbers from 1 on, not 'x'"),
         (["--disk", "mem:0"], 1, "a disk's size is bytes, or with K, M, G or T"),
-        ([], 2, "give a --disk to serve, or --xl"),
+        ([], 2, "give a --disk to serve"),
     ):
         done = run("block", "serve", "--loopback", place, *words)
         assert done.returncode == code, (words, done.stderr)

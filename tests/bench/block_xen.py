@@ -1,0 +1,190 @@
+"""One guest's disks in the lab, by Linux's backend, by QEMU's and by ours: the same load on each; prints ratios.
+
+``python -m tests.bench.block_xen [ROUNDS]``; the disks take turns, so that a slower minute of the machine hits all. All
+of it is under emulation: what a call into the hypervisor costs there is not what it costs on a machine.
+
+QEMU for Xen is no part of the lab's image: Debian's packages are fetched and unpacked into the dom0 of this lab alone.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.xen.blocks import Guest, serve
+from tests.xen.labs import Lab
+from xentool.errors import XentoolError
+from xentool.hosts import resolve
+from xentool.lab import api
+from xentool.tools import vdev
+
+NAME = "bench-block"
+GUEST = "loaded"
+SIZE_MIB = 32
+QEMU = "/usr/libexec/xen-qemu-system-i386"
+#: Disks, as the guest calls them; the guest's frontend keeps its grants if the backend does.
+DISKS = {"blkback": "xvdb", "qdisk": "xvdc", "ours": "xvdd", "ours, copy": "xvde", "ours, map": "xvdf"}
+#: What our backends are told.
+WAYS = {"ours": (), "ours, copy": ("--no-persistent",), "ours, map": ("--no-persistent", "--grants", "map")}
+#: Loads: operation, size of each, how many by each of how many processes.
+LOADS = {
+    "4 KiB reads": ("read", 4096, 256, 4),
+    "4 KiB writes": ("write", 4096, 256, 4),
+    "1 MiB reads": ("read", 1 << 20, 8, 4),
+    "1 MiB writes": ("write", 1 << 20, 8, 4),
+}
+#: In the guest: direct reads or writes by several processes at once; when they began, and when all were done.
+LOAD = """
+began=$(cut -d" " -f1 /proc/uptime)
+job=0
+while [ $job -lt {jobs} ]; do
+    case {op} in
+    read) dd if=/dev/{disk} of=/dev/null bs={bs} count={count} skip=$((job * {count})) iflag=direct 2>/dev/null & ;;
+    write) dd if=/dev/zero of=/dev/{disk} bs={bs} count={count} seek=$((job * {count})) oflag=direct 2>/dev/null & ;;
+    esac
+    job=$((job + 1))
+done
+wait
+echo $began $(cut -d" " -f1 /proc/uptime)
+"""
+#: In dom0: counts a backend's system calls, those for XenStore too, and tells them.
+TRACE = """
+setsid strace -f -c -o /tmp/strace.out -p $(cat /tmp/$0.pid) >/dev/null 2>&1 </dev/null &
+until grep -q "TracerPid:.*[1-9]" /proc/$(cat /tmp/$0.pid)/status; do sleep 0.1; done
+"""
+TRACED = """
+kill -TERM $(sed -n "s/TracerPid:[^0-9]*//p" /proc/$(cat /tmp/$0.pid)/status)
+until grep -q total /tmp/strace.out; do sleep 0.2; done
+cat /tmp/strace.out
+"""
+#: In dom0: the QEMU that serves a PV guest's disks, each guest its own; xl attaches some only where it knows of one.
+START = f"""
+ldconfig
+id=$(xl domid {GUEST})
+{QEMU} -xen-domid $id -xen-attach -name {GUEST} -nographic -M xenpv -daemonize -monitor /dev/null -serial /dev/null \\
+    -parallel /dev/null -nodefaults -no-user-config -pidfile /run/qemu.pid &&
+xenstore-write /local/domain/$id/image/device-model-pid "$(cat /run/qemu.pid)"
+"""
+
+
+def install(lab: Lab, *packages: str) -> None:
+    """Put packages into a lab's dom0, with the libraries that they lack."""
+    host = resolve(lab.host)
+    with tempfile.TemporaryDirectory() as folder:
+        installed = Path(folder, "status")
+        installed.write_bytes(host.run(["cat", "/var/lib/dpkg/status"]).stdout)
+        archives = Path(folder, "archives")
+        Path(archives, "partial").mkdir(parents=True)
+        options = [f"Dir::State::status={installed}", f"Dir::Cache::archives={archives}", "Debug::NoLocking=1"]
+        argv = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "--download-only"]
+        argv += [word for option in [*options, "APT::Sandbox::User=root"] for word in ("-o", option)]
+        subprocess.run([*argv, *packages], stdout=subprocess.DEVNULL, check=True)
+        for package in sorted(archives.glob("*.deb")):
+            content = subprocess.run(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE, check=True).stdout
+            # No firmware is booted, nothing read; /lib is a link.
+            words = ["--keep-directory-symlink", "--exclude=./usr/share", "--exclude=./usr/lib/ipxe"]
+            host.run(["tar", "-x", "-C", "/", *words], input=content, timeout=120)
+    host.close()
+
+
+def attach(lab: Lab) -> None:
+    """Give the guest its disks."""
+    for disk in DISKS.values():
+        lab.run("dd", "if=/dev/zero", f"of=/tmp/{disk}.img", "bs=1M", f"count={SIZE_MIB}", "status=none")
+
+    def xl(how: str, disk: str) -> None:
+        lab.run("xl", "block-attach", GUEST, f"format=raw,vdev={disk},access=rw,{how},target=/tmp/{disk}.img")
+
+    xl("script=block-xentool", DISKS["blkback"])
+    lab.run("sh", "-c", START)
+    xl("backendtype=qdisk", DISKS["qdisk"])
+    for name, words in WAYS.items():
+        disk = DISKS[name]
+        serve(lab, *words, "--domain", GUEST, "--disk", f"/tmp/{disk}.img,vdev={disk}", name=disk)
+
+
+def seconds(guest: Guest, disk: str, load: str, share: int = 1) -> float:
+    """Give how long a load takes on a disk, or a part of it."""
+    op, bs, count, jobs = LOADS[load]
+    began, ended = guest.run(LOAD.format(op=op, bs=bs, count=count // share, jobs=jobs, disk=disk)).split()
+    return float(ended) - float(began)
+
+
+def tell(load: str, taken: dict[str, float]) -> None:
+    """Print a load's figures, and how they compare."""
+    _, bs, count, jobs = LOADS[load]
+    print(f"{load}, {jobs} at once")
+    qdisk, blkback = taken["qdisk"], taken["blkback"]
+    for name, each in taken.items():
+        rate = f"{count * jobs / each:8.0f}/s" if bs < 1 << 20 else f"{bs * count * jobs / each / 1e6:8.1f} MB/s"
+        print(f"  {name:<12} {rate}  {qdisk / each:5.2f} of qdisk's, {blkback / each:.2f} of blkback's")
+
+
+def measure(lab: Lab, rounds: int) -> None:
+    """Run all loads on all disks, and print."""
+    guest = Guest(lab, GUEST, "pv", 1, ())
+    install(lab, "qemu-system-xen", "strace")
+    attach(lab)
+    guest.run("".join(f"while [ ! -b /dev/{disk} ]; do sleep 0.2; done\n" for disk in DISKS.values()))
+    for load in LOADS:
+        taken: dict[str, list[float]] = {name: [] for name in DISKS}
+        for number in range(rounds + 1):
+            for name, disk in DISKS.items():
+                lasted = seconds(guest, disk, load)
+                # The first time, pages are mapped that stay so, and memory is had for the first time.
+                if number:
+                    taken[name].append(lasted)
+        tell(load, {name: statistics.median(times) for name, times in taken.items()})
+    print("system calls a request, as strace counts them and as the backend does")
+    for name in WAYS:
+        for load in LOADS:
+            if "4 KiB" in load:
+                try:
+                    traced(lab, guest, name, load)
+                except XentoolError as error:
+                    print(f"  {name:<12} {load:<12} {error}")
+
+
+def traced(lab: Lab, guest: Guest, name: str, load: str) -> None:
+    """Print how many system calls our backend makes for a load."""
+    disk = DISKS[name]
+    statistics_of = f"/local/domain/0/backend/udisk/{guest.domid}/{vdev.number(disk)}/statistics"
+
+    def counted() -> dict[str, int]:
+        # Told once a second.
+        time.sleep(2.5)
+        return {what: int(lab.run("xenstore-read", f"{statistics_of}/{what}")) for what in ("requests", "syscalls")}
+
+    before = counted()
+    lab.run("sh", "-c", TRACE, disk)
+    # A traced process is slow.
+    seconds(guest, disk, load, 8)
+    table = lab.run("sh", "-c", TRACED, disk)
+    done = {what: number - before[what] for what, number in counted().items()}
+    rows = [line.split() for line in table.splitlines()]
+    calls = {row[-1]: int(row[3]) for row in rows if len(row) > 4 and row[3].isdigit()}
+    total = calls.pop("total")
+    most = sorted(((number, call) for call, number in calls.items()), reverse=True)[:4]
+    each = done["requests"]
+    told = ", ".join(f"{call} {number / each:.2f}" for number, call in most)
+    print(f"  {name:<12} {load:<12} {total / each:6.2f} {done['syscalls'] / each:6.2f}  {told}")
+
+
+def main() -> None:
+    """Boot a lab, measure, and end it."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    print(f"{os.cpu_count()} cores, emulated")
+    api.up(NAME)
+    try:
+        lab = Lab(NAME, api.DEFAULT_XEN)
+        measure(lab, rounds)
+        lab.close()
+    finally:
+        api.down(NAME)
+
+
+if __name__ == "__main__":
+    main()
