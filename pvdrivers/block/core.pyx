@@ -6,6 +6,8 @@ who can say what is wrong with it; nothing has been done about it by then. What 
 indirect request's segments are copied out of their page before anybody looks at them.
 
 Disks are memory, nothing, or a file: what a file has at hand is read at once, the rest by threads, which Python lends.
+Where a file system cannot say whether a call would wait (most, of writes), it is found out: as long as calls take no
+longer than handing over to a thread, threads are left out.
 
 Ref: xen/include/public/io/blkif.h
 """
@@ -28,13 +30,21 @@ cdef extern from *:
     #include <stdint.h>
     #include <sys/types.h>
     #include <sys/uio.h>
+    #include <time.h>
     #include <unistd.h>
     ssize_t preadv2(int, const struct iovec *, int, off_t, int);
     ssize_t pwritev2(int, const struct iovec *, int, off_t, int);
     #ifndef RWF_NOWAIT
     #define RWF_NOWAIT 8
     #endif
+    static uint64_t nanoseconds(void)
+    {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    }
     """
+    uint64_t nanoseconds() noexcept nogil
     ctypedef struct iovec "struct iovec":
         void *iov_base
         size_t iov_len
@@ -69,6 +79,8 @@ cdef enum:
     SEGMENTS_MAX = 4096
     IOV_LIMIT = 1024
     CAPACITY = 1024         # more than a ring's slots
+    LONG = 1000000          # nanoseconds: a call that took longer has waited
+    REST = 100              # calls that threads get then
     READ = 0
     WRITE = 1
     BARRIER = 2
@@ -130,7 +142,8 @@ cdef class Core:
     cdef int indirect_count_at
     cdef int kind, fd, wake
     cdef Py_buffer disk
-    cdef bint has_disk, readonly, wait_reading, wait_writing
+    cdef bint has_disk, readonly, blind_reading, blind_writing  # its file system cannot say whether it would have to wait
+    cdef uint32_t rest              # calls that threads get before one of those is tried again
     cdef uint32_t unit              # sectors that all is aligned to
     cdef uint32_t max_indirect
     cdef Page *pages
@@ -156,7 +169,7 @@ cdef class Core:
     def __cinit__(self):
         pthread_mutex_init(&self.mutex, NULL)
         pthread_cond_init(&self.condition, NULL)
-        self.wait_reading = self.wait_writing = False
+        self.blind_reading = self.blind_writing = False
 
     def __init__(self, layout, disk, uint32_t max_indirect, uint32_t limit, int wake):
         request, indirect, response = layout.request.offsets, layout.indirect.offsets, layout.response.offsets
@@ -403,23 +416,38 @@ cdef class Core:
                 for i in range(count):
                     memset(self.buffers[i].iov_base, 0, self.buffers[i].iov_len)
             return 0
-        if count > IOV_LIMIT or (self.wait_reading if operation == READ else self.wait_writing):
+        if count > IOV_LIMIT:
             return 1
-        self.calls += 1
-        cdef ssize_t moved
-        if operation == READ:
-            moved = preadv2(self.fd, self.buffers, <int>count, <off_t>offset, RWF_NOWAIT)
-        else:
-            moved = pwritev2(self.fd, self.buffers, <int>count, <off_t>offset, RWF_NOWAIT)
+        if self.blind_reading if operation == READ else self.blind_writing:
+            return self.venture(operation, offset, length, count)
+        cdef ssize_t moved = self.move(operation, offset, count, RWF_NOWAIT)
         if moved == <ssize_t>length:
             return 0
-        # What was moved in part is moved again. Some file systems cannot say whether they would have to wait.
+        # What was moved in part is moved again.
         if moved < 0 and (errno == EOPNOTSUPP or errno == EINVAL):
             if operation == READ:
-                self.wait_reading = True
+                self.blind_reading = True
             else:
-                self.wait_writing = True
+                self.blind_writing = True
+            return self.venture(operation, offset, length, count)
         return 1
+
+    cdef int venture(self, uint8_t operation, uint64_t offset, uint64_t length, uint32_t count) noexcept nogil:
+        # Where it does wait, it has the whole queue wait, which is why it is not tried again for a while.
+        if self.rest:
+            self.rest -= 1
+            return 1
+        cdef uint64_t began = nanoseconds()
+        cdef ssize_t moved = self.move(operation, offset, count, 0)
+        if nanoseconds() - began > LONG:
+            self.rest = REST
+        return 0 if moved == <ssize_t>length else 1
+
+    cdef ssize_t move(self, uint8_t operation, uint64_t offset, uint32_t count, int flags) noexcept nogil:
+        self.calls += 1
+        if operation == READ:
+            return preadv2(self.fd, self.buffers, <int>count, <off_t>offset, flags)
+        return pwritev2(self.fd, self.buffers, <int>count, <off_t>offset, flags)
 
     # Threads.
 

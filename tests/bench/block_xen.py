@@ -93,17 +93,17 @@ def install(lab: Lab, *packages: str) -> None:
 def attach(lab: Lab) -> None:
     """Give the guest its disks."""
     for disk in DISKS.values():
-        lab.run("dd", "if=/dev/zero", f"of=/tmp/{disk}.img", "bs=1M", f"count={SIZE_MIB}", "status=none")
+        lab.run("dd", "if=/dev/zero", f"of=/var/tmp/{disk}.img", "bs=1M", f"count={SIZE_MIB}", "status=none")
 
     def xl(how: str, disk: str) -> None:
-        lab.run("xl", "block-attach", GUEST, f"format=raw,vdev={disk},access=rw,{how},target=/tmp/{disk}.img")
+        lab.run("xl", "block-attach", GUEST, f"format=raw,vdev={disk},access=rw,{how},target=/var/tmp/{disk}.img")
 
     xl("script=block-xentool", DISKS["blkback"])
     lab.run("sh", "-c", START)
     xl("backendtype=qdisk", DISKS["qdisk"])
     for name, words in WAYS.items():
         disk = DISKS[name]
-        serve(lab, *words, "--domain", GUEST, "--disk", f"/tmp/{disk}.img,vdev={disk}", name=disk)
+        serve(lab, *words, "--domain", GUEST, "--disk", f"/var/tmp/{disk}.img,vdev={disk}", name=disk)
 
 
 def seconds(guest: Guest, disk: str, load: str, share: int = 1) -> float:
