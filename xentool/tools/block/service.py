@@ -74,10 +74,15 @@ class Service:
             open_disk(disk.spec, readonly=disk.readonly, sector_size=disk.sector_size).close()
         homes = [f"/local/domain/{domid}/device/{kind}" for kind in sorted(set(FRONTENDS.values()))]
         there = {int(name) for home in homes for name in self._children(home) if name.isdigit()}
-        left = {spot.devid for spot in self._left(domid)}
+        left = self._left(domid)
         spots = []
-        for disk, devid in zip(disks, numbers(disks, there - left), strict=True):
-            spot = self._spot(USER if disk.user else OWN, domid, devid)
+        for disk, devid in zip(disks, numbers(disks, there - {spot.devid for spot in left}), strict=True):
+            kind, other = (USER, OWN) if disk.user else (OWN, USER)
+            if self._spot(other, domid, devid) in left:
+                # Its number would be a second disk's.
+                front = "kernel" if disk.user else "user"
+                raise XentoolError(f"{vdev.name(devid)} of domain {domid} is there with front={front}")
+            spot = self._spot(kind, domid, devid)
             self._own.add(spot)
             if not toolstack.plug(self._store, spot, back_nodes(disk, devid), front_nodes(devid)):
                 self._adopt(spot, disk)
