@@ -60,12 +60,9 @@ def write(
     names = exit_names(report)
     pcpu_width = len(str(max(report.account.pcpus, default=0)))
     chooser = Chooser(report.where, report.clock.hz, timing=True, account=report.account)
-    for table in tables:
-        output.writelines(
-            "".join(lines(part, ns, names, pcpu_width, paint, chooser.took)).encode() for part, ns in chooser.of(table)
-        )
-        if chooser.over:
-            break
+    output.writelines(
+        "".join(lines(part, ns, names, pcpu_width, paint, chooser.took)).encode() for part, ns in chooser.parts(tables)
+    )
 
 
 def lines(

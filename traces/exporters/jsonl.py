@@ -29,12 +29,9 @@ def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> Non
     """
     names = exit_names(report)
     chooser = Chooser(report.where, report.clock.hz, timing=True, account=report.account)
-    for table in tables:
-        output.writelines(
-            "".join(lines(part, ns, names, chooser.took)).encode("ascii") for part, ns in chooser.of(table)
-        )
-        if chooser.over:
-            break
+    output.writelines(
+        "".join(lines(part, ns, names, chooser.took)).encode("ascii") for part, ns in chooser.parts(tables)
+    )
 
 
 def lines(

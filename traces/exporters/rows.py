@@ -1,6 +1,6 @@
 """The records of a table in groups that are alike, so that names are made once a group and fields read as columns."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -46,11 +46,8 @@ class Chooser:
     :param hz: the clock's rate
     :param size: the most records of a table that comes out, which bounds what is made of one
     :param timing: whether ``took`` is wanted
-    :param account: of the same trace, should it have been read before: then it shows when it is ``over``
+    :param account: of the same trace, should it have been read before: then ``parts`` ends where nothing more is chosen
     """
-
-    #: Whether no later table can hold anything that is chosen.
-    over = False
 
     def __init__(
         self, where: Where, hz: float, size: int = 1 << 16, *, timing: bool = False, account: Account | None = None
@@ -63,13 +60,21 @@ class Chooser:
         in_order = account is not None and _UNORDERED.isdisjoint(one.code for one in account.diagnostics)
         # What has no time yet counts as of the beginning, so the end is not before each of these pCPUs has told one.
         self._silent = set(account.pcpus) if account and in_order else None
+        self._over = False
+
+    def parts(self, tables: Iterable[EventTable]) -> Iterator[tuple[EventTable, NDArray[np.int64]]]:
+        """Do as ``of`` does with one table after the other, until no later one can hold anything that is chosen."""
+        for table in tables:
+            yield from self.of(table)
+            if self._over:
+                break
 
     def of(self, table: EventTable) -> Iterator[tuple[EventTable, NDArray[np.int64]]]:
         """Give what is chosen of the next table, with nanoseconds since the trace's first record."""
         for piece in pieces(table, self._size):
             cycles = self._elapsed.of(piece)
-            if not self.over:
-                self.over = self._ends(piece)
+            if not self._over:
+                self._over = self._ends(piece)
             took = None if self._took is None else self._took.of(piece, cycles, self._elapsed)
             rows = self._where.rows(piece, cycles, self._hz)
             if took is not None and self._where.slower:

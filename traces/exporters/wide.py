@@ -123,12 +123,9 @@ def batches(tables: Iterable[EventTable], report: Report) -> Iterator[Any]:
     columns = schema(report)
     exits = exit_names(report)
     chooser = Chooser(report.where, report.clock.hz, _ROWS, account=report.account)
-    for table in tables:
-        for part, ns in chooser.of(table):
-            made = _record(part, ns) | _words(part) | _details(part, exits)
-            yield pa.table([made[name] for name in columns.names], schema=columns)
-        if chooser.over:
-            break
+    for part, ns in chooser.parts(tables):
+        made = _record(part, ns) | _words(part) | _details(part, exits)
+        yield pa.table([made[name] for name in columns.names], schema=columns)
 
 
 def _record(table: EventTable, ns: NDArray[np.int64]) -> dict[str, Any]:
