@@ -22,7 +22,7 @@ def stdout() -> "Console":
 
 def stderr() -> "Console":
     """Give the console for messages and progress."""
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415 - see above
 
     return Console(highlight=False, stderr=True, color_system=_colours())
 

@@ -291,8 +291,7 @@ def _finish(part: Part, status: BlkifRsp) -> None:
 
 
 async def _done(future: Future[None]) -> None:
-    # Whoever comes here has it; the others start without, and a fifth sooner.
-    import asyncio  # noqa: PLC0415
+    import asyncio  # noqa: PLC0415 - who comes here has it; the others start without, and a fifth sooner
 
     await asyncio.wrap_future(future)
 

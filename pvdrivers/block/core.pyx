@@ -142,7 +142,8 @@ cdef class Core:
     cdef int indirect_count_at
     cdef int kind, fd, wake
     cdef Py_buffer disk
-    cdef bint has_disk, readonly, blind_reading, blind_writing  # its file system cannot say whether it would have to wait
+    cdef bint has_disk, readonly
+    cdef bint blind_reading, blind_writing  # the file system cannot say whether it would have to wait
     cdef uint32_t rest              # calls that threads get before one of those is tried again
     cdef uint32_t unit              # sectors that all is aligned to
     cdef uint32_t max_indirect

@@ -734,7 +734,10 @@ cdef class Lane:
 
     @property
     def clock_pairs(self):
-        """(lot, cycles, ns) of vCPUs between being switched in and out: of many those whose lot begins with ``pair_bits`` zeros."""
+        """(lot, cycles, ns) of vCPUs between being switched in and out.
+
+        Of many those whose lot begins with ``pair_bits`` zeros.
+        """
         return [(self.pairs[i].lot, self.pairs[i].cycles, self.pairs[i].ns) for i in range(self.pair_count)]
 
     @property

@@ -136,7 +136,7 @@ class Where:
 
     def keeps(self, event: int, words: int, payload: bytes) -> bool:
         """Decide on a record by its kind alone, not by whose it is nor by its time."""
-        from traces.formats.xentrace import HYPERCALL_OP_MASK  # noqa: PLC0415
+        from traces.formats.xentrace import HYPERCALL_OP_MASK  # noqa: PLC0415 - see above
 
         hypercall = _NONE
         if event in _HYPERCALL_IDS and words:
@@ -183,7 +183,7 @@ def names_of(event: int, hypercall: int | None = None) -> frozenset[str]:
 def _hypercalls(table: "EventTable", rows: "NDArray[np.intp]") -> "NDArray[np.uint64]":
     import numpy as np  # noqa: PLC0415
 
-    from traces.formats.xentrace import HYPERCALL_OP_MASK  # noqa: PLC0415
+    from traces.formats.xentrace import HYPERCALL_OP_MASK  # noqa: PLC0415 - see above
 
     found = np.full(len(rows), _NONE, np.uint64)
     told = np.isin(table.event[rows], _HYPERCALL_IDS) & (table.words[rows] > 0)
@@ -193,7 +193,7 @@ def _hypercalls(table: "EventTable", rows: "NDArray[np.intp]") -> "NDArray[np.ui
 
 @cache
 def _names() -> frozenset[str]:
-    from traces.formats.xentrace import EVENTS  # noqa: PLC0415
+    from traces.formats.xentrace import EVENTS  # noqa: PLC0415 - see above
 
     hypercalls = (hypercall_name(nr) for nr in HYPERCALLS)
     return frozenset({*CLASSES, *hypercalls, *(event.name for event in EVENTS), "all"})
@@ -202,7 +202,7 @@ def _names() -> frozenset[str]:
 @cache
 def _known() -> tuple[tuple[int, int | None], ...]:
     # All that Xen can record: event, and the number of the hypercall where it is one.
-    from traces.formats.xentrace import EVENTS  # noqa: PLC0415
+    from traces.formats.xentrace import EVENTS  # noqa: PLC0415 - see above
 
     return (
         *((event.id, None) for event in EVENTS),

@@ -34,7 +34,7 @@ def command(domain: str, where: str | None, as_json: bool) -> None:
         )
         return
     console = output.stdout()
-    count = f"{len(ports)} port{'' if len(ports) == 1 else 's'}"
+    count = views.counted(len(ports), "port")
     console.print(Text(f"{output.printable(survey_view.domain(found, domid))}: {count}"))
     if ports:
         table = views.table(">port", "kind", "~leads to", "~serves", ">vCPU", "state")

@@ -37,7 +37,7 @@ def command(domain: str, where: str | None, every: bool, as_json: bool) -> None:
         return
     console = output.stdout()
     frames = "" if table.frames is None else f", {table.frames} of {table.frames_max} frames of its table used"
-    count = f"{len(table.grants)} grant{'' if len(table.grants) == 1 else 's'} in use"
+    count = f"{views.counted(len(table.grants), 'grant')} in use"
     console.print(Text(f"{output.printable(survey_view.domain(found, domid))}: {count}{frames}"))
     if table.grants:
         console.print()

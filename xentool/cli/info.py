@@ -33,7 +33,7 @@ def command(where: str | None, uri: str | None, as_json: bool) -> None:
 def _lines(machine: Machine) -> list[tuple[str, str | None]]:
     memory = f"{views.size(machine.memory_bytes)}, {views.size(machine.free_bytes)} free"
     cores = [
-        f"{count} {each}{'' if count == 1 else 's'}{of}"
+        f"{views.counted(count, each)}{of}"
         for count, each, of in (
             (machine.nodes, "NUMA node", ""),
             (machine.cores_per_socket, "core", " a socket"),

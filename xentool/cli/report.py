@@ -120,7 +120,7 @@ def command(
             if most is not None or least is not None:
                 slowest = find(source, start, report, most or _SLOWEST, least or 0.0)
     if as_json:
-        from traces.exporters import document  # noqa: PLC0415
+        from traces.exporters import document  # noqa: PLC0415 - see `_LATER`
 
         output.write_json(document.document(report) | _more(report, took, slowest))
     else:

@@ -41,6 +41,11 @@ def words(value: object) -> Text:
     return NONE if value is None else Text(printable(str(value)))
 
 
+def counted(number: int, noun: str) -> str:
+    """Say how many of something there are."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def state(value: str) -> Text:
     """Show the state of a domain or a vCPU."""
     return Text(value, _STYLES.get(value, "red"))

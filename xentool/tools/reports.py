@@ -101,7 +101,7 @@ def report(
     except OSError as error:
         raise XentoolError(f"cannot read {name}: {error.strerror}") from error
     from traces.analyses import select  # noqa: PLC0415 - see above
-    from traces.analyses.report import report as report_of  # noqa: PLC0415
+    from traces.analyses.report import report as report_of  # noqa: PLC0415 - see above
 
     infos, version = (capture.domains, capture.xen_version) if capture else (None, None)
     whole = report_of(found, hz=hz, host_hz=host_hz, infos=infos, xen_version=version)

@@ -126,8 +126,7 @@ class Watch:
 
     async def __anext__(self) -> str:
         """Give the next path that has changed, without keeping the loop waiting."""
-        # Whoever comes here has it; the others start without, and a fifth sooner.
-        import asyncio  # noqa: PLC0415
+        import asyncio  # noqa: PLC0415 - who comes here has it; the others start without, and a fifth sooner
 
         loop = asyncio.get_running_loop()
         ready = asyncio.Event()

@@ -1,5 +1,6 @@
 """All grants and event channels of a host at one moment, with their names."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pvdrivers.xenstore.client import XenStoreError
@@ -64,19 +65,15 @@ def dumped(host: Host) -> tuple[list[str], list[str]]:
     :raises XentoolError: see `dump.read`
     """
     before: list[str] = []
-    for left in reversed(range(_TRIES)):
-        try:
+    for _ in range(_TRIES - 1):
+        # What was torn may be a line by which the dumps are found.
+        with suppress(PeerError):
             lines = dump.read(host)
-        except PeerError:
-            # What was torn may be a line by which the dumps are found.
-            if not left:
-                raise
-            continue
-        unread = [*ports.parse(lines[0])[1], *grants.parse(lines[1])[1]]
-        if not left or unread in ([], before):
-            return lines
-        before = unread
-    raise ValueError("no tries")
+            unread = [*ports.parse(lines[0])[1], *grants.parse(lines[1])[1]]
+            if unread in ([], before):
+                return lines
+            before = unread
+    return dump.read(host)
 
 
 def made(names: dict[int, str | None], on_ports: list[str], on_grants: list[str], nodes: dict[str, bytes]) -> Survey:
