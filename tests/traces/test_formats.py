@@ -14,7 +14,9 @@ from traces.analyses import scan as scans
 from traces.analyses.report import report as report_of
 from traces.decode import reference
 from traces.exporters import dump
+from traces.exporters.details import Naming
 from traces.formats import names, xentrace
+from traces.formats.event import release
 from traces.reader import Reader, read
 
 # libxen-dev, Debian 12 (Xen 4.17)
@@ -106,19 +108,43 @@ def test_fields_of_shadows_and_devices(event: int, words: tuple[int, ...], field
 @pytest.mark.parametrize(
     ("event", "before", "after", "fields"),
     [
-        # 83af664 (4.18): domain and order from 16 to 32 bits in the same length; what is named is the same in both.
+        # 83af664 (4.18): domain and order from 16 to 32 bits in the same length.
         (0x10F005, "<QHH4s", "<QII", {"gfn": 7, "domid": 3}),
         (0x10F010, "<QQHH4s", "<QQII", {"gfn": 7, "mfn": 9, "domid": 3}),
         (0x10F011, "<QQHH4s", "<QQII", {"gfn": 7, "mfn": 9, "domid": 3}),
         (0x10F012, "<QHH4s", "<QII", {"gfn": 7, "domid": 3}),
     ],
 )
-def test_what_4_18_moved_is_not_named(event: int, before: str, after: str, fields: dict[str, int]) -> None:
+def test_what_4_18_moved_is_named_where_the_release_is_known(
+    event: int, before: str, after: str, fields: dict[str, int]
+) -> None:
     head = [value for name, value in fields.items() if name != "domid"]
     old = struct.pack(before, *head, fields["domid"], 5, b"\xee" * 4)
     new = struct.pack(after, *head, fields["domid"], 5)
     assert len(old) == len(new)
     assert reference.fields(event, old) == reference.fields(event, new) == fields
+    assert reference.fields(event, old, (4, 17)) == reference.fields(event, new, (4, 18)) == fields | {"order": 5}
+    assert reference.fields(event, new, (4, 22)) == fields | {"order": 5}
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [("4.17.6-pre", "target_domid=3 order=9 +0xeeeeeeee"), (None, "target_domid=3 +0xeeeeeeee")],
+)
+def test_lines_name_what_the_release_tells(version: str | None, told: str) -> None:
+    data = window(0, record(0x10F005, 100, 0x1234, 0, 3 | 9 << 16, 0xEEEEEEEE))
+    report = report_of(scans.read(io.BytesIO(data)), hz=1e9, xen_version=version)
+    target = io.BytesIO()
+    dump.write(read(io.BytesIO(data), Reader()), report, target)
+    assert target.getvalue().decode().endswith(f"mem_decrease_reservation gfn=0x1234 {told}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("4.17.6-pre", (4, 17)), ("4.20-unstable", (4, 20)), ("4.9", (4, 9)), ("5.0.1", (5, 0)), ("unstable", None)],
+)
+def test_releases_in_versions(text: str, found: tuple[int, int] | None) -> None:
+    assert release(text) == found
 
 
 def test_a_burnt_budgets_flag_is_read_without_the_stale_bytes_of_before_4_18() -> None:
@@ -155,7 +181,7 @@ def test_negative_credit_is_told_as_such() -> None:
     header = struct.pack("<II", burn.id | 4 << xentrace.EXTRA_SHIFT | xentrace.CYCLES_FLAG, 99)
     window = struct.pack("<III", xentrace.CPU_CHANGE | 2 << xentrace.EXTRA_SHIFT, 0, len(header) + 4 + len(words))
     (table,) = read(io.BytesIO(window + header + bytes(4) + words), Reader())
-    (line,) = dump.lines(table, np.zeros(1, np.int64), {})
+    (line,) = dump.lines(table, np.zeros(1, np.int64), Naming({}))
     assert line.split("  ", 3)[-1].strip().endswith("credit=-5 budget=-2147483648 delta=7")
     decoded = reference.fields(burn.id, words)
     assert (decoded["credit"], decoded["budget"]) == (-5, -(1 << 31))

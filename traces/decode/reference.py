@@ -6,6 +6,7 @@ from typing import Any
 
 from construct import ConstructError, StreamError
 
+from traces.formats.event import Release
 from traces.formats.xentrace import CPU_CHANGE, CpuChange, Header, Record, layout
 
 
@@ -20,11 +21,11 @@ class ReferenceRecord:
     words: tuple[int, ...]
 
 
-def fields(event: int, payload: bytes) -> dict[str, Any]:
+def fields(event: int, payload: bytes, release: Release | None = None) -> dict[str, Any]:
     """Name a payload's fields by the event's layout; those that the payload is too short for are left out."""
     found: dict[str, Any] = {}
     rest = payload
-    for field in layout(event).subcons:
+    for field in layout(event, release).subcons:
         try:
             found[field.name] = field.parse(rest)
         except StreamError:

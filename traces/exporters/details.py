@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from traces.exporters.payload import Field, fields, read
 from traces.formats import xentrace
+from traces.formats.event import Release
 from traces.formats.names import (
     GRANT_TABLE_OP,
     MMU_UPDATE,
@@ -53,6 +54,13 @@ _GRANTS = (xentrace.GRANT_MAP, xentrace.GRANT_UNMAP, 0x0010F003)
 _PV_HYPERCALL_V1 = 0x00201001
 
 
+class Naming(NamedTuple):
+    """What names need to know beyond their record: names of exit reasons, and the release of Xen if that is known."""
+
+    exits: Mapping[int, str]
+    release: Release | None = None
+
+
 class Meaning(NamedTuple):
     """What records have in common that are alike in event, length and ``told_by``, and where lies what differs."""
 
@@ -88,16 +96,15 @@ def selector(table: EventTable, rows: NDArray[np.intp], event: int, words: int) 
     return _hypercall_selector(table, rows, words) if by == "hypercall" else read(table, rows, by).astype(np.uint64)
 
 
-def meaning(event: int, words: int, payload: bytes, exits: Mapping[int, str]) -> Meaning:
+def meaning(event: int, words: int, payload: bytes, naming: Naming) -> Meaning:
     """Name what records have in common that are alike in event, length and ``told_by``.
 
     :param payload: of any of them
-    :param exits: names of exit reasons
     """
     base = xentrace.base_id(event)
     if base in _HYPERCALLS and words:
         return _hypercall(payload, words)
-    found = {field.name: field for field in fields(event, words)}
+    found = {field.name: field for field in fields(event, words, naming.release)}
     constants: Constants = {}
     if base == xentrace.RUNSTATE_CHANGE:
         constants["old"] = xentrace.RUNSTATES[event >> xentrace.RUNSTATE_OLD_SHIFT & 3]
@@ -108,7 +115,7 @@ def meaning(event: int, words: int, payload: bytes, exits: Mapping[int, str]) ->
         constants = _called(found.pop("nr").of(payload))
     elif base in _EXITS and found:
         reason = found["reason"].of(payload)
-        constants["exit"] = exits.get(reason, f"exit_{reason:#x}")
+        constants["exit"] = naming.exits.get(reason, f"exit_{reason:#x}")
     elif base == xentrace.PV_TRAP and "trapnr" in found:
         trapnr = found.pop("trapnr").of(payload)
         constants = {"vector": trapnr & _VECTOR_MASK, "trap": trap_name(trapnr & _VECTOR_MASK)}
@@ -118,13 +125,10 @@ def meaning(event: int, words: int, payload: bytes, exits: Mapping[int, str]) ->
 
 
 def details(
-    table: EventTable, rows: NDArray[np.intp], event: int, words: int, exits: Mapping[int, str]
+    table: EventTable, rows: NDArray[np.intp], event: int, words: int, naming: Naming
 ) -> tuple[Constants, Columns]:
-    """Say what ``meaning`` does of the given records, and read what differs.
-
-    :param exits: names of exit reasons
-    """
-    constants, found = meaning(event, words, table.payload_bytes(int(rows[0])), exits)
+    """Say what ``meaning`` does of the given records, and read what differs."""
+    constants, found = meaning(event, words, table.payload_bytes(int(rows[0])), naming)
     return constants, {name: read(table, rows, field) for name, field in found.items()}
 
 

@@ -5,7 +5,7 @@ states like changes; other events are their name and fields. What no field is de
 What ends a wait for a pCPU or a VM exit says how long that took, as ``strace -T`` does: ``hvm_vmentry <27.2 µs>``.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED
 from traces.analyses.report import Report
-from traces.exporters.rows import Chooser, Group, exit_names, extra_words, groups
+from traces.exporters.details import Naming
+from traces.exporters.rows import Chooser, Group, groups, naming
 from traces.exporters.words import duration
 from traces.filters import classes_of
 from traces.formats.xentrace import (
@@ -57,7 +58,7 @@ def write(
 
     :param report: on the same trace: its clock, and the names of its exits, and what of it is wanted
     """
-    names = exit_names(report)
+    names = naming(report)
     pcpu_width = len(str(max(report.account.pcpus, default=0)))
     chooser = Chooser(report.where, report.clock.hz, timing=True, account=report.account)
     output.writelines(
@@ -68,7 +69,7 @@ def write(
 def lines(
     table: EventTable,
     ns: NDArray[np.int64],
-    exits: Mapping[int, str],
+    naming: Naming,
     pcpu_width: int = 1,
     paint: Paint = plain,
     took: NDArray[np.int64] | None = None,
@@ -76,12 +77,11 @@ def lines(
     """Give a line a record, with its end.
 
     :param ns: of each record, since the first one of the trace
-    :param exits: names of exit reasons, see ``rows.exit_names``
     :param took: nanoseconds of what each record ends, see ``Chooser``
     """
     found = np.empty(len(table), object)
     found[:] = _heads(table, ns, pcpu_width)
-    for group in groups(table, exits):
+    for group in groups(table, naming):
         found[group.rows] += _tails(table, group, paint)
     made: list[str] = found.tolist()
     if took is not None:
@@ -133,9 +133,8 @@ def _tails(table: EventTable, group: Group, paint: Paint) -> Any:  # noqa: ANN40
         text = f"{indent}{paint(group.constants['hypercall'], classes)}({', '.join([*told, *fields])})"
     else:
         text = " ".join([paint(_name(base, group), classes), *fields])
-        beyond = extra_words(group.event, group.words)
-        text += "".join(" +0x%x" for _ in beyond)
-        columns += [table.word(group.rows, index).tolist() for index in beyond]
+        text += "".join(" +0x%x" for _ in group.beyond)
+        columns += [table.word(group.rows, index).tolist() for index in group.beyond]
     if not columns:
         return text + "\n"
     tails = np.empty(len(group.rows), object)

@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from traces.exporters.details import Naming
 from traces.exporters.packets import INSTANT, Kind, Packets
 from traces.exporters.rows import Group, groups
 from traces.exporters.tracks import Tracks
@@ -19,14 +20,11 @@ _GRANTS = {xentrace.GRANT_MAP: "map", xentrace.GRANT_UNMAP: "unmap", 0x0010F003:
 
 
 class Instants:
-    """Finds a table's instants and their packets.
+    """Finds a table's instants and their packets."""
 
-    :param exits: names of exit reasons
-    """
-
-    def __init__(self, tracks: Tracks, exits: dict[int, str]) -> None:
+    def __init__(self, tracks: Tracks, naming: Naming) -> None:
         self._tracks = tracks
-        self._exits = exits
+        self._naming = naming
 
     def of(
         self, table: EventTable, timed: NDArray[np.bool_], packets: Packets
@@ -36,7 +34,7 @@ class Instants:
         rows: list[NDArray[np.intp]] = [np.empty(0, np.intp)]
         numbers: list[NDArray[np.intp]] = [np.empty(0, np.intp)]
         values: list[NDArray[np.uint64]] = [np.empty(0, np.uint64)]
-        for group in groups(table, self._exits):
+        for group in groups(table, self._naming):
             if not _is_shown(group.event):
                 continue
             kept = timed[group.rows]

@@ -6,7 +6,7 @@ known who ran. ``extra`` holds the words that no field is declared for. Integers
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from traces.account import UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED
 from traces.analyses.report import Report
-from traces.exporters.rows import Chooser, Group, exit_names, extra_words, groups
+from traces.exporters.details import Naming
+from traces.exporters.rows import Chooser, Group, groups, naming
 from traces.formats import xentrace
 from traces.table import EventTable
 
@@ -27,25 +28,22 @@ def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> Non
 
     :param report: on the same trace: its clock, and the names of its exits, and what of it is wanted
     """
-    names = exit_names(report)
+    names = naming(report)
     chooser = Chooser(report.where, report.clock.hz, timing=True, account=report.account)
     output.writelines(
         "".join(lines(part, ns, names, chooser.took)).encode("ascii") for part, ns in chooser.parts(tables)
     )
 
 
-def lines(
-    table: EventTable, ns: NDArray[np.int64], exits: Mapping[int, str], took: NDArray[np.int64] | None = None
-) -> list[str]:
+def lines(table: EventTable, ns: NDArray[np.int64], naming: Naming, took: NDArray[np.int64] | None = None) -> list[str]:
     """Give a line a record, with its end.
 
     :param ns: of each record, since the first one of the trace
-    :param exits: names of exit reasons, see ``rows.exit_names``
     :param took: nanoseconds of what each record ends, see ``Chooser``
     """
     found = np.empty(len(table), object)
     found[:] = _heads(table, ns)
-    for group in groups(table, exits):
+    for group in groups(table, naming):
         found[group.rows] += _tails(table, group)
     made: list[str] = found.tolist()
     if took is not None:
@@ -103,4 +101,4 @@ def _beyond(group: Group) -> range:
     base = xentrace.base_id(group.event)
     if base in (xentrace.PV_HYPERCALL_V2, xentrace.PV_HYPERCALL_SUBCALL):
         return range(0)
-    return extra_words(group.event, group.words)
+    return group.beyond

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from traces.formats.event import Release
 from traces.formats.xentrace import layout
 from traces.table import EventTable
 
@@ -43,11 +44,11 @@ class Field(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
-def fields(event: int, words: int) -> tuple[Field, ...]:
+def fields(event: int, words: int, release: Release | None = None) -> tuple[Field, ...]:
     """List the fields that a record of an event with so many words has; trailing ones may be missing."""
     found = []
     offset = 0
-    for field in layout(event).subcons:
+    for field in layout(event, release).subcons:
         size = field.sizeof()
         if offset + size > _WORD * words:
             break

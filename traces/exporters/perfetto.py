@@ -19,7 +19,7 @@ from traces.analyses.occupancy import Occupancy, Stretch
 from traces.analyses.report import Report
 from traces.exporters.instants import Instants
 from traces.exporters.packets import BEGIN, END, Kind, Packets
-from traces.exporters.rows import exit_names, pieces
+from traces.exporters.rows import exit_names, naming, pieces
 from traces.exporters.tracks import Tracks
 from traces.table import EventTable
 
@@ -53,7 +53,7 @@ class _Writer:
         self._output = output
         self._tracks = Tracks(report)
         self._exit_names = exit_names(report)
-        self._instants = Instants(self._tracks, self._exit_names)
+        self._instants = Instants(self._tracks, naming(report))
         # One more for each rounding.
         self._packets = Packets(int((report.where.begin + report.span_s) * 1e9) + 2)
         self._elapsed, self._intervals, self._occupancy = Elapsed(), Intervals(), Occupancy()

@@ -1,6 +1,6 @@
 """The records of a table in groups that are alike, so that names are made once a group and fields read as columns."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,8 +11,9 @@ from traces.analyses.elapsed import Elapsed, nanoseconds
 from traces.analyses.report import Report
 from traces.analyses.took import Took
 from traces.analyses.where import Where
-from traces.exporters.details import Columns, Constants, details, selector
+from traces.exporters.details import Columns, Constants, Naming, details, selector
 from traces.exporters.payload import fields
+from traces.formats.event import release
 from traces.formats.xentrace import event_name
 from traces.table import COLUMNS, EventTable
 
@@ -30,6 +31,7 @@ class Group:
     name       of the event
     constants  fields that have one value in all of them
     columns    fields that differ, as long as ``rows``
+    beyond     indices of the words behind the last field of its layout
     """
 
     rows: NDArray[np.intp]
@@ -38,6 +40,7 @@ class Group:
     name: str
     constants: Constants
     columns: Columns
+    beyond: range
 
 
 class Chooser:
@@ -102,31 +105,32 @@ def pieces(table: EventTable, size: int) -> Iterator[EventTable]:
         yield replace(table, **part, restart=table.restart and start == 0)
 
 
-def groups(table: EventTable, exits: Mapping[int, str]) -> Iterator[Group]:
-    """Give all records of a table in groups.
-
-    :param exits: names of exit reasons, see ``exit_names``
-    """
+def groups(table: EventTable, naming: Naming) -> Iterator[Group]:
+    """Give all records of a table in groups."""
     if not len(table):
         return
     kinds = table.event.astype(np.uint64) << np.uint64(_WORDS_BITS) | table.words
     for kind, rows in _split(kinds, np.arange(len(table))):
         event, words = kind >> _WORDS_BITS, kind & (1 << _WORDS_BITS) - 1
-        name = event_name(event)
+        name, beyond = event_name(event), _beyond(event, words, naming)
         selected = selector(table, rows, event, words)
         for alike in [rows] if selected is None else [alike for _, alike in _split(selected, rows)]:
-            yield Group(alike, event, words, name, *details(table, alike, event, words, exits))
+            yield Group(alike, event, words, name, *details(table, alike, event, words, naming), beyond)
 
 
-def extra_words(event: int, words: int) -> range:
-    """Give the indices of a record's words that lie behind its layout's last field."""
-    known = fields(event, words)
-    return range(-(-(known[-1].offset + known[-1].size) // _WORD) if known else 0, words)
+def naming(report: Report) -> Naming:
+    """Give what names of a trace's records need: its exits' in AMD's or Intel's numbering, as the report found."""
+    return Naming(exit_names(report), release(report.xen_version or ""))
 
 
 def exit_names(report: Report) -> dict[int, str]:
-    """Name the exit reasons that a trace has, in AMD's or Intel's numbering as the report found."""
+    """Name the exit reasons that a trace has."""
     return {one.reason: one.name for domain in report.domains for vcpu in domain.vcpus for one in vcpu.exits}
+
+
+def _beyond(event: int, words: int, naming: Naming) -> range:
+    known = fields(event, words, naming.release)
+    return range(-(-(known[-1].offset + known[-1].size) // _WORD) if known else 0, words)
 
 
 def _split(keys: NDArray[np.uint64], rows: NDArray[np.intp]) -> Iterator[tuple[int, NDArray[np.intp]]]:

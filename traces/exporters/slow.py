@@ -20,7 +20,7 @@ from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
 from traces.analyses.report import Report
 from traces.analyses.slowest import Meanwhile, Slow, Slowest
 from traces.exporters import dump, jsonl
-from traces.exporters.rows import exit_names
+from traces.exporters.rows import exit_names, naming
 from traces.exporters.words import duration, who
 from traces.table import EventTable
 
@@ -90,8 +90,8 @@ class _Around:
 
 def _records(table: EventTable, rows: NDArray[np.intp], cycles: NDArray[np.int64], report: Report) -> Iterator[Record]:
     if len(rows):
-        chosen, ns, exits = table.take(rows), nanoseconds(cycles[rows], report.clock.hz), exit_names(report)
-        texts = zip(dump.lines(chosen, ns, exits), jsonl.lines(chosen, ns, exits), strict=True)
+        chosen, ns, names = table.take(rows), nanoseconds(cycles[rows], report.clock.hz), naming(report)
+        texts = zip(dump.lines(chosen, ns, names), jsonl.lines(chosen, ns, names), strict=True)
         yield from (Record(line.rstrip("\n"), json.loads(fields)) for line, fields in texts)
 
 

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from traces.account import UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED
 from traces.analyses.report import Report
-from traces.exporters.details import meaning, told_by
+from traces.exporters.details import Naming, meaning, told_by
 from traces.exporters.encode import ALIKE, BY_FIELD, BY_HYPERCALL, Choice, Encoder
-from traces.exporters.rows import Chooser, Group, exit_names, groups
+from traces.exporters.rows import Chooser, Group, groups, naming
 from traces.formats.xentrace import EXTRA_MAX, event_name
 from traces.table import EventTable
 
@@ -83,12 +83,12 @@ def encoder(report: Report, rows: int) -> Encoder:
     :param report: as for ``batches``
     :param rows: the most in a row group
     """
-    where, exits = report.where, exit_names(report)
+    where, names_by = report.where, naming(report)
     begin, end = where.cycles(report.clock.hz)
     choice = Choice(where.domid, where.vcpus or None, where.pcpus or None, begin if begin > 0 else None, end)
 
     def describe(event: int, words: int, payload: bytes) -> _Described:
-        constants, places = meaning(event, words, payload, exits)
+        constants, places = meaning(event, words, payload, names_by)
         named: dict[str, Any] = {"name": event_name(event), **constants}
         found = {_SAME.get(name, name): value for name, value in named.items()}
         names = [found[name].encode() if name in found else None for name in _NAMES]
@@ -121,10 +121,10 @@ def batches(tables: Iterable[EventTable], report: Report) -> Iterator[Any]:
     :param report: on the same trace: its clock, and the names of its exits, and what of it is wanted
     """
     columns = schema(report)
-    exits = exit_names(report)
+    names_by = naming(report)
     chooser = Chooser(report.where, report.clock.hz, _ROWS, account=report.account)
     for part, ns in chooser.parts(tables):
-        made = _record(part, ns) | _words(part) | _details(part, exits)
+        made = _record(part, ns) | _words(part) | _details(part, names_by)
         yield pa.table([made[name] for name in columns.names], schema=columns)
 
 
@@ -151,12 +151,12 @@ def _words(table: EventTable) -> dict[str, Any]:
     return found
 
 
-def _details(table: EventTable, exits: dict[int, str]) -> dict[str, Any]:
+def _details(table: EventTable, naming: Naming) -> dict[str, Any]:
     columns: dict[str, _Names | _Numbers] = {
         name: _Names(len(table)) if kind is _NAME else _Numbers(len(table), kind)
         for name, kind in {"name": _NAME, **_DETAILS}.items()
     }
-    for group in groups(table, exits):
+    for group in groups(table, naming):
         for name, value in _fields(group).items():
             if name in columns:
                 columns[name].put(group.rows, value)

@@ -1,8 +1,12 @@
 """How one kind of record is declared."""
 
+import re
 from dataclasses import dataclass
 
 from construct import Struct
+
+#: A release of Xen, as in (4, 18).
+Release = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +15,8 @@ class Event:
 
     ``wide`` is the layout under ``FLAG_64``, where the event has one; ``by_levels`` those for guests with three and
     four levels of page tables (see ``xenshadow``). Fields missing at the end of a record are absent in what is
-    decoded, since releases of Xen have grown and shrunk payloads.
+    decoded, since releases of Xen have grown and shrunk payloads. Where they moved fields, ``payload`` is what all
+    agree in, and ``since`` has the layouts from releases on, oldest first.
     """
 
     id: int
@@ -19,3 +24,10 @@ class Event:
     payload: Struct
     wide: Struct | None = None
     by_levels: tuple[Struct, ...] = ()
+    since: tuple[tuple[Release, Struct], ...] = ()
+
+
+def release(version: str) -> Release | None:
+    """Find the release in a version as Xen tells it, as in 4.17.6-pre; None where there is none."""
+    match = re.match(r"(\d+)\.(\d+)", version)
+    return (int(match[1]), int(match[2])) if match else None

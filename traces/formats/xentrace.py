@@ -10,6 +10,8 @@ Ref: xen/include/public/trace.h, xen/common/trace.c (``__insert_record``), tools
 and 4.14; where releases differ the entry says so.
 """
 
+from typing import Any
+
 from construct import (
     Array,
     BitsInteger,
@@ -24,7 +26,7 @@ from construct import (
     this,
 )
 
-from traces.formats.event import Event
+from traces.formats.event import Event, Release
 from traces.formats.xendevices import DEVICE_EVENTS
 from traces.formats.xensched import SCHEDULER_EVENTS
 from traces.formats.xenshadow import LEVELS_MASK, LEVELS_SHIFT, SHADOW_CLASS, SHADOW_EVENTS
@@ -86,6 +88,15 @@ Nothing = Struct()
 # arch/x86/irq.c, _trace_irq_mask: a bit for each of the first 192 pCPUs; on smaller machines the rest is stale memory.
 _IrqMask = Struct("irq" / Int16ul, "vector" / Int16ul, "pcpus_0_63" / Int64ul)
 
+
+def _reservation(event: int, name: str, *frames: Any) -> Event:  # noqa: ANN401 - construct has no type for a field
+    # Domain and order grew from 16 to 32 bits in 4.18 (83af664) within the same length, the old one's end being stale
+    # memory: only the low half of the domain lies at one place in all releases.
+    before = Struct(*frames, "domid" / Int16ul, "order" / Int16ul)
+    after = Struct(*frames, "domid" / Int32ul, "order" / Int32ul)
+    return Event(event, name, Struct(*frames, "domid" / Int16ul), since=(((4, 0), before), ((4, 18), after)))
+
+
 EVENTS: tuple[Event, ...] = (
     # TRC_GEN
     Event(
@@ -142,12 +153,10 @@ EVENTS: tuple[Event, ...] = (
         "mem_set_p2m_entry",
         Struct("gfn" / Int64ul, "mfn" / Int64ul, "p2mt" / Int32ul, "domid" / Int16ul, "order" / Int16ul),
     ),  # p2m-pt.c, p2m-ept.c
-    # Domain and order grew from 16 to 32 bits in 4.18 (83af664) within the same length: only the low half of the
-    # domain lies at one place in all releases.
-    Event(0x0010F005, "mem_decrease_reservation", Struct("gfn" / Int64ul, "domid" / Int16ul)),
-    Event(0x0010F010, "mem_pod_populate", Struct("gfn" / Int64ul, "mfn" / Int64ul, "domid" / Int16ul)),
-    Event(0x0010F011, "mem_pod_zero_reclaim", Struct("gfn" / Int64ul, "mfn" / Int64ul, "domid" / Int16ul)),
-    Event(0x0010F012, "mem_pod_superpage_splinter", Struct("gfn" / Int64ul, "domid" / Int16ul)),
+    _reservation(0x0010F005, "mem_decrease_reservation", "gfn" / Int64ul),
+    _reservation(0x0010F010, "mem_pod_populate", "gfn" / Int64ul, "mfn" / Int64ul),
+    _reservation(0x0010F011, "mem_pod_zero_reclaim", "gfn" / Int64ul, "mfn" / Int64ul),
+    _reservation(0x0010F012, "mem_pod_superpage_splinter", "gfn" / Int64ul),
     # TRC_PV, arch/x86/pv/trace.c: FLAG_64 marks 64-bit addresses
     Event(0x00201001, "pv_hypercall", Struct("eip" / Int32ul, "nr" / Int32ul), Struct("rip" / Int64ul, "nr" / Int32ul)),
     Event(
@@ -334,11 +343,16 @@ def event_name(event: int) -> str:
     return known.name if known else f"event_{event:#010x}"
 
 
-def layout(event: int) -> Struct:
-    """Give the payload's layout under an event id with its flags; of an unknown event, no fields."""
+def layout(event: int, release: Release | None = None) -> Struct:
+    """Give the payload's layout under an event id with its flags; of an unknown event, no fields.
+
+    :param release: of the Xen that made the record; where it is not known, what releases disagree about has no field
+    """
     known = BY_ID.get(base_id(event))
     if known is None:
         return Nothing
     if known.by_levels and event & LEVELS_MASK:
         return known.by_levels[(event >> LEVELS_SHIFT & 3) - 1]
+    if known.since and release is not None:
+        return next(found for since, found in reversed(known.since) if since <= release)
     return known.wide if known.wide is not None and event & FLAG_64 else known.payload

@@ -22,15 +22,16 @@ from xentool.tools.reports import STANDARD, Chosen
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @choosing.choice()
 @options.hz
+@options.xen_version
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a record.")
-def command(file: Path, chosen: Chosen, hz: float | None, as_json: bool) -> None:
+def command(file: Path, chosen: Chosen, hz: float | None, xen_version: str | None, as_json: bool) -> None:
     """Print the records of FILE in order of time, a line each; `-` reads stdin, and prints while records come.
 
     Times are seconds since the first record. A record belongs to the domain and vCPU that ran when it was made.
     """
     if file == STANDARD and not sys.stdin.seekable():
         with pipes.interruptible(sys.stdin.buffer) as piped:  # type: ignore[arg-type] # a BufferedReader, always
-            report = pipes.follow(piped, chosen, Follow(paint(), as_json=as_json).show, hz=hz)
+            report = pipes.follow(piped, chosen, Follow(paint(), as_json=as_json).show, hz=hz, xen_version=xen_version)
         if piped.interrupted:
             click.get_current_context().exit(INTERRUPTED)
         reports.raise_for_damage(report, "standard input")
@@ -42,5 +43,7 @@ def command(file: Path, chosen: Chosen, hz: float | None, as_json: bool) -> None
         else:
             dump.write(tables, report, output, paint=paint())
 
-    report = written(file, write, STANDARD, hz=hz, chosen=chosen, progress=lambda _done, _total: None)
+    report = written(
+        file, write, STANDARD, hz=hz, xen_version=xen_version, chosen=chosen, progress=lambda _done, _total: None
+    )
     reports.raise_for_damage(report, str(file))

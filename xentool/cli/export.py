@@ -34,7 +34,10 @@ from xentool.tools.reports import STANDARD, Chosen
 )
 @choosing.choice()
 @options.hz
-def command(file: Path, name: str, output: Path | None, chosen: Chosen, hz: float | None) -> None:
+@options.xen_version
+def command(
+    file: Path, name: str, output: Path | None, chosen: Chosen, hz: float | None, xen_version: str | None
+) -> None:
     """Convert FILE, the output of xentrace or of `xentool record`; `-` reads stdin.
 
     Run states and VM exits (perfetto, folded) are drawn where -e leaves `sched` and `exit`; --pcpu leaves of run states
@@ -61,6 +64,7 @@ def command(file: Path, name: str, output: Path | None, chosen: Chosen, hz: floa
             kind,
             target,
             hz=hz,
+            xen_version=xen_version,
             chosen=chosen,
             progress=lambda done, total: shown.update(task, completed=done, total=total),
         )

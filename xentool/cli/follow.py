@@ -4,8 +4,10 @@ import sys
 
 from traces.analyses.sofar import exit_names
 from traces.exporters import dump, jsonl
+from traces.exporters.details import Naming
 from traces.exporters.dump import Paint
 from traces.exporters.rows import Chooser
+from traces.formats.event import release
 from traces.reader import Reader
 from xentool.tools.trace import Running
 
@@ -23,12 +25,12 @@ class Follow:
         """Write what is complete with the next bytes of the trace; all of it when there are none."""
         tables = self._reader.feed(chunk) if chunk else self._reader.finish()
         self._chooser = self._chooser or Chooser(running.where, running.hz, timing=True)
-        exits = exit_names(running.scan)
+        naming = Naming(exit_names(running.scan), release(running.xen_version or ""))
         for table in tables:
             for part, ns in self._chooser.of(table):
                 if self._as_json:
-                    lines = jsonl.lines(part, ns, exits, self._chooser.took)
+                    lines = jsonl.lines(part, ns, naming, self._chooser.took)
                 else:
-                    lines = dump.lines(part, ns, exits, paint=self._paint, took=self._chooser.took)
+                    lines = dump.lines(part, ns, naming, paint=self._paint, took=self._chooser.took)
                 sys.stdout.write("".join(lines))
         sys.stdout.flush()

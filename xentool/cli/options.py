@@ -21,6 +21,14 @@ def seconds(_context: click.Context, _parameter: click.Parameter, value: str | N
     return float(match[1]) * _UNITS[match[2]]
 
 
+def _version(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    from traces.formats.event import release  # noqa: PLC0415 - most commands that have options need it not
+
+    if value is not None and release(value) is None:
+        raise click.BadParameter(f"{value!r} is no version of Xen; give one as in 4.17")
+    return value
+
+
 duration = click.option(
     "-d",
     "--duration",
@@ -30,6 +38,13 @@ duration = click.option(
 )
 hz = click.option(
     "--hz", type=click.FloatRange(min=1), help="The clock's rate, cycles per second.  [default: found in the trace]"
+)
+xen_version = click.option(
+    "--xen-version",
+    metavar="VERSION",
+    callback=_version,
+    help="The Xen that made the trace, as in 4.17: releases differ in what they record.  [default: what `xentool "
+    "record` noted]",
 )
 where = click.option(
     "-H",

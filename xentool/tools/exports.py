@@ -108,6 +108,7 @@ def export(
     output: Path,
     *,
     hz: float | None = None,
+    xen_version: str | None = None,
     chosen: Chosen = EVERYTHING,
     progress: Progress,
 ) -> "Report":
@@ -116,6 +117,7 @@ def export(
     :param capture: `-` is stdin; what can't be read twice goes through a temporary file
     :param output: `-` is stdout; a file appears when it is complete, and not at all if it does not get so far
     :param hz: the clock's rate, when the user knows better than the trace
+    :param xen_version: that made it, when the user knows better than the capture
     :returns: the report of the first pass, whose account tells of damage
     :raises PeerError: it is no xentrace
     :raises XentoolError: a library is missing, the input can't be read, or the output is the input
@@ -125,14 +127,22 @@ def export(
         write = load(kind.module, "export").write
         (write if kind.compiled else _from_tables(write))(source, report, target)
 
-    return _copied(capture, copy, output, hz=hz, chosen=chosen, progress=progress)
+    return _copied(capture, copy, output, hz=hz, xen_version=xen_version, chosen=chosen, progress=progress)
 
 
 def written(
-    capture: Path, write: Writer, output: Path, *, hz: float | None, chosen: Chosen = EVERYTHING, progress: Progress
+    capture: Path,
+    write: Writer,
+    output: Path,
+    *,
+    hz: float | None,
+    xen_version: str | None = None,
+    chosen: Chosen = EVERYTHING,
+    progress: Progress,
 ) -> "Report":
     """Read a capture twice, for its report and for what is written; see ``export``."""
-    return _copied(capture, _from_tables(write), output, hz=hz, chosen=chosen, progress=progress)
+    tables = _from_tables(write)
+    return _copied(capture, tables, output, hz=hz, xen_version=xen_version, chosen=chosen, progress=progress)
 
 
 def _from_tables(write: Writer) -> CompiledWriter:
@@ -142,7 +152,14 @@ def _from_tables(write: Writer) -> CompiledWriter:
 
 
 def _copied(
-    capture: Path, write: CompiledWriter, output: Path, *, hz: float | None, chosen: Chosen, progress: Progress
+    capture: Path,
+    write: CompiledWriter,
+    output: Path,
+    *,
+    hz: float | None,
+    xen_version: str | None,
+    chosen: Chosen,
+    progress: Progress,
 ) -> "Report":
     with rereadable(capture) as source:
         if output != STANDARD and output.exists() and os.path.samestat(os.fstat(source.fileno()), output.stat()):
@@ -156,6 +173,7 @@ def _copied(
             str(capture),
             hz=hz,
             capture=known,
+            xen_version=xen_version,
             chosen=chosen,
             progress=lambda done: progress(min(done, size), 2 * size),
         )

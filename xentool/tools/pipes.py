@@ -74,11 +74,14 @@ def interruptible(source: BufferedReader) -> Iterator[Piped]:
         yield piped
 
 
-def follow(piped: Piped, chosen: Chosen, show: Progress, *, hz: float | None = None) -> Report:
+def follow(
+    piped: Piped, chosen: Chosen, show: Progress, *, hz: float | None = None, xen_version: str | None = None
+) -> Report:
     """Show a trace while it comes.
 
     :param show: see ``trace.Progress``
     :param hz: the clock's rate; if not given, the first records tell
+    :param xen_version: that makes the trace
     :raises PeerError: it is no xentrace
     :raises XentoolError: the domain is no number
     """
@@ -96,7 +99,7 @@ def follow(piped: Piped, chosen: Chosen, show: Progress, *, hz: float | None = N
         if len(scan.clock_pairs) >= _PAIRS or sum(map(len, head)) >= _HEAD:
             break
     found = clocks.from_trace(scan.clock_pairs)
-    running = Running(where, hz or (found.hz if found else clocks.DEFAULT_HZ), scan, began, piped.end)
+    running = Running(where, hz or (found.hz if found else clocks.DEFAULT_HZ), scan, began, piped.end, xen_version)
     for chunk in head:
         show(running, chunk)
     while chunk := piped.read(_PIECE):
@@ -104,7 +107,7 @@ def follow(piped: Piped, chosen: Chosen, show: Progress, *, hz: float | None = N
         show(running, chunk)
     scan.finish()
     show(running, b"")
-    report = report_of(scan, hz=hz)
+    report = report_of(scan, hz=hz, xen_version=xen_version)
     if not report.account.records:
         raise PeerError("standard input " + ("holds no xentrace record" if report.account.bytes else "is empty"))
     return report

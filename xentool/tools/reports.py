@@ -69,6 +69,7 @@ def report(
     *,
     hz: float | None = None,
     capture: Sidecar | None = None,
+    xen_version: str | None = None,
     chosen: Chosen = EVERYTHING,
     progress: Callable[[int], None] = lambda _bytes: None,
 ) -> "Report":
@@ -77,6 +78,7 @@ def report(
     :param source: a ``Rereadable`` one where a stretch of time is chosen: the clock must be known first
     :param name: of the source, for messages
     :param hz: the clock's rate, when the user knows better than the trace
+    :param xen_version: that made it, when the user knows better than the capture
     :param progress: is told how many bytes were read so far
     :raises PeerError: it is no xentrace
     :raises XentoolError: it can't be read, or has no such domain
@@ -104,7 +106,7 @@ def report(
     from traces.analyses.report import report as report_of  # noqa: PLC0415 - see above
 
     infos, version = (capture.domains, capture.xen_version) if capture else (None, None)
-    whole = report_of(found, hz=hz, host_hz=host_hz, infos=infos, xen_version=version)
+    whole = report_of(found, hz=hz, host_hz=host_hz, infos=infos, xen_version=xen_version or version)
     whole = replace(whole, tracer_share=capture.tracer_share if capture else None)
     domid = None if chosen.domain is None else domid_of(whole, chosen.domain)
     return select.of(whole, replace(where, domid=domid))

@@ -26,6 +26,7 @@ class Running:
     :param hz: clock rate of the time stamps, as the host gives it
     :param started: when records began, by ``time.monotonic``
     :param stop: ends it in order
+    :param xen_version: of the host
     """
 
     where: Where
@@ -33,6 +34,7 @@ class Running:
     scan: Scan
     started: float
     stop: Callable[[], None]
+    xen_version: str | None = None
 
     @property
     def seconds(self) -> float:
@@ -83,7 +85,7 @@ def trace(
     with _kept(output) as keep, Capture(host, where.kinds.mask) as capture, on_interrupt(capture.stop) as interrupted:
         if output:
             sidecar.write(output, known)
-        running = Running(where, info.hz, scan, capture.started, capture.stop)
+        running = Running(where, info.hz, scan, capture.started, capture.stop, info.xen_version)
         for chunk in capture.chunks(seconds):
             keep(chunk)
             scan.feed(chunk)
