@@ -67,6 +67,7 @@ bench: setup
 	$(BIN)/python -m tests.bench.store
 	$(BIN)/python -m tests.bench.block
 	$(BIN)/python -m tests.bench.block_xen
+	$(BIN)/python -m tests.bench.live
 
 captures: setup
 	$(BIN)/python -m tests.captures.make

@@ -124,6 +124,34 @@ def test_notifications_are_inferred_from_the_wake_right_after() -> None:
     assert [(one.source, one.target, one.count) for one in found.notifications] == [(1, 5, 1)]
 
 
+MAP = xentrace.GRANT_MAP
+
+
+@pytest.mark.parametrize(
+    ("times", "also", "confidence"),
+    [
+        (2, b"", {(1, 5): "low"}),
+        (3, b"", {(1, 5): "likely"}),
+        (1, record(MAP, 500, 5), {(1, 5): "high"}),  # 1 maps a page of 5
+        (1, change(500, 5, 0, RUNNABLE, RUNNING) + record(MAP, 501, 1), {(1, 5): "high"}),  # 5 maps a page of 1
+        (1, record(MAP, 500, 6), {(1, 5): "low"}),
+        (
+            1,
+            change(500, 5, 0, RUNNABLE, RUNNING)
+            + record(xentrace.PV_HYPERCALL_V2, 501, 32)
+            + record(xentrace.SCHED_WAKE, 502, 1, 0),
+            {(1, 5): "high", (5, 1): "high"},
+        ),
+    ],
+)
+def test_what_else_tells_of_a_channel_makes_notifications_credible(
+    times: int, also: bytes, confidence: dict[tuple[int, int], str]
+) -> None:
+    pair = record(xentrace.PV_HYPERCALL_V2, 110, 32) + record(xentrace.SCHED_WAKE, 111, 5, 0)
+    found = report(window(0, change(100, 1, 0, RUNNABLE, RUNNING) + pair * times + also))
+    assert {(one.source, one.target): one.confidence for one in found.notifications} == confidence
+
+
 def test_modes_and_names() -> None:
     body = change(100, 1, 0, RUNNABLE, RUNNING) + record(xentrace.PV_HYPERCALL_V2, 110, 1)
     body += change(120, 1, 0, RUNNING, BLOCKED) + change(121, 2, 0, RUNNABLE, RUNNING) + record(VMENTRY, 125)

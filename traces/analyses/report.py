@@ -1,7 +1,7 @@
 """What one trace shows, as one frozen answer: the report that ``xentool report`` and ``xentool trace`` give."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from traces.account import IDLE_DOMID, SEVERITIES, UNKNOWN_DOMID, Account, Diagnostic
@@ -54,6 +54,8 @@ NOT_RECORDED = (
     "page tables: the entries that mmu_update, mmuext_op and update_va_mapping write; only their counts",
 )
 
+#: So many wakes right after an event_channel_op may be by chance.
+_CHANCE = 2
 _PV_ENTRY = 0x00201000
 _HVM_ENTRYEXIT = 0x00081000
 _SUBCLASS = 0xFFFFF000
@@ -219,7 +221,11 @@ class Irq:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """Event channel notifications between two domains (domids), as far as they can be inferred."""
+    """Event channel notifications between two domains (domids), as far as they can be inferred.
+
+    ``confidence`` that these two have a channel is "high" where something else tells of one: the other side notifies as
+    well, or one maps the other's pages. It is "low" where a chance wake may account for all, and "likely" otherwise.
+    """
 
     source: int
     target: int
@@ -289,15 +295,24 @@ def report(
             )
             for domid, of in vcpus.items()
         ),
-        grants=_grants(scan),
-        notifications=tuple(
-            Notification(source, target, count, "likely")
-            for (source, target), count in sorted(notifications(scan).items())
-        ),
+        grants=(grants := _grants(scan)),
+        notifications=_notifications(scan, grants),
         irqs=_irqs(scan, clock),
         names={domid: info.name for domid, info in infos.items() if info.name},
         xen_version=xen_version,
     )
+
+
+def _notifications(scan: Scan, grants: Iterable[GrantPair]) -> tuple[Notification, ...]:
+    counted = notifications(scan)
+    partners = {frozenset((pair.mapper, pair.granter)) for pair in grants}
+
+    def confidence(source: int, target: int) -> str:
+        if source != target and ((target, source) in counted or {source, target} in partners):
+            return "high"
+        return "likely" if counted[source, target] > _CHANCE else "low"
+
+    return tuple(Notification(*pair, count, confidence(*pair)) for pair, count in sorted(counted.items()))
 
 
 def _account(scan: Scan) -> Account:

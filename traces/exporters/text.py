@@ -303,10 +303,10 @@ def _write_grants(report: Report, console: Console) -> None:
 def _write_notifications(report: Report, console: Console) -> None:
     if not report.notifications:
         return
-    table = _table("Notifications (inferred)", "count", "per s")
+    table = _table("Notifications (inferred)", "count", "per s", "confidence")
     for one in report.notifications:
         pair = f"{who(one.source, report)} → {who(one.target, report)}"
-        table.add_row(pair, f"{one.count:,}", rate(one.count, report.span_s))
+        table.add_row(pair, f"{one.count:,}", rate(one.count, report.span_s), one.confidence)
     console.print()
     console.print(table)
     note = "Xen records no event channels: these are event_channel_op calls right after which the other side woke up."

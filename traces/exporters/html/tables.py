@@ -206,10 +206,11 @@ def _notifications(report: Report) -> Table | None:
             Cell(f"{who(one.source, report)} → {who(one.target, report)}"),
             _count(one.count),
             _rate(one.count, report.span_s),
+            Cell(one.confidence),
         ]
         for one in sorted(report.notifications, key=lambda one: -one.count)
     )
-    return _table("Notifications (inferred)", ("count", "per s"), rows)
+    return _table("Notifications (inferred)", ("count", "per s", "confidence"), rows)
 
 
 def _pcpus(report: Report) -> Table | None:
