@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from xentool.errors import Unavailable
@@ -76,13 +78,26 @@ def _as_root() -> list[str]:
     # The words before a command that make it run as root, in a namespace if need be.
     if os.geteuid() == 0:
         return []
-    try:
-        tried = subprocess.run([*_NAMESPACE, "true"], capture_output=True, check=False, timeout=10)
-    except FileNotFoundError:
-        raise Unavailable("unshare is not installed; it is in Debian's package util-linux") from None
-    if tried.returncode != 0:
+    if not _has_namespaces():
         raise Unavailable(
             "an image needs user namespaces (package uidmap, a range in /etc/subuid) or root: "
             f"`sudo env XENTOOL_CACHE={cache_directory()} xentool lab build`"
         )
     return _NAMESPACE
+
+
+def _has_namespaces() -> bool:
+    # No pipes: where unshare is refused (in a chroot, say), the child that would have mapped ids holds them for ever.
+    try:
+        with subprocess.Popen(
+            [*_NAMESPACE, "true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        ) as tried:
+            try:
+                return tried.wait(timeout=10) == 0
+            except subprocess.TimeoutExpired:
+                return False
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(tried.pid, signal.SIGKILL)
+    except FileNotFoundError:
+        raise Unavailable("unshare is not installed; it is in Debian's package util-linux") from None
