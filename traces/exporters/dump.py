@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED
 from traces.analyses.report import Report
-from traces.exporters.rows import Chooser, Group, exit_names, extra_words, groups
+from traces.exporters.details import exit_names
+from traces.exporters.rows import Chooser, Group, extra_words, groups
 from traces.exporters.words import duration
 from traces.filters import classes_of
 from traces.formats.xentrace import (
@@ -76,7 +77,7 @@ def lines(
     """Give a line a record, with its end.
 
     :param ns: of each record, since the first one of the trace
-    :param exits: names of exit reasons, see ``rows.exit_names``
+    :param exits: names of exit reasons, see ``details.exit_names``
     :param took: nanoseconds of what each record ends, see ``Chooser``
     """
     found = np.empty(len(table), object)

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from traces.account import Account
 from traces.analyses.elapsed import Elapsed, nanoseconds
-from traces.analyses.report import Report
 from traces.analyses.took import Took
 from traces.analyses.where import Where
 from traces.exporters.details import Columns, Constants, details, selector
@@ -105,7 +104,7 @@ def pieces(table: EventTable, size: int) -> Iterator[EventTable]:
 def groups(table: EventTable, exits: Mapping[int, str]) -> Iterator[Group]:
     """Give all records of a table in groups.
 
-    :param exits: names of exit reasons, see ``exit_names``
+    :param exits: names of exit reasons, see ``details.exit_names``
     """
     if not len(table):
         return
@@ -122,11 +121,6 @@ def extra_words(event: int, words: int) -> range:
     """Give the indices of a record's words that lie behind its layout's last field."""
     known = fields(event, words)
     return range(-(-(known[-1].offset + known[-1].size) // _WORD) if known else 0, words)
-
-
-def exit_names(report: Report) -> dict[int, str]:
-    """Name the exit reasons that a trace has, in AMD's or Intel's numbering as the report found."""
-    return {one.reason: one.name for domain in report.domains for vcpu in domain.vcpus for one in vcpu.exits}
 
 
 def _split(keys: NDArray[np.uint64], rows: NDArray[np.intp]) -> Iterator[tuple[int, NDArray[np.intp]]]:
