@@ -17,6 +17,7 @@ extensions = [
         "traces.decode.tokenize",
         "traces.analyses.fold",
         "traces.analyses.lane",
+        "traces.exporters.alike",
         "traces.exporters.encode",
         "pvdrivers.ring.engine",
         "pvdrivers.block.core",

@@ -4,26 +4,18 @@ Sans I/O: ``feed`` takes bytes as they come, so that a file, a pipe and a live h
 loop around it for anything with ``read``.
 """
 
-import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from traces.account import SEVERITIES, Account, Diagnostic
-from traces.decode.tokenize import Cut, Queue, Tokenizer
-from traces.errors import TraceError
+from traces.account import Account
+from traces.batches import CHUNK, PENDING_MAX, account_of, check
+from traces.decode.tokenize import Tokenizer
 from traces.table import COLUMNS, EventTable
 
-CHUNK = 8 << 20
-#: Rows waiting for the clock's order; beyond that they go out as they are, so that no input can fill the memory.
-PENDING_MAX = 4 << 20
 _SMALLEST_RECORD = 4
-#: Of ``decode.event.Event``, which begins with its time stamp.
-_EVENT_SIZE = 32
-_STAMP = struct.Struct("<Q")
 
 
 class Source(Protocol):
@@ -74,7 +66,7 @@ class Reader:
     @property
     def account(self) -> Account:
         """What became of the bytes so far."""
-        return _account(self._tokenizer, len(self._rest))
+        return account_of(self._tokenizer, len(self._rest))
 
     def _tokenize(self, data: memoryview) -> int:
         columns = {name: np.empty(len(data) // _SMALLEST_RECORD + 1, dtype) for name, dtype in COLUMNS.items()}
@@ -119,93 +111,4 @@ def read(source: Source, reader: Reader) -> Iterator[EventTable]:
     while data := source.read(CHUNK):
         yield from reader.feed(data)
     yield from reader.finish()
-    _check(reader.account)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Some consecutive records as compiled code takes them: the same that a ``EventTable`` of ``read`` holds.
-
-    events   array of ``decode.event.Event``, oldest first
-    data     the bytes that these lie in, the first of them at file offset ``base``
-    restart  the first batch of another run of the clock
-    """
-
-    events: bytes
-    data: bytearray
-    base: int
-    restart: bool
-
-    def __len__(self) -> int:
-        """Count the records."""
-        return len(self.events) // _EVENT_SIZE
-
-    @property
-    def first(self) -> int:
-        """The first time stamp; 0 if there is none."""
-        stamps = (int(_STAMP.unpack_from(self.events, at)[0]) for at in range(0, len(self.events), _EVENT_SIZE))
-        return next((stamp for stamp in stamps if stamp), 0)
-
-    @property
-    def last(self) -> int:
-        """The last time stamp."""
-        return int(_STAMP.unpack_from(self.events, len(self.events) - _EVENT_SIZE)[0])
-
-
-class Buffered(Source, Protocol):
-    """Where bytes come from; ``readinto`` fills a buffer but at the end."""
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        """Read some bytes into the buffer; say how many, none at the end."""
-        ...
-
-
-def batches(source: Buffered) -> Iterator[Batch]:
-    """Read ``source`` to its end as ``read`` does, in the same pieces and order; see there for errors."""
-    queue = Queue()
-    data, base, restart = bytearray(), 0, False
-
-    def emit(*, everything: bool) -> Iterator[Batch]:
-        nonlocal restart
-        limit = queue.newest if everything else queue.watermark
-        events = queue.take(limit)
-        queue.promise(limit)
-        if events:
-            yield Batch(events, data, base, restart)
-            restart = False
-
-    while True:
-        kept = memoryview(data)[queue.oldest - base :]
-        following = bytearray(len(kept) + CHUNK)
-        following[: len(kept)] = kept
-        size = source.readinto(memoryview(following)[len(kept) :])
-        data, base, end = following, queue.oldest, len(kept) + size
-        if not size:
-            break
-        while True:
-            queue.walk(memoryview(data)[queue.offset - base : end])
-            if not queue.clock_restarted:
-                break
-            yield from emit(everything=True)
-            restart = True
-        yield from emit(everything=queue.pending > PENDING_MAX)
-    queue.finish(base + end - queue.offset)
-    yield from emit(everything=True)
-    _check(_account(queue, 0))
-
-
-def _account(cut: Cut, rest: int) -> Account:
-    return Account(
-        bytes=cut.offset + rest,
-        records=cut.records,
-        skipped_bytes=cut.skipped_bytes,
-        lost_records=cut.lost_records,
-        pcpus=cut.pcpus,
-        diagnostics=[Diagnostic(code, SEVERITIES[code], *found) for code, found in sorted(cut.damages.items())],
-    )
-
-
-def _check(account: Account) -> None:
-    if not account.records:
-        what = "holds no xentrace record" if account.bytes else "is empty"
-        raise TraceError(f"{what}: expected the output of xentrace, `xentool record` or `xentool trace -o`")
+    check(reader.account)

@@ -1,9 +1,13 @@
 """Time stamps as one count of cycles from the trace's first record on, over all runs of its clock."""
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
-from traces.table import EventTable
+if TYPE_CHECKING:
+    # Who takes records without tables begins without numpy.
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from traces.table import EventTable
 
 #: What a record gets that was made before its pCPU's first time stamp.
 UNTIMED = -1
@@ -19,8 +23,10 @@ class Elapsed:
         #: Cycles up to the first record of the running run of the clock, and up to the newest record so far.
         self.begin = self.end = 0
 
-    def of(self, table: EventTable) -> NDArray[np.int64]:
+    def of(self, table: "EventTable") -> "NDArray[np.int64]":
         """Give each record's cycles since the first one, or ``UNTIMED``; feed it every table in order."""
+        import numpy as np  # noqa: PLC0415 - see above
+
         timed = table.tsc != 0
         if table.restart:
             self.begin, self._start = self.end, None
@@ -54,11 +60,13 @@ class Elapsed:
         return self.begin + min(max(tsc - (self._start or 0), 0), _LIMIT)
 
 
-def nanoseconds(cycles: NDArray[np.int64], hz: float) -> NDArray[np.int64]:
+def nanoseconds(cycles: "NDArray[np.int64]", hz: float) -> "NDArray[np.int64]":
     """Convert cycles to nanoseconds, rounded; ``UNTIMED`` stays what it is.
 
     :param hz: cycles per second
     """
+    import numpy as np  # noqa: PLC0415 - see above
+
     ns: NDArray[np.int64] = np.minimum(np.rint(cycles * (1e9 / hz)), float(2 * _LIMIT)).astype(np.int64)
     ns[cycles == UNTIMED] = UNTIMED
     return ns

@@ -196,6 +196,12 @@ cdef inline uint32_t length_of(uint32_t header) noexcept nogil:
     return 4 + ((header >> 26) & 0x1C) + ((header >> 28) & 8)
 
 
+cdef inline bint is_plain(uint32_t header) noexcept nogil:
+    """Whether a record tells nothing but its time: not who runs, nor of windows and buffers. True only if so."""
+    return (header & 0x0FFFF000) != (RUNSTATE_CHANGE & 0x0FFFF000) and (header & 0x0FFFF000) != (
+        LOST_RECORDS & 0x0FFFF000)
+
+
 cdef inline bint next_record(
     Cutter *c, const uint8_t *data, Py_ssize_t size, Py_ssize_t *at, Record *r
 ) noexcept nogil:

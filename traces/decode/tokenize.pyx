@@ -1,14 +1,16 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """xentrace bytes to rows; how they are cut is said in ``cut.pxd``, whose law is this one's too."""
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
-from libc.string cimport memmove, memset
+from libc.string cimport memcpy, memmove, memset
 
-from traces.decode.cut cimport BETWEEN, Cutter, DAMAGES, Pcpu, Record, TRUNCATED, forget, next_record, note
+from traces.decode.cut cimport (
+    BETWEEN, Cutter, DAMAGES, LONGEST, MINE, Pcpu, Record, TRUNCATED, TSC_LIMIT, forget, is_plain, length_of, next_record,
+    note,
+)
 from traces.decode.event cimport Event, before
-from traces.formats.ids cimport PCPUS
+from traces.formats.ids cimport PCPUS, UNKNOWN_DOMID
 
 #: In the order of ``cut.Damage``.
 DAMAGE_CODES = (
@@ -183,7 +185,10 @@ cdef class Queue(Cut):
         cdef Record r
         cdef Event *event
         cdef Line *line
-        while next_record(&self.cut, data, size, used, &r):
+        while True:
+            used[0] = self._walk_plain(data, used[0], size)
+            if not next_record(&self.cut, data, size, used, &r):
+                return
             line = &self.lines[self.cut.cpu]
             if line.count == line.room and not widen(line):
                 self.starved = True
@@ -199,48 +204,92 @@ cdef class Queue(Cut):
             line.count += 1
             self.pending += 1
 
-    def take(self, uint64_t limit):
+    cdef Py_ssize_t _walk_plain(self, const uint8_t *data, Py_ssize_t pos, Py_ssize_t size) noexcept nogil:
+        # What ``_walk`` does, for the records that most are: of a vCPU that goes on running, in a window in good order.
+        # Stops before any other.
+        cdef Cutter *cut = &self.cut
+        cdef Pcpu *p = &cut.pcpus[cut.cpu]
+        cdef Line *line = &self.lines[cut.cpu]
+        cdef Event *event = line.events + line.count
+        cdef Event *full = line.events + line.room
+        cdef uint64_t last = p.last_tsc, tsc, offset = cut.offset
+        cdef uint32_t who = p.who, cpu = cut.cpu, header
+        cdef Py_ssize_t begin = pos, end = size - pos
+        if cut.place != MINE or cut.careful or who >> 16 == UNKNOWN_DOMID or (line.count and (event - 1).tsc > last):
+            return pos
+        if <uint64_t>end > cut.window_left:
+            end = <Py_ssize_t>cut.window_left
+        # The longest record fits, whatever the next one is.
+        end = pos + end - LONGEST
+        while pos <= end and event < full:
+            memcpy(&header, data + pos, 4)
+            memcpy(&tsc, data + pos + 4, 8)
+            tsc = tsc if header >> 31 else last
+            if not is_plain(header) or tsc < last or tsc >= TSC_LIMIT():
+                break
+            event.tsc = last = tsc
+            event.offset = offset + pos
+            event.header = header
+            event.who = who
+            event.pcpu = cpu
+            event += 1
+            pos += length_of(header)
+        p.last_tsc = last
+        cut.window_left -= pos - begin
+        cut.records += event - line.events - line.count
+        self.pending += event - line.events - line.count
+        line.count = event - line.events
+        return pos
+
+    def ready(self, uint64_t limit):
+        """Count the records up to a time stamp."""
+        cdef Py_ssize_t found = 0, i
+        for i in range(<int>PCPUS):
+            self._sort(&self.lines[i])
+            found += up_to(&self.lines[i], limit)
+        return found
+
+    cdef void _sort(self, Line *line) noexcept nogil:
+        if line.jumbled:
+            qsort(line.events, line.count, sizeof(Event), &compare)
+            line.jumbled = False
+
+    def take(self, uint64_t limit, uint8_t[::1] events):
         """Give the records up to a time stamp, in order of time and then of the file.
 
+        events   array of ``Event`` that has room for as many as are ``ready``
         Raises MemoryError.
         """
-        cdef Py_ssize_t ready = 0, i, count
+        cdef Py_ssize_t i, count, ready = self.ready(limit)
         cdef Line *line
-        cdef Event **heads = <Event **>malloc(2 * PCPUS * sizeof(Event *))
-        cdef Event **ends = heads + <Py_ssize_t>PCPUS
+        cdef Event **heads
+        cdef Event **ends
         cdef int lines = 0
-        cdef bytes taken
-        cdef Event *out
+        if events.shape[0] < ready * <Py_ssize_t>sizeof(Event):
+            raise ValueError("too little room")
+        if not ready:
+            return
+        heads = <Event **>malloc(2 * PCPUS * sizeof(Event *))
         if heads == NULL:
             raise MemoryError()
-        try:
+        ends = heads + <Py_ssize_t>PCPUS
+        with nogil:
             for i in range(<int>PCPUS):
                 line = &self.lines[i]
-                if line.count == 0:
-                    continue
-                if line.jumbled:
-                    qsort(line.events, line.count, sizeof(Event), &compare)
-                    line.jumbled = False
                 count = up_to(line, limit)
                 if count:
                     heads[lines] = line.events
                     ends[lines] = line.events + count
                     lines += 1
-                    ready += count
-            taken = PyBytes_FromStringAndSize(NULL, ready * sizeof(Event))
-            out = <Event *><char *>taken
-            with nogil:
-                merge(heads, ends, lines, out)
-                for i in range(<int>PCPUS):
-                    line = &self.lines[i]
-                    if line.count:
-                        count = up_to(line, limit)
-                        line.count -= count
-                        memmove(line.events, line.events + count, line.count * sizeof(Event))
-            self.pending -= ready
-        finally:
-            free(heads)
-        return taken
+            merge(heads, ends, lines, <Event *>&events[0])
+            for i in range(<int>PCPUS):
+                line = &self.lines[i]
+                if line.count:
+                    count = up_to(line, limit)
+                    line.count -= count
+                    memmove(line.events, line.events + count, line.count * sizeof(Event))
+        free(heads)
+        self.pending -= ready
 
     @property
     def oldest(self):

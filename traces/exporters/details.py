@@ -6,14 +6,12 @@ Ref: xen/common/trace.c (__trace_hypercall), xen/common/sched/core.c (trace_runs
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from traces.analyses.report import Report
 from traces.exporters.payload import Field, fields, read
 from traces.formats import xentrace
-from traces.formats.event import Release
+from traces.formats.event import Release, release
 from traces.formats.names import (
     GRANT_TABLE_OP,
     MMU_UPDATE,
@@ -24,10 +22,16 @@ from traces.formats.names import (
     subop_name,
     trap_name,
 )
-from traces.table import EventTable
+
+if TYPE_CHECKING:
+    # What is compiled asks for meanings only, and begins without numpy.
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from traces.table import EventTable
 
 Constants = dict[str, Any]
-Columns = dict[str, NDArray[np.integer[Any]]]
+Columns = dict[str, "NDArray[np.integer[Any]]"]
 
 #: What the recorded arguments of a hypercall are, by its number, then the argument's.
 _ARGS: Mapping[int, Mapping[int, str]] = {
@@ -88,8 +92,10 @@ def told_by(event: int, words: int) -> Field | Literal["hypercall"] | None:
     return next((field for field in fields(event, words) if field.name == name), None)
 
 
-def selector(table: EventTable, rows: NDArray[np.intp], event: int, words: int) -> NDArray[np.uint64] | None:
+def selector(table: "EventTable", rows: "NDArray[np.intp]", event: int, words: int) -> "NDArray[np.uint64] | None":
     """Read of each record what ``told_by`` names; None where they are all of one kind."""
+    import numpy as np  # noqa: PLC0415 - see above
+
     by = told_by(event, words)
     if by is None:
         return None
@@ -125,11 +131,21 @@ def meaning(event: int, words: int, payload: bytes, naming: Naming) -> Meaning:
 
 
 def details(
-    table: EventTable, rows: NDArray[np.intp], event: int, words: int, naming: Naming
+    table: "EventTable", rows: "NDArray[np.intp]", event: int, words: int, naming: Naming
 ) -> tuple[Constants, Columns]:
     """Say what ``meaning`` does of the given records, and read what differs."""
     constants, found = meaning(event, words, table.payload_bytes(int(rows[0])), naming)
     return constants, {name: read(table, rows, field) for name, field in found.items()}
+
+
+def naming(report: Report) -> Naming:
+    """Give what names of a trace's records need: its exits' in AMD's or Intel's numbering, as the report found."""
+    return Naming(exit_names(report), release(report.xen_version or ""))
+
+
+def exit_names(report: Report) -> dict[int, str]:
+    """Name the exit reasons that a trace has, in AMD's or Intel's numbering as the report found."""
+    return {one.reason: one.name for domain in report.domains for vcpu in domain.vcpus for one in vcpu.exits}
 
 
 def _called(nr: int) -> Constants:
@@ -144,7 +160,9 @@ def _arguments(op: int, words: int) -> list[tuple[str, Field]]:
     return [(name, Field(name, 4 + 4 * place, 4)) for place, name in enumerate(names[: words - 1])]
 
 
-def _hypercall_selector(table: EventTable, rows: NDArray[np.intp], words: int) -> NDArray[np.uint64]:
+def _hypercall_selector(table: "EventTable", rows: "NDArray[np.intp]", words: int) -> "NDArray[np.uint64]":
+    import numpy as np  # noqa: PLC0415 - see above
+
     op = table.word(rows, 0)
     found = op.astype(np.uint64)
     if words > 1:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED
 from traces.analyses.report import Report
-from traces.exporters.details import Naming
-from traces.exporters.rows import Chooser, Group, groups, naming
+from traces.exporters.details import Naming, naming
+from traces.exporters.rows import Chooser, Group, groups
 from traces.exporters.words import duration
 from traces.filters import classes_of
 from traces.formats.xentrace import (

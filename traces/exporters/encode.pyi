@@ -1,11 +1,8 @@
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
-ALIKE: int
-BY_FIELD: int
-BY_HYPERCALL: int
+from traces.exporters.alike import Kinds
+
 PLAIN: int
-DELTA_BINARY_PACKED: int
-RLE_DICTIONARY: int
 
 class Choice:
     def __init__(
@@ -18,18 +15,7 @@ class Choice:
     ) -> None: ...
 
 class Encoder:
-    def __init__(
-        self,
-        describe: Callable[
-            [int, int, bytes], tuple[bool, Sequence[bytes | None], Sequence[tuple[int, int, int, bool, int, int]]]
-        ],
-        told_by: Callable[[int, int], tuple[int, int, int]],
-        choice: Choice,
-        hz: float,
-        rows: int,
-        names: int,
-        sizes: Sequence[int],
-    ) -> None: ...
+    def __init__(self, kinds: Kinds, choice: Choice, hz: float, rows: int, sizes: Sequence[int]) -> None: ...
     def encode(
-        self, events: bytes, first: int, last: int, data: bytearray, base: int, start: int, begin: int
-    ) -> tuple[int, int, bytes, list[tuple[int, int, int, int, int, tuple[int, int] | None]]]: ...
+        self, events: memoryview, first: int, last: int, data: bytearray, base: int, start: int, begin: int
+    ) -> tuple[int, int, list[tuple[bytes | None, int, memoryview, list[int], int, tuple[int, int] | None]]]: ...

@@ -1,113 +1,93 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Records to the pages of Parquet row groups, without Python and without the GIL.
 
-Law: what a record means is not known here. The first of each kind is shown to Python (``describe``), which says how
-names and numbers of all that are alike are got. Alike are records of an event with the same number of words and the
-same of what they are told apart by (``exporters.details.told_by``).
+Law: what a record means is not known here; ``alike`` learns it, a kind at a time. A row group is made in blocks that
+stay in a core's own cache: each is read record by record into arrays, and these make a page of each column.
 
 Ref: apache/parquet-format: Encodings, Data Pages
 """
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from libc.math cimport rint
-from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from traces.decode.event cimport Event
-from traces.exporters.pack cimport DELTA_BLOCK, DELTA_BLOCK_MAX, SLACK, deltas, flags, packed, repeated, width_of
-from traces.formats.ids cimport (
-    GRANT_TABLE_OP, HYPERCALL_OP_MASK, MMU_UPDATE, MMUEXT_OP, SCHED_OP, UNKNOWN_DOMID, VCPU_OP,
-)
+from traces.exporters.alike cimport KINDS_MAX, NAMES_MAX, NUMBERS_MAX, Kinds, Known, Source, find, got
+from traces.exporters.dictionary cimport Dictionary, clear, code_of
+from traces.exporters.pack cimport DELTA_BLOCK, DELTA_BLOCK_MAX, bits_of, deltas, packed, repeated, width_of
+from traces.exporters.page cimport E_DELTA, E_DICTIONARY, E_PLAIN, Column, finish, levels, room_for
+from traces.formats.ids cimport UNKNOWN_DOMID
 
-#: How records with one header are told apart: ``describe`` is asked once for all, for each value of a field, or for
-#: each hypercall with its sub-operation and whether it goes on.
-ALIKE, BY_FIELD, BY_HYPERCALL = range(3)
-#: Encodings as Parquet numbers them.
-PLAIN, DELTA_BINARY_PACKED, RLE_DICTIONARY = 0, 5, 8
+cdef extern from "Python.h":
+    object PyMemoryView_FromMemory(char *memory, Py_ssize_t size, int flags)
+    int PyBUF_READ
+
+cdef extern from *:
+    int __builtin_ctzll(unsigned long long) noexcept nogil
+
+#: An encoding as Parquet numbers them.
+PLAIN = E_PLAIN
+
 
 cdef enum:
-    E_PLAIN = 0
-    E_DELTA = 5
-    E_DICTIONARY = 8
-    TOLD_BY_FIELD = 1
-    TOLD_BY_HYPERCALL = 2
     WORDS = 7
-    NAMES_MAX = 7
-    NUMBERS_MAX = 7
-    COLUMNS_MAX = 32
-    # A row group ends before another kind than these; above half of it, all are forgotten before the next row group.
-    # Real traces have some hundred, a hostile one a new one with each record.
-    KINDS_MAX = 1 << 16
-    # Of a column's distinct values, where these are stored once each.
-    DISTINCT_MAX = 1 << 12
-    PLACES = 1 << 13
-    # After so many values it shows whether they repeat.
-    TRIAL = 2048
-    # Of a preempted hypercall, see ``exporters.details``.
-    CMD_MASK = 0xFFF
-    PREEMPTED = 0x80000000
-    # Bits of the fourth plane.
-    HAS_TIME = 1
-    HAS_DOMAIN = 2
+    # Rows of a block, whole bytes of levels; arrays are read and written a little beyond its end.
+    BLOCK = 1 << 13
+    PADDED = BLOCK + 64
+    # A column with fewer values is not judged yet, whether they repeat.
+    TRIAL = 1 << 10
+    # Levels are kept in planes, a byte a row: of words, names and numbers as ``Kinds`` has it, and of the record itself.
+    WORD_PLANE = 0
+    NAME_PLANE = 1
+    NUMBER_PLANE = 2
+    OWN_PLANE = 3
+    PLANES = 4
+    NO_PLANE = -1
+    HAS_TIME = 0
+    HAS_DOMAIN = 1
+    OFFSET = 0
+    TSC
+    NS
+    PCPU
+    DOMID
+    VCPU
+    NAMES
+    COLUMNS_MAX = NAMES + NAMES_MAX + WORDS + NUMBERS_MAX
 
 # As in ``analyses.elapsed``.
 cdef enum:
     UNTIMED = -1
 cdef uint64_t CYCLES_MAX = <uint64_t>1 << 61
 
-cdef struct Shape:
-    # How records with this header, without its flag for a time stamp, are told apart.
-    uint32_t header
-    uint8_t told
-    uint8_t offset
-    uint8_t size
-    uint8_t used
+cdef struct Small:
+    # A dictionary of numbers below 65536, or of names by their index.
+    int32_t codes[1 << 16]      # code + 1; 0: none
+    uint16_t values[1 << 16]
+    uint32_t entries
 
-cdef struct Source:
-    # Where a number comes from: a field of the payload; or it is ``constant``, and size is 0.
-    uint64_t constant
-    uint64_t mask
-    uint8_t column
-    uint8_t offset
-    uint8_t size
-    uint8_t is_signed
-
-cdef struct Kind:
-    uint64_t told
-    uint32_t header
-    int32_t names[NAMES_MAX]    # indices of strings; -1: null
-    Source sources[NUMBERS_MAX]
-    uint8_t source_count
-    uint8_t planes[3]           # bits for what is not null: words, names, numbers
-    uint8_t wanted
-    uint32_t count              # in the row group at hand
-
-cdef struct Numbers:
-    # The values of a column that are not null, each of 4 bytes or 8.
-    uint8_t *values
-    Py_ssize_t count
-    int size
-
-ctypedef fused Integer:
-    uint32_t
-    uint64_t
-
-cdef struct Place:
-    uint64_t value
-    uint32_t turn
-    uint16_t code
-
-cdef struct Page:
-    # One column of the row group: its dictionary, if it has one, and its data lie one behind the other.
-    int encoding
-    Py_ssize_t entries
-    Py_ssize_t dictionary_size
-    Py_ssize_t size
-    Py_ssize_t nulls
-    bint ranged
-    uint64_t least
-    uint64_t most
+cdef struct Block:
+    # What the records at hand are, a row each.
+    Py_ssize_t rows
+    uint16_t kinds[PADDED]
+    const uint8_t *payloads[PADDED]
+    uint64_t offsets[PADDED]
+    uint64_t tscs[PADDED]
+    uint16_t pcpus[PADDED]
+    uint16_t domids[PADDED]
+    uint16_t vcpus[PADDED]
+    uint8_t planes[PLANES][PADDED]
+    # Of the column at hand: which rows have a value, and their values, without gaps.
+    uint8_t bits[PADDED]
+    const uint16_t *chosen
+    uint16_t some[PADDED]
+    uint16_t all[PADDED]
+    # Of eight flags, which are set, and how many.
+    uint8_t eights[256][8]
+    uint8_t counts[256]
+    uint64_t values[PADDED]
+    uint16_t codes[PADDED]
 
 
 cdef class Choice:
@@ -155,255 +135,175 @@ cdef class Choice:
 cdef class Encoder:
     """Makes the pages of one row group after the other, for one thread.
 
-    describe   of a kind's first record: called with event, words and payload, returns whether it is wanted, the names
-               (bytes or None, the first is never None), and of each number (column, offset, size, is signed, mask,
-               constant)
-    told_by    called with event and words, returns (ALIKE, BY_FIELD or BY_HYPERCALL, offset, size)
-    rows       the most in a row group
-    sizes      of the numbers, 4 or 8 bytes each
+    kinds   whose first two names no record lacks
+    rows    the most in a row group
+    sizes   of the kinds' numbers, 4 or 8 bytes each
 
-    The columns are: offset, tsc, ns, pcpu, domid, vcpu, event, first name, words, other names, numbers.
+    The columns are: offset, tsc, ns, pcpu, domid, vcpu, names, words, numbers.
     """
 
-    cdef object describe
-    cdef object told_by
+    cdef Kinds kinds
     cdef Choice choice
     cdef double ns_per_cycle
-    cdef dict string_ids
-    cdef uint8_t *text              # the strings, each with its length as a dictionary has them
-    cdef Py_ssize_t *text_ends
-    cdef Py_ssize_t string_count
-    cdef Shape *shapes
-    cdef uint32_t shape_mask
-    cdef uint32_t shape_count
-    cdef Kind *kinds
-    cdef uint32_t kind_count
-    cdef uint32_t kind_room
-    cdef uint32_t *table            # of kinds, by hash: index + 1
-    cdef uint32_t table_mask
-    cdef int name_count
-    cdef int number_count
     cdef Py_ssize_t room
-    # Of each row.
-    cdef uint16_t *kind_of
-    cdef uint64_t *offsets
-    cdef uint64_t *tscs
-    cdef uint64_t *times            # but those without
-    cdef uint8_t *planes[4]
-    # Of each column.
-    cdef Numbers times_
-    cdef Numbers pcpus
-    cdef Numbers domids
-    cdef Numbers vcpus
-    cdef Numbers words[WORDS]
-    cdef Numbers numbers[NUMBERS_MAX]
-    cdef Page pages[COLUMNS_MAX]
-    cdef int page_count
-    # Room to work in.
-    cdef uint16_t *codes
-    cdef uint16_t *kind_codes
-    cdef uint8_t *kind_has
-    cdef int32_t *string_codes
-    cdef Place *places
-    cdef uint32_t turn
-    cdef uint64_t *distinct
-    cdef uint8_t *out
-    cdef Py_ssize_t used
-    cdef Py_ssize_t out_room
-    cdef bint starved               # of memory
+    cdef int names
+    cdef int numbers
+    cdef int sizes[NUMBERS_MAX]
+    cdef Block *block
+    cdef Column *columns
+    cdef Small *small[NAMES + NAMES_MAX]    # of those columns that have one
+    cdef uint16_t *name_codes[NAMES_MAX]    # of each kind that was met in the row group
+    cdef bint starved                       # of memory
 
-    def __cinit__(self, describe, told_by, Choice choice not None, double hz, Py_ssize_t rows, int names, sizes):
-        cdef Py_ssize_t padded = rows + 64
+    def __cinit__(self, Kinds kinds not None, Choice choice not None, double hz, Py_ssize_t rows, sizes):
         cdef int i
-        self.describe = describe
-        self.told_by = told_by
+        self.kinds = kinds
         self.choice = choice
         self.ns_per_cycle = 1e9 / hz
         self.room = rows
-        self.name_count = names
-        self.number_count = len(sizes)
-        if names > NAMES_MAX or self.number_count > NUMBERS_MAX:
-            raise ValueError("more columns than there is room for")
-        self.turn = 0
+        self.names = kinds.name_count
+        self.numbers = kinds.number_count
         self.starved = False
-        self.kind_of = <uint16_t *>claimed(padded * 2)
-        self.offsets = <uint64_t *>claimed(padded * 8)
-        self.tscs = <uint64_t *>claimed(padded * 8)
-        self.codes = <uint16_t *>claimed(padded * 2)
-        self.kind_codes = <uint16_t *>claimed(<Py_ssize_t>KINDS_MAX * 2)
-        self.kind_has = <uint8_t *>claimed(KINDS_MAX)
-        self.places = <Place *>claimed(PLACES * sizeof(Place))
-        self.distinct = <uint64_t *>claimed(DISTINCT_MAX * 8)
-        for i in range(4):
-            self.planes[i] = <uint8_t *>claimed(padded)
-        prepare(&self.times_, padded, 8)
-        prepare(&self.pcpus, padded, 4)
-        prepare(&self.domids, padded, 4)
-        prepare(&self.vcpus, padded, 4)
-        for i in range(WORDS):
-            prepare(&self.words[i], padded, 4)
-        for i in range(self.number_count):
-            prepare(&self.numbers[i], padded, sizes[i])
-        self._forget()
+        if len(sizes) != self.numbers or not set(sizes) <= {4, 8}:
+            raise ValueError("numbers have 4 or 8 bytes")
+        for i in range(self.numbers):
+            self.sizes[i] = sizes[i]
+        self.block = <Block *>claimed(sizeof(Block))
+        self.columns = <Column *>claimed(COLUMNS_MAX * sizeof(Column))
+        self._prepare(self.block)
+        for i in range(PCPU, NAMES + self.names):
+            self.small[i] = <Small *>claimed(sizeof(Small))
+        for i in range(self.names):
+            self.name_codes[i] = <uint16_t *>claimed(KINDS_MAX * 2)
+        for i in range(NAMES + self.names, self._count()):
+            self.columns[i].dictionary = <Dictionary *>claimed(sizeof(Dictionary))
 
     def __dealloc__(self):
         cdef int i
-        for i in range(4):
-            free(self.planes[i])
-        for i in range(WORDS):
-            free(self.words[i].values)
-        for i in range(NUMBERS_MAX):
-            free(self.numbers[i].values)
-        for one in (<size_t>self.times_.values, <size_t>self.pcpus.values, <size_t>self.domids.values):
-            free(<void *><size_t>one)
-        free(self.vcpus.values)
-        free(self.text)
-        free(self.text_ends)
-        free(self.shapes)
-        free(self.kinds)
-        free(self.table)
-        free(self.kind_of)
-        free(self.offsets)
-        free(self.tscs)
-        free(self.codes)
-        free(self.kind_codes)
-        free(self.kind_has)
-        free(self.string_codes)
-        free(self.places)
-        free(self.distinct)
-        free(self.out)
+        free(self.block)
+        for i in range(NAMES + NAMES_MAX):
+            free(self.small[i])
+        for i in range(NAMES_MAX):
+            free(self.name_codes[i])
+        if self.columns != NULL:
+            for i in range(COLUMNS_MAX):
+                free(self.columns[i].pages)
+                free(self.columns[i].dictionary)
+        free(self.columns)
 
-    cdef int _forget(self) except -1:
-        self.string_ids = {}
-        self.string_count = 0
-        self.kind_count = self.shape_count = 0
-        free(self.shapes)
-        free(self.table)
-        self.shapes = NULL
-        self.table = NULL
-        self.shape_mask = 255
-        self.table_mask = 1023
-        self.shapes = <Shape *>claimed((self.shape_mask + 1) * sizeof(Shape))
-        self.table = <uint32_t *>claimed((self.table_mask + 1) * 4)
-        return 0
+    cdef void _prepare(self, Block *b) noexcept:
+        cdef int i, bit
+        for i in range(PADDED):
+            b.all[i] = <uint16_t>i
+        for i in range(256):
+            for bit in range(8):
+                if i >> bit & 1:
+                    b.eights[i][b.counts[i]] = <uint8_t>bit
+                    b.counts[i] += 1
+
+    cdef int _count(self) noexcept nogil:
+        return NAMES + self.names + WORDS + self.numbers
 
     def encode(self, const uint8_t[::1] events, Py_ssize_t first, Py_ssize_t last, const uint8_t[::1] data not None,
                uint64_t base, uint64_t start, int64_t begin):
         """Encode the events from number ``first`` on, without those that are not wanted: up to ``last``, or as far as it goes.
 
         events  array of ``Event``
-        data    the bytes that they lie in, the first of them at file offset ``base``
+        data    the bytes that they lie in, the first of them at file offset ``base``, and ``batches.BEHIND`` more
         start   the time stamp at which this run of the clock began, ``begin`` cycles after the trace did
 
-        Returns how far it went, the rows, the body, and of each column, which lie in it one behind the other,
-        (encoding, entries of the dictionary, bytes of it, bytes of the data, nulls, (least, most) or None). No rows
-        have no columns.
+        Returns how far it went, the rows, and of each column (dictionary or None, its entries, pages, their encodings,
+        nulls, (least, most) or None). The pages are valid until the next call. No rows have no columns.
         """
         cdef Py_ssize_t next_ = first, rows = 0
         cdef int i
-        cdef Page *page
-        if last - first > self.room or last * <Py_ssize_t>sizeof(Event) > events.shape[0] or first < 0:
-            raise ValueError("more events than there is room for")
-        if self.kind_count > KINDS_MAX // 2:
-            self._forget()
+        if last * <Py_ssize_t>sizeof(Event) > events.shape[0] or first < 0:
+            raise ValueError("no such events")
+        if self.kinds.count > KINDS_MAX // 2:
+            # A row group ends before there is no room for another kind.
+            self.kinds.forget()
+        self._begin()
         if first < last and data.shape[0]:
             with nogil:
-                rows = self._gather(<const Event *>&events[0], &next_, last, &data[0] - base, start, begin)
+                while next_ < last and rows < self.room:
+                    if self._gather(<const Event *>&events[0], &next_, last, min(BLOCK, self.room - rows),
+                                    &data[0] - base, start, begin):
+                        last = next_
+                    rows += self.block.rows
+                    if self.block.rows:
+                        self._pages(start, begin)
                 if rows:
-                    self._columns(rows)
+                    self._end()
         if self.starved:
             raise MemoryError()
-        found = []
-        if rows:
-            for i in range(self.page_count):
-                page = &self.pages[i]
-                found.append((page.encoding, page.entries, page.dictionary_size, page.size, page.nulls,
-                              (page.least, page.most) if page.ranged else None))
-        return next_, rows, PyBytes_FromStringAndSize(<char *>self.out, self.used if rows else 0), found
+        return next_, rows, [self._column(i) for i in range(self._count())] if rows else []
 
-    cdef Py_ssize_t _gather(self, const Event *events, Py_ssize_t *next_, Py_ssize_t last, const uint8_t *data,
-                            uint64_t start, int64_t begin) except -1 nogil:
-        # Read each event once, and put what the columns need into arrays.
-        cdef Py_ssize_t i, row = 0
-        cdef int word, left
+    cdef void _begin(self) noexcept:
+        cdef int i
+        cdef uint32_t j
+        cdef Column *c
+        cdef Small *small
+        self.kinds.begin()
+        for i in range(self._count()):
+            c = &self.columns[i]
+            c.used = c.waiting = c.nulls = c.values = c.entries = 0
+            c.has_plain = c.has_coded = c.given_up = c.ranged = False
+            if c.dictionary != NULL:
+                clear(c.dictionary)
+        for i in range(PCPU, NAMES + self.names):
+            small = self.small[i]
+            for j in range(small.entries):
+                small.codes[small.values[j]] = 0
+            small.entries = 0
+
+    cdef bint _gather(self, const Event *events, Py_ssize_t *next_, Py_ssize_t last, Py_ssize_t most,
+                      const uint8_t *data, uint64_t start, int64_t begin) except -1 nogil:
+        # Read each event once, and put what the columns need into arrays. True: there is room for no other kind.
+        cdef Block *b = self.block
+        cdef Py_ssize_t i = next_[0], row = 0
         cdef const Event *event
         cdef const uint8_t *payload
-        cdef uint64_t since
-        cdef int64_t cycles
-        cdef uint32_t value
-        cdef Kind *kind
-        cdef Source *source
-        cdef Numbers *column
-        cdef int index
-        cdef double ns
-        cdef uint8_t known
-        cdef bint choosy = self.choice.choosy
-        for i in range(<int>self.kind_count):
-            self.kinds[i].count = 0
-        self.times_.count = self.pcpus.count = self.domids.count = self.vcpus.count = 0
-        for i in range(WORDS):
-            self.words[i].count = 0
-        for i in range(self.number_count):
-            self.numbers[i].count = 0
-        for i in range(next_[0], last):
+        cdef uint32_t header
+        cdef Known *known
+        cdef bint choosy = self.choice.choosy, full = False
+        while i < last and row < most:
             event = &events[i]
-            payload = data + event.offset + 4 + (event.header >> 31) * 8
-            cycles = UNTIMED
-            if event.tsc:
-                since = event.tsc - start if event.tsc > start else 0
-                cycles = <int64_t>(since if since < CYCLES_MAX else CYCLES_MAX) + begin
-            if choosy and not self._chosen(event, cycles):
+            header = event.header & 0x7FFFFFFF
+            payload = data + event.offset + 4 + ((event.header >> 28) & 8)
+            if choosy and not self._chosen(event, start, begin):
+                i += 1
                 continue
-            index = self._find(event.header & 0x7FFFFFFF, payload)
-            if index < 0:
-                last = i
-                break
-            kind = &self.kinds[index]
-            if not kind.wanted:
-                continue
-            kind.count += 1
-            self.kind_of[row] = <uint16_t>index
-            self.offsets[row] = event.offset
-            self.tscs[row] = event.tsc
-            known = 0
-            if event.tsc:
-                ns = rint(<double>cycles * self.ns_per_cycle)
-                (<int64_t *>self.times_.values)[self.times_.count] = (
-                    <int64_t>ns if ns < 2.0 * <double>CYCLES_MAX else <int64_t>(2 * CYCLES_MAX))
-                self.times_.count += 1
-                known |= HAS_TIME
-            (<uint32_t *>self.pcpus.values)[row] = event.pcpu
-            # Written in any case, and overwritten where they do not count.
-            (<uint32_t *>self.domids.values)[self.domids.count] = event.who >> 16
-            (<uint32_t *>self.vcpus.values)[self.domids.count] = event.who & 0xFFFF
-            if event.who >> 16 != UNKNOWN_DOMID:
-                self.domids.count += 1
-                known |= HAS_DOMAIN
-            self.planes[0][row] = kind.planes[0]
-            self.planes[1][row] = kind.planes[1]
-            self.planes[2][row] = kind.planes[2]
-            self.planes[3][row] = known
+            known = find(self.kinds, header, payload)
+            if known == NULL or known.remarkable:
+                if known == NULL:
+                    known = self.kinds.learn(header, payload)
+                    if known == NULL:
+                        full = True
+                        break
+                if not self.kinds.wanted[known.kind]:
+                    i += 1
+                    continue
+                known.remarkable = 0
+                self._meet(known.kind)
+            b.kinds[row] = known.kind
+            b.payloads[row] = payload
+            b.offsets[row] = event.offset
+            b.tscs[row] = event.tsc
+            b.pcpus[row] = <uint16_t>event.pcpu
+            b.domids[row] = <uint16_t>(event.who >> 16)
+            b.vcpus[row] = <uint16_t>event.who
             row += 1
-            for word in range((event.header >> 28) & 7):
-                column = &self.words[word]
-                memcpy(column.values + 4 * column.count, payload + 4 * word, 4)
-                column.count += 1
-            source = kind.sources
-            for left in range(kind.source_count):
-                column = &self.numbers[source.column]
-                since = got(source, payload)
-                if column.size == 4:
-                    (<uint32_t *>column.values)[column.count] = <uint32_t>since
-                else:
-                    (<uint64_t *>column.values)[column.count] = since
-                column.count += 1
-                source += 1
-        self.pcpus.count = row
-        self.vcpus.count = self.domids.count
-        next_[0] = last
-        return row
+            i += 1
+        b.rows = row
+        next_[0] = i
+        return full
 
-    cdef inline bint _chosen(self, const Event *event, int64_t cycles) noexcept nogil:
+    cdef inline int64_t _cycles(self, uint64_t tsc, uint64_t start, int64_t begin) noexcept nogil:
+        cdef uint64_t since = tsc - start if tsc > start else 0
+        return <int64_t>(since if since < CYCLES_MAX else CYCLES_MAX) + begin
+
+    cdef bint _chosen(self, const Event *event, uint64_t start, int64_t begin) noexcept nogil:
+        cdef int64_t cycles = self._cycles(event.tsc, start, begin) if event.tsc else UNTIMED
         if self.choice.domid >= 0 and event.who >> 16 != <uint32_t>self.choice.domid:
             return False
         if self.choice.vcpus != NULL and not self.choice.vcpus[event.who & 0xFFFF]:
@@ -412,352 +312,271 @@ cdef class Encoder:
             return False
         return self.choice.begin <= cycles < self.choice.end
 
-    cdef inline int _find(self, uint32_t header, const uint8_t *payload) except -2 nogil:
-        # The index of a record's kind; -1: there is room for no other.
-        cdef uint32_t at = (header * <uint32_t>0x9E3779B1) >> 16
-        cdef Shape *shape = &self.shapes[at & self.shape_mask]
-        cdef uint64_t told = 0
-        cdef Kind *kind
-        while shape.used and shape.header != header:
-            at += 1
-            shape = &self.shapes[at & self.shape_mask]
-        if not shape.used:
-            shape = self._shape(header)
-        if shape.told == TOLD_BY_HYPERCALL:
-            told = hypercall(header, payload)
-        elif shape.told == TOLD_BY_FIELD:
-            memcpy(&told, payload + shape.offset, shape.size)
-        at = place_of(header, told)
-        while self.table[at & self.table_mask]:
-            kind = &self.kinds[self.table[at & self.table_mask] - 1]
-            if kind.told == told and kind.header == header:
-                return <int>(self.table[at & self.table_mask] - 1)
-            at += 1
-        return self._learn(header, told, payload)
-
-    cdef Shape *_shape(self, uint32_t header) except NULL with gil:
-        cdef Shape *old = self.shapes
-        cdef uint32_t i, at
-        cdef Shape *shape
-        if 2 * self.shape_count > self.shape_mask:
-            self.shape_mask = 2 * self.shape_mask + 1
-            self.shapes = <Shape *>calloc(self.shape_mask + 1, sizeof(Shape))
-            if self.shapes == NULL:
-                self.shapes = old
-                self.shape_mask //= 2
-                raise MemoryError()
-            for i in range(self.shape_mask // 2 + 1):
-                if old[i].used:
-                    self._place(old[i].header)[0] = old[i]
-            free(old)
-        shape = self._place(header)
-        shape.header = header
-        shape.told, shape.offset, shape.size = self.told_by(header & 0x0FFFFFFF, header >> 28)
-        shape.used = 1
-        self.shape_count += 1
-        return shape
-
-    cdef Shape *_place(self, uint32_t header) noexcept:
-        cdef uint32_t at = (header * <uint32_t>0x9E3779B1) >> 16
-        while self.shapes[at & self.shape_mask].used:
-            at += 1
-        return &self.shapes[at & self.shape_mask]
-
-    cdef int _learn(self, uint32_t header, uint64_t told, const uint8_t *payload) except -2 with gil:
-        cdef Kind *kind
-        cdef uint32_t i, at
-        cdef uint32_t *table
-        cdef int words = header >> 28
-        if self.kind_count == KINDS_MAX:
-            return -1
-        wanted, names, numbers = self.describe(header & 0x0FFFFFFF, words, payload[:4 * words])
-        if self.kind_count == self.kind_room or self.kinds == NULL:
-            kind = <Kind *>realloc(self.kinds, (2 * self.kind_room + 256) * sizeof(Kind))
-            if kind == NULL:
-                raise MemoryError()
-            self.kinds = kind
-            self.kind_room = 2 * self.kind_room + 256
-        if 2 * self.kind_count > self.table_mask:
-            table = <uint32_t *>claimed(2 * (self.table_mask + 1) * 4)
-            self.table_mask = 2 * self.table_mask + 1
-            for i in range(self.kind_count):
-                at = place_of(self.kinds[i].header, self.kinds[i].told)
-                while table[at & self.table_mask]:
-                    at += 1
-                table[at & self.table_mask] = i + 1
-            free(self.table)
-            self.table = table
-        kind = &self.kinds[self.kind_count]
-        memset(kind, 0, sizeof(Kind))
-        kind.header = header
-        kind.told = told
-        kind.wanted = wanted
-        kind.planes[0] = <uint8_t>((1 << words) - 1)
-        for i in range(<uint32_t>self.name_count):
-            kind.names[i] = -1 if names[i] is None else self._string(names[i])
-            kind.planes[1] |= <uint8_t>((kind.names[i] >= 0) << i)
-        for column, offset, size, is_signed, mask, constant in numbers:
-            # Every number is read within the record, and goes to its column once.
-            if (not 0 <= column < self.number_count or size not in (0, 1, 2, 4, 8) or offset + size > 4 * words
-                    or kind.planes[2] >> <int>column & 1):
-                raise ValueError("no such number")
-            kind.sources[kind.source_count] = Source(
-                constant=constant, mask=mask, column=column, offset=offset, size=size, is_signed=is_signed)
-            kind.source_count += 1
-            kind.planes[2] |= <uint8_t>(1 << <int>column)
-        at = place_of(header, told)
-        while self.table[at & self.table_mask]:
-            at += 1
-        self.kind_count += 1
-        self.table[at & self.table_mask] = self.kind_count
-        return <int>self.kind_count - 1
-
-    cdef int32_t _string(self, bytes string) except -1:
-        cdef Py_ssize_t end, size = len(string)
-        cdef uint32_t length = <uint32_t>size
-        cdef void *grown
-        found = self.string_ids.get(string)
-        if found is not None:
-            return found
-        end = self.text_ends[self.string_count - 1] if self.string_count else 0
-        for_text = end + 4 + size
-        grown = realloc(self.text, 2 * for_text)
-        if grown == NULL:
-            raise MemoryError()
-        self.text = <uint8_t *>grown
-        grown = realloc(self.text_ends, (self.string_count + 1) * sizeof(Py_ssize_t))
-        if grown == NULL:
-            raise MemoryError()
-        self.text_ends = <Py_ssize_t *>grown
-        grown = realloc(self.string_codes, (self.string_count + 1) * 4)
-        if grown == NULL:
-            raise MemoryError()
-        self.string_codes = <int32_t *>grown
-        memcpy(self.text + end, &length, 4)
-        memcpy(self.text + end + 4, <const char *>string, size)
-        self.text_ends[self.string_count] = end + 4 + size
-        self.string_ids[string] = self.string_count
-        self.string_count += 1
-        return <int32_t>self.string_count - 1
-
-    cdef void _columns(self, Py_ssize_t rows) noexcept nogil:
+    cdef void _meet(self, uint16_t kind) noexcept nogil:
+        # The first of a kind in this row group: its names get their codes.
         cdef int i
-        self.used = self.page_count = 0
-        self._growing(self.offsets, rows, -1, rows)
-        self._growing(self.tscs, rows, -1, rows)
-        self._growing(<uint64_t *>self.times_.values, self.times_.count, 0, rows)
-        self._numbers(&self.pcpus, -1, -1, rows)
-        self._numbers(&self.domids, 3, 1, rows)
-        self._numbers(&self.vcpus, 3, 1, rows)
-        self._events(rows)
-        self._names(0, rows)
+        cdef int32_t name
+        for i in range(self.names):
+            name = self.kinds.names[i][kind]
+            if name >= 0:
+                self.name_codes[i][kind] = small_code(self.small[NAMES + i], <uint16_t>name)
+
+    cdef void _pages(self, uint64_t start, int64_t begin) noexcept nogil:
+        cdef int i, first_word = NAMES + self.names, first_number = NAMES + self.names + WORDS
+        cdef Block *b = self.block
+        self._planes()
+        self._growing(OFFSET, b.offsets, b.rows)
+        self._growing(TSC, b.tscs, b.rows)
+        self._times(start, begin)
+        self._small(PCPU, b.pcpus, NO_PLANE, 0)
+        self._small(DOMID, b.domids, OWN_PLANE, HAS_DOMAIN)
+        self._small(VCPU, b.vcpus, OWN_PLANE, HAS_DOMAIN)
+        for i in range(self.names):
+            self._names(i)
         for i in range(WORDS):
-            self._numbers(&self.words[i], 0, i, rows)
-        for i in range(1, self.name_count):
-            self._names(i, rows)
-        for i in range(self.number_count):
-            self._numbers(&self.numbers[i], 2, i, rows)
+            self._words(first_word + i, i)
+        for i in range(self.numbers):
+            self._numbers(first_number + i, i)
 
-    cdef Page *_page(self, int encoding, Py_ssize_t nulls) noexcept nogil:
-        cdef Page *page = &self.pages[self.page_count]
-        memset(page, 0, sizeof(Page))
-        page.encoding = encoding
-        page.nulls = nulls
-        self.page_count += 1
-        return page
-
-    cdef uint8_t *_reserve(self, Py_ssize_t size) noexcept nogil:
-        cdef uint8_t *grown
-        if self.used + size + SLACK > self.out_room:
-            grown = <uint8_t *>realloc(self.out, 2 * (self.used + size + SLACK))
-            if grown == NULL:
-                self.starved = True
-                return NULL
-            self.out = grown
-            self.out_room = 2 * (self.used + size + SLACK)
-        return self.out + self.used
-
-    cdef uint8_t *_levels(self, uint8_t *at, int plane, int bit, Py_ssize_t present, Py_ssize_t rows) noexcept nogil:
-        # Which rows are not null, for a column that may have nulls: as many bytes as rows are room enough.
-        cdef uint8_t *begin = at
-        cdef uint32_t size
-        if plane < 0:
-            return at
-        at += 4
-        if present == rows or present == 0:
-            at = repeated(at, rows, present == rows, 1)
-        else:
-            at = flags(at, self.planes[plane], rows, bit)
-        size = <uint32_t>(at - begin - 4)
-        memcpy(begin, &size, 4)
-        return at
-
-    cdef void _growing(self, const uint64_t *values, Py_ssize_t count, int bit, Py_ssize_t rows) noexcept nogil:
-        cdef uint8_t *begin = self._reserve(rows + 64 + (count // DELTA_BLOCK + 1) * DELTA_BLOCK_MAX)
-        cdef uint8_t *at
-        cdef Page *page
+    cdef void _planes(self) noexcept nogil:
+        cdef Block *b = self.block
         cdef Py_ssize_t i
-        cdef uint64_t least, most
-        if begin == NULL:
-            return
-        page = self._page(E_DELTA if count else E_PLAIN, rows - count)
-        at = self._levels(begin, 3 if bit >= 0 else -1, bit, count, rows)
-        if count:
-            at = deltas(at, values, count)
-            least = most = values[0]
-            for i in range(count):
-                least = min(least, values[i])
-                most = max(most, values[i])
-            page.ranged = True
-            page.least = least
-            page.most = most
-        page.size = at - begin
-        self.used += page.size
+        cdef int plane
+        cdef uint8_t *levels_
+        for plane in range(OWN_PLANE):
+            levels_ = self.kinds.levels[plane]
+            for i in range(b.rows):
+                b.planes[plane][i] = levels_[b.kinds[i]]
+        for i in range(b.rows):
+            b.planes[OWN_PLANE][i] = <uint8_t>(
+                (b.tscs[i] != 0) << HAS_TIME | (b.domids[i] != UNKNOWN_DOMID) << HAS_DOMAIN)
+        for plane in range(PLANES):
+            memset(&b.planes[plane][b.rows], 0, 8)
 
-    cdef void _numbers(self, const Numbers *numbers, int plane, int bit, Py_ssize_t rows) noexcept nogil:
-        cdef Py_ssize_t count = numbers.count, entries = 0, i
-        cdef uint8_t *begin = self._reserve(2 * rows + 64 + 8 * DISTINCT_MAX + 8 * count)
+    cdef Py_ssize_t _present(self, int column, int plane, int bit) noexcept nogil:
+        # Say in ``bits`` which rows have a value of a column, in ``chosen`` one after the other, and how many they are.
+        cdef Block *b = self.block
+        cdef Py_ssize_t i, j, found = 0, present
+        cdef uint64_t word
+        cdef const uint8_t *eight
+        present = b.rows if plane == NO_PLANE else bits_of(b.bits, b.planes[plane], b.rows, bit)
+        if present == 0:
+            self.columns[column].waiting += b.rows
+            self.columns[column].nulls += b.rows
+        elif present == b.rows:
+            b.chosen = b.all
+        elif 8 * present > b.rows:
+            b.chosen = b.some
+            for i in range((b.rows + 7) // 8):
+                eight = b.eights[b.bits[i]]
+                for j in range(8):
+                    b.some[found + j] = <uint16_t>(8 * i + eight[j])
+                found += b.counts[b.bits[i]]
+        else:
+            b.chosen = b.some
+            memset(&b.bits[(b.rows + 7) // 8], 0, 8)
+            for i in range((b.rows + 63) // 64):
+                memcpy(&word, &b.bits[8 * i], 8)
+                while word:
+                    b.some[found] = <uint16_t>(64 * i + __builtin_ctzll(word))
+                    found += 1
+                    word &= word - 1
+        return present
+
+    cdef void _growing(self, int column, const uint64_t *values, Py_ssize_t present) noexcept nogil:
+        cdef Block *b = self.block
+        cdef Column *c = &self.columns[column]
         cdef uint8_t *at
-        cdef Page *page
-        if begin == NULL:
+        cdef uint8_t *end
+        cdef Py_ssize_t i
+        cdef uint64_t least = values[0], most = values[0]
+        cdef bint grows
+        at = room_for(c, b.rows // 8 + 64 + (present // DELTA_BLOCK + 1) * DELTA_BLOCK_MAX)
+        if at == NULL:
+            self.starved = True
             return
-        if numbers.size == 4:
-            entries = self._encode(<const uint32_t *>numbers.values, count)
+        if column == NS:
+            at = levels(c, at, b.bits, b.rows, present)
+        end = deltas(at, values, present, &grows)
+        if grows:
+            most = values[present - 1]
         else:
-            entries = self._encode(<const uint64_t *>numbers.values, count)
-        # Not worth it for a few.
-        if entries * numbers.size + count * width_of(entries) // 8 >= count * numbers.size:
-            entries = 0
-        page = self._page(E_DICTIONARY if entries else E_PLAIN, rows - count)
-        page.entries = entries
-        at = begin
-        if entries:
-            page.ranged = True
-            page.least = page.most = self.distinct[0]
-            for i in range(entries):
-                memcpy(at, &self.distinct[i], numbers.size)
-                at += numbers.size
-                page.least = min(page.least, self.distinct[i])
-                page.most = max(page.most, self.distinct[i])
-        page.dictionary_size = at - begin
-        at = self._levels(at, plane, bit, count, rows)
-        if entries:
-            at = self._indices(at, count, entries)
-        else:
-            memcpy(at, numbers.values, count * numbers.size)
-            at += count * numbers.size
-        page.size = at - begin - page.dictionary_size
-        self.used += at - begin
+            for i in range(present):
+                least = values[i] if values[i] < least else least
+                most = values[i] if values[i] > most else most
+        self._range(c, least, most)
+        finish(c, E_DELTA, b.rows, present, end)
 
-    cdef uint8_t *_indices(self, uint8_t *at, Py_ssize_t count, Py_ssize_t entries) noexcept nogil:
+    cdef void _range(self, Column *c, uint64_t least, uint64_t most) noexcept nogil:
+        c.least = min(c.least, least) if c.ranged else least
+        c.most = max(c.most, most) if c.ranged else most
+        c.ranged = True
+
+    cdef void _times(self, uint64_t start, int64_t begin) noexcept nogil:
+        cdef Block *b = self.block
+        cdef Py_ssize_t i, present = self._present(NS, OWN_PLANE, HAS_TIME)
+        cdef double ns
+        for i in range(present):
+            ns = rint(<double>self._cycles(b.tscs[b.chosen[i]], start, begin) * self.ns_per_cycle)
+            b.values[i] = <uint64_t>(<int64_t>ns) if ns < 2.0 * <double>CYCLES_MAX else 2 * CYCLES_MAX
+        if present:
+            self._growing(NS, b.values, present)
+
+    cdef void _small(self, int column, const uint16_t *values, int plane, int bit) noexcept nogil:
+        cdef Block *b = self.block
+        cdef Small *small = self.small[column]
+        cdef Py_ssize_t i, present = self._present(column, plane, bit)
+        cdef int32_t code
+        for i in range(present):
+            code = small.codes[values[b.chosen[i]]]
+            b.codes[i] = <uint16_t>(code - 1) if code else small_code(small, values[b.chosen[i]])
+        if present:
+            self._coded(column, small.entries, present, plane != NO_PLANE)
+
+    cdef void _names(self, int name) noexcept nogil:
+        cdef Block *b = self.block
+        cdef const uint16_t *codes = self.name_codes[name]
+        # No record lacks the first two.
+        cdef Py_ssize_t i, present = self._present(NAMES + name, NO_PLANE if name < 2 else NAME_PLANE, name)
+        for i in range(present):
+            b.codes[i] = codes[b.kinds[b.chosen[i]]]
+        if present:
+            self._coded(NAMES + name, self.small[NAMES + name].entries, present, name >= 2)
+
+    cdef void _words(self, int column, int word) noexcept nogil:
+        cdef Block *b = self.block
+        cdef Py_ssize_t i, present = self._present(column, WORD_PLANE, word)
+        cdef uint32_t value
+        for i in range(present):
+            memcpy(&value, b.payloads[b.chosen[i]] + 4 * word, 4)
+            b.values[i] = value
+        if present:
+            self._valued(column, 4, present)
+
+    cdef void _numbers(self, int column, int number) noexcept nogil:
+        cdef Block *b = self.block
+        cdef const Source *sources = self.kinds.sources[number]
+        cdef Py_ssize_t i, row, present = self._present(column, NUMBER_PLANE, number)
+        for i in range(present):
+            row = b.chosen[i]
+            b.values[i] = got(&sources[b.kinds[row]], b.payloads[row])
+        if present:
+            self._valued(column, self.sizes[number], present)
+
+    cdef void _valued(self, int column, int size, Py_ssize_t present) noexcept nogil:
+        # A page of numbers: of their codes, as long as they repeat enough for that.
+        cdef Block *b = self.block
+        cdef Column *c = &self.columns[column]
+        cdef uint8_t *at
+        cdef Py_ssize_t i
+        if not c.given_up and not self._encode(c, present):
+            c.given_up = True
+        if not c.given_up:
+            self._coded(column, c.entries, present, True)
+            return
+        at = room_for(c, b.rows // 8 + 64 + 8 * present)
+        if at == NULL:
+            self.starved = True
+            return
+        at = levels(c, at, b.bits, b.rows, present)
+        if size == 8:
+            memcpy(at, b.values, 8 * present)
+        else:
+            for i in range(present):
+                (<uint32_t *>at)[i] = <uint32_t>b.values[i]
+        finish(c, E_PLAIN, b.rows, present, at + size * present)
+
+    cdef bint _encode(self, Column *c, Py_ssize_t present) noexcept nogil:
+        # Give each value its code. False: they do not repeat enough.
+        cdef Block *b = self.block
+        cdef Dictionary *d = c.dictionary
+        cdef Py_ssize_t i
+        cdef int code = 0
+        for i in range(present):
+            code = code_of(d, b.values[i])
+            if code < 0:
+                break
+            b.codes[i] = <uint16_t>code
+        if code < 0 or (c.values + present >= TRIAL and 2 * d.entries > c.values + present):
+            return False
+        c.entries = d.entries
+        return True
+
+    cdef void _coded(self, int column, Py_ssize_t entries, Py_ssize_t present, bint nullable) noexcept nogil:
+        # A page of codes below ``entries``.
+        cdef Block *b = self.block
+        cdef Column *c = &self.columns[column]
         cdef int width = max(width_of(entries - 1), 1)
+        cdef uint8_t *at = room_for(c, b.rows // 8 + 64 + 2 * present)
+        if at == NULL:
+            self.starved = True
+            return
+        if nullable:
+            at = levels(c, at, b.bits, b.rows, present)
         at[0] = <uint8_t>width
-        return repeated(at + 1, count, 0, width) if entries == 1 else packed(at + 1, self.codes, count, width)
+        at = repeated(at + 1, present, 0, width) if entries == 1 else packed(at + 1, b.codes, present, width)
+        finish(c, E_DICTIONARY, b.rows, present, at)
 
-    cdef Py_ssize_t _encode(self, const Integer *values, Py_ssize_t count) noexcept nogil:
-        # Give each value its code, by the order in which they first come; 0: they do not repeat enough.
-        cdef Py_ssize_t i
-        cdef int entries = 0
-        self.turn += 1
-        for i in range(count):
-            if i == TRIAL and entries > TRIAL // 2:
-                return 0
-            entries = self._code(values[i], i, entries)
-            if entries < 0:
-                return 0
-        return entries
-
-    cdef inline int _code(self, uint64_t value, Py_ssize_t i, int entries) noexcept nogil:
-        cdef uint32_t at = <uint32_t>((value * <uint64_t>0x9E3779B97F4A7C15) >> 40)
-        cdef Place *place = &self.places[at & (PLACES - 1)]
-        while place.turn == self.turn:
-            if place.value == value:
-                self.codes[i] = place.code
-                return entries
-            at += 1
-            place = &self.places[at & (PLACES - 1)]
-        if entries == DISTINCT_MAX:
-            return -1
-        place.turn = self.turn
-        place.value = value
-        place.code = <uint16_t>entries
-        self.distinct[entries] = value
-        self.codes[i] = <uint16_t>entries
-        return entries + 1
-
-    cdef void _events(self, Py_ssize_t rows) noexcept nogil:
-        # By kind: all records of one are of one event.
-        cdef Py_ssize_t i, entries = 0
-        cdef uint32_t event
-        cdef uint8_t *begin = self._reserve(4 * <Py_ssize_t>self.kind_count + 2 * rows + 64)
-        cdef uint8_t *at = begin
-        cdef Page *page
-        if begin == NULL:
-            return
-        for i in range(<Py_ssize_t>self.kind_count):
-            if self.kinds[i].count:
-                event = self.kinds[i].header & 0x0FFFFFFF
-                self.kind_codes[i] = <uint16_t>entries
-                memcpy(at, &event, 4)
-                at += 4
-                entries += 1
-        page = self._page(E_DICTIONARY, 0)
-        page.entries = entries
-        page.dictionary_size = at - begin
-        for i in range(rows):
-            self.codes[i] = self.kind_codes[self.kind_of[i]]
-        at = self._indices(at, rows, entries)
-        page.size = at - begin - page.dictionary_size
-        self.used += at - begin
-
-    cdef void _names(self, int column, Py_ssize_t rows) noexcept nogil:
-        cdef Py_ssize_t i, entries = 0, count = 0, text = 0, begin_, size
-        cdef int32_t string
-        cdef uint16_t kind
-        cdef uint8_t *begin
+    cdef void _end(self) noexcept nogil:
+        # Rows without a value that still wait.
+        cdef int i
+        cdef Column *c
         cdef uint8_t *at
-        cdef Page *page
-        for i in range(self.string_count):
-            self.string_codes[i] = -1
-        for i in range(<Py_ssize_t>self.kind_count):
-            string = self.kinds[i].names[column]
-            self.kind_has[i] = string >= 0
-            if self.kinds[i].count and string >= 0:
-                count += self.kinds[i].count
-                if self.string_codes[string] < 0:
-                    self.string_codes[string] = <int32_t>entries
-                    entries += 1
-                    text += self.text_ends[string] - (self.text_ends[string - 1] if string else 0)
-                self.kind_codes[i] = <uint16_t>self.string_codes[string]
-        begin = self._reserve(text + 2 * rows + rows + 64)
-        if begin == NULL:
-            return
-        page = self._page(E_DICTIONARY if entries else E_PLAIN, rows - count)
-        page.entries = entries
-        at = begin
-        entries = 0
-        for i in range(<Py_ssize_t>self.kind_count):
-            string = self.kinds[i].names[column]
-            # In the order of their codes.
-            if self.kinds[i].count and string >= 0 and self.string_codes[string] == entries:
-                begin_ = self.text_ends[string - 1] if string else 0
-                size = self.text_ends[string] - begin_
-                memcpy(at, self.text + begin_, size)
-                at += size
-                entries += 1
-        page.dictionary_size = at - begin
-        at = self._levels(at, 1 if column else -1, column, count, rows)
-        if entries == 1:
-            at = self._indices(at, count, entries)
+        for i in range(self._count()):
+            c = &self.columns[i]
+            if c.waiting:
+                at = room_for(c, 64)
+                if at == NULL:
+                    self.starved = True
+                    return
+                at = levels(c, at, NULL, 0, 0)
+                if c.has_coded and i > NS:
+                    # Codes begin with their width.
+                    at[0] = 1
+                    at += 1
+                    finish(c, E_DICTIONARY, 0, 0, at)
+                else:
+                    finish(c, E_PLAIN, 0, 0, at)
+
+    cdef object _column(self, int column):
+        cdef Column *c = &self.columns[column]
+        cdef Small *small = self.small[column] if column < NAMES + self.names else NULL
+        cdef Py_ssize_t i, entries = c.entries if small == NULL else small.entries
+        cdef object dictionary = None
+        if entries and NAMES <= column < NAMES + self.names:
+            strings = self.kinds.strings[column - NAMES]
+            dictionary = b"".join([strings[small.values[i]] for i in range(entries)])
         elif entries:
-            count = 0
-            for i in range(rows):
-                kind = self.kind_of[i]
-                self.codes[count] = self.kind_codes[kind]
-                count += self.kind_has[kind]
-            at = self._indices(at, count, entries)
-        page.size = at - begin - page.dictionary_size
-        self.used += at - begin
+            dictionary = self._dictionary(column, entries)
+        encodings = ([E_DELTA if column <= NS else E_DICTIONARY] if c.has_coded else []) + (
+            [E_PLAIN] if c.has_plain else [])
+        return (dictionary, entries, PyMemoryView_FromMemory(<char *>c.pages, c.used, PyBUF_READ), encodings, c.nulls,
+                (c.least, c.most) if c.ranged else None)
+
+    cdef object _dictionary(self, int column, Py_ssize_t entries):
+        # Of numbers; and what range these have, which all values have if they are all in it.
+        cdef Column *c = &self.columns[column]
+        cdef Small *small = self.small[column] if column < NAMES else NULL
+        cdef int number = column - NAMES - self.names - WORDS
+        cdef Py_ssize_t i, size = self.sizes[number] if number >= 0 else 4
+        cdef uint64_t value
+        cdef bytes made = PyBytes_FromStringAndSize(NULL, entries * size)
+        cdef char *at = PyBytes_AsString(made)
+        for i in range(entries):
+            value = c.dictionary.values[i] if small == NULL else small.values[i]
+            memcpy(at + size * i, &value, size)
+            if not c.has_plain:
+                self._range(c, value, value)
+        return made
+
+
+cdef inline uint16_t small_code(Small *small, uint16_t value) noexcept nogil:
+    """Find or give a value's code."""
+    if not small.codes[value]:
+        small.values[small.entries] = value
+        small.entries += 1
+        small.codes[value] = <int32_t>small.entries
+    return <uint16_t>(small.codes[value] - 1)
 
 
 cdef void *claimed(size_t size) except NULL:
@@ -765,50 +584,3 @@ cdef void *claimed(size_t size) except NULL:
     if found == NULL:
         raise MemoryError()
     return found
-
-
-cdef int prepare(Numbers *numbers, Py_ssize_t rows, int size) except -1:
-    if size not in (4, 8):
-        raise ValueError("numbers have 4 or 8 bytes")
-    numbers.size = size
-    numbers.values = <uint8_t *>claimed(rows * size)
-    return 0
-
-
-cdef inline uint32_t place_of(uint32_t header, uint64_t told) noexcept nogil:
-    return <uint32_t>(((told + header) * <uint64_t>0x9E3779B97F4A7C15) >> 32) ^ header
-
-
-cdef inline uint64_t hypercall(uint32_t header, const uint8_t *payload) noexcept nogil:
-    """What hypercalls are told apart by, as ``exporters.details`` has it."""
-    cdef uint32_t op, nr, first, told = 0
-    memcpy(&op, payload, 4)
-    if (header >> 28) < 2:
-        return op
-    nr = op & HYPERCALL_OP_MASK
-    memcpy(&first, payload + 4, 4)
-    if nr == GRANT_TABLE_OP or nr == VCPU_OP or nr == SCHED_OP:
-        told = first & CMD_MASK
-    if nr == MMU_UPDATE or nr == MMUEXT_OP:
-        told = first & <uint32_t>PREEMPTED
-    elif nr == GRANT_TABLE_OP and first > CMD_MASK:
-        told |= <uint32_t>PREEMPTED
-    return op | <uint64_t>told << 32
-
-
-cdef inline uint64_t got(const Source *source, const uint8_t *payload) noexcept nogil:
-    cdef uint64_t value = 0
-    cdef uint32_t four
-    if source.size == 4:
-        memcpy(&four, payload + source.offset, 4)
-        value = <uint64_t><int64_t><int32_t>four if source.is_signed else four
-    elif source.size == 0:
-        return source.constant
-    else:
-        memcpy(&value, payload + source.offset, source.size)
-        if source.is_signed:
-            if source.size == 1:
-                value = <uint64_t><int64_t><int8_t>value
-            elif source.size == 2:
-                value = <uint64_t><int64_t><int16_t>value
-    return value & source.mask

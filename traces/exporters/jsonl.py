@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from traces.account import UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED
 from traces.analyses.report import Report
-from traces.exporters.details import Naming
-from traces.exporters.rows import Chooser, Group, groups, naming
+from traces.exporters.details import Naming, naming
+from traces.exporters.rows import Chooser, Group, groups
 from traces.formats import xentrace
 from traces.table import EventTable
 

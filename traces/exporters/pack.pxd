@@ -66,38 +66,98 @@ cdef inline uint8_t *packed(uint8_t *out, const uint16_t *values, Py_ssize_t cou
     return out
 
 
-cdef inline uint8_t *flags(uint8_t *out, const uint8_t *plane, Py_ssize_t count, int bit) noexcept nogil:
-    """Write one bit of each byte of a plane: ``count / 8`` bytes and SLACK. Reads up to seven bytes beyond ``count``."""
-    cdef Py_ssize_t i, groups = (count + 7) // 8
-    cdef uint64_t eight
-    out = varint(out, (<uint64_t>groups << 1) | 1)
+cdef inline Py_ssize_t bits_of(uint8_t *out, const uint8_t *plane, Py_ssize_t count, int bit) noexcept nogil:
+    """Take one bit of each byte of a plane, and say how many are set. Both have room up to the next eight, which are 0."""
+    cdef Py_ssize_t i, found = 0, groups = (count + 7) // 8
+    cdef uint64_t eight, sums = 0
     for i in range(groups):
         memcpy(&eight, plane + 8 * i, 8)
+        eight = (eight >> bit) & <uint64_t>0x0101010101010101
         # The product brings the lowest bit of each byte together in the highest.
-        out[i] = <uint8_t>((((eight >> bit) & <uint64_t>0x0101010101010101) * <uint64_t>0x0102040810204080) >> 56)
+        out[i] = <uint8_t>((eight * <uint64_t>0x0102040810204080) >> 56)
+        sums += eight
+        # No byte of the sums may run over.
+        if i & 0x7F == 0x7F:
+            found += added(sums)
+            sums = 0
+    return found + added(sums)
+
+
+cdef inline Py_ssize_t added(uint64_t sums) noexcept nogil:
+    """Add up eight bytes."""
+    sums = (sums & <uint64_t>0x00FF00FF00FF00FF) + (sums >> 8 & <uint64_t>0x00FF00FF00FF00FF)
+    return <Py_ssize_t>(sums * <uint64_t>0x0001000100010001 >> 48)
+
+
+cdef inline uint8_t *flags(uint8_t *out, const uint8_t *bits, Py_ssize_t count) noexcept nogil:
+    """Write values of one bit: ``count / 8`` bytes and SLACK."""
+    cdef Py_ssize_t groups = (count + 7) // 8
+    out = varint(out, (<uint64_t>groups << 1) | 1)
+    memcpy(out, bits, groups)
     return out + groups
 
 
-cdef inline uint8_t *deltas(uint8_t *out, const uint64_t *values, Py_ssize_t count) noexcept nogil:
-    """Write what numbers differ by from one to the next: 40 bytes, and DELTA_BLOCK_MAX a block and SLACK."""
+cdef inline uint8_t *put(uint8_t *out, uint64_t *rest, int *filled, uint64_t bits, int width) noexcept nogil:
+    """Write up to 56 bits behind those of the last byte that are left."""
+    cdef int whole
+    bits = bits << filled[0] | rest[0]
+    memcpy(out, &bits, 8)
+    filled[0] += width
+    whole = filled[0] & ~7
+    filled[0] &= 7
+    rest[0] = bits >> whole
+    return out + whole // 8
+
+
+cdef inline uint8_t *mini_block(uint8_t *out, const uint64_t *v, int width) noexcept nogil:
+    """Write a block of differences: as many at once as leave room for what the last step could not write, 7 bits."""
+    cdef uint64_t rest = 0
+    cdef int filled = 0
+    cdef Py_ssize_t i
+    if width == 0:
+        return out
+    if width <= 14:
+        for i in range(0, DELTA_MINI, 4):
+            out = put(out, &rest, &filled,
+                      v[i] | v[i + 1] << width | v[i + 2] << 2 * width | v[i + 3] << 3 * width, 4 * width)
+    elif width <= 28:
+        for i in range(0, DELTA_MINI, 2):
+            out = put(out, &rest, &filled, v[i] | v[i + 1] << width, 2 * width)
+    elif width <= 56:
+        for i in range(DELTA_MINI):
+            out = put(out, &rest, &filled, v[i], width)
+    else:
+        for i in range(DELTA_MINI):
+            out = put(out, &rest, &filled, <uint32_t>v[i], 32)
+            out = put(out, &rest, &filled, v[i] >> 32, width - 32)
+    return out
+
+
+cdef inline uint8_t *deltas(uint8_t *out, const uint64_t *values, Py_ssize_t count, bint *grows) noexcept nogil:
+    """Write what numbers differ by from one to the next: 40 bytes, and DELTA_BLOCK_MAX a block and SLACK.
+
+    grows   is set to whether none is less than the one before
+    """
     cdef uint64_t[DELTA_BLOCK] block
     cdef uint8_t *widths
     cdef Py_ssize_t at = 1, i, left, mini
-    cdef int64_t least, delta
-    cdef uint64_t bits, most
-    cdef int width, filled
+    cdef int64_t least
+    cdef uint64_t bits
+    cdef int width
     out = varint(varint(varint(out, DELTA_BLOCK), DELTA_BLOCK // DELTA_MINI), count)
     out = zigzag(out, <int64_t>values[0] if count else 0)
+    grows[0] = True
     while at < count:
         left = count - at
         if left > DELTA_BLOCK:
             left = DELTA_BLOCK
-        least = <int64_t>(values[at] - values[at - 1])
         for i in range(left):
-            delta = <int64_t>(values[at + i] - values[at + i - 1])
-            block[i] = <uint64_t>delta
-            if delta < least:
-                least = delta
+            block[i] = values[at + i] - values[at + i - 1]
+        least = <int64_t>block[0]
+        for i in range(1, left):
+            least = <int64_t>block[i] if <int64_t>block[i] < least else least
+        if least < 0:
+            grows[0] = False
         for i in range(left):
             block[i] -= <uint64_t>least
         memset(&block[left], 0, (DELTA_BLOCK - left) * 8)
@@ -108,22 +168,11 @@ cdef inline uint8_t *deltas(uint8_t *out, const uint64_t *values, Py_ssize_t cou
         out += DELTA_BLOCK // DELTA_MINI
         mini = 0
         while DELTA_MINI * mini < left:
-            most = 0
-            for i in range(DELTA_MINI * mini, DELTA_MINI * (mini + 1)):
-                most |= block[i]
-            width = width_of(most)
-            widths[mini] = <uint8_t>width
             bits = 0
-            filled = 0
-            for i in range(DELTA_MINI * mini, DELTA_MINI * (mini + 1)):
-                bits |= block[i] << filled
-                filled += width
-                if filled >= 64:
-                    memcpy(out, &bits, 8)
-                    out += 8
-                    filled -= 64
-                    bits = block[i] >> (width - filled) if filled else 0
-            memcpy(out, &bits, 8)
-            out += (filled + 7) // 8
+            for i in range(DELTA_MINI):
+                bits |= block[DELTA_MINI * mini + i]
+            width = width_of(bits)
+            widths[mini] = <uint8_t>width
+            out = mini_block(out, &block[DELTA_MINI * mini], width)
             mini += 1
     return out

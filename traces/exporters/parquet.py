@@ -1,35 +1,31 @@
 """Records as a Parquet file; ``wide`` says what its columns are.
 
-``encode`` makes the pages of a row group from records as they lie in the trace, and several threads do so at once;
-here they get their headers and become a file. pyarrow is asked only for what its own readers look for in the file:
-which columns they are to take for categories.
+``encode`` makes the pages of a row group from records as they lie in the trace, and several threads do so at once, and
+write them one after the other; here these become a file. That needs no library of Parquet's, which would take a third
+of a second to load.
 
 Ref: parquet.thrift of apache/parquet-format
 """
 
-import base64
 from collections import deque
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any, BinaryIO
-
-import pyarrow as pa
+from typing import BinaryIO
 
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.report import Report
 from traces.analyses.scan import processors
-from traces.exporters import wide
-from traces.exporters.encode import RLE_DICTIONARY, Encoder
+from traces.batches import Batch, Source, Spare, batches
+from traces.exporters import arrow
+from traces.exporters.columns import COLUMNS, ENCODED, Column, encoder, metadata
+from traces.exporters.encode import PLAIN, Encoder
 from traces.exporters.thrift import I8, I32, Struct, Value
-from traces.reader import Batch, Buffered, batches
 
 _MAGIC = b"PAR1"
-#: Records in a row group: what is made of them stays in a core's cache, and readers work on several at once.
-_ROWS = 1 << 17
-_ENCODINGS_OF_LEVELS = 3  # RLE
-_DATA_PAGE, _DICTIONARY_PAGE = I32(0), I32(2)
+#: Records in a row group, at most: readers keep one in memory, and work on several at once.
+_ROWS = 1 << 19
+_RLE = I32(3)
+_DICTIONARY_PAGE = I32(2)
 _REQUIRED, _OPTIONAL = I32(0), I32(1)
 _INT32, _INT64, _BYTE_ARRAY = I32(1), I32(2), I32(6)
 #: Numbers of the types by which old readers go; of integers, the first of four.
@@ -37,34 +33,11 @@ _UTF8, _UINT_8, _INT_8 = 0, 11, 15
 _UNCOMPRESSED = I32(0)
 _VERSION = 2
 
-_Fields = dict[int, Value | None]
-#: What ``encode`` tells of a column.
-Page = tuple[int, int, int, int, int, tuple[int, int] | None]
+#: What ``encode`` tells of a column: see there.
+Made = tuple[bytes | None, int, memoryview, list[int], int, tuple[int, int] | None]
 
 
-@dataclass(frozen=True)
-class _Column:
-    name: str
-    bits: int  # of a number; 0 of a string
-    signed: bool
-    nullable: bool
-
-    @property
-    def type(self) -> I32:
-        return _BYTE_ARRAY if not self.bits else _INT64 if self.bits == 64 else _INT32
-
-    @property
-    def element(self) -> Struct:
-        if self.bits:
-            converted = I32((_INT_8 if self.signed else _UINT_8) + (8, 16, 32, 64).index(self.bits))
-            logical = Struct({10: Struct({1: I8(self.bits), 2: self.signed})})
-        else:
-            converted, logical = I32(_UTF8), Struct({1: Struct({})})
-        repetition = _OPTIONAL if self.nullable else _REQUIRED
-        return Struct({1: self.type, 3: repetition, 4: self.name.encode(), 6: converted, 10: logical})
-
-
-def write(source: Buffered, report: Report, output: BinaryIO) -> None:
+def write(source: Source, report: Report, output: BinaryIO) -> None:
     """Write the records of a trace, in order of time, in row groups of bounded size.
 
     :param source: the trace, of which the report is
@@ -72,85 +45,69 @@ def write(source: Buffered, report: Report, output: BinaryIO) -> None:
     :raises TraceError: it is no xentrace
     """
     file = _File(output, report)
-    for rows, body, pages in _row_groups(source, report):
-        file.row_group(rows, body, pages)
-    file.end()
-
-
-def _row_groups(source: Buffered, report: Report) -> Iterator[tuple[int, bytes, list[Page]]]:
     workers = processors()
     encoders: SimpleQueue[Encoder] = SimpleQueue()
     for _ in range(workers):
-        encoders.put(wide.encoder(report, _ROWS))
+        encoders.put(encoder(report, _ROWS))
     elapsed = Elapsed()
+    spare = Spare(), Spare()
+    before: Future[None] | None = None
 
-    def encode(batch: Batch, first: int, last: int, start: int, begin: int) -> list[tuple[int, bytes, list[Page]]]:
-        encoder = encoders.get()
-        found = []
-        while first < last:
-            first, rows, body, pages = encoder.encode(batch.events, first, last, batch.data, batch.base, start, begin)
-            if rows:
-                found.append((rows, body, pages))
-        encoders.put(encoder)
-        return found
+    def work(batch: Batch, start: int, begin: int, before: Future[None] | None) -> None:
+        own = encoders.get()
+        first, count = 0, len(batch)
+        while first < count:
+            first, rows, columns = own.encode(batch.events, first, count, batch.data, batch.base, start, begin)
+            if before:
+                # Row groups lie in order of time; and what failed before this one fails it, too.
+                before.result()
+            file.row_group(rows, columns)
+        encoders.put(own)
+        for buffers, buffer in zip(spare, batch.buffers or (), strict=False):
+            buffers.give(buffer)
 
     with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[list[tuple[int, bytes, list[Page]]]]] = deque()
-        for batch in batches(source):
-            count = len(batch)
+        waiting: deque[Future[None]] = deque()
+        for batch in batches(source, spare):
             start, begin = elapsed.go_on(batch.first, batch.last, restart=batch.restart)
-            for first in range(0, count, _ROWS):
-                waiting.append(pool.submit(encode, batch, first, min(first + _ROWS, count), start, begin))
-                while len(waiting) > 2 * workers:
-                    yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
-
-
-def _column(field: Any) -> _Column:  # noqa: ANN401 - pyarrow ships no types
-    if pa.types.is_dictionary(field.type):
-        return _Column(field.name, 0, signed=False, nullable=field.nullable)
-    return _Column(field.name, field.type.bit_width, pa.types.is_signed_integer(field.type), field.nullable)
+            before = pool.submit(work, batch, start, begin, before)
+            waiting.append(before)
+            while len(waiting) > workers + 1:
+                waiting.popleft().result()
+        for one in waiting:
+            one.result()
+    file.end()
 
 
 class _File:
     # Parquet: row groups one behind the other, and at the end what there is and where.
     def __init__(self, output: BinaryIO, report: Report) -> None:
         self._output = output
-        self._schema = wide.schema(report)
-        self._columns = [_column(field) for field in self._schema]
-        self._places = {column.name: place for place, column in enumerate(self._columns)}
+        self._metadata = metadata(report)
         self._at = 0
         self._rows = 0
         self._groups: list[Struct] = []
         self._put(_MAGIC)
 
-    def row_group(self, rows: int, body: bytes, pages: list[Page]) -> None:
+    def row_group(self, rows: int, columns: list[Made]) -> None:
+        if not rows:
+            return
         begin = self._at
-        chunks = {}
-        rest = memoryview(body)
-        for name, page in zip(wide.ENCODED, pages, strict=True):
-            _encoding, _entries, dictionary, data, *_ = page
-            chunks[name] = self._chunk(name, rows, page, rest)
-            rest = rest[dictionary + data :]
-        fields: _Fields = {1: [chunks[column.name] for column in self._columns], 2: self._at - begin, 3: rows}
-        self._groups.append(Struct(fields))
+        chunks = {place: self._chunk(COLUMNS[place], rows, made) for place, made in zip(ENCODED, columns, strict=True)}
+        self._groups.append(Struct({1: [chunks[place] for place in sorted(chunks)], 2: self._at - begin, 3: rows}))
         self._rows += rows
 
     def end(self) -> None:
-        root = Struct({4: b"schema", 5: I32(len(self._columns))})
-        metadata = {key.decode(): value.decode() for key, value in self._schema.metadata.items()}
-        # By this pyarrow and pandas see that names are categories.
-        metadata["ARROW:schema"] = base64.b64encode(self._schema.serialize()).decode()
-        pairs = [Struct({1: key.encode(), 2: value.encode()}) for key, value in metadata.items()]
+        root = Struct({4: b"schema", 5: I32(len(COLUMNS))})
+        pairs = {**self._metadata, "ARROW:schema": arrow.schema(self._metadata)}
         # Least and most are by each type's own order.
-        orders = [Struct({1: Struct({})}) for _ in self._columns]
-        fields: _Fields = {
+        orders = [Struct({1: Struct({})}) for _ in COLUMNS]
+        fields: dict[int, Value | None] = {
             1: I32(_VERSION),
-            2: [root, *(column.element for column in self._columns)],
+            2: [root, *map(_element, COLUMNS)],
             3: self._rows,
             4: self._groups,
-            5: pairs,
+            5: [Struct({1: key.encode(), 2: value.encode()}) for key, value in pairs.items()],
             6: b"xentool",
             7: orders,
         }
@@ -161,34 +118,42 @@ class _File:
         self._output.write(data)
         self._at += len(data)
 
-    def _chunk(self, name: str, rows: int, page: Page, body: memoryview) -> Struct:
-        encoding, entries, dictionary, data, nulls, ranged = page
-        column = self._columns[self._places[name]]
-        begin = dictionary_at = self._at
-        if encoding == RLE_DICTIONARY:
-            self._page(_DICTIONARY_PAGE, body[:dictionary], {7: Struct({1: I32(entries), 2: I32(0)})})
+    def _chunk(self, column: Column, rows: int, made: Made) -> Struct:
+        dictionary, entries, pages, encodings, nulls, ranged = made
+        begin = self._at
+        if dictionary is not None:
+            size = I32(len(dictionary))
+            values = Struct({1: I32(entries), 2: I32(PLAIN)})
+            self._put(bytes(Struct({1: _DICTIONARY_PAGE, 2: size, 3: size, 7: values})) + dictionary)
         data_at = self._at
-        levels = I32(_ENCODINGS_OF_LEVELS)
-        header: _Fields = {1: I32(rows), 2: I32(encoding), 3: levels, 4: levels}
-        self._page(_DATA_PAGE, body[dictionary : dictionary + data], {5: Struct(header)})
-        size = 8 if column.type == _INT64 else 4
+        self._put(pages)
         # By these a reader can skip row groups.
-        least, most = (bound.to_bytes(size, "little") for bound in ranged) if ranged else (None, None)
-        meta: _Fields = {
-            1: column.type,
-            2: [I32(encoding), levels],
-            3: [name.encode()],
+        width = 8 if column.bits == 64 else 4
+        least, most = (bound.to_bytes(width, "little") for bound in ranged) if ranged else (None, None)
+        fields: dict[int, Value | None] = {
+            1: _type(column),
+            2: [*map(I32, encodings), _RLE],
+            3: [column.name.encode()],
             4: _UNCOMPRESSED,
             5: rows,
             6: self._at - begin,
             7: self._at - begin,
             9: data_at,
-            11: dictionary_at if encoding == RLE_DICTIONARY else None,
+            11: begin if dictionary is not None else None,
             12: Struct({3: nulls, 5: most, 6: least}),
         }
-        return Struct({2: begin, 3: Struct(meta)})
+        return Struct({2: begin, 3: Struct(fields)})
 
-    def _page(self, kind: I32, body: memoryview, header: dict[int, Struct]) -> None:
-        size = I32(len(body))
-        self._put(bytes(Struct({1: kind, 2: size, 3: size, **header})))
-        self._put(body)
+
+def _element(column: Column) -> Struct:
+    if column.bits:
+        converted = I32((_INT_8 if column.signed else _UINT_8) + (8, 16, 32, 64).index(column.bits))
+        logical = Struct({10: Struct({1: I8(column.bits), 2: column.signed})})
+    else:
+        converted, logical = I32(_UTF8), Struct({1: Struct({})})
+    repetition = _OPTIONAL if column.nullable else _REQUIRED
+    return Struct({1: _type(column), 3: repetition, 4: column.name.encode(), 6: converted, 10: logical})
+
+
+def _type(column: Column) -> I32:
+    return _BYTE_ARRAY if not column.bits else _INT64 if column.bits == 64 else _INT32

@@ -4,14 +4,17 @@ Law: layouts are declared in ``traces.formats``; here they are only turned into 
 """
 
 from functools import lru_cache
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from traces.formats.event import Release
 from traces.formats.xentrace import layout
-from traces.table import EventTable
+
+if TYPE_CHECKING:
+    # Who wants no columns begins without numpy.
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from traces.table import EventTable
 
 _WORD = 4
 
@@ -58,8 +61,10 @@ def fields(event: int, words: int, release: Release | None = None) -> tuple[Fiel
     return tuple(found)
 
 
-def read(table: EventTable, rows: NDArray[np.intp], field: Field) -> NDArray[np.integer[Any]]:
+def read(table: "EventTable", rows: "NDArray[np.intp]", field: Field) -> "NDArray[np.integer[Any]]":
     """Read a field of some records, all of which must have it."""
+    import numpy as np  # noqa: PLC0415 - see above
+
     dtype = np.dtype(f"<{'i' if field.signed else 'u'}{field.size}")
     # A view that starts at each byte: damage may have moved records off their alignment.
     shape = max(len(table.data) - field.size + 1, 0)

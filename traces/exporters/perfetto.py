@@ -17,9 +17,10 @@ from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
 from traces.analyses.intervals import RUNNING, STATES, Exit, Interval, Intervals
 from traces.analyses.occupancy import Occupancy, Stretch
 from traces.analyses.report import Report
+from traces.exporters.details import exit_names, naming
 from traces.exporters.instants import Instants
 from traces.exporters.packets import BEGIN, END, Kind, Packets
-from traces.exporters.rows import exit_names, naming, pieces
+from traces.exporters.rows import pieces
 from traces.exporters.tracks import Tracks
 from traces.table import EventTable
 

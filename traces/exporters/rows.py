@@ -8,12 +8,10 @@ from numpy.typing import NDArray
 
 from traces.account import Account
 from traces.analyses.elapsed import Elapsed, nanoseconds
-from traces.analyses.report import Report
 from traces.analyses.took import Took
 from traces.analyses.where import Where
 from traces.exporters.details import Columns, Constants, Naming, details, selector
 from traces.exporters.payload import fields
-from traces.formats.event import release
 from traces.formats.xentrace import event_name
 from traces.table import COLUMNS, EventTable
 
@@ -116,16 +114,6 @@ def groups(table: EventTable, naming: Naming) -> Iterator[Group]:
         selected = selector(table, rows, event, words)
         for alike in [rows] if selected is None else [alike for _, alike in _split(selected, rows)]:
             yield Group(alike, event, words, name, *details(table, alike, event, words, naming), beyond)
-
-
-def naming(report: Report) -> Naming:
-    """Give what names of a trace's records need: its exits' in AMD's or Intel's numbering, as the report found."""
-    return Naming(exit_names(report), release(report.xen_version or ""))
-
-
-def exit_names(report: Report) -> dict[int, str]:
-    """Name the exit reasons that a trace has."""
-    return {one.reason: one.name for domain in report.domains for vcpu in domain.vcpus for one in vcpu.exits}
 
 
 def _beyond(event: int, words: int, naming: Naming) -> range:

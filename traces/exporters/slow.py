@@ -20,7 +20,7 @@ from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
 from traces.analyses.report import Report
 from traces.analyses.slowest import Meanwhile, Slow, Slowest
 from traces.exporters import dump, jsonl
-from traces.exporters.rows import exit_names, naming
+from traces.exporters.details import exit_names, naming
 from traces.exporters.words import duration, who
 from traces.table import EventTable
 

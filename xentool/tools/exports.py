@@ -20,7 +20,6 @@ from xentool.tools.reports import EVERYTHING, STANDARD, Chosen
 if TYPE_CHECKING:
     # What writes is loaded while the trace is read for its report.
     from traces.analyses.report import Report
-    from traces.reader import Buffered
     from traces.table import EventTable
 
 _CAPTURE_SUFFIX = ".xentrace"
@@ -59,7 +58,7 @@ Progress = Callable[[int, int], None]
 #: Writes a trace from its records, the report on what is wanted of it, and into what.
 Writer = Callable[["Iterable[EventTable]", "Report", BinaryIO], None]
 #: The same from its bytes.
-CompiledWriter = Callable[["Buffered", "Report", BinaryIO], None]
+CompiledWriter = Callable[["_Counted", "Report", BinaryIO], None]
 
 
 class _Counted:
@@ -123,7 +122,7 @@ def export(
     :raises XentoolError: a library is missing, the input can't be read, or the output is the input
     """
 
-    def copy(source: "Buffered", report: "Report", target: BinaryIO) -> None:
+    def copy(source: _Counted, report: "Report", target: BinaryIO) -> None:
         write = load(kind.module, "export").write
         (write if kind.compiled else _from_tables(write))(source, report, target)
 

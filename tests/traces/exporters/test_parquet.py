@@ -1,5 +1,6 @@
 """Parquet, which compiled code makes, against the same table made by numpy: on real captures, damaged ones, choices."""
 
+import base64
 import io
 import random
 from dataclasses import replace
@@ -11,14 +12,14 @@ import pytest
 from tests.traces.captures import NAMES, capture
 from tests.traces.damage import DAMAGES
 from tests.traces.test_tokenize import record, window
-from traces import reader
+from traces import batches, reader
 from traces.analyses import where as wheres
 from traces.analyses.report import Report
 from traces.analyses.report import report as report_of
 from traces.analyses.scan import Scan
 from traces.analyses.where import Where
 from traces.errors import TraceError
-from traces.exporters import parquet, wide
+from traces.exporters import arrow, columns, parquet, wide
 from traces.formats import xentrace
 from traces.reader import Reader
 
@@ -34,9 +35,9 @@ def both(data: bytes, where: Where = wheres.EVERYTHING) -> tuple[pa.Table, pa.Ta
     about = report(data, where)
     target = io.BytesIO()
     parquet.write(io.BytesIO(data), about, target)
-    batches = list(wide.batches(reader.read(io.BytesIO(data), Reader()), about))
+    tables = list(wide.batches(reader.read(io.BytesIO(data), Reader()), about))
     plain = wide.schema(about)
-    expected = pa.concat_tables(batches) if batches else plain.empty_table()
+    expected = pa.concat_tables(tables) if tables else plain.empty_table()
     return pq.read_table(target), expected
 
 
@@ -79,16 +80,19 @@ def test_what_is_chosen_is_the_same_table() -> None:
 
 
 def test_several_reads_and_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "CHUNK", 100_003)
+    for module in (batches, reader):
+        monkeypatch.setattr(module, "CHUNK", 100_003)
     monkeypatch.setattr(parquet, "_ROWS", 1000)
     check(capture(NAMES[0])[:800_000])
-    monkeypatch.setattr(reader, "PENDING_MAX", 100)
+    for module in (batches, reader):
+        monkeypatch.setattr(module, "PENDING_MAX", 100)
     check(capture(NAMES[2])[:300_000])
 
 
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_damage_is_the_same_table(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "CHUNK", 30_011)
+    for module in (batches, reader):
+        monkeypatch.setattr(module, "CHUNK", 30_011)
     chance = random.Random(7)  # noqa: S311 - no secret depends on it
     for _ in range(4):
         data = bytearray(capture(NAMES[chance.randrange(len(NAMES))])[:120_000])
@@ -121,3 +125,12 @@ def test_more_kinds_than_there_is_room_for() -> None:
     body = b"".join(record(xentrace.HVM_VMMCALL, 1000 + i, i) for i in range(70_000))
     table = check(window(3, body))
     assert table["nr"].to_pylist() == list(range(70_000))
+
+
+def test_the_kept_schema_is_what_arrow_makes() -> None:
+    about = report(capture(NAMES[0]))
+    made = wide.schema(about).with_metadata({**columns.metadata(about), **arrow.PLACES}).serialize().to_pybytes()
+    # To renew it: base64.b64encode(zlib.compress(made, 9)) is what is kept.
+    assert arrow.template() == made
+    kept = base64.b64decode(arrow.schema(columns.metadata(about)))
+    assert pa.ipc.read_schema(pa.py_buffer(kept)).equals(wide.schema(about), check_metadata=True)

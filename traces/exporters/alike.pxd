@@ -1,0 +1,96 @@
+"""Kinds of records, see ``alike.pyx``."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from traces.exporters.told cimport MASKS, Shape, told_of
+
+cdef enum:
+    NAMES_MAX = 8
+    NUMBERS_MAX = 8
+    # Real traces have some hundred, a hostile one a new one with each record.
+    KINDS_MAX = 1 << 16
+
+cdef struct Known:
+    uint64_t told
+    uint32_t header
+    uint16_t kind
+    uint8_t used
+    uint8_t remarkable      # to look at before a record of it counts: not wanted, or not met yet
+
+cdef struct Source:
+    # Where a number comes from: a field of the payload; or it is ``constant``, and size is 0.
+    uint64_t constant
+    uint64_t mask
+    uint8_t offset
+    uint8_t size
+    uint8_t is_signed
+
+cdef class Kinds:
+    cdef object describe
+    cdef object told_by
+    cdef list strings                   # of each name, those that there are
+    cdef list string_ids
+    cdef uint32_t count
+    cdef int name_count
+    cdef int number_count
+    cdef uint64_t masks[MASKS]
+    cdef Shape *shapes
+    cdef uint32_t shape_mask
+    cdef uint32_t shape_count
+    cdef Known *table
+    cdef uint32_t table_mask
+    # Of each kind.
+    cdef uint8_t *wanted
+    cdef int32_t *names[NAMES_MAX]      # their places in strings; -1: null
+    cdef Source *sources[NUMBERS_MAX]
+    cdef uint8_t *levels[3]             # bits for what is not null: words, names, numbers
+
+    cdef int forget(self) except -1
+    cdef void begin(self) noexcept nogil
+    cdef Known *learn(self, uint32_t header, const uint8_t *payload) except? NULL with gil
+    cdef Shape *_shape(self, uint32_t header) except NULL
+    cdef Shape *_shape_at(self, uint32_t header) noexcept
+    cdef Known *_place(self, uint32_t header, uint64_t told) noexcept
+    cdef int32_t _string(self, int name, bytes string) except -1
+
+
+cdef inline uint32_t place_of(uint32_t header, uint64_t told) noexcept nogil:
+    return <uint32_t>(((told + header) * <uint64_t>0x9E3779B97F4A7C15) >> 32) ^ header
+
+
+cdef inline uint32_t shape_place(uint32_t header) noexcept nogil:
+    return (header * <uint32_t>0x9E3779B1) >> 16
+
+
+cdef inline Known *find(Kinds kinds, uint32_t header, const uint8_t *payload) noexcept nogil:
+    """Find a record's kind; NULL for one that is not known yet. Reads eight bytes more than the record has."""
+    cdef uint32_t at = shape_place(header)
+    cdef const Shape *shape = &kinds.shapes[at & kinds.shape_mask]
+    cdef uint64_t told
+    cdef Known *known
+    while shape.header != header:
+        if not shape.used:
+            return NULL
+        at += 1
+        shape = &kinds.shapes[at & kinds.shape_mask]
+    if not shape.used:
+        return NULL
+    told = told_of(shape, kinds.masks, payload)
+    at = place_of(header, told)
+    known = &kinds.table[at & kinds.table_mask]
+    while known.used:
+        if known.told == told and known.header == header:
+            return known
+        at += 1
+        known = &kinds.table[at & kinds.table_mask]
+    return NULL
+
+
+cdef inline uint64_t got(const Source *source, const uint8_t *payload) noexcept nogil:
+    """Read a number. Reads eight bytes from where it begins, wherever the record ends."""
+    cdef uint64_t value
+    cdef int unused = 64 - 8 * source.size
+    if source.size == 0:
+        return source.constant
+    value = (<const uint64_t *>(payload + source.offset))[0] << unused
+    return (<uint64_t>(<int64_t>value >> unused) if source.is_signed else value >> unused) & source.mask

@@ -1,0 +1,105 @@
+"""The columns of the wide table of records (``wide``), and where ``encode`` gets them from."""
+
+from typing import Any, NamedTuple
+
+from traces.analyses.report import Report
+from traces.exporters.alike import ALIKE, BY_FIELD, BY_HYPERCALL, Kinds
+from traces.exporters.details import meaning, naming, told_by
+from traces.exporters.encode import Choice, Encoder
+from traces.formats.xentrace import EXTRA_MAX, event_name
+
+SCHEMA = "xentool.events/1"
+#: What ``Kinds`` asks of a kind of records, see there.
+_Described = tuple[bool, list[bytes | None], list[tuple[int, int, int, bool, int, int]]]
+_ALL_BITS = (1 << 64) - 1
+
+
+class Column(NamedTuple):
+    """A column: of numbers of so many bits, or of names, 0."""
+
+    name: str
+    bits: int
+    signed: bool = False
+    nullable: bool = True
+
+
+_RECORD = (
+    Column("byte_offset", 64, nullable=False),
+    Column("tsc", 64, nullable=False),
+    Column("ns", 64, signed=True),
+    Column("pcpu", 16, nullable=False),
+    Column("domid", 16),
+    Column("vcpu", 16),
+)
+_EVENT = Column("event", 32, nullable=False)
+NAME = Column("name", 0, nullable=False)
+WORDS = tuple(Column(f"w{index}", 32) for index in range(EXTRA_MAX))
+DETAILS = (
+    Column("nr", 32),
+    Column("hypercall", 0),
+    Column("subop", 0),
+    Column("count", 32),
+    Column("old", 0),
+    Column("new", 0),
+    Column("target_domid", 32),
+    Column("target_vcpu", 32),
+    Column("exit", 0),
+    Column("trap", 0),
+    Column("address", 64),
+)
+COLUMNS = (*_RECORD, _EVENT, NAME, *WORDS, *DETAILS)
+#: A field of a record that goes into a column of another name.
+SAME = {"calls": "count"}
+_NAMES = [NAME, *(column for column in DETAILS if not column.bits)]
+_NUMBERS = [column for column in DETAILS if column.bits]
+#: The places of the columns in ``COLUMNS``, in the order in which ``encode`` makes them.
+ENCODED = [COLUMNS.index(column) for column in (*_RECORD, _EVENT, *_NAMES, *WORDS, *_NUMBERS)]
+_NUMBER_PLACES = {column.name: place for place, column in enumerate(_NUMBERS)}
+
+
+def metadata(report: Report) -> dict[str, str]:
+    """Say what the table is."""
+    return {"schema": SCHEMA, "hz": repr(report.clock.hz), "hz_source": report.clock.source}
+
+
+def encoder(report: Report, rows: int) -> Encoder:
+    """Give what makes the table's pages of compiled records, see ``encode``.
+
+    :param report: on the same trace: its clock, and the names of its exits, and what of it is wanted
+    :param rows: the most in a row group
+    """
+    where, names_by = report.where, naming(report)
+    begin, end = where.cycles(report.clock.hz)
+    choice = Choice(where.domid, where.vcpus or None, where.pcpus or None, begin if begin > 0 else None, end)
+
+    def describe(event: int, words: int, payload: bytes) -> _Described:
+        constants, places = meaning(event, words, payload, names_by)
+        named: dict[str, Any] = {"name": event_name(event), **constants}
+        found = {SAME.get(name, name): value for name, value in named.items()}
+        names = [_stored(found[column.name]) if column.name in found else None for column in _NAMES]
+        numbers = {name: (0, 0, False, _ALL_BITS, value) for name, value in found.items() if name in _NUMBER_PLACES}
+        for field in places.values():
+            name = SAME.get(field.name, field.name)
+            if name in _NUMBER_PLACES:
+                mask = _ALL_BITS if field.mask is None else field.mask
+                numbers[name] = (field.offset, field.size, field.signed, mask, 0)
+        return (
+            where.keeps(event, words, payload),
+            [event.to_bytes(4, "little"), *names],
+            [(_NUMBER_PLACES[name], *number) for name, number in numbers.items()],
+        )
+
+    kinds = Kinds(describe, _told, 1 + len(_NAMES), len(_NUMBERS))
+    return Encoder(kinds, choice, report.clock.hz, rows, [8 if column.bits == 64 else 4 for column in _NUMBERS])
+
+
+def _stored(name: str) -> bytes:
+    encoded = name.encode()
+    return len(encoded).to_bytes(4, "little") + encoded
+
+
+def _told(event: int, words: int) -> tuple[int, int, int]:
+    by = told_by(event, words)
+    if by == "hypercall":
+        return BY_HYPERCALL, 0, 0
+    return (ALIKE, 0, 0) if by is None else (BY_FIELD, by.offset, by.size)
