@@ -16,6 +16,7 @@ from typing import Self, cast
 from pvdrivers.xenstore.connection import Connection
 from pvdrivers.xenstore.domains import DOM0
 from pvdrivers.xenstore.errors import StoreError
+from pvdrivers.xenstore.lookout import Lookout
 from pvdrivers.xenstore.store import Store
 from pvdrivers.xenstore.wire import BadPacket
 
@@ -25,10 +26,14 @@ _WRITE_SIZE = 64 << 10
 
 
 class Server:
-    """Serves a store until it is closed; an asynchronous context manager."""
+    """Serves a store until it is closed; an asynchronous context manager.
 
-    def __init__(self, store: Store | None = None) -> None:
+    :param lookout: for a process of its own; where clients are threads of the same one, they would wait for it
+    """
+
+    def __init__(self, store: Store | None = None, lookout: Lookout | None = None) -> None:
         self.store = store or Store()
+        self.lookout = lookout
         #: Clients with something to take.
         self.ready: list[_Client] = []
         self.clients: set[_Client] = set()
@@ -113,6 +118,8 @@ class _Client(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         self.connection.feed(bytes(self._server.buffer[:nbytes]))
         self._work()
+        if self._server.lookout:
+            self._server.lookout.served()
 
     def _work(self) -> None:
         try:

@@ -5,6 +5,7 @@ shares no code with the store.
 """
 
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -77,7 +78,7 @@ def is_child(child: str, parent: str, depth: int) -> bool:
 class Model:
     """The store."""
 
-    def __init__(self, domids: list[int], quotas: dict[str, int]) -> None:
+    def __init__(self, domids: Sequence[int], quotas: dict[str, int]) -> None:
         self.version = 5
         self.nodes: dict[str, Node] = {
             "/": Node(0, ["n0"], "", ["tool"]),

@@ -8,6 +8,7 @@ import click
 
 from pvdrivers.xenstore.domains import DOM0, DOMID_FIRST_RESERVED
 from pvdrivers.xenstore.journal import Journal, JournalError
+from pvdrivers.xenstore.lookout import Lookout
 from pvdrivers.xenstore.quotas import DISABLED, PROFILE
 from pvdrivers.xenstore.server import Server
 from pvdrivers.xenstore.store import Store
@@ -103,7 +104,7 @@ async def _serve(store: Store, sockets: list[tuple[int, Path]]) -> signal.Signal
             click.echo(f"xentool: {error or context['message']}", err=True)
 
     loop.set_exception_handler(failed)
-    async with Server(store) as server:
+    async with Server(store, Lookout(loop.time, loop.call_soon)) as server:
         for domid, path in sockets:
             try:
                 await server.listen(path, domid)
