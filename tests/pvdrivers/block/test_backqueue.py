@@ -311,6 +311,27 @@ def test_not_all_pages_make_room_for_others(compiled: bool, loopback: Machine) -
         assert stats.grant_copies + stats.grant_maps >= 40
 
 
+def test_some_at_hand_and_some_not(way: str, loopback: Machine, tmp_path: Path) -> None:
+    # Those that a thread has to wait for are taken, and had their pages, together with those that are done at once.
+    path = tmp_path / "disk"
+    path.write_bytes(content())
+    disk = open_disk(str(path))
+    disk.flush()
+    with rig(loopback, X86_64) as made, path.open("rb") as file:
+        made.start(disk, **WAYS[way])
+        for turn in range(3):
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            for page in range(0, 32, 2):
+                os.pread(file.fileno(), PAGE_SIZE, page * PAGE_SIZE)
+            answers = made.ask(*(direct(X86_64, READ, page, page * 8, made.segments(page)) for page in range(32)))
+            assert answers == [Answer(page, READ, OKAY) for page in range(32)]
+            assert b"".join(map(made.page, range(32))) == content(0, 256)
+            assert made.queue.stats.sectors_read == 256 * (turn + 1)
+            made.data.memory[:] = bytes(len(made.data.memory))
+    disk.close()
+
+
 def test_an_idle_queue_costs_nothing(serving: Serving) -> None:
     with serving() as (made, _):
         made.read(0, [0])
