@@ -202,8 +202,10 @@ class Backend(Plain):
         done = self.statistics()
         if done == self._told:
             return NOTHING
+        # What has not changed is not written: whoever watches is told of each node.
+        news = {name: number for name, number in done.items() if self._told.get(name) != number}
         self._told = done
-        return {f"statistics/{name.replace('_', '-')}": number for name, number in done.items()}
+        return {f"statistics/{name.replace('_', '-')}": number for name, number in news.items()}
 
     @property
     def queues(self) -> int:

@@ -31,7 +31,7 @@ from pvdrivers.transport.base import Channel, Mapping, Transport
 
 #: Requests that are taken at once: few enough that the frontend has answers to look at while the next are done; more
 #: where each call into the transport should serve many.
-_BATCH, _BATCH_REFERENCE = 8, 32
+_BATCH, _BATCH_MANY = 8, 32
 #: Notifications without a request that cost nothing; then the next is heard later and later, up to these seconds.
 _FRUITLESS = 8
 _DEAF, _DEAF_MAX = 0.001, 0.1
@@ -78,13 +78,12 @@ class BackQueue:
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._core: Core | None = None
         self._pages: Pages
-        if persistent:
-            if compiled and disk.medium.kind != Kind.NONE:
-                self._core = Core(layout, disk, max_indirect, persistent_max, self._wake)
-            self._pages = Persistent(transport, domid, self._stats, self._core, persistent_max)
-        else:
-            self._pages = (Copied if grants == "copy" else Mapped)(transport, domid, self._stats)
-        self._batch = _BATCH if self._core else _BATCH_REFERENCE
+        ferry = None if persistent else (Copied if grants == "copy" else Mapped)(transport, domid, self._stats)
+        if compiled and disk.medium.kind != Kind.NONE:
+            limit = persistent_max if persistent else 1
+            self._core = Core(layout, disk, max_indirect, limit, self._wake, ferry, self._ring.size)
+        self._pages = ferry or Persistent(transport, domid, self._stats, self._core, persistent_max)
+        self._batch = _BATCH if self._core and persistent else _BATCH_MANY
         self._threads: list[threading.Thread] = []
         self._todo: SimpleQueue[Job | None] = SimpleQueue()
         self._done: deque[Job] = deque()

@@ -1,9 +1,13 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Plain reads and writes of a backend, at memory speed: what `request` and `execute` say, for pages that are kept mapped.
+"""Plain reads and writes of a backend, at memory speed: what `request` and `execute` say.
 
-Law: a message that is not a plain read or write, or not a valid one, or names a page that is not kept, is left to those
-who can say what is wrong with it; nothing has been done about it by then. What is parsed here is a copy as well, and an
-indirect request's segments are copied out of their page before anybody looks at them.
+Law: a message that is not a plain read or write, or not a valid one, or names a page that is not kept where pages are
+kept, is left to those who can say what is wrong with it; nothing has been done about it by then. What is parsed here is
+a copy as well, and an indirect request's segments are copied out of their page before anybody looks at them.
+
+Pages that are not kept are had for many requests at once: one call copies what all of them write, one what all have
+read, into and out of frames of our own; or one maps all that are read into, one all that are written from. What was
+mapped with others is answered with the last of them, since it is unmapped with them.
 
 Disks are memory, nothing, or a file: what a file has at hand is read at once, the rest by threads, which Python lends.
 Where a file system cannot say whether a call would wait (most, of writes), it is found out: as long as calls take no
@@ -13,8 +17,10 @@ Ref: xen/include/public/io/blkif.h
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from mmap import mmap
+
 from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
-from libc.stdint cimport int16_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
@@ -22,6 +28,8 @@ from pvdrivers.abi.blkif import MAX_INDIRECT_PAGES_PER_REQUEST, MAX_SEGMENTS_PER
 from pvdrivers.abi.blkif import SEGMENTS_PER_INDIRECT_PAGE
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.block.disks.base import Kind
+from pvdrivers.errors import MachineError, NotGranted
+from pvdrivers.transport.base import PIECE
 
 cdef extern from *:
     """
@@ -79,8 +87,12 @@ cdef enum:
     SEGMENTS_MAX = 4096
     IOV_LIMIT = 1024
     CAPACITY = 1024         # more than a ring's slots
+    FRAMES_MAX = 4096       # pages' copies at a time, of a queue
+    BATCH_MAX = 32          # requests whose pages are had at once
+    PIECES_MAX = 8192       # that are copied at once, at least as many as a request may have
     LONG = 1000000          # nanoseconds: a call that took longer has waited
-    REST = 100              # calls that threads get then
+    REST = 4                # calls that threads get then; twice as many after the next one that waits at once
+    REST_MAX = 128
     READ = 0
     WRITE = 1
     BARRIER = 2
@@ -92,6 +104,8 @@ if (PAGE_SIZE, SECTOR_SIZE, SEGMENT.size, MAX_SEGMENTS_PER_REQUEST) != (PAGE, SE
     BlkifOp.READ, BlkifOp.WRITE, BlkifOp.WRITE_BARRIER, BlkifOp.INDIRECT,
 ) != (PER_INDIRECT_PAGE, INDIRECT_PAGES, READ, WRITE, BARRIER, INDIRECT):
     raise ImportError("the block core was compiled for another protocol")
+if PIECE.size != sizeof(Piece):
+    raise ImportError("the block core was compiled for another transport")
 
 cdef int NULL_DISK = Kind.NULL, MEMORY_DISK = Kind.MEMORY, FILE_DISK = Kind.FILE
 
@@ -106,6 +120,7 @@ cdef struct Page:
 
 cdef struct Job:
     Job *next
+    void *lot           # that its pages were mapped with, or NULL
     uint8_t ident[8]
     uint8_t operation
     int16_t status
@@ -113,7 +128,38 @@ cdef struct Job:
     uint64_t length
     uint32_t count      # segments
     iovec *buffers
-    uint32_t *pages
+    uint32_t *pages     # their places: of pages that are kept, or frames
+    uint32_t *grefs     # where pages are not kept, as `starts`
+    uint16_t *starts    # of each segment in its page, in bytes
+
+
+# A request that is plain, and what is to be had for it.
+cdef struct Asked:
+    uint8_t operation
+    uint32_t count
+    uint64_t sector
+    uint64_t length             # in sectors
+    const uint8_t *table
+    uint32_t table_pages        # of an indirect request
+
+
+# `pvdrivers.transport.base.PIECE`
+cdef struct Piece:
+    uint32_t gref
+    uint16_t offset
+    uint16_t length
+    uint32_t place
+    int32_t status
+
+
+cdef class Lot:
+    # Pages that were mapped at once, for some jobs.
+
+    cdef object mapping
+    cdef Py_buffer view
+    cdef uint32_t users         # jobs that are not done
+    cdef uint32_t pages
+    cdef Job *done              # those that wait for the others
 
 
 cdef uint32_t load32(const uint8_t *at) noexcept nogil:
@@ -136,6 +182,8 @@ cdef class Core:
     :param max_indirect: segments of an indirect request, at most
     :param limit: pages that are kept, at most
     :param wake: an eventfd, written to when a thread has something to collect
+    :param ferry: how pages are had, if they are not kept
+    :param slots: the ring's
     """
 
     cdef int request_size, response_size, id_at, sector_at, segments_at, indirect_sector_at, grefs_at, status_at, op_at
@@ -145,6 +193,7 @@ cdef class Core:
     cdef bint has_disk, readonly
     cdef bint blind_reading, blind_writing  # the file system cannot say whether it would have to wait
     cdef uint32_t rest              # calls that threads get before one of those is tried again
+    cdef uint32_t rests             # what that was the last time, as long as each has waited
     cdef uint32_t unit              # sectors that all is aligned to
     cdef uint32_t max_indirect
     cdef Page *pages
@@ -166,13 +215,27 @@ cdef class Core:
     cdef readonly uint32_t pending  # jobs not collected
     cdef readonly uint64_t reads, writes, sectors_read, sectors_written, errors
     cdef uint64_t calls             # to the kernel, by the queue's thread
+    # Where pages are not kept.
+    cdef object ferry
+    cdef bint mapped                # for each request, or else copied
+    cdef object arena               # frames, then an indirect request's table for each request of a batch
+    cdef Py_buffer arena_view
+    cdef uint32_t *frames           # those that are free
+    cdef uint32_t free_frames, frame_count, table_pages
+    cdef object batch               # pieces to be copied
+    cdef Py_buffer batch_view
+    cdef Job **owners               # whose each piece is
+    cdef uint32_t piece_count
+    cdef set lots
 
     def __cinit__(self):
         pthread_mutex_init(&self.mutex, NULL)
         pthread_cond_init(&self.condition, NULL)
         self.blind_reading = self.blind_writing = False
 
-    def __init__(self, layout, disk, uint32_t max_indirect, uint32_t limit, int wake):
+    def __init__(
+        self, layout, disk, uint32_t max_indirect, uint32_t limit, int wake, ferry=None, uint32_t slots=BATCH_MAX
+    ):
         request, indirect, response = layout.request.offsets, layout.indirect.offsets, layout.response.offsets
         self.request_size, self.response_size = layout.request.size, layout.response.size
         self.id_at, self.sector_at, self.segments_at = request["id"], request["sector_number"], request["seg"]
@@ -197,10 +260,38 @@ cdef class Core:
         if self.kind == MEMORY_DISK:
             PyObject_GetBuffer(disk.medium.memory, &self.disk, PyBUF_SIMPLE | PyBUF_WRITABLE)
             self.has_disk = True
+        self.ferry = ferry
+        if ferry is not None:
+            self.embark(slots)
+
+    cdef embark(self, uint32_t slots):
+        cdef uint32_t i
+        self.mapped = self.ferry.maps
+        self.frame_count = 0 if self.mapped else min(slots * max(self.max_indirect, <uint32_t>DIRECT_MAX), FRAMES_MAX)
+        self.table_pages = (self.max_indirect + PER_INDIRECT_PAGE - 1) // PER_INDIRECT_PAGE
+        # Pages of their own: a copy that crosses from one to another is two to the hypervisor.
+        self.arena = mmap(-1, (self.frame_count + BATCH_MAX * self.table_pages + 1) * PAGE)
+        PyObject_GetBuffer(self.arena, &self.arena_view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        self.batch = bytearray(PIECES_MAX * sizeof(Piece))
+        PyObject_GetBuffer(self.batch, &self.batch_view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        self.frames = <uint32_t *>malloc(FRAMES_MAX * sizeof(uint32_t))
+        self.owners = <Job **>malloc(PIECES_MAX * sizeof(void *))
+        if not (self.frames and self.owners):
+            raise MemoryError
+        # The first is taken first, again and again: it is in the processor's cache.
+        for i in range(self.frame_count):
+            self.frames[i] = self.frame_count - 1 - i
+        self.free_frames = self.frame_count
+        self.lots = set()
 
     def close(self):
         """Let go of pages and disk; no job is under way."""
         cdef uint32_t i
+        if self.ferry is not None:
+            self.ferry = None
+            PyBuffer_Release(&self.arena_view)
+            PyBuffer_Release(&self.batch_view)
+            self.arena.close()
         if self.pages != NULL:
             for i in range(self.limit):
                 if self.pages[i].known:
@@ -218,6 +309,8 @@ cdef class Core:
         free(self.table)
         free(self.buffers)
         free(self.places)
+        free(self.frames)
+        free(self.owners)
 
     # Pages.
 
@@ -296,6 +389,8 @@ cdef class Core:
         cdef int verdict
         if number > CAPACITY:
             raise ValueError("more messages than a ring has")
+        if self.ferry is not None:
+            return self.ferried(messages, number, sectors)
         i = 0
         while i < number:
             with nogil:
@@ -325,66 +420,82 @@ cdef class Core:
         to[self.op_at] = operation
         memcpy(to + self.status_at, &status, 2)
 
-    cdef int one(self, const uint8_t *message, uint64_t sectors, uint32_t slot) noexcept nogil:
-        # How many responses (0: a thread has it), or -1: not for us, -2: a barrier.
+    cdef int head(self, const uint8_t *message, Asked *asked) noexcept nogil:
+        # 0, or -1: not for us, -2: a barrier. An indirect request's segments are somewhere else, in pages.
         cdef uint8_t operation = message[0]
-        cdef const uint8_t *table = message + self.segments_at
-        cdef uint64_t sector
         cdef uint16_t wide
-        cdef uint32_t count, kept = 0, i, pages
-        cdef int place
+        asked.table_pages = 0
         if operation == INDIRECT:
             operation = message[1]
             memcpy(&wide, message + self.indirect_count_at, 2)
-            count = wide
-            if operation > WRITE or not 0 < count <= self.max_indirect:
+            asked.count = wide
+            if operation > WRITE or not 0 < asked.count <= self.max_indirect:
                 return -1
-            sector = load64(message + self.indirect_sector_at)
-            pages = (count + PER_INDIRECT_PAGE - 1) // PER_INDIRECT_PAGE
-            for i in range(pages):
-                place = self.find(load32(message + self.grefs_at + 4 * i))
-                if place < 0:
-                    return -1
-                self.pages[place].stamp = self.clock
-                memcpy(
-                    self.table + i * PAGE,
-                    self.pages[place].view.buf,
-                    min(<uint32_t>PAGE, count * <uint32_t>SEGMENT_SIZE - i * <uint32_t>PAGE),
-                )
-            table = self.table
+            asked.sector = load64(message + self.indirect_sector_at)
+            asked.table_pages = (asked.count + PER_INDIRECT_PAGE - 1) // PER_INDIRECT_PAGE
         elif operation <= WRITE:
-            count = message[1]
-            if not 0 < count <= DIRECT_MAX:
+            asked.count = message[1]
+            if not 0 < asked.count <= DIRECT_MAX:
                 return -1
-            sector = load64(message + self.sector_at)
+            asked.sector = load64(message + self.sector_at)
+            asked.table = message + self.segments_at
         else:
             return -2 if operation == BARRIER else -1
-        if operation == WRITE and self.readonly:
-            return -1
+        asked.operation = operation
+        return -1 if operation == WRITE and self.readonly else 0
+
+    cdef uint32_t part(self, const Asked *asked, uint32_t page) noexcept nogil:
+        # Bytes of an indirect request's segments that are in one of its pages.
+        return min(<uint32_t>PAGE, asked.count * <uint32_t>SEGMENT_SIZE - page * <uint32_t>PAGE)
+
+    cdef bint sound(self, Asked *asked, uint64_t sectors) noexcept nogil:
+        # Whether it is within its pages, and the disk.
         cdef uint64_t length = 0
+        cdef uint32_t i
         cdef uint8_t first, last
-        self.clock += 1
-        for i in range(count):
-            first, last = table[i * SEGMENT_SIZE + 4], table[i * SEGMENT_SIZE + 5]
+        for i in range(asked.count):
+            first, last = asked.table[i * SEGMENT_SIZE + 4], asked.table[i * SEGMENT_SIZE + 5]
             if first > last or last >= PER_PAGE:
+                return False
+            length += last - first + 1
+        asked.length = length
+        return not (length > sectors or asked.sector > sectors - length or (asked.sector | length) & (self.unit - 1))
+
+    cdef int one(self, const uint8_t *message, uint64_t sectors, uint32_t slot) noexcept nogil:
+        # How many responses (0: a thread has it), or -1: not for us, -2: a barrier.
+        cdef Asked asked
+        cdef uint32_t i
+        cdef int place, verdict = self.head(message, &asked)
+        cdef const uint8_t *segment
+        if verdict < 0:
+            return verdict
+        for i in range(asked.table_pages):
+            place = self.find(load32(message + self.grefs_at + 4 * i))
+            if place < 0:
                 return -1
-            place = self.find(load32(table + i * SEGMENT_SIZE))
+            self.pages[place].stamp = self.clock
+            memcpy(self.table + i * PAGE, self.pages[place].view.buf, self.part(&asked, i))
+        if asked.table_pages:
+            asked.table = self.table
+        if not self.sound(&asked, sectors):
+            return -1
+        self.clock += 1
+        for i in range(asked.count):
+            segment = asked.table + i * SEGMENT_SIZE
+            place = self.find(load32(segment))
             if place < 0:
                 return -1
             self.pages[place].stamp = self.clock
             self.places[i] = <uint32_t>place
-            self.buffers[i].iov_base = <uint8_t *>self.pages[place].view.buf + first * SECTOR
-            self.buffers[i].iov_len = (last - first + 1) * SECTOR
-            length += last - first + 1
-        if length > sectors or sector > sectors - length or (sector | length) & (self.unit - 1):
-            return -1
-        cdef int status = self.do(operation, sector * SECTOR, length * SECTOR, count)
+            self.buffers[i].iov_base = <uint8_t *>self.pages[place].view.buf + segment[4] * SECTOR
+            self.buffers[i].iov_len = (segment[5] - segment[4] + 1) * SECTOR
+        cdef int status = self.do(asked.operation, asked.sector * SECTOR, asked.length * SECTOR, asked.count, self.buffers)
         if status > 0:
-            if self.defer(operation, sector * SECTOR, length * SECTOR, count, message + self.id_at):
+            if self.defer(&asked, message + self.id_at):
                 return 0
             return -1
-        self.count(operation, length, status)
-        self.answer(slot, message + self.id_at, operation, <int16_t>status)
+        self.count(asked.operation, asked.length, status)
+        self.answer(slot, message + self.id_at, asked.operation, <int16_t>status)
         return 1
 
     cdef void count(self, uint8_t operation, uint64_t sectors, int status) noexcept nogil:
@@ -399,7 +510,9 @@ cdef class Core:
         else:
             self.sectors_written += sectors
 
-    cdef int do(self, uint8_t operation, uint64_t offset, uint64_t length, uint32_t count) noexcept nogil:
+    cdef int do(
+        self, uint8_t operation, uint64_t offset, uint64_t length, uint32_t count, iovec *buffers
+    ) noexcept nogil:
         # A status, or 1: it would have to wait.
         cdef uint8_t *at
         cdef uint32_t i
@@ -407,21 +520,21 @@ cdef class Core:
             at = <uint8_t *>self.disk.buf + offset
             for i in range(count):
                 if operation == READ:
-                    memcpy(self.buffers[i].iov_base, at, self.buffers[i].iov_len)
+                    memcpy(buffers[i].iov_base, at, buffers[i].iov_len)
                 else:
-                    memcpy(at, self.buffers[i].iov_base, self.buffers[i].iov_len)
-                at += self.buffers[i].iov_len
+                    memcpy(at, buffers[i].iov_base, buffers[i].iov_len)
+                at += buffers[i].iov_len
             return 0
         if self.kind == NULL_DISK:
             if operation == READ:
                 for i in range(count):
-                    memset(self.buffers[i].iov_base, 0, self.buffers[i].iov_len)
+                    memset(buffers[i].iov_base, 0, buffers[i].iov_len)
             return 0
         if count > IOV_LIMIT:
             return 1
         if self.blind_reading if operation == READ else self.blind_writing:
-            return self.venture(operation, offset, length, count)
-        cdef ssize_t moved = self.move(operation, offset, count, RWF_NOWAIT)
+            return self.venture(operation, offset, length, count, buffers)
+        cdef ssize_t moved = self.move(operation, offset, count, buffers, RWF_NOWAIT)
         if moved == <ssize_t>length:
             return 0
         # What was moved in part is moved again.
@@ -430,44 +543,276 @@ cdef class Core:
                 self.blind_reading = True
             else:
                 self.blind_writing = True
-            return self.venture(operation, offset, length, count)
+            return self.venture(operation, offset, length, count, buffers)
         return 1
 
-    cdef int venture(self, uint8_t operation, uint64_t offset, uint64_t length, uint32_t count) noexcept nogil:
+    cdef int venture(
+        self, uint8_t operation, uint64_t offset, uint64_t length, uint32_t count, iovec *buffers
+    ) noexcept nogil:
         # Where it does wait, it has the whole queue wait, which is why it is not tried again for a while.
         if self.rest:
             self.rest -= 1
             return 1
         cdef uint64_t began = nanoseconds()
-        cdef ssize_t moved = self.move(operation, offset, count, 0)
+        cdef ssize_t moved = self.move(operation, offset, count, buffers, 0)
         if nanoseconds() - began > LONG:
-            self.rest = REST
+            self.rest = self.rests = min(max(2 * self.rests, <uint32_t>REST), <uint32_t>REST_MAX)
+        else:
+            self.rests = 0
         return 0 if moved == <ssize_t>length else 1
 
-    cdef ssize_t move(self, uint8_t operation, uint64_t offset, uint32_t count, int flags) noexcept nogil:
+    cdef ssize_t move(self, uint8_t operation, uint64_t offset, uint32_t count, iovec *buffers, int flags) noexcept nogil:
         self.calls += 1
         if operation == READ:
-            return preadv2(self.fd, self.buffers, <int>count, <off_t>offset, flags)
-        return pwritev2(self.fd, self.buffers, <int>count, <off_t>offset, flags)
+            return preadv2(self.fd, buffers, <int>count, <off_t>offset, flags)
+        return pwritev2(self.fd, buffers, <int>count, <off_t>offset, flags)
+
+    # Pages that are not kept.
+
+    cdef ferried(self, bytes messages, uint32_t number, uint64_t sectors):
+        # As `serve`, in stretches of a batch.
+        cdef const uint8_t *message = <const uint8_t *>PyBytes_AsString(messages)
+        cdef uint32_t at = 0, some, slot = 0
+        cdef list rest = []
+        cdef int barrier
+        while at < number:
+            some = min(number - at, <uint32_t>BATCH_MAX)
+            slot, barrier = self.stretch(messages, message, at, some, sectors, slot, rest)
+            if barrier >= 0:
+                rest.append(messages[barrier * self.request_size :])
+                break
+            at += some
+        return PyBytes_FromStringAndSize(<char *>self.answers, slot * self.response_size), b"".join(rest)
+
+    cdef stretch(
+        self, bytes messages, const uint8_t *message, uint32_t first, uint32_t number, uint64_t sectors, uint32_t slot,
+        list rest
+    ):
+        cdef Asked[BATCH_MAX] asked
+        cdef int[BATCH_MAX] verdicts
+        cdef uint32_t i, j
+        cdef int barrier = -1
+        cdef uint8_t *at
+        for i in range(number):
+            verdicts[i] = self.head(message + (first + i) * self.request_size, &asked[i])
+            if verdicts[i] == -2:
+                barrier, number = first + i, i
+                break
+        # All indirect requests' segments at once.
+        self.piece_count = 0
+        for i in range(number):
+            if verdicts[i] == 0 and asked[i].table_pages:
+                at = <uint8_t *>self.arena_view.buf + (self.frame_count + i * self.table_pages) * PAGE
+                asked[i].table = at
+                for j in range(asked[i].table_pages):
+                    self.piece(
+                        load32(message + (first + i) * self.request_size + self.grefs_at + 4 * j), 0,
+                        self.part(&asked[i], j), (self.frame_count + i * self.table_pages + j) * PAGE, <Job *>&verdicts[i]
+                    )
+        self.sail(False)
+        for i in range(self.piece_count):
+            if self.status(i):
+                (<int *>self.owners[i])[0] = -1
+        self.piece_count = 0
+        cdef Job *jobs = NULL
+        cdef Job **last = &jobs
+        cdef Job *job
+        for i in range(number):
+            if verdicts[i] == 0:
+                job = self.boarded(&asked[i], message + (first + i) * self.request_size, sectors)
+                if job != NULL:
+                    last[0] = job
+                    last = &job.next
+                    continue
+            rest.append(messages[(first + i) * self.request_size : (first + i + 1) * self.request_size])
+        if self.mapped:
+            self.moor(jobs, READ)
+            self.moor(jobs, WRITE)
+        else:
+            job = jobs
+            while job != NULL:
+                if job.operation == WRITE:
+                    self.load(job)
+                job = job.next
+            self.unload(False)
+        cdef Job *done = NULL
+        cdef int status
+        with nogil:
+            while jobs != NULL:
+                job = jobs
+                jobs = job.next
+                job.next = NULL
+                if job.status == 0:
+                    status = self.do(job.operation, job.offset, job.length, job.count, job.buffers)
+                    if status > 0:
+                        self.lend(job)
+                        continue
+                    job.status = <int16_t>status
+                job.next = done
+                done = job
+        return self.landed(done, slot), barrier
+
+    cdef Job *boarded(self, Asked *asked, const uint8_t *message, uint64_t sectors) noexcept:
+        # A job with its frames, or NULL: not for us.
+        cdef Job *job
+        cdef const uint8_t *segment
+        cdef uint32_t i
+        if not self.sound(asked, sectors) or (not self.mapped and asked.count > self.free_frames):
+            return NULL
+        job = self.job(asked, message + self.id_at)
+        if job == NULL:
+            return NULL
+        for i in range(asked.count):
+            segment = asked.table + i * SEGMENT_SIZE
+            job.grefs[i] = load32(segment)
+            job.starts[i] = segment[4] * SECTOR
+            job.buffers[i].iov_len = (segment[5] - segment[4] + 1) * SECTOR
+            if not self.mapped:
+                self.free_frames -= 1
+                job.pages[i] = self.frames[self.free_frames]
+                job.buffers[i].iov_base = <uint8_t *>self.arena_view.buf + job.pages[i] * PAGE
+        return job
+
+    cdef void piece(self, uint32_t gref, uint32_t offset, uint32_t length, uint32_t place, Job *owner) noexcept:
+        cdef Piece *piece = <Piece *>self.batch_view.buf + self.piece_count
+        piece.gref, piece.place, piece.status = gref, place, 0
+        piece.offset, piece.length = <uint16_t>offset, <uint16_t>length
+        self.owners[self.piece_count] = owner
+        self.piece_count += 1
+
+    cdef int32_t status(self, uint32_t number) noexcept:
+        return (<Piece *>self.batch_view.buf)[number].status
+
+    cdef sail(self, bint into_peer):
+        if self.piece_count:
+            self.ferry.move(memoryview(self.batch)[: self.piece_count * sizeof(Piece)], self.arena, into_peer)
+
+    cdef load(self, Job *job):
+        # A job's pieces among those to be copied; those before it first, if there is no room.
+        cdef uint32_t i
+        if self.piece_count + job.count > PIECES_MAX:
+            self.unload(job.operation == READ)
+        for i in range(job.count):
+            self.piece(job.grefs[i], job.starts[i], <uint32_t>job.buffers[i].iov_len, job.pages[i] * PAGE, job)
+
+    cdef unload(self, bint into_peer):
+        cdef uint32_t i
+        self.sail(into_peer)
+        for i in range(self.piece_count):
+            if self.status(i):
+                self.owners[i].status = ERROR
+        self.piece_count = 0
+
+    cdef moor(self, Job *jobs, uint8_t operation):
+        # Map all jobs' pages, or each job's if that cannot be done. A frontend may have granted for reading alone what
+        # is only to be read.
+        cdef Job *job = jobs
+        cdef list some = []
+        while job != NULL:
+            if job.operation == operation:
+                some.append(<size_t>job)
+            job = job.next
+        if some and not self.mooring(some, operation) and len(some) > 1:
+            for each in some:
+                self.mooring([each], operation)
+
+    cdef bint mooring(self, list jobs, uint8_t operation):
+        cdef Job *job
+        cdef Lot lot = Lot()
+        cdef uint32_t i, page = 0
+        grefs = []
+        for each in jobs:
+            job = <Job *><size_t>each
+            job.status = 0
+            for i in range(job.count):
+                grefs.append(job.grefs[i])
+        try:
+            lot.mapping = self.ferry.map(grefs, operation == READ)
+        except (NotGranted, MachineError):
+            for each in jobs:
+                (<Job *><size_t>each).status = ERROR
+            return False
+        PyObject_GetBuffer(lot.mapping.memory, &lot.view, PyBUF_SIMPLE)
+        lot.users, lot.pages = <uint32_t>len(jobs), <uint32_t>len(grefs)
+        self.lots.add(lot)
+        for each in jobs:
+            job = <Job *><size_t>each
+            job.lot = <void *>lot
+            for i in range(job.count):
+                job.buffers[i].iov_base = <uint8_t *>lot.view.buf + page * PAGE + job.starts[i]
+                page += 1
+        return True
+
+    cdef uint32_t landed(self, Job *done, uint32_t slot=0):
+        # Answer what is done, once its pages have been given back.
+        cdef Job *job
+        cdef uint32_t i
+        cdef Lot lot
+        if self.mapped:
+            while done != NULL:
+                job = done
+                done = job.next
+                if job.lot == NULL:
+                    slot = self.finish(job, slot)
+                    continue
+                lot = <Lot>job.lot
+                job.next = lot.done
+                lot.done = job
+                lot.users -= 1
+                if not lot.users:
+                    self.lots.remove(lot)
+                    PyBuffer_Release(&lot.view)
+                    self.ferry.unmap(lot.mapping, lot.pages)
+                    while lot.done != NULL:
+                        job = lot.done
+                        lot.done = job.next
+                        slot = self.finish(job, slot)
+            return slot
+        job = done
+        while job != NULL:
+            if job.operation == READ and job.status == 0:
+                self.load(job)
+            job = job.next
+        self.unload(True)
+        while done != NULL:
+            job = done
+            done = job.next
+            for i in range(job.count):
+                self.frames[self.free_frames] = job.pages[i]
+                self.free_frames += 1
+            slot = self.finish(job, slot)
+        return slot
 
     # Threads.
 
-    cdef bint defer(
-        self, uint8_t operation, uint64_t offset, uint64_t length, uint32_t count, const uint8_t *ident
-    ) noexcept nogil:
-        cdef Job *job = <Job *>malloc(sizeof(Job) + count * (sizeof(iovec) + sizeof(uint32_t)))
+    cdef Job *job(self, const Asked *asked, const uint8_t *ident) noexcept nogil:
+        cdef Job *job = <Job *>calloc(
+            1, sizeof(Job) + asked.count * (sizeof(iovec) + 2 * sizeof(uint32_t) + sizeof(uint16_t))
+        )
+        if job == NULL:
+            return NULL
+        job.buffers = <iovec *>(job + 1)
+        job.pages = <uint32_t *>(job.buffers + asked.count)
+        job.grefs = job.pages + asked.count
+        job.starts = <uint16_t *>(job.grefs + asked.count)
+        memcpy(job.ident, ident, 8)
+        job.operation, job.count = asked.operation, asked.count
+        job.offset, job.length = asked.sector * SECTOR, asked.length * SECTOR
+        return job
+
+    cdef bint defer(self, const Asked *asked, const uint8_t *ident) noexcept nogil:
+        cdef Job *job = self.job(asked, ident)
         cdef uint32_t i
         if job == NULL:
             return False
-        job.next = NULL
-        job.buffers = <iovec *>(job + 1)
-        job.pages = <uint32_t *>(job.buffers + count)
-        memcpy(job.ident, ident, 8)
-        memcpy(job.buffers, self.buffers, count * sizeof(iovec))
-        memcpy(job.pages, self.places, count * sizeof(uint32_t))
-        job.operation, job.offset, job.length, job.count = operation, offset, length, count
-        for i in range(count):
+        memcpy(job.buffers, self.buffers, asked.count * sizeof(iovec))
+        memcpy(job.pages, self.places, asked.count * sizeof(uint32_t))
+        for i in range(asked.count):
             self.pages[job.pages[i]].users += 1
+        self.lend(job)
+        return True
+
+    cdef void lend(self, Job *job) noexcept nogil:
         self.pending += 1
         pthread_mutex_lock(&self.mutex)
         if self.waiting == NULL:
@@ -477,7 +822,6 @@ cdef class Core:
         self.last = job
         pthread_cond_signal(&self.condition)
         pthread_mutex_unlock(&self.mutex)
-        return True
 
     def work(self):
         """Lend this thread, until `end`."""
@@ -540,18 +884,27 @@ cdef class Core:
         done = self.done
         self.done = NULL
         pthread_mutex_unlock(&self.mutex)
-        while done != NULL:
-            job = done
-            done = job.next
-            for i in range(job.count):
-                self.pages[job.pages[i]].users -= 1
-            self.count(job.operation, job.length // SECTOR, job.status)
-            self.answer(number, job.ident, job.operation, job.status)
+        job = done
+        while job != NULL:
+            self.pending -= 1
             self.calls += 1
-            number += 1
-            free(job)
-        self.pending -= number
+            job = job.next
+        if self.ferry is not None:
+            number = self.landed(done)
+        else:
+            while done != NULL:
+                job = done
+                done = job.next
+                for i in range(job.count):
+                    self.pages[job.pages[i]].users -= 1
+                number = self.finish(job, number)
         return PyBytes_FromStringAndSize(<char *>self.answers, number * self.response_size)
+
+    cdef uint32_t finish(self, Job *job, uint32_t slot) noexcept:
+        self.count(job.operation, job.length // SECTOR, job.status)
+        self.answer(slot, job.ident, job.operation, job.status)
+        free(job)
+        return slot + 1
 
     def end(self):
         """Let threads go, once nothing is left for them to do."""

@@ -16,7 +16,7 @@ from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.block.request import Request
 from pvdrivers.block.stats import Stats
 from pvdrivers.errors import MachineError, NotGranted
-from pvdrivers.transport.base import Mapping, Piece, Transport
+from pvdrivers.transport.base import PIECE, Mapping, Piece, Transport
 
 #: Pages that a backend keeps mapped for a queue: as many as Linux's blkback (XEN_BLKIF_MAX_PERSISTENT_GRANTS).
 PERSISTENT_MAX = 1056
@@ -24,6 +24,7 @@ PERSISTENT_MAX = 1056
 #: LRU_PERCENT_CLEAN). A frontend that goes round in more pages than are kept would have each of them mapped anew.
 PURGE_SHARE = 0.05
 PURGE_SECONDS = 0.1
+_FAILED = int(GntSt.GENERAL_ERROR)
 
 
 @dataclass(eq=False, slots=True)
@@ -66,7 +67,13 @@ class Pages(Protocol):
 
 
 class Copied:
-    """Grant copy, through memory of our own: nothing to unmap, and nobody changes what is being written."""
+    """Grant copy, through memory of our own: nothing to unmap, and nobody changes what is being written.
+
+    Also what `core` asks for pages, many requests' at once.
+    """
+
+    #: Whether `core` is to map what is read and written.
+    maps = False
 
     def __init__(self, transport: Transport, domid: int, stats: Stats) -> None:
         self._transport = transport
@@ -134,9 +141,37 @@ class Copied:
     def close(self) -> None:
         """Nothing is kept."""
 
+    def move(self, batch: memoryview, memory: memoryview, into_peer: bool) -> None:
+        """Copy packed pieces, which take their statuses."""
+        self._stats.grant_copies += len(batch) // PIECE.size
+        self._stats.syscalls += 1
+        try:
+            self._transport.copy(self._domid, batch, memory, into_peer=into_peer)
+        except MachineError:
+            for at in range(0, len(batch), PIECE.size):
+                batch[at : at + PIECE.size] = PIECE.pack(*PIECE.unpack(batch[at : at + PIECE.size])[:-1], _FAILED)
+
+    def map(self, grefs: Sequence[int], writable: bool) -> Mapping:
+        """Map pages.
+
+        :raises NotGranted: one of them was not granted (so)
+        """
+        mapping = self._transport.map(self._domid, grefs, writable=writable)
+        self._stats.grant_maps += len(grefs)
+        self._stats.syscalls += 2
+        return mapping
+
+    def unmap(self, mapping: Mapping, pages: int) -> None:
+        """Unmap them."""
+        mapping.unmap()
+        self._stats.grant_unmaps += pages
+        self._stats.syscalls += 2
+
 
 class Mapped(Copied):
     """Mapped for each request, and unmapped before it is answered."""
+
+    maps = True
 
     def begin(self, jobs: Sequence[Job]) -> None:
         """Map each job's pages."""
@@ -148,12 +183,10 @@ class Mapped(Copied):
         # A frontend may have granted for reading alone what is only to be read.
         grefs = [segment.gref for segment in job.request.segments]
         try:
-            job.mapped = self._transport.map(self._domid, grefs, writable=job.request.reads)
+            job.mapped = self.map(grefs, job.request.reads)
         except (NotGranted, MachineError):
             job.status = BlkifRsp.ERROR
             return
-        self._stats.grant_maps += len(grefs)
-        self._stats.syscalls += 2
         for page, (_, offset, length) in enumerate(job.request.segments):
             start = page * PAGE_SIZE + offset
             job.buffers.append(job.mapped.memory[start : start + length])
@@ -163,9 +196,7 @@ class Mapped(Copied):
         for job in jobs:
             _release(job.buffers)
             if job.mapped:
-                job.mapped.unmap()
-                self._stats.grant_unmaps += len(job.request.segments)
-                self._stats.syscalls += 2
+                self.unmap(job.mapped, len(job.request.segments))
                 job.mapped = None
 
 

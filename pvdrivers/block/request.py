@@ -166,7 +166,10 @@ def _discard(message: bytes, layout: Blkif, limits: Limits) -> Request:
         raise refuse(BlkifOp.DISCARD, BlkifRsp.ERROR, "nothing to discard")
     if why := beyond(sector, count, limits):
         raise refuse(BlkifOp.DISCARD, BlkifRsp.ERROR, why)
-    return Request(ident, BlkifOp.DISCARD, sector, count, secure=bool(flag & Discard.SECURE) and limits.secure)
+    if flag & Discard.SECURE and not limits.secure:
+        # Linux's backend forgets the flag; but then what is told to be gone for good may be had back.
+        raise refuse(BlkifOp.DISCARD, BlkifRsp.EOPNOTSUPP, "nothing is discarded for good here")
+    return Request(ident, BlkifOp.DISCARD, sector, count, secure=bool(flag & Discard.SECURE))
 
 
 def beyond(sector: int, count: int, limits: Limits) -> str:

@@ -22,8 +22,9 @@ class Stats:
     grant_unmaps: int = 0
     #: Pieces copied.
     grant_copies: int = 0
-    #: System calls of the queue's own, with those that the grant operations take on Xen: two to map, two to unmap, one
-    #: for all that is copied at once.
+    #: System calls that the queue makes for data, notifications and waits, with those that the grant operations take on
+    #: Xen: two to map, two to unmap, one for all that is copied at once. Not those that Python's threads make to wait
+    #: for one another, clocks, and XenStore.
     syscalls: int = 0
 
     def __add__(self, other: "Stats") -> "Stats":

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
@@ -15,9 +16,11 @@ from pvdrivers.xenbus import BACK, Table
 from pvdrivers.xenstore.client import NotFound, XenStoreError
 from pvdrivers.xenstore.client.client import join
 
+#: What ends tell all the time, below their devices.
+_DEEP = "/statistics/"
 _NUMBER = re.compile(r"[0-9]{1,10}", re.ASCII)
-#: Seconds between looks for ends that are over; what is new is told by the watch.
-_TICK = 1.0
+#: Seconds between looks for ends that are over, and for devices of which the watch has not told.
+_TICK, _LOOK = 1.0, 10.0
 
 
 class Backends(threading.Thread):
@@ -53,6 +56,7 @@ class Backends(threading.Thread):
         self._lock = threading.Lock()
         self._ends: dict[Spot, End] = {}
         self._awake = threading.Event()
+        self._due = 0.0
         self._stopping = False
 
     @property
@@ -60,6 +64,11 @@ class Backends(threading.Thread):
         """Those that run."""
         with self._lock:
             return dict(self._ends)
+
+    def look(self) -> None:
+        """Look anew, now that ``ours`` says something else."""
+        self._due = 0.0
+        self._awake.set()
 
     def stop(self) -> None:
         """End all of them, their work done first, and this thread."""
@@ -72,12 +81,14 @@ class Backends(threading.Thread):
         while not self._stopping:
             try:
                 with self._store.watch(self._top, self._awake.set) as watch:
+                    self._due = 0.0
                     while not self._stopping:
                         self._awake.wait(_TICK)
                         self._awake.clear()
-                        # Ends write a lot below; only that something is new counts.
-                        watch.drain()
-                        self._look()
+                        # Whose end is over may have been plugged in again since.
+                        if self._concerns(watch.drain()) | self._bury() or time.monotonic() >= self._due:
+                            self._due = time.monotonic() + _LOOK
+                            self._look()
             except XenStoreError as error:
                 self._log(f"XenStore: {error}")
                 self._awake.wait(_TICK)
@@ -87,12 +98,22 @@ class Backends(threading.Thread):
         for end in ends:
             end.join()
 
-    def _look(self) -> None:
+    def _concerns(self, paths: list[str]) -> bool:
+        # Ends write a lot below, which is nothing new. A device that comes is made of nodes of its own directory, and
+        # of others' that are above them.
+        return any(_DEEP not in path for path in paths)
+
+    def _bury(self) -> bool:
+        buried = False
         for spot, end in self.ends.items():
             if not end.is_alive():
                 with self._lock:
                     del self._ends[spot]
                 self._over(spot)
+                buried = True
+        return buried
+
+    def _look(self) -> None:
         for spot in self._spots():
             if spot not in self._ends and self._ours(spot):
                 self._begin(spot)

@@ -21,8 +21,11 @@ from pvdrivers.xenstore.client.client import join
 
 _Result = TypeVar("_Result")
 
-#: Seconds between looks at a device that nobody has changed.
+#: Seconds between looks after a device: at what it serves, what there is to tell.
 TICK = 1.0
+#: Seconds between looks at states of which no watch has told: each costs several requests to XenStore, and an idle disk
+#: is to cost next to nothing.
+LOOK = 10.0
 #: Seconds that an end rests when something went wrong: a peer that is wrong all the time costs little.
 _REST = 0.2
 #: Steps taken before others' watches are looked at: a peer may go round in circles.
@@ -119,10 +122,14 @@ class End(threading.Thread):
             paths += [join(self.here, "online")] if self.role is Role.BACK else []
             watches = [stack.enter_context(self._store.watch(path, self._awake.set)) for path in paths]
             self._first()
+            due = 0.0
             while not (self.over or self._stopping):
-                self._awake.wait(TICK)
+                told = self._awake.wait(TICK)
                 self._awake.clear()
-                self._seen(watches)
+                if told or time.monotonic() >= due:
+                    due = time.monotonic() + LOOK
+                    self._seen(watches)
+                self._tick()
 
     def _seen(self, watches: Sequence[Watch]) -> None:
         for watch in watches:
@@ -133,6 +140,8 @@ class End(threading.Thread):
                 break
         else:
             self._awake.set()
+
+    def _tick(self) -> None:
         if self.state is XenbusState.CONNECTED:
             nodes, told = self._tried(self.device.tick) or (NOTHING, False)
             if nodes or told:

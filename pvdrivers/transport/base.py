@@ -8,6 +8,7 @@ however it comes, is as good as that.
 """
 
 from collections.abc import Sequence
+from struct import Struct
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
@@ -109,6 +110,10 @@ class Piece(NamedTuple):
     length: int
 
 
+#: A piece as compiled drivers hand it over: gref, offset, length, place, and where its status goes.
+PIECE = Struct("<IHHIi")
+
+
 class Transport(Protocol):
     """A domain's way to others. A context manager that gives everything back.
 
@@ -153,6 +158,13 @@ class Transport(Protocol):
         """Copy into pages that a domain has granted for writing; else as `copy_from`.
 
         :param memory: where from; writable, although nothing is written to it (the kernel's interface takes addresses)
+        """
+        ...
+
+    def copy(self, domid: int, batch: memoryview, memory: memoryview, *, into_peer: bool) -> None:
+        """Copy as `copy_from` or `copy_to`; in one call to the kernel, and with no work for Python, as far as can be.
+
+        :param batch: pieces, each packed as `PIECE`; writable, since that is where the statuses go
         """
         ...
 

@@ -33,6 +33,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "persistent": {"persistent": True},
     "persistent, reference": {"persistent": True, "compiled": False},
     "copy": {"persistent": False, "grants": "copy"},
+    "copy, reference": {"persistent": False, "grants": "copy", "compiled": False},
     "map": {"persistent": False, "grants": "map"},
 }
 

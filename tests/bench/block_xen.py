@@ -50,15 +50,27 @@ done
 wait
 echo $began $(cut -d" " -f1 /proc/uptime)
 """
-#: In dom0: counts a backend's system calls, those for XenStore too, and tells them.
+#: In dom0: writes down a backend's system calls, and tells them: how many of each by the threads that move data, and
+#: all that its others make meanwhile, for XenStore and in waiting for Python.
 TRACE = """
-setsid strace -f -c -o /tmp/strace.out -p $(cat /tmp/$0.pid) >/dev/null 2>&1 </dev/null &
+setsid strace -f -o /tmp/strace.out -p $(cat /tmp/$0.pid) >/dev/null 2>&1 </dev/null &
 until grep -q "TracerPid:.*[1-9]" /proc/$(cat /tmp/$0.pid)/status; do sleep 0.1; done
 """
 TRACED = """
-kill -TERM $(sed -n "s/TracerPid:[^0-9]*//p" /proc/$(cat /tmp/$0.pid)/status)
-until grep -q total /tmp/strace.out; do sleep 0.2; done
-cat /tmp/strace.out
+tracer=$(sed -n "s/TracerPid:[^0-9]*//p" /proc/$(cat /tmp/$0.pid)/status)
+kill -TERM $tracer
+while kill -0 $tracer 2>/dev/null; do sleep 0.1; done
+awk '
+    /resumed>/ || !/\\(/ { next }
+    { call = $2; sub(/\\(.*/, "", call); made[$1 " " call]++; all[$1]++ }
+    call ~ /^(preadv2|pwritev2)$/ { moves[$1] = 1 }
+    END {
+        for (each in made) { split(each, word, " "); if (word[1] in moves) queue[word[2]] += made[each] }
+        for (call in queue) print call, queue[call]
+        for (thread in all) if (!(thread in moves)) others += all[thread]
+        print "others", others + 0
+    }
+' /tmp/strace.out
 """
 #: In dom0: the QEMU that serves a PV guest's disks, each guest its own; xl attaches some only where it knows of one.
 START = f"""
@@ -138,7 +150,7 @@ def measure(lab: Lab, rounds: int) -> None:
                 if number:
                     taken[name].append(lasted)
         tell(load, {name: statistics.median(times) for name, times in taken.items()})
-    print("system calls a request, as strace counts them and as the backend does")
+    print("system calls a request of the queue's threads, as strace counts them and as the backend does")
     for name in WAYS:
         for load in LOADS:
             if "4 KiB" in load:
@@ -162,15 +174,15 @@ def traced(lab: Lab, guest: Guest, name: str, load: str) -> None:
     lab.run("sh", "-c", TRACE, disk)
     # A traced process is slow.
     seconds(guest, disk, load, 8)
-    table = lab.run("sh", "-c", TRACED, disk)
+    calls = {call: int(number) for call, number in map(str.split, lab.run("sh", "-c", TRACED, disk).splitlines())}
     done = {what: number - before[what] for what, number in counted().items()}
-    rows = [line.split() for line in table.splitlines()]
-    calls = {row[-1]: int(row[3]) for row in rows if len(row) > 4 and row[3].isdigit()}
-    total = calls.pop("total")
-    most = sorted(((number, call) for call, number in calls.items()), reverse=True)[:4]
-    each = done["requests"]
+    each, others = done["requests"], calls.pop("others")
+    most = sorted(((number, call) for call, number in calls.items()), reverse=True)[:5]
     told = ", ".join(f"{call} {number / each:.2f}" for number, call in most)
-    print(f"  {name:<12} {load:<12} {total / each:6.2f} {done['syscalls'] / each:6.2f}  {told}")
+    print(
+        f"  {name:<12} {load:<12} {sum(calls.values()) / each:6.2f} {done['syscalls'] / each:6.2f}  {told};"
+        f" other threads {others / each:.2f}"
+    )
 
 
 def main() -> None:

@@ -3,13 +3,17 @@
 One guest of each type has several disks at once, so that each is a combination of its own.
 """
 
+import base64
 import json
 import os
 import re
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import pytest
@@ -19,6 +23,8 @@ from tests.xen.labs import Lab, one_xen
 from xentool.tools.channels.serves import grant_name
 
 pytestmark = pytest.mark.lab
+
+VERIFY = Path(__file__).with_name("verify.c")
 
 #: Writes, reads back after an unmount, leaves the file system in order.
 FILES = """
@@ -41,6 +47,29 @@ dd if=/dev/xvdc of=/back bs=1M count=2 iflag=direct 2>/dev/null
 cmp /data /back && echo same
 cat /sys/block/xvdc/queue/logical_block_size /sys/block/xvdc/queue/max_segments
 dd if=/data of=/dev/xvdd bs=4k count=1 2>&1 | grep -c -i "read-only\\|not permitted"
+"""
+#: Of the disk with large sectors: what is discarded is zeros, what is around stays, nothing is promised to be erased.
+DISCARDED = """
+blkdiscard -o 65536 -l 131072 /dev/xvdc && echo discarded
+dd if=/dev/zero of=/data bs=64k seek=1 count=2 conv=notrunc 2>/dev/null
+dd if=/dev/xvdc of=/back bs=1M count=2 iflag=direct 2>/dev/null
+cmp /data /back && echo same
+blkdiscard -s -o 0 -l 4096 /dev/xvdc 2>/dev/null || echo refused
+"""
+#: Random writes to a disk by several at once, and reads that verify them.
+VERIFIED = """
+base64 -d >/verify <<END
+{}
+END
+chmod +x /verify
+/verify /dev/xvde 64 4; echo ended $?
+"""
+#: The frontend of a disk goes, and comes again.
+REJOINED = """
+echo vbd-51776 >/sys/bus/xen/drivers/vbd/unbind
+echo vbd-51776 >/sys/bus/xen/drivers/vbd/bind
+while [ ! -b /dev/xvde ]; do sleep 0.2; done
+dd if=/dev/xvde of=/dev/null bs=1M count=1 iflag=direct 2>/dev/null && echo joined
 """
 RESIZED = """
 for _ in 1 2 3 4 5 6 7 8 9; do [ $(blockdev --getsz /dev/xvdb) = {} ] && break; sleep 0.5; done
@@ -112,6 +141,16 @@ def left(lab: Lab) -> str:
     return lab.run("sh", "-c", "xenstore-ls -f / | grep -E 'udisk|uvbd|/error/'; ls /run/xentool/block", check=False)
 
 
+def descriptors(lab: Lab) -> int:
+    """Count the files that our backend's process has open."""
+    return int(lab.run("sh", "-c", "ls /proc/$(cat /tmp/serve.pid)/fd | wc -l"))
+
+
+def watches(lab: Lab) -> Counter[str]:
+    """Give all watches of XenStore, as oxenstored names them."""
+    return Counter(lab.run("xenstore-control", "watches").splitlines())
+
+
 class Used(NamedTuple):
     """What domains have in use of each other."""
 
@@ -143,7 +182,7 @@ def used(lab: Lab, domids: Sequence[int]) -> Used:
 def undisturbed(lab: Lab, *guests: int) -> Iterator[None]:
     """Hold that nothing is left in dom0 and some guests, and that nobody complained."""
     domids = (0, *guests)
-    before, heard = used(lab, domids), heard_of(lab)
+    before, heard, watched = used(lab, domids), heard_of(lab), watches(lab)
     yield
     # What was under way then may be done by now; what is under way now must soon be.
     for _ in range(5):
@@ -154,6 +193,7 @@ def undisturbed(lab: Lab, *guests: int) -> Iterator[None]:
     assert after.named == before.named
     assert after.data - before.data == set()
     assert left(lab) == ""
+    assert watches(lab) - watched == Counter()
     # Line by line: of Xen's console, which our own looks fill with dumps, the beginning may be gone by now.
     complaint = re.compile(r"g\.e\. still in use|WARNING|BUG|Oops|deferring|d\d+v\d+ .*fault")
     assert [line for line in heard_of(lab) - heard if complaint.search(line)] == []
@@ -184,23 +224,34 @@ def _on_our_backend(lab: Lab, kind: str) -> None:
     try:
         lab.run("sh", "-c", "cd /tmp; rm -f a.img; truncate -s 32M a.img; mkfs.ext4 -q a.img")
         lab.run("truncate", "-s", "16M", "/tmp/c.img", "/tmp/d.img")
-        disks = ["/tmp/a.img,vdev=xvdb", "/tmp/c.img,vdev=xvdc,sector-size=4096", "/tmp/d.img,vdev=xvdd,mode=r"]
+        lab.run("truncate", "-s", "64M", "/var/tmp/e.img")
+        # A block device, with sectors of its own.
+        device = lab.run("losetup", "--find", "--show", "--sector-size", "4096", "/tmp/c.img")
+        disks = [
+            "/tmp/a.img,vdev=xvdb",
+            f"{device},vdev=xvdc",
+            "/tmp/d.img,vdev=xvdd,mode=r",
+            "/var/tmp/e.img,vdev=xvde",
+        ]
         words = ["--domain", guest.name, *(word for disk in disks for word in ("--disk", disk))]
         with undisturbed(lab, guest.domid):
             told = serve(lab, *words)
             assert "xvdb of domain" in told, told
             _uses(lab, guest, kind)
+            _verifies(lab, guest)
             _resizes(lab, guest)
             _survives(lab, guest, words)
-            if kind == "pv":
+            # Another minute and a half.
+            if kind == "pv" or "XENTOOL_GUESTS" in os.environ:
                 _from_a_guest(lab, guest)
             rows = end(lab)
-            assert [row["device"] for row in rows] == ["xvdb", "xvdc", "xvdd"]
+            assert [row["device"] for row in rows] == ["xvdb", "xvdc", "xvdd", "xvde"]
             assert guest.run("ls /sys/block") == "xvda"
         assert "clean" in lab.run("sh", "-c", "fsck.ext4 -n /tmp/a.img 2>&1")
         lab.run("fsck.ext4", "-fn", "/tmp/a.img")
     finally:
         end(lab, check=False)
+        lab.run("sh", "-c", "losetup --detach-all; rm -f /var/tmp/e.img", check=False)
         lab.stop(guest.name)
 
 
@@ -213,6 +264,7 @@ def _uses(lab: Lab, guest: Guest, kind: str) -> None:
     # Indirect requests were agreed on.
     assert int(segments) > 11
     assert refused != "0"
+    assert guest.run(DISCARDED).split() == ["discarded", "same", "refused"]
     front = f"/local/domain/{guest.domid}/device/vbd/51728"
     if kind == "pvh":
         assert node(lab, f"{front}/ring-page-order") == "4"
@@ -224,6 +276,21 @@ def _uses(lab: Lab, guest: Guest, kind: str) -> None:
     statistics = f"/local/domain/0/backend/udisk/{guest.domid}/51728/statistics"
     assert int(node(lab, f"{statistics}/sectors-written")) > 4096
     assert node(lab, f"{statistics}/errors") == "0"
+
+
+def _verifies(lab: Lab, guest: Guest) -> None:
+    with TemporaryDirectory() as folder:
+        program = Path(folder, "verify")
+        argv = ["gcc", "-nostdlib", "-static", "-fno-stack-protector", "-O1", "-o", str(program), str(VERIFY)]
+        subprocess.run(argv, check=True)
+        said = guest.run(VERIFIED.format(base64.encodebytes(program.read_bytes()).decode())).splitlines()
+    assert sorted(said) == ["ended 0", *(f"verified {number} writes" for number in (1536, 24, 384, 6144))]
+    # What each time that a frontend joins takes is given back when it leaves.
+    counts = []
+    for _ in range(3):
+        assert guest.run(REJOINED) == "joined"
+        counts.append((descriptors(lab), len(watches(lab))))
+    assert counts[0] == counts[1] == counts[2]
 
 
 def _resizes(lab: Lab, guest: Guest) -> None:
@@ -291,6 +358,9 @@ def test_our_pair(lab: Lab) -> None:
             written, back = lab.run("python3", "-c", OURS, "51840").split()
             assert (written, back) == (_sum(lab, "/tmp/o.img"),) * 2
             _worked(lab, "--front", "xvdi")
+            counted = descriptors(lab), len(watches(lab))
+            _worked(lab, "--front", "xvdi")
+            assert (descriptors(lab), len(watches(lab))) == counted
             ((device, errors),) = [(row["device"], row["errors"]) for row in end(lab)]
             assert (device, errors) == ("xvdi", 0)
     finally:

@@ -5,6 +5,7 @@ import os
 import select
 import socket
 import threading
+from array import array
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
@@ -14,7 +15,7 @@ from typing import Self
 
 from pvdrivers.abi.grants import GntSt
 from pvdrivers.errors import MachineError, NotGranted, NotOffered
-from pvdrivers.transport.base import Piece
+from pvdrivers.transport.base import PIECE, Piece
 from pvdrivers.transport.loopback import calls
 from pvdrivers.transport.loopback.calls import MAP_MAX, Call
 from pvdrivers.transport.loopback.hypervisor import GREFS
@@ -200,6 +201,13 @@ class Loopback:
     def copy_to(self, domid: int, pieces: Sequence[Piece], memory: memoryview) -> list[int]:
         """Copy into pages that a domain has granted for writing."""
         return self._copy(domid, pieces, memory, into_peer=True)
+
+    def copy(self, domid: int, batch: memoryview, memory: memoryview, *, into_peer: bool) -> None:
+        """Copy packed pieces."""
+        pieces = [Piece(gref, offset, place, length) for gref, offset, length, place, _ in PIECE.iter_unpack(batch)]
+        # A status is the last of its four-byte words.
+        words = batch.cast("i")
+        words[3::4] = memoryview(array("i", self._copy(domid, pieces, memory, into_peer=into_peer)))
 
     def _copy(self, domid: int, pieces: Sequence[Piece], memory: memoryview, *, into_peer: bool) -> list[int]:
         try:

@@ -1,6 +1,5 @@
 """A Xen domain's way to others (`pvdrivers.transport.base`)."""
 
-import ctypes
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -12,10 +11,10 @@ from types import TracebackType
 from typing import Self
 
 from pvdrivers.abi import devices as abi
-from pvdrivers.abi.grants import GntSt
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.errors import MachineError, NotGranted, NotOffered
-from pvdrivers.transport.base import Piece
+from pvdrivers.transport.base import PIECE, Piece
+from pvdrivers.transport.xen import copying
 from pvdrivers.transport.xen.channel import Channel
 from pvdrivers.transport.xen.devices import open_device
 from pvdrivers.transport.xen.pages import Pages
@@ -109,34 +108,23 @@ class Xen:
         return self._copy(domid, pieces, memory, into_peer=True)
 
     def _copy(self, domid: int, pieces: Sequence[Piece], memory: memoryview, *, into_peer: bool) -> list[int]:
-        # gntdev refuses the whole of a request with a piece beyond its page; the others are none the worse for it.
-        statuses: list[int] = [GntSt.BAD_COPY_ARG] * len(pieces)
-        asked = []
-        segments = []
-        layout = (abi.COPY_TO if into_peer else abi.COPY_FROM).struct
-        held = ctypes.c_char.from_buffer(memory)
-        base = ctypes.addressof(held)
+        batch = bytearray(PIECE.size * len(pieces))
         for number, (gref, offset, place, length) in enumerate(pieces):
             if place < 0 or length < 0 or place + length > len(memory):
                 raise ValueError(f"{length} bytes at {place} are not within {len(memory)}")
-            if offset < 0 or offset + length > PAGE_SIZE:
-                continue
-            asked.append(number)
-            if into_peer:
-                segments.append(layout.pack(base + place, gref, offset, domid, length, abi.GNTCOPY_DEST_GREF, 0))
-            else:
-                segments.append(layout.pack(gref, offset, domid, base + place, length, abi.GNTCOPY_SOURCE_GREF, 0))
-        if not segments:
-            return statuses
-        batch = bytearray(b"".join(segments))
-        address = ctypes.addressof(ctypes.c_char.from_buffer(batch))
+            # What is beyond its page is so by any number of bytes.
+            within = 0 <= offset <= PAGE_SIZE and length <= PAGE_SIZE
+            span = (offset, length) if within else (PAGE_SIZE, 1 if length else 0)
+            PIECE.pack_into(batch, number * PIECE.size, gref, *span, place, 0)
+        self.copy(domid, memoryview(batch), memory, into_peer=into_peer)
+        return [status for *_, status in PIECE.iter_unpack(batch)]
+
+    def copy(self, domid: int, batch: memoryview, memory: memoryview, *, into_peer: bool) -> None:
+        """Copy packed pieces."""
         try:
-            ioctl(self._gntdev, abi.IOCTL_GNTDEV_GRANT_COPY, abi.GRANT_COPY.struct.pack(len(segments), address))
+            copying.copy(self._gntdev, domid, batch, memory, into_peer)
         except OSError as error:
-            raise MachineError(f"cannot copy {len(segments)} pieces: {error.strerror}") from error
-        for number, (*_, status) in zip(asked, layout.iter_unpack(batch), strict=True):
-            statuses[number] = status
-        return statuses
+            raise MachineError(f"cannot copy {len(batch) // PIECE.size} pieces: {error.strerror}") from error
 
     def alloc_unbound(self, domid: int) -> Channel:
         """Allocate a channel whose other end a domain may bind."""

@@ -27,10 +27,12 @@ Segments = Sequence[tuple[int, int, int]]
 
 #: The ways in which a backend gets at pages, and who does the work: one test body runs all.
 WAYS: dict[str, dict[str, Any]] = {
-    "copy": {"persistent": False, "grants": "copy"},
-    "map": {"persistent": False, "grants": "map"},
+    "copy": {"persistent": False, "grants": "copy", "compiled": False},
+    "map": {"persistent": False, "grants": "map", "compiled": False},
     "persistent": {"persistent": True, "compiled": False},
-    "compiled": {"persistent": True, "compiled": True},
+    "compiled": {"persistent": True},
+    "compiled copy": {"persistent": False, "grants": "copy"},
+    "compiled map": {"persistent": False, "grants": "map"},
 }
 
 

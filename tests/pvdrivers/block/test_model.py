@@ -127,7 +127,7 @@ def test_requests_do_what_they_say(way: str, layout: Blkif, sector_size: int, lo
 
 
 @pytest.mark.parametrize("sector_size", [512, 4096])
-@pytest.mark.parametrize("way", ["copy", "compiled"])
+@pytest.mark.parametrize("way", ["copy", "compiled", "compiled copy", "compiled map"])
 def test_they_do_so_by_threads(way: str, sector_size: int, loopback: Machine, tmp_path: Path) -> None:
     path = tmp_path / "disk"
     path.write_bytes(bytes((SECTORS + 4) * 512))

@@ -20,11 +20,16 @@ SECTOR = 512
     [
         # A machine that is busy may make one slow all the same.
         (0, "t?q{20,}[qt]*"),
-        # Each that is slow has the next hundred done by threads.
-        (3_000_000, "t?(qt{100}){2}qt*"),
+        # Each that is slow has the next done by threads: four at first, then twice as many.
+        (3_000_000, "t?qt{4}qt{8}qt{16}qt{32}qt{64}qt*"),
     ],
 )
-def test_threads_do_what_waits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nanoseconds: int, threads: str) -> None:
+@pytest.mark.parametrize(
+    "way", [(), ("--no-persistent",), ("--no-persistent", "--grants", "map")], ids=["persistent", "copy", "map"]
+)
+def test_threads_do_what_waits(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nanoseconds: int, threads: str, way: tuple[str, ...]
+) -> None:
     library, log, image = tmp_path / "slow_file.so", tmp_path / "log", tmp_path / "image"
     subprocess.run(["gcc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", library, SOURCE], check=True)
     sectors = [b"%-512d" % number for number in range(250)]
@@ -34,7 +39,7 @@ def test_threads_do_what_waits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, 
     monkeypatch.setenv("SLOW_FILE_NS", str(nanoseconds))
     place = tmp_path / "loop"
     with (
-        serving(place, "--disk", str(image)),
+        serving(place, "--disk", str(image), *way),
         Loopback(place, 1) as guest,
         frontend.disk(guest, "/local/domain/1/device/vbd/51712") as disk,
     ):

@@ -28,7 +28,7 @@ from pvdrivers.abi.blkif import X86_64
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.errors import DriverError, NotGranted, NotOffered
 from pvdrivers.ring import Back, Front
-from pvdrivers.transport.base import Channel, Piece, Transport
+from pvdrivers.transport.base import PIECE, Channel, Piece, Transport
 from pvdrivers.xenstore.client.client import join
 
 #: No domain granted this, or offers it.
@@ -255,6 +255,28 @@ def case_many_copies_at_once(ends: Ends) -> None:
     assert set(ends.back.copy_from(ends.front.domid, pieces, here)) == {0}
     assert bytes(here) == data
     granted.revoke()
+
+
+def case_pieces_may_be_packed(ends: Ends) -> None:
+    granted = ends.front.grant(ends.back.domid, 2)
+    granted.memory[:4] = b"head"
+    first, second = granted.grefs
+    here = memoryview(bytearray(b"." * 16))
+    pieces = [(first, 0, 4, 2), (NOBODYS_GREF, 0, 4, 6), (second, PAGE_SIZE - 4, 5, 10), (second, 0xFFFF, 0xFFFF, 0)]
+    pieces += [(second, PAGE_SIZE - 4, 4, 10), (first, PAGE_SIZE, 0, 0)]
+    batch = memoryview(bytearray().join(PIECE.pack(*piece, 77) for piece in pieces))
+    with raises(ValueError):
+        ends.back.copy(ends.front.domid, batch, here, into_peer=False)
+    batch[3 * PIECE.size : 4 * PIECE.size] = PIECE.pack(second, 0xFFFF, 9, 0, 77)
+    ends.back.copy(ends.front.domid, batch, here, into_peer=False)
+    statuses = [status for *_, status in PIECE.iter_unpack(batch)]
+    assert [status == 0 for status in statuses] == [True, False, False, False, True, True], statuses
+    assert bytes(here) == b"..head....\0\0\0\0.."
+    ends.back.copy(ends.front.domid, batch[: PIECE.size], here, into_peer=True)
+    assert bytes(granted.memory[:6]) == b"head\0\0"
+    granted.revoke()
+    ends.back.copy(ends.front.domid, batch[: PIECE.size], here, into_peer=True)
+    assert PIECE.unpack(batch[: PIECE.size])[-1] < 0
 
 
 def case_a_copy_stays_within_local_memory(ends: Ends) -> None:

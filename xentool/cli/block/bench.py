@@ -52,7 +52,8 @@ def command(loopback: str | None, as_json: bool, **words: Any) -> None:  # noqa:
     """Measure a disk as fio does, through our frontend: on a loopback, or on Xen with any backend.
 
     Without a NAME, a backend process of its own serves --disk. The writing operations overwrite what is there.
-    Notifications and system calls are those of both ends, as far as the backend counts them.
+    Notifications and system calls are those of both ends, as far as the backend counts them: calls for data, for
+    notifications and for waiting, not those by which threads wait for one another.
     """
     if sum(way is not None for way in (words["front"], words["blkback"], loopback)) > 1:
         raise click.UsageError("a disk is in one place: give --loopback, --front or --blkback")

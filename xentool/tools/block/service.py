@@ -86,6 +86,8 @@ class Service:
             self._own.add(spot)
             if not toolstack.plug(self._store, spot, back_nodes(disk, devid), front_nodes(devid)):
                 self._adopt(spot, disk)
+                for backends in self._backends:
+                    backends.look()
             spots.append(spot)
         return spots
 
