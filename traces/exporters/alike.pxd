@@ -1,5 +1,6 @@
 """Kinds of records, see ``alike.pyx``."""
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from traces.exporters.told cimport MASKS, Shape, told_of
@@ -25,6 +26,7 @@ cdef struct Source:
     uint8_t size
     uint8_t is_signed
 
+@cython.final
 cdef class Kinds:
     cdef object describe
     cdef object told_by

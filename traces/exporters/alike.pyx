@@ -5,6 +5,7 @@ Law: what a record means is not known here. Alike are records of an event with t
 what they are told apart by (``exporters.details.told_by``).
 """
 
+cimport cython
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
@@ -17,6 +18,7 @@ from traces.formats.ids cimport GRANT_TABLE_OP
 ALIKE, BY_FIELD, BY_HYPERCALL = range(3)
 
 
+@cython.final
 cdef class Kinds:
     """Learns kinds of records.
 

@@ -7,6 +7,7 @@ stay in a core's own cache: each is read record by record into arrays, and these
 Ref: apache/parquet-format: Encodings, Data Pages
 """
 
+cimport cython
 from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from libc.math cimport rint
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -90,6 +91,7 @@ cdef struct Block:
     uint16_t codes[PADDED]
 
 
+@cython.final
 cdef class Choice:
     """Which records are wanted, apart from their kinds.
 
@@ -132,6 +134,7 @@ cdef class Choice:
         free(self.pcpus)
 
 
+@cython.final
 cdef class Encoder:
     """Makes the pages of one row group after the other, for one thread.
 
