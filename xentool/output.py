@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -25,6 +27,22 @@ def stderr() -> "Console":
     from rich.console import Console  # noqa: PLC0415 - see above
 
     return Console(highlight=False, stderr=True, color_system=_colours())
+
+
+@contextmanager
+def progress(title: str, *, hidden: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """Show how far something has come, on a terminal: call what this gives with how much is done, and of how much."""
+    if hidden or not sys.stderr.isatty():
+        # Nothing is loaded that nobody will see.
+        yield lambda _done, _total: None
+        return
+    from rich.markup import escape  # noqa: PLC0415 - see above
+    from rich.progress import Progress  # noqa: PLC0415 - see above
+
+    console = stderr()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as shown:
+        task = shown.add_task(escape(title))
+        yield lambda done, total: shown.update(task, completed=done, total=total)
 
 
 def _colours() -> Literal["auto"] | None:

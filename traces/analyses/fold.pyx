@@ -9,6 +9,7 @@ end were seen and it took time; a CONTINUE_RUNNING ends one; a vCPU's intervals 
 is seen running. The cycles outside of counted intervals are kept apart as ``clipped``.
 """
 
+cimport cython
 from cpython.ref cimport PyObject
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -33,6 +34,8 @@ cdef enum:
     VCPUS_MAX = 1 << 14
     # Of these a vCPU counts its time without a Python integer.
     NEAR_PCPUS = 32
+    # Rows, after which other threads may have Python.
+    BREATH = 1 << 10
 
 #: What a domain's vCPUs are together, in the order of ``Domain.states``.
 cdef enum Together:
@@ -58,6 +61,7 @@ cdef inline bint covers(const Bounds *bounds, uint64_t at, uint32_t p) noexcept:
     return bounds.begin <= at < bounds.end and (bounds.pcpus == NULL or bounds.pcpus[p])
 
 
+@cython.final
 cdef class Durations:
     """How often something took how many cycles, in the buckets of ``analyses.latencies``; sum and longest exactly."""
 
@@ -81,6 +85,7 @@ cdef class Durations:
             self.longest = cycles
 
 
+@cython.final
 cdef class Exits:
     """A vCPU's exits for one reason: how many, and of those that ended the cycles in Xen and descheduled."""
 
@@ -94,6 +99,7 @@ cdef class Exits:
         self.took = Durations()
 
 
+@cython.final
 cdef class Domain:
     """What a domain's vCPUs were together so far: for how many cycles each of ``Together``, and how often."""
 
@@ -169,6 +175,7 @@ cdef class Domain:
             self.cycles[<int>ALL_LOST] += span - total
 
 
+@cython.final
 cdef class Vcpu:
     """One vCPU's run states and exits so far, in cycles; index 0 to 4 is running to lost."""
 
@@ -356,6 +363,7 @@ cdef class Vcpu:
             self.clipped[LOST] += span - total
 
 
+@cython.final
 cdef class Fold:
     """The state of all vCPUs and pCPUs; ``feed`` it rows in order of time, and ``close`` each run of the clock."""
 
@@ -415,6 +423,7 @@ cdef class Fold:
         cdef const Row *heads[LANES_MAX]
         cdef const Row *ends[LANES_MAX]
         cdef int lanes = 0, i, first
+        cdef uint32_t turn = 0
         cdef const uint8_t[::1] batch
         self.start = start
         for batch in batches[:LANES_MAX]:
@@ -428,6 +437,11 @@ cdef class Fold:
                 if before(heads[i], heads[first]):
                     first = i
             self._take(heads[first])
+            turn += 1
+            if turn % BREATH == 0:
+                # Lanes need Python for a moment only, when they go on to their next stretch.
+                with nogil:
+                    pass
             heads[first] += 1
             if heads[first] == ends[first]:
                 lanes -= 1

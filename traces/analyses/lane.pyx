@@ -9,6 +9,7 @@ Ref: xen/common/trace.c (__trace_hypercall), xen/arch/x86/pv/trace.c, xen/common
 
 import os
 
+cimport cython
 from libc.errno cimport errno
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
@@ -123,6 +124,7 @@ cdef struct ClockPair:
     uint64_t ns
 
 
+@cython.final
 cdef class Lane:
     """Walks the windows of every ``lanes``-th pCPU, beginning with number ``lane``."""
 

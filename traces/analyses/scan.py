@@ -6,11 +6,13 @@ pCPUs comes here as rows, which ``fold`` takes once no older one can come.
 
 import os
 import stat
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from io import BufferedReader
-from itertools import chain, repeat
-from typing import Protocol
+from itertools import chain
+from typing import NamedTuple, Protocol, TypeVar
 
 from traces.account import SEVERITIES, Account, Diagnostic
 from traces.analyses.fold import Domain, Fold, Vcpu
@@ -19,8 +21,9 @@ from traces.errors import TraceError
 
 #: Bytes read at once: smaller pieces are not worth waking threads for, larger ones leave the processor's cache.
 CHUNK = 8 << 20
-#: The same of a file that lanes read themselves, in pieces of their own: rows wait for the slower lane so often.
-STRETCH = 32 << 20
+#: The same of a file that lanes read themselves, in pieces of their own. A lane may be so many ahead of others.
+STRETCH = 16 << 20
+AHEAD = 2
 #: More cores than this wait for the memory.
 LANES_MAX = 4
 #: Rows waiting for the clock's order, of each lane; beyond that they go out as they are, so that no input can fill
@@ -34,6 +37,7 @@ _NOTHING = memoryview(b"")
 Item = tuple[tuple[int, int], int, int, int, int, int]
 
 
+_T = TypeVar("_T")
 #: Two numbers of cycles: of time stamps, the first that is meant and the first that is not any more.
 Stretch = tuple[int, int]
 #: A time stamp after all others.
@@ -98,13 +102,7 @@ class Scan:
         """Let all lanes walk the next bytes, in threads; give the futures to ``end``, and ``fold`` meanwhile."""
         return [pool.submit(lane.walk, data) for lane in self._lanes]
 
-    def begin_file(self, file: int, offset: int, size: int, pool: ThreadPoolExecutor) -> "list[Future[int]]":
-        """Let several lanes walk bytes of a file that they read themselves; otherwise as ``begin``."""
-        return [pool.submit(lane.read, file, offset, size) for lane in self._lanes]
-
-    def end(
-        self, walks: "list[Future[int]]", data: memoryview = _NOTHING, pool: ThreadPoolExecutor | None = None
-    ) -> int:
+    def end(self, walks: "list[Future[int]]", data: memoryview) -> int:
         """Wait for the lanes; give how many of the bytes they used.
 
         :param data: that they walk, should there be one lane
@@ -115,12 +113,58 @@ class Scan:
             return self._go_on(data, used[0])
         if any(lane.irregular for lane in self._lanes):
             raise Irregular
+        number = self._follow()
+        self.collect()
+        return used[number]
+
+    def read_file(self, file: int, start: int, progress: Callable[[int], None]) -> int:
+        """Let several lanes read a file from ``start`` to its end, each for itself; give where its last record ends.
+
+        Most of reading is copying, which two cores do faster, and what a core has copied is in its cache. No lane waits
+        for the others, nor for ``fold``, until it is a whole stretch ahead: theirs are never equally long.
+
+        :raises Irregular: several lanes can't read this trace
+        """
+        with ExitStack() as stack:
+            threads = [stack.enter_context(ThreadPoolExecutor(1)) for _ in self._lanes]
+            taken: list[Future[memoryview]] = []
+            under_way: deque[tuple[int, list[Future[_Stand]]]] = deque()
+
+            def each(do: "Callable[..., _T]", *about: int) -> "list[Future[_T]]":
+                return [thread.submit(do, lane, *about) for thread, lane in zip(threads, self._lanes, strict=True)]
+
+            def settle() -> None:
+                nonlocal taken
+                end, walks = under_way.popleft()
+                stands = [walk.result() for walk in walks]
+                if any(stand.irregular for stand in stands):
+                    raise Irregular
+                # A lane's next rows take the place of those that it handed out last.
+                self._batches = [rows.result() for rows in taken]
+                self.fold()
+                limit = self._due(stands)
+                taken = each(_hand_out, limit) if limit else []
+                progress(end - start)
+
+            end = start
+            while (size := min(STRETCH, os.fstat(file).st_size - end)) > 0:
+                end += size
+                under_way.append((end, each(_walk_file, file, start, end)))
+                if len(under_way) > AHEAD:
+                    settle()
+            while under_way:
+                settle()
+            self._batches = [rows.result() for rows in taken]
+        used = self._lanes[self._follow()].offset
+        progress(used)
+        return start + used
+
+    def _follow(self) -> int:
         # The lane of the last window knows where its last whole record ended.
         number = self._lanes[0].pcpu % len(self._lanes)
         for lane in self._lanes:
             lane.follow(self._lanes[number])
-        self.collect(pool)
-        return used[number]
+        return number
 
     def _go_on(self, data: memoryview, used: int) -> int:
         (lane,) = self._lanes
@@ -132,17 +176,20 @@ class Scan:
         self.collect()
         return used
 
-    def collect(self, pool: ThreadPoolExecutor | None = None, *, everything: bool = False) -> None:
+    def collect(self, *, everything: bool = False) -> None:
         """Take the rows that no later record can precede from the lanes, for ``fold``, which must have had the last."""
-        limit = max(lane.watermark for lane in self._lanes)
-        if everything or max(lane.pending for lane in self._lanes) > PENDING_MAX:
-            limit = max(lane.newest for lane in self._lanes)
-        if not limit:
-            return
-        self._start = self._start or min((first for first, _ in self._stamps().values()), default=0)
-        self._batches = list((pool.map if pool else map)(Lane.take, self._lanes, repeat(limit)))
-        for lane in self._lanes:
-            lane.promise(limit)
+        limit = self._due([_stand(lane) for lane in self._lanes], everything=everything)
+        if limit:
+            self._batches = [_hand_out(lane, limit) for lane in self._lanes]
+
+    def _due(self, stands: "Sequence[_Stand]", *, everything: bool = False) -> int:
+        # Up to which time stamp rows can go out, when all lanes have come so far; 0: none can.
+        limit = max(stand.watermark for stand in stands)
+        if everything or max(stand.pending for stand in stands) > PENDING_MAX:
+            limit = max(stand.newest for stand in stands)
+        if limit:
+            self._start = self._start or min((stand.first for stand in stands if stand.first), default=0)
+        return limit
 
     def fold(self) -> None:
         """Put the collected rows together."""
@@ -242,6 +289,32 @@ class Scan:
         return chain(found, chain.from_iterable(lane.items(table, passed=True) for lane in self._lanes))
 
 
+class _Stand(NamedTuple):
+    """How far a lane has come, as ``Lane`` has it; ``first`` is the first time stamp of this run of the clock."""
+
+    irregular: bool
+    watermark: int
+    newest: int
+    pending: int
+    first: int
+
+
+def _stand(lane: Lane) -> _Stand:
+    first = min((first for first, _ in lane.stamps.values()), default=0)
+    return _Stand(lane.irregular, lane.watermark, lane.newest, lane.pending, first)
+
+
+def _walk_file(lane: Lane, file: int, start: int, end: int) -> _Stand:
+    lane.read(file, start + lane.offset, end - start - lane.offset)
+    return _stand(lane)
+
+
+def _hand_out(lane: Lane, limit: int) -> memoryview:
+    rows = lane.take(limit)
+    lane.promise(limit)
+    return rows
+
+
 def in_runs(runs: Iterable[Stretch], begin: int, end: int | None) -> list[Stretch]:
     """Turn a stretch of a trace into one of each run of its clock.
 
@@ -274,10 +347,13 @@ def read(
     :raises TraceError: there were bytes but not one record: that is no xentrace
     """
     scan = Scan(lanes, pcpus=pcpus, stretches=stretches)
-    with ThreadPoolExecutor(lanes) as pool:
-        if lanes > 1 and isinstance(source, BufferedReader) and stat.S_ISREG(os.fstat(source.fileno()).st_mode):
-            rest = _read_file(scan, source, pool, progress)
-        else:
+    if lanes > 1 and isinstance(source, BufferedReader) and stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+        # Not mapped, since a file that someone cuts short would kill the process.
+        end = scan.read_file(source.fileno(), source.tell(), progress)
+        rest = len(os.pread(source.fileno(), _REST_MAX, end))
+        source.seek(end + rest)
+    else:
+        with ThreadPoolExecutor(lanes) as pool:
             rest = _read(scan, source, pool, progress)
     scan.finish(rest)
     account = scan.account
@@ -305,23 +381,6 @@ def _read(scan: Scan, source: Source, pool: ThreadPoolExecutor, progress: Callab
         buffers.reverse()
         progress(total)
     return len(rest)
-
-
-def _read_file(scan: Scan, source: BufferedReader, pool: ThreadPoolExecutor, progress: Callable[[int], None]) -> int:
-    # The same, of a file that each lane reads for itself: most of reading is copying, which two cores do faster, and
-    # what a core has copied is in its cache. Not mapped, since a file that someone cuts short would kill the process.
-    file = source.fileno()
-    start = offset = source.tell()
-    used = -1
-    while used and (size := min(STRETCH, os.fstat(file).st_size - offset)) > 0:
-        walks = scan.begin_file(file, offset, size, pool)
-        scan.fold()
-        used = scan.end(walks, pool=pool)
-        offset += used
-        progress(offset - start)
-    rest = len(os.pread(file, _REST_MAX, offset))
-    source.seek(offset + rest)
-    return rest
 
 
 def processors() -> int:

@@ -1,6 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """xentrace bytes to rows; how they are cut is said in ``cut.pxd``, whose law is this one's too."""
 
+cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcpy, memmove, memset
@@ -98,6 +99,7 @@ cdef class Cut:
         self.cut.offset += rest
 
 
+@cython.final
 cdef class Tokenizer(Cut):
     """Cuts a stream of xentrace bytes into rows; keeps what must be known from one piece to the next.
 
@@ -142,6 +144,7 @@ cdef struct Line:
     bint jumbled
 
 
+@cython.final
 cdef class Queue(Cut):
     """Cuts a stream of xentrace bytes, and gives the records in order of time as an array of ``event.Event``."""
 

@@ -1,5 +1,6 @@
 """Kinds of records, see ``alike.pyx``."""
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from traces.exporters.told cimport MASKS, Shape, told_of
@@ -9,12 +10,13 @@ cdef enum:
     NUMBERS_MAX = 8
     # Real traces have some hundred, a hostile one a new one with each record.
     KINDS_MAX = 1 << 16
+    # The header of a place where nothing is: no record has it without its flag for a time stamp.
+    EMPTY = 0xFFFFFFFF
 
 cdef struct Known:
     uint64_t told
     uint32_t header
     uint16_t kind
-    uint8_t used
     uint8_t remarkable      # to look at before a record of it counts: not wanted, or not met yet
 
 cdef struct Source:
@@ -25,6 +27,7 @@ cdef struct Source:
     uint8_t size
     uint8_t is_signed
 
+@cython.final
 cdef class Kinds:
     cdef object describe
     cdef object told_by
@@ -69,21 +72,19 @@ cdef inline Known *find(Kinds kinds, uint32_t header, const uint8_t *payload) no
     cdef uint64_t told
     cdef Known *known
     while shape.header != header:
-        if not shape.used:
+        if shape.header == EMPTY:
             return NULL
         at += 1
         shape = &kinds.shapes[at & kinds.shape_mask]
-    if not shape.used:
-        return NULL
     told = told_of(shape, kinds.masks, payload)
     at = place_of(header, told)
     known = &kinds.table[at & kinds.table_mask]
-    while known.used:
-        if known.told == told and known.header == header:
-            return known
+    while known.told != told or known.header != header:
+        if known.header == EMPTY:
+            return NULL
         at += 1
         known = &kinds.table[at & kinds.table_mask]
-    return NULL
+    return known
 
 
 cdef inline uint64_t got(const Source *source, const uint8_t *payload) noexcept nogil:

@@ -5,6 +5,7 @@ Law: what a record means is not known here. Alike are records of an event with t
 what they are told apart by (``exporters.details.told_by``).
 """
 
+cimport cython
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
@@ -17,6 +18,7 @@ from traces.formats.ids cimport GRANT_TABLE_OP
 ALIKE, BY_FIELD, BY_HYPERCALL = range(3)
 
 
+@cython.final
 cdef class Kinds:
     """Learns kinds of records.
 
@@ -68,8 +70,8 @@ cdef class Kinds:
         self.table = NULL
         self.shape_mask = 255
         self.table_mask = 1023
-        self.shapes = <Shape *>claimed((self.shape_mask + 1) * sizeof(Shape))
-        self.table = <Known *>claimed((self.table_mask + 1) * sizeof(Known))
+        self.shapes = empty_shapes(self.shape_mask + 1)
+        self.table = empty_table(self.table_mask + 1)
         return 0
 
     cdef void begin(self) noexcept nogil:
@@ -91,13 +93,10 @@ cdef class Kinds:
         told = told_of(shape, self.masks, payload)
         wanted, names, numbers = self.describe(header & 0x0FFFFFFF, words, payload[:4 * words])
         if 2 * kind > self.table_mask:
-            self.table = <Known *>calloc(2 * (self.table_mask + 1), sizeof(Known))
-            if self.table == NULL:
-                self.table = old
-                raise MemoryError()
+            self.table = empty_table(2 * (self.table_mask + 1))
             self.table_mask = 2 * self.table_mask + 1
             for i in range(self.table_mask // 2 + 1):
-                if old[i].used:
+                if old[i].header != EMPTY:
                     self._place(old[i].header, old[i].told)[0] = old[i]
             free(old)
         self.levels[0][kind] = <uint8_t>((1 << words) - 1)
@@ -114,13 +113,13 @@ cdef class Kinds:
                 constant=constant, mask=mask, offset=offset, size=size, is_signed=is_signed)
             self.levels[2][kind] |= <uint8_t>(1 << <int>column)
         self.wanted[kind] = wanted
-        self._place(header, told)[0] = Known(told=told, header=header, kind=kind, used=1, remarkable=1)
+        self._place(header, told)[0] = Known(told=told, header=header, kind=kind, remarkable=1)
         self.count += 1
         return find(self, header, payload)
 
     cdef Known *_place(self, uint32_t header, uint64_t told) noexcept:
         cdef uint32_t at = place_of(header, told)
-        while self.table[at & self.table_mask].used:
+        while self.table[at & self.table_mask].header != EMPTY:
             at += 1
         return &self.table[at & self.table_mask]
 
@@ -129,17 +128,14 @@ cdef class Kinds:
         cdef Shape *old = self.shapes
         cdef Shape *shape = self._shape_at(header)
         cdef uint32_t i
-        if shape.used:
+        if shape.header == header:
             return shape
         told, offset, size = self.told_by(header & 0x0FFFFFFF, header >> 28)
         if 2 * self.shape_count > self.shape_mask:
-            self.shapes = <Shape *>calloc(2 * (self.shape_mask + 1), sizeof(Shape))
-            if self.shapes == NULL:
-                self.shapes = old
-                raise MemoryError()
+            self.shapes = empty_shapes(2 * (self.shape_mask + 1))
             self.shape_mask = 2 * self.shape_mask + 1
             for i in range(self.shape_mask // 2 + 1):
-                if old[i].used:
+                if old[i].header != EMPTY:
                     self._shape_at(old[i].header)[0] = old[i]
             free(old)
         shape = self._shape_at(header)
@@ -147,16 +143,16 @@ cdef class Kinds:
         if told == BY_HYPERCALL:
             # Without an argument there is none that could tell.
             shape[0] = Shape(header=header, masks=WITH_ARGUMENT if header >> 28 > 1 else WITHOUT, selects=CALLS - 1,
-                             grant_op=GRANT_TABLE_OP if header >> 28 > 1 else NEVER, offset=0, used=1)
+                             grant_op=GRANT_TABLE_OP if header >> 28 > 1 else NEVER, offset=0)
         else:
             if not 0 <= size <= 8 or offset + size > 4 * (header >> 28):
                 raise ValueError("no such field")
-            shape[0] = Shape(header=header, masks=BY_SIZE + size, selects=0, grant_op=NEVER, offset=offset, used=1)
+            shape[0] = Shape(header=header, masks=BY_SIZE + size, selects=0, grant_op=NEVER, offset=offset)
         return shape
 
     cdef Shape *_shape_at(self, uint32_t header) noexcept:
         cdef uint32_t at = shape_place(header)
-        while self.shapes[at & self.shape_mask].used and self.shapes[at & self.shape_mask].header != header:
+        while self.shapes[at & self.shape_mask].header not in (header, <uint32_t>EMPTY):
             at += 1
         return &self.shapes[at & self.shape_mask]
 
@@ -173,4 +169,20 @@ cdef void *claimed(size_t size) except NULL:
     cdef void *found = calloc(size, 1)
     if found == NULL:
         raise MemoryError()
+    return found
+
+
+cdef Shape *empty_shapes(size_t count) except NULL:
+    cdef Shape *found = <Shape *>claimed(count * sizeof(Shape))
+    cdef size_t i
+    for i in range(count):
+        found[i].header = EMPTY
+    return found
+
+
+cdef Known *empty_table(size_t count) except NULL:
+    cdef Known *found = <Known *>claimed(count * sizeof(Known))
+    cdef size_t i
+    for i in range(count):
+        found[i].header = EMPTY
     return found

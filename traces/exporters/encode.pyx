@@ -7,6 +7,7 @@ stay in a core's own cache: each is read record by record into arrays, and these
 Ref: apache/parquet-format: Encodings, Data Pages
 """
 
+cimport cython
 from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from libc.math cimport rint
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -16,7 +17,7 @@ from libc.string cimport memcpy, memset
 from traces.decode.event cimport Event
 from traces.exporters.alike cimport KINDS_MAX, NAMES_MAX, NUMBERS_MAX, Kinds, Known, Source, find, got
 from traces.exporters.dictionary cimport Dictionary, clear, code_of
-from traces.exporters.pack cimport DELTA_BLOCK, DELTA_BLOCK_MAX, bits_of, deltas, packed, repeated, width_of
+from traces.exporters.pack cimport DELTA_BLOCK, DELTA_BLOCK_MAX, deltas, packed, repeated, set_in, transposed, width_of
 from traces.exporters.page cimport E_DELTA, E_DICTIONARY, E_PLAIN, Column, finish, levels, room_for
 from traces.formats.ids cimport UNKNOWN_DOMID
 
@@ -38,15 +39,15 @@ cdef enum:
     PADDED = BLOCK + 64
     # A column with fewer values is not judged yet, whether they repeat.
     TRIAL = 1 << 10
-    # Levels are kept in planes, a byte a row: of words, names and numbers as ``Kinds`` has it, and of the record itself.
-    WORD_PLANE = 0
-    NAME_PLANE = 1
-    NUMBER_PLANE = 2
-    OWN_PLANE = 3
-    PLANES = 4
-    NO_PLANE = -1
-    HAS_TIME = 0
-    HAS_DOMAIN = 1
+    # Which rows have a value: words, names and numbers as ``Kinds`` has it, a time and a domain, and what all have.
+    HAS_WORD = 0
+    HAS_NAME = 8
+    HAS_NUMBER = 16
+    HAS_TIME = 24
+    HAS_DOMAIN
+    LEVELS
+    HAVE_ALL = -1
+    BITS = PADDED // 8
     OFFSET = 0
     TSC
     NS
@@ -77,19 +78,20 @@ cdef struct Block:
     uint16_t pcpus[PADDED]
     uint16_t domids[PADDED]
     uint16_t vcpus[PADDED]
-    uint8_t planes[PLANES][PADDED]
+    uint8_t bits[LEVELS][BITS]
     # Of the column at hand: which rows have a value, and their values, without gaps.
-    uint8_t bits[PADDED]
+    const uint8_t *level
     const uint16_t *chosen
     uint16_t some[PADDED]
     uint16_t all[PADDED]
-    # Of eight flags, which are set, and how many.
-    uint8_t eights[256][8]
+    # Of eight flags, which are set, in two halves, and how many.
+    uint64_t eights[256][2]
     uint8_t counts[256]
     uint64_t values[PADDED]
     uint16_t codes[PADDED]
 
 
+@cython.final
 cdef class Choice:
     """Which records are wanted, apart from their kinds.
 
@@ -132,6 +134,7 @@ cdef class Choice:
         free(self.pcpus)
 
 
+@cython.final
 cdef class Encoder:
     """Makes the pages of one row group after the other, for one thread.
 
@@ -198,7 +201,7 @@ cdef class Encoder:
         for i in range(256):
             for bit in range(8):
                 if i >> bit & 1:
-                    b.eights[i][b.counts[i]] = <uint8_t>bit
+                    b.eights[i][b.counts[i] // 4] |= <uint64_t>bit << 16 * (b.counts[i] % 4)
                     b.counts[i] += 1
 
     cdef int _count(self) noexcept nogil:
@@ -324,13 +327,13 @@ cdef class Encoder:
     cdef void _pages(self, uint64_t start, int64_t begin) noexcept nogil:
         cdef int i, first_word = NAMES + self.names, first_number = NAMES + self.names + WORDS
         cdef Block *b = self.block
-        self._planes()
+        self._levels()
         self._growing(OFFSET, b.offsets, b.rows)
         self._growing(TSC, b.tscs, b.rows)
         self._times(start, begin)
-        self._small(PCPU, b.pcpus, NO_PLANE, 0)
-        self._small(DOMID, b.domids, OWN_PLANE, HAS_DOMAIN)
-        self._small(VCPU, b.vcpus, OWN_PLANE, HAS_DOMAIN)
+        self._small(PCPU, b.pcpus, HAVE_ALL)
+        self._small(DOMID, b.domids, HAS_DOMAIN)
+        self._small(VCPU, b.vcpus, HAS_DOMAIN)
         for i in range(self.names):
             self._names(i)
         for i in range(WORDS):
@@ -338,28 +341,46 @@ cdef class Encoder:
         for i in range(self.numbers):
             self._numbers(first_number + i, i)
 
-    cdef void _planes(self) noexcept nogil:
+    cdef void _levels(self) noexcept nogil:
+        # Eight rows at once: their levels of eight columns become eight flags of each of these.
         cdef Block *b = self.block
-        cdef Py_ssize_t i
-        cdef int plane
-        cdef uint8_t *levels_
-        for plane in range(OWN_PLANE):
-            levels_ = self.kinds.levels[plane]
-            for i in range(b.rows):
-                b.planes[plane][i] = levels_[b.kinds[i]]
+        cdef Py_ssize_t group, i, rows
+        cdef int plane, column
+        cdef const uint8_t *has
+        cdef uint64_t eight
+        cdef bint whole = True
+        for plane in range(3):
+            has = self.kinds.levels[plane]
+            for group in range((b.rows + 7) // 8):
+                eight = 0
+                rows = min(b.rows - 8 * group, 8)
+                for i in range(rows):
+                    eight |= <uint64_t>has[b.kinds[8 * group + i]] << 8 * i
+                eight = transposed(eight)
+                for column in range(8):
+                    b.bits[8 * plane + column][group] = <uint8_t>(eight >> 8 * column)
         for i in range(b.rows):
-            b.planes[OWN_PLANE][i] = <uint8_t>(
-                (b.tscs[i] != 0) << HAS_TIME | (b.domids[i] != UNKNOWN_DOMID) << HAS_DOMAIN)
-        for plane in range(PLANES):
-            memset(&b.planes[plane][b.rows], 0, 8)
+            whole &= (b.tscs[i] != 0) & (b.domids[i] != UNKNOWN_DOMID)
+        memset(b.bits[<int>HAS_TIME], 0xFF if whole else 0, b.rows // 8 + 1)
+        memset(b.bits[<int>HAS_DOMAIN], 0xFF if whole else 0, b.rows // 8 + 1)
+        if whole:
+            b.bits[<int>HAS_TIME][b.rows // 8] = b.bits[<int>HAS_DOMAIN][b.rows // 8] = <uint8_t>((1 << b.rows % 8) - 1)
+        else:
+            for i in range(b.rows):
+                b.bits[<int>HAS_TIME][i // 8] |= <uint8_t>((b.tscs[i] != 0) << i % 8)
+                b.bits[<int>HAS_DOMAIN][i // 8] |= <uint8_t>((b.domids[i] != UNKNOWN_DOMID) << i % 8)
 
-    cdef Py_ssize_t _present(self, int column, int plane, int bit) noexcept nogil:
-        # Say in ``bits`` which rows have a value of a column, in ``chosen`` one after the other, and how many they are.
+    cdef Py_ssize_t _present(self, int column, int level) noexcept nogil:
+        # Say in ``chosen`` which rows have a value of a column, one after the other, and give how many they are.
         cdef Block *b = self.block
-        cdef Py_ssize_t i, j, found = 0, present
-        cdef uint64_t word
-        cdef const uint8_t *eight
-        present = b.rows if plane == NO_PLANE else bits_of(b.bits, b.planes[plane], b.rows, bit)
+        cdef Py_ssize_t i, words = (b.rows + 63) // 64, found = 0, present = b.rows
+        cdef uint64_t word, half
+        cdef uint8_t *bits
+        if level != HAVE_ALL:
+            bits = b.bits[level]
+            b.level = bits
+            memset(&bits[(b.rows + 7) // 8], 0, 8)
+            present = set_in(bits, words)
         if present == 0:
             self.columns[column].waiting += b.rows
             self.columns[column].nulls += b.rows
@@ -368,15 +389,17 @@ cdef class Encoder:
         elif 8 * present > b.rows:
             b.chosen = b.some
             for i in range((b.rows + 7) // 8):
-                eight = b.eights[b.bits[i]]
-                for j in range(8):
-                    b.some[found + j] = <uint16_t>(8 * i + eight[j])
-                found += b.counts[b.bits[i]]
+                # The row's number is added to four at once.
+                word = <uint64_t>(8 * i) * <uint64_t>0x0001000100010001
+                half = b.eights[bits[i]][0] + word
+                memcpy(&b.some[found], &half, 8)
+                half = b.eights[bits[i]][1] + word
+                memcpy(&b.some[found + 4], &half, 8)
+                found += b.counts[bits[i]]
         else:
             b.chosen = b.some
-            memset(&b.bits[(b.rows + 7) // 8], 0, 8)
-            for i in range((b.rows + 63) // 64):
-                memcpy(&word, &b.bits[8 * i], 8)
+            for i in range(words):
+                memcpy(&word, &bits[8 * i], 8)
                 while word:
                     b.some[found] = <uint16_t>(64 * i + __builtin_ctzll(word))
                     found += 1
@@ -396,7 +419,7 @@ cdef class Encoder:
             self.starved = True
             return
         if column == NS:
-            at = levels(c, at, b.bits, b.rows, present)
+            at = levels(c, at, b.level, b.rows, present)
         end = deltas(at, values, present, &grows)
         if grows:
             most = values[present - 1]
@@ -414,7 +437,7 @@ cdef class Encoder:
 
     cdef void _times(self, uint64_t start, int64_t begin) noexcept nogil:
         cdef Block *b = self.block
-        cdef Py_ssize_t i, present = self._present(NS, OWN_PLANE, HAS_TIME)
+        cdef Py_ssize_t i, present = self._present(NS, HAS_TIME)
         cdef double ns
         for i in range(present):
             ns = rint(<double>self._cycles(b.tscs[b.chosen[i]], start, begin) * self.ns_per_cycle)
@@ -422,22 +445,22 @@ cdef class Encoder:
         if present:
             self._growing(NS, b.values, present)
 
-    cdef void _small(self, int column, const uint16_t *values, int plane, int bit) noexcept nogil:
+    cdef void _small(self, int column, const uint16_t *values, int level) noexcept nogil:
         cdef Block *b = self.block
         cdef Small *small = self.small[column]
-        cdef Py_ssize_t i, present = self._present(column, plane, bit)
+        cdef Py_ssize_t i, present = self._present(column, level)
         cdef int32_t code
         for i in range(present):
             code = small.codes[values[b.chosen[i]]]
             b.codes[i] = <uint16_t>(code - 1) if code else small_code(small, values[b.chosen[i]])
         if present:
-            self._coded(column, small.entries, present, plane != NO_PLANE)
+            self._coded(column, small.entries, present, level != HAVE_ALL)
 
     cdef void _names(self, int name) noexcept nogil:
         cdef Block *b = self.block
         cdef const uint16_t *codes = self.name_codes[name]
         # No record lacks the first two.
-        cdef Py_ssize_t i, present = self._present(NAMES + name, NO_PLANE if name < 2 else NAME_PLANE, name)
+        cdef Py_ssize_t i, present = self._present(NAMES + name, HAVE_ALL if name < 2 else HAS_NAME + name)
         for i in range(present):
             b.codes[i] = codes[b.kinds[b.chosen[i]]]
         if present:
@@ -445,7 +468,7 @@ cdef class Encoder:
 
     cdef void _words(self, int column, int word) noexcept nogil:
         cdef Block *b = self.block
-        cdef Py_ssize_t i, present = self._present(column, WORD_PLANE, word)
+        cdef Py_ssize_t i, present = self._present(column, HAS_WORD + word)
         cdef uint32_t value
         for i in range(present):
             memcpy(&value, b.payloads[b.chosen[i]] + 4 * word, 4)
@@ -456,7 +479,7 @@ cdef class Encoder:
     cdef void _numbers(self, int column, int number) noexcept nogil:
         cdef Block *b = self.block
         cdef const Source *sources = self.kinds.sources[number]
-        cdef Py_ssize_t i, row, present = self._present(column, NUMBER_PLANE, number)
+        cdef Py_ssize_t i, row, present = self._present(column, HAS_NUMBER + number)
         for i in range(present):
             row = b.chosen[i]
             b.values[i] = got(&sources[b.kinds[row]], b.payloads[row])
@@ -478,7 +501,7 @@ cdef class Encoder:
         if at == NULL:
             self.starved = True
             return
-        at = levels(c, at, b.bits, b.rows, present)
+        at = levels(c, at, b.level, b.rows, present)
         if size == 8:
             memcpy(at, b.values, 8 * present)
         else:
@@ -512,7 +535,7 @@ cdef class Encoder:
             self.starved = True
             return
         if nullable:
-            at = levels(c, at, b.bits, b.rows, present)
+            at = levels(c, at, b.level, b.rows, present)
         at[0] = <uint8_t>width
         at = repeated(at + 1, present, 0, width) if entries == 1 else packed(at + 1, b.codes, present, width)
         finish(c, E_DICTIONARY, b.rows, present, at)

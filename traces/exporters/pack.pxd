@@ -66,27 +66,27 @@ cdef inline uint8_t *packed(uint8_t *out, const uint16_t *values, Py_ssize_t cou
     return out
 
 
-cdef inline Py_ssize_t bits_of(uint8_t *out, const uint8_t *plane, Py_ssize_t count, int bit) noexcept nogil:
-    """Take one bit of each byte of a plane, and say how many are set. Both have room up to the next eight, which are 0."""
-    cdef Py_ssize_t i, found = 0, groups = (count + 7) // 8
-    cdef uint64_t eight, sums = 0
-    for i in range(groups):
-        memcpy(&eight, plane + 8 * i, 8)
-        eight = (eight >> bit) & <uint64_t>0x0101010101010101
-        # The product brings the lowest bit of each byte together in the highest.
-        out[i] = <uint8_t>((eight * <uint64_t>0x0102040810204080) >> 56)
-        sums += eight
-        # No byte of the sums may run over.
-        if i & 0x7F == 0x7F:
-            found += added(sums)
-            sums = 0
-    return found + added(sums)
+cdef inline uint64_t transposed(uint64_t x) noexcept nogil:
+    """Of eight bytes, give the lowest bits of all in the first byte, and so on."""
+    cdef uint64_t t = (x ^ x >> 7) & <uint64_t>0x00AA00AA00AA00AA
+    x ^= t ^ t << 7
+    t = (x ^ x >> 14) & <uint64_t>0x0000CCCC0000CCCC
+    x ^= t ^ t << 14
+    t = (x ^ x >> 28) & <uint64_t>0x00000000F0F0F0F0
+    return x ^ t ^ t << 28
 
 
-cdef inline Py_ssize_t added(uint64_t sums) noexcept nogil:
-    """Add up eight bytes."""
-    sums = (sums & <uint64_t>0x00FF00FF00FF00FF) + (sums >> 8 & <uint64_t>0x00FF00FF00FF00FF)
-    return <Py_ssize_t>(sums * <uint64_t>0x0001000100010001 >> 48)
+cdef inline Py_ssize_t set_in(const uint8_t *bits, Py_ssize_t words) noexcept nogil:
+    """Count the bits that are set in so many times eight bytes."""
+    cdef Py_ssize_t i, found = 0
+    cdef uint64_t x
+    for i in range(words):
+        memcpy(&x, bits + 8 * i, 8)
+        x -= x >> 1 & <uint64_t>0x5555555555555555
+        x = (x & <uint64_t>0x3333333333333333) + (x >> 2 & <uint64_t>0x3333333333333333)
+        x = (x + (x >> 4)) & <uint64_t>0x0F0F0F0F0F0F0F0F
+        found += <Py_ssize_t>(x * <uint64_t>0x0101010101010101 >> 56)
+    return found
 
 
 cdef inline uint8_t *flags(uint8_t *out, const uint8_t *bits, Py_ssize_t count) noexcept nogil:

@@ -29,7 +29,6 @@ cdef struct Shape:
     uint32_t grant_op       # the number of grant table operations, where they may be; else NEVER
     uint8_t selects         # bits of a hypercall's number
     uint8_t offset
-    uint8_t used
 
 
 cdef inline void prepare(uint64_t *masks) noexcept nogil:

@@ -60,6 +60,8 @@ def main() -> None:
     """Run the command line; an error becomes one line on stderr and an exit code, never a traceback."""
     # What importing makes stays: looking through it for garbage again and again was a tenth of the start.
     gc.set_threshold(20_000)
+    # Threads of compiled code need Python only for a moment, and should not wait for it as long as others keep it.
+    sys.setswitchinterval(1e-4)
     # numpy brings threads for linear algebra, which is not done here, and they take time even so.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     code = 1

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import click
-from rich.progress import Progress
 
 from xentool import output as consoles
 from xentool.cli import choosing, options
@@ -53,21 +52,10 @@ def command(
         raise click.UsageError(f"{name} cannot go to standard output; give a file with -o")
     if target == STANDARD and not kind.text and sys.stdout.isatty():
         raise click.UsageError(f"{name} is binary; redirect it or give a file with -o")
-    ahead(kind.module)
-    console = consoles.stderr()
+    ahead(kind.module, "traces.analyses.select")
     # On a terminal that shows the data, progress would get in between.
-    hidden = not console.is_terminal or target == STANDARD
-    with Progress(console=console, transient=True, disable=hidden) as shown:
-        task = shown.add_task(f"{file} → {target}")
-        report = export(
-            file,
-            kind,
-            target,
-            hz=hz,
-            xen_version=xen_version,
-            chosen=chosen,
-            progress=lambda done, total: shown.update(task, completed=done, total=total),
-        )
+    with consoles.progress(f"{file} → {target}", hidden=target == STANDARD) as progress:
+        report = export(file, kind, target, hz=hz, xen_version=xen_version, chosen=chosen, progress=progress)
     # As ``report`` does: the process ends, and much was loaded.
     gc.freeze()
     reports.raise_for_damage(report, str(file))

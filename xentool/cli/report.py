@@ -173,18 +173,7 @@ def _write_text(
 
 
 def _write_page(file: Path, page: Path, domain: str | None, hz: float | None) -> "Report":
-    from rich.markup import escape  # noqa: PLC0415 - what a plain report does not need would delay it
-    from rich.progress import Progress  # noqa: PLC0415
+    from xentool.tools import pages  # noqa: PLC0415 - what a plain report does not need would delay it
 
-    from xentool.tools import pages  # noqa: PLC0415
-
-    console = output.stderr()
-    with Progress(console=console, transient=True, disable=not console.is_terminal or str(page) == "-") as shown:
-        task = shown.add_task(escape(f"{file} → {page}"))
-        return pages.write(
-            file,
-            page,
-            domain=domain,
-            hz=hz,
-            progress=lambda done, total: shown.update(task, completed=done, total=total),
-        )
+    with output.progress(f"{file} → {page}", hidden=str(page) == "-") as progress:
+        return pages.write(file, page, domain=domain, hz=hz, progress=progress)

@@ -1,9 +1,7 @@
 """Exports of trace files: read twice, once to know the clock and who is in it, and once to write."""
 
 import os
-import secrets
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -209,7 +207,9 @@ def rereadable(capture: Path) -> Iterator[BufferedReader]:
         if source.seekable():
             yield source
             return
-        from xentool.tools import pipes  # noqa: PLC0415 - see above
+        import tempfile  # noqa: PLC0415 - see above
+
+        from xentool.tools import pipes  # noqa: PLC0415
 
         with tempfile.TemporaryFile() as spool:
             with pipes.interruptible(source) as piped:
@@ -229,7 +229,7 @@ def _replaced(path: Path) -> Iterator[BinaryIO]:
             yield file
         return
     path = path.resolve()  # what a link points at is replaced, not the link
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    part = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
     try:
         with part.open("xb") as file:
             yield file
