@@ -42,8 +42,7 @@ class Guest:
         # With persistent grants, each ring of 16 pages takes Linux's frontend 66 MiB: 512 requests of 33 pages.
         guest = api.Guest(name, kind, vcpus, 1280, workload="shell", blkfront=blkfront)
         self.domid = api.guest_start(guest, lab.name)
-        number = lab.run("sh", "-c", f"grep -nxF {name} /var/lib/xentool/names | cut -d: -f1")
-        self.address = f"10.77.0.{10 + int(number)}"
+        self.address = lab.address(name)
 
     def run(self, script: str) -> str:
         return self.lab.run("python3", "-c", SEND, self.address, input=textwrap.dedent(script).encode())

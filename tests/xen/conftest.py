@@ -12,12 +12,14 @@ from xentool.errors import Unavailable, XentoolError
 from xentool.lab import api, record
 
 PREFIX = "pytest-"
+#: One each, so that what is tested is tested on both of Xen's stores.
+STORES = dict(zip(api.RELEASES, api.STORES, strict=True))
 
 
 def boot(name: str, xen: str = "4.17") -> api.Lab:
     """Start a lab; where the machine lacks something for it, skip and say so, but fail in CI."""
     try:
-        return api.up(name, xen=xen)
+        return api.up(name, xen=xen, store=STORES[xen])
     except Unavailable as error:
         if os.environ.get("CI") == "true":
             raise

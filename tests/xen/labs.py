@@ -44,6 +44,10 @@ class Lab:
                 api.guest_stop(name, self.name)
         return api.guest_start(api.Guest(name, type, vcpus, workload=workload), self.name)
 
+    def address(self, name: str) -> str:
+        """Return the address in dom0's network that a guest of this name has."""
+        return f"10.77.0.{10 + int(self.run('sh', '-c', f'grep -nxF {name} /var/lib/xentool/names | cut -d: -f1'))}"
+
     def tracing(self) -> set[str]:
         """Return what of a capture there is in dom0: an ``xentrace`` that runs, ``locked`` until all is put back."""
         return set(self.run("sh", "-c", _TRACING).split())

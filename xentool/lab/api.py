@@ -10,7 +10,7 @@ from xentool.lab.image import ensure as build
 from xentool.lab.logs import console, guest_console
 from xentool.lab.progress import SILENT, Progress
 from xentool.lab.record import Lab
-from xentool.lab.releases import DEFAULT_XEN, RELEASES
+from xentool.lab.releases import DEFAULT_XEN, RELEASES, STORES
 from xentool.lab.shell import interact, run
 from xentool.lab.status import DEFAULT_NAME, Status, running
 from xentool.lab.status import every as status
@@ -22,6 +22,7 @@ __all__ = [
     "DEFAULT_XEN",
     "RELEASES",
     "SILENT",
+    "STORES",
     "TYPES",
     "WORKLOADS",
     "Guest",

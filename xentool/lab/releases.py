@@ -14,6 +14,8 @@ class Release:
 
 RELEASES = {release.xen: release for release in (Release("4.17", "bookworm"), Release("4.20", "trixie"))}
 DEFAULT_XEN = "4.17"
+#: Xen's two programs that serve XenStore; Debian's toolstack starts the first.
+STORES = ("oxenstored", "xenstored")
 
 
 def data(name: str) -> bytes:

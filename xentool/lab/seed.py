@@ -51,10 +51,14 @@ def software(image: Image, progress: Progress) -> dict[str, bytes]:
     }
 
 
-def identity(name: str, keys: Keys) -> dict[str, bytes]:
-    """Return the files that are one lab's own."""
+def identity(name: str, keys: Keys, store: str) -> dict[str, bytes]:
+    """Return the files that are one lab's own.
+
+    :param store: the program that is its XenStore
+    """
     return {
         "etc/hostname": f"{name}\n".encode(),
+        "etc/default/xenstored": f"XENSTORED={store}\n".encode(),
         "root/.ssh/authorized_keys": keys.authorized,
         "etc/ssh/ssh_host_ed25519_key": keys.host_private,
         "etc/ssh/ssh_host_ed25519_key.pub": keys.host_public,

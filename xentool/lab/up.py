@@ -46,12 +46,14 @@ def up(
     xen: str = releases.DEFAULT_XEN,
     memory_mib: int = 3072,
     vcpus: int = 2,
+    store: str = releases.STORES[0],
     progress: Progress = SILENT,
 ) -> Lab:
     """Start a lab, building its image first when that is missing, and return when its dom0 answers.
 
     A lab of that name that is up already is returned as it is.
 
+    :param store: which of ``releases.STORES`` is its XenStore
     :raises XentoolError: it did not start; the message ends with the console's last lines where they help
     :raises Unavailable: this machine lacks something that is needed
     """
@@ -71,21 +73,21 @@ def up(
             return lab
         leftovers.clear(name)
         try:
-            lab = _start(name, built, memory_mib, vcpus, progress)
+            lab = _start(name, built, memory_mib, vcpus, store, progress)
         except BaseException:
             leftovers.clear(name)
             raise
     return lab
 
 
-def _start(name: str, built: Image, memory_mib: int, vcpus: int, progress: Progress) -> Lab:
+def _start(name: str, built: Image, memory_mib: int, vcpus: int, store: str, progress: Progress) -> Lab:
     run = run_folder(name)
     free_mib = shutil.disk_usage(run).free >> 20
     if free_mib < _NEEDED_MIB:
         raise XentoolError(f"{run} has {free_mib} MiB free, a lab needs {_NEEDED_MIB}; free some or set XENTOOL_CACHE")
     keys = sshkeys.make(run)
     (run / qemu.INITRD).write_bytes(initramfs.make(built.folder, "root", "dom0.init"))
-    (run / qemu.SEED).write_bytes(seed.pack({**seed.software(built, progress), **seed.identity(name, keys)}))
+    (run / qemu.SEED).write_bytes(seed.pack({**seed.software(built, progress), **seed.identity(name, keys, store)}))
     chosen = accel.choose()
     progress.step(f"starting Xen {built.release.xen} in QEMU ({chosen}, {vcpus} CPUs, {memory_mib} MiB)")
     port = _launch(name, built, chosen, memory_mib, vcpus)

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from tests.xentool.tools.channels.test_channels import CONSOLE, NODES
 from xentool.tools.channels import dump
-from xentool.tools.channels.survey import made
+from xentool.tools.channels.survey import made, parsed
 
 #: As a console would take it: an escape sequence, and rich's own markup.
 NAMES: dict[int, str | None] = {0: "Domain-0", 1: "[red]\x1b[2Jweb", 2: None}
@@ -28,7 +28,7 @@ NAMES: dict[int, str | None] = {0: "Domain-0", 1: "[red]\x1b[2Jweb", 2: None}
 def test_what_is_shown(monkeypatch: pytest.MonkeyPatch, words: list[str], shown: str) -> None:
     command = importlib.import_module(f"xentool.cli.{words[0]}")
     monkeypatch.setattr(command, "resolve", lambda _: SimpleNamespace(close=lambda: None))
-    monkeypatch.setattr(command, "survey", lambda _: made(NAMES, *dump.cut(CONSOLE), NODES))
+    monkeypatch.setattr(command, "survey", lambda _: made(NAMES, parsed(*dump.cut(CONSOLE)), NODES))
     if len(words) > 1:
         chosen = SimpleNamespace(list_domains=lambda _: [], choose=lambda _, word: SimpleNamespace(domid=int(word)))
         monkeypatch.setattr(command, "xl", chosen)

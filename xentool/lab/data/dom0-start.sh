@@ -3,6 +3,7 @@
 # Standard output is the console, which the host keeps in a file.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 . /etc/default/xentool-lab
+. /etc/default/xenstored
 
 step() { echo "xentool-lab: $*"; }
 fail() { step "FAILED: $*"; sleep 1; busybox poweroff -f; }
@@ -29,6 +30,6 @@ ip route add default via 10.0.2.2
 /usr/lib/xentool-lab/bridge.sh
 
 step "XenStore"
-oxenstored || fail "oxenstored did not start"
+"$XEN_BIN/$XENSTORED" || fail "$XENSTORED did not start"
 "$XEN_BIN/xen-init-dom0" || fail "xen-init-dom0 failed"
 step "dom0 ready"

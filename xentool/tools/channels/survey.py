@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pvdrivers.xenstore.client import XenStoreError
 from xentool.errors import PeerError, XentoolError
@@ -16,6 +17,14 @@ from xentool.tools.store.nodes import tree
 
 #: How often Xen is asked at most, as long as lines of its own tear what it prints: it says some once after a boot.
 _TRIES = 3
+
+
+class Printed(NamedTuple):
+    """What Xen printed, read: ports and tables by domain, and the lines that could not be read."""
+
+    ports: dict[int, list[Port]]
+    tables: dict[int, GrantTable]
+    unread: list[str]
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,7 @@ def survey(host: Host) -> Survey:
 
     :raises XentoolError: one of them cannot tell
     """
-    on_ports, on_grants = dumped(host)
+    said = printed(host)
     names = {domain.domid: domain.name for domain in xl.list_domains(host)}
     try:
         with store.connect(host) as client:
@@ -53,40 +62,43 @@ def survey(host: Host) -> Survey:
     # XenStore says it of other domains; of its own dom0's kernel does.
     own = host.run(["cat", "/proc/xen/xsd_port"], check=False, timeout=xl.TIMEOUT)
     nodes.setdefault("/local/domain/0/store/port", own.stdout.strip())
-    return made(names, on_ports, on_grants, nodes)
+    return made(names, said, nodes)
 
 
-def dumped(host: Host) -> tuple[list[str], list[str]]:
+def printed(host: Host) -> Printed:
     """Let Xen print what it knows, and again while some of that cannot be read; the last time counts.
 
     Lines that come again just so were not torn: they are of a kind that is not known here.
 
-    :returns: the lines on event channels, and those on grants
     :raises XentoolError: see `dump.read`
     """
     before: list[str] = []
     for _ in range(_TRIES - 1):
         # What was torn may be a line by which the dumps are found.
         with suppress(PeerError):
-            lines = dump.read(host)
-            unread = [*ports.parse(lines[0])[1], *grants.parse(lines[1])[1]]
-            if unread in ([], before):
-                return lines
-            before = unread
-    return dump.read(host)
+            said = parsed(*dump.read(host))
+            if said.unread in ([], before):
+                return said
+            before = said.unread
+    return parsed(*dump.read(host))
 
 
-def made(names: dict[int, str | None], on_ports: list[str], on_grants: list[str], nodes: dict[str, bytes]) -> Survey:
-    """Put together what was read."""
+def parsed(on_ports: list[str], on_grants: list[str]) -> Printed:
+    """Read the lines on event channels, and those on grants."""
     by_domid, unread_ports = ports.parse(on_ports)
     tables, unread_grants = grants.parse(on_grants)
+    return Printed(by_domid, tables, [*unread_ports, *unread_grants])
+
+
+def made(names: dict[int, str | None], said: Printed, nodes: dict[str, bytes]) -> Survey:
+    """Put together what was read."""
     found = devices(nodes)
     return Survey(
         names=names,
-        tables=tables,
-        ports=by_domid,
+        tables=said.tables,
+        ports=said.ports,
         grant_names=serves.names_of_grants(found),
-        port_names=serves.names_of_ports(found, nodes, by_domid),
-        findings=[*findings.of_ports(by_domid), *findings.of_grants(tables, found)],
-        unread=[*unread_ports, *unread_grants],
+        port_names=serves.names_of_ports(found, nodes, said.ports),
+        findings=[*findings.of_ports(said.ports), *findings.of_grants(said.tables, found)],
+        unread=said.unread,
     )

@@ -17,7 +17,7 @@ from xentool.tools.channels.grants import GrantTable
 from xentool.tools.channels.graph import edges
 from xentool.tools.channels.ports import Port
 from xentool.tools.channels.serves import grant_name
-from xentool.tools.channels.survey import Survey, dumped, made
+from xentool.tools.channels.survey import Survey, made, parsed, printed
 
 DATA = Path(__file__).parent / "data"
 CONSOLE = (DATA / "console-4.17.txt").read_text()
@@ -27,7 +27,7 @@ NAMES: dict[int, str | None] = {0: "Domain-0", 1: "domU", 2: "hvmU"}
 
 @pytest.fixture(scope="module")
 def found() -> Survey:
-    return made(NAMES, *dump.cut(CONSOLE), NODES)
+    return made(NAMES, parsed(*dump.cut(CONSOLE)), NODES)
 
 
 def test_all_of_it_is_read(found: Survey) -> None:
@@ -150,24 +150,24 @@ PORT, GRANT, BEGIN, END = "s=3 n=0 x=0 d=0", "0x00000001", "'e' pressed", "gntta
 @pytest.mark.parametrize("at", [0, 7])
 def test_a_torn_dump_is_asked_for_again(within: str, at: int) -> None:
     host = Printing(torn(within, at), CONSOLE)
-    assert dumped(host) == dump.cut(CONSOLE)
+    assert printed(host) == parsed(*dump.cut(CONSOLE))
     assert host.asked == 2
 
 
 def test_what_is_torn_each_time_is_told_as_lost() -> None:
     host = Printing(torn(PORT, 0), torn(GRANT, 3), torn(PORT, 5))
-    found = made(NAMES, *dumped(host), NODES)
+    found = made(NAMES, printed(host), NODES)
     assert host.asked == 3
     assert found.unread == ["       9 [0/0/  -   ]: s=3 n(XEN) uart interrupt: switched to polling"]
     assert {domid: len(each) for domid, each in found.ports.items()} == {0: 44, 1: 20, 2: 8}
     with pytest.raises(PeerError, match="conring_size="):
-        dumped(host := Printing(torn(END, 4)))
+        printed(host := Printing(torn(END, 4)))
     assert host.asked == 3
 
 
 def test_lines_of_an_unknown_kind_are_not_asked_for_for_ever() -> None:
     host = Printing(CONSOLE.replace("Polling vCPUs:", "Polling, newer:"))
-    assert len(made(NAMES, *dumped(host), NODES).unread) == 3
+    assert len(made(NAMES, printed(host), NODES).unread) == 3
     assert host.asked == 2
 
 
@@ -222,8 +222,8 @@ def test_a_guest_names_only_what_is_its_own() -> None:
         "/local/domain/2/device/vif/7/event-channel": b"9" * 5000,
         "/local/domain/2/store/port": b"\xd9\xa9",
     }
-    found = made(NAMES, *dump.cut(CONSOLE), nodes)
-    clean = made(NAMES, *dump.cut(CONSOLE), NODES)
+    found = made(NAMES, parsed(*dump.cut(CONSOLE)), nodes)
+    clean = made(NAMES, parsed(*dump.cut(CONSOLE)), NODES)
     assert {key: name for key, name in found.port_names.items() if key[0] == 1} == {
         key: name for key, name in clean.port_names.items() if key[0] == 1
     }
@@ -245,5 +245,5 @@ def test_no_line_stops_the_reading(lines: list[str], at: int, put: str) -> None:
     assert sum(len(table.grants) for table in tables.values()) + len(unread) <= len(lines)
     of, unread = ports.parse(lines)
     assert sum(map(len, of.values())) + len(unread) <= len(lines)
-    made({}, lines, lines, {})
+    made({}, parsed(lines, lines), {})
     assert isinstance(GrantTable(1, 1).grants, list)
