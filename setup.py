@@ -22,7 +22,7 @@ extensions = [
         "pvdrivers.ring.engine",
         "pvdrivers.block.core",
         "pvdrivers.block.load",
-        "pvdrivers.transport.xen.copying",
+        "pvdrivers.transport.xen.grants",
     )
 ]
 

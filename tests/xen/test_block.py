@@ -62,7 +62,7 @@ base64 -d >/verify <<END
 {}
 END
 chmod +x /verify
-/verify /dev/xvde 64 4; echo ended $?
+/verify /dev/xvde 96 6; echo ended $?
 """
 #: The frontend of a disk goes, and comes again.
 REJOINED = """
@@ -224,7 +224,7 @@ def _on_our_backend(lab: Lab, kind: str) -> None:
     try:
         lab.run("sh", "-c", "cd /tmp; rm -f a.img; truncate -s 32M a.img; mkfs.ext4 -q a.img")
         lab.run("truncate", "-s", "16M", "/tmp/c.img", "/tmp/d.img")
-        lab.run("truncate", "-s", "64M", "/var/tmp/e.img")
+        lab.run("truncate", "-s", "96M", "/var/tmp/e.img")
         # A block device, with sectors of its own.
         device = lab.run("losetup", "--find", "--show", "--sector-size", "4096", "/tmp/c.img")
         disks = [
@@ -284,7 +284,7 @@ def _verifies(lab: Lab, guest: Guest) -> None:
         argv = ["gcc", "-nostdlib", "-static", "-fno-stack-protector", "-O1", "-o", str(program), str(VERIFY)]
         subprocess.run(argv, check=True)
         said = guest.run(VERIFIED.format(base64.encodebytes(program.read_bytes()).decode())).splitlines()
-    assert sorted(said) == ["ended 0", *(f"verified {number} writes" for number in (1536, 24, 384, 6144))]
+    assert sorted(said) == ["ended 0", *(f"verified {number} writes" for number in (1536, 24, 384, 682, 768, 768))]
     # What each time that a frontend joins takes is given back when it leaves.
     counts = []
     for _ in range(3):

@@ -5,7 +5,7 @@
  * usage: verify DEVICE MEBIBYTES JOBS
  *
  * Each job has a part of the device of its own, and a size of its own for its writes, all of which bypass the cache: it
- * writes each place once, in random order, then half of them anew, and reads all of them in another order. Each eight
+ * writes up to 1024 places, in random order, then half of them anew, and reads all of them in another order. Each eight
  * bytes say where they are and which turn wrote them. It prints "verified" and how many writes and reads there were, or
  * what is wrong, a line each.
  *
@@ -17,7 +17,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-enum { LARGEST = 1 << 20, PLACES_MAX = 1 << 16 };
+enum { LARGEST = 1 << 20, PLACES_MAX = 1024 };
 
 static long call(long number, long a, long b, long c, long d, long e, long f)
 {
@@ -85,15 +85,18 @@ static int job(int fd, int number, uint64_t start, uint64_t size)
 {
     static const uint32_t SIZES[] = {4096, 16384, 65536, LARGEST, 512, 36864};
     uint32_t unit = SIZES[number % 6], count = size / unit;
+    /* Small ones are spread over their part. */
+    uint32_t most = unit < 16384 ? 512 : 1024;
     uint64_t *data = pages(LARGEST);
     uint32_t *order = pages(PLACES_MAX * 4);
     uint8_t *turns = pages(PLACES_MAX);
-    if (count > PLACES_MAX)
-        count = PLACES_MAX;
+    if (count > most)
+        count = most;
+    uint64_t stride = size / count / unit * unit;
     for (int turn = 1; turn <= 2; turn++) {
         shuffle(order, count, number * 1000 + turn);
         for (uint32_t i = 0; i < (turn == 1 ? count : count / 2); i++) {
-            uint64_t at = start + (uint64_t)order[i] * unit;
+            uint64_t at = start + order[i] * stride;
             for (uint32_t word = 0; word < unit / 8; word++)
                 data[word] = mixed(at + 8 * word) + turn;
             long wrote = call(SYS_pwrite64, fd, (long)data, unit, at, 0, 0);
@@ -108,7 +111,7 @@ static int job(int fd, int number, uint64_t start, uint64_t size)
         return 1;
     shuffle(order, count, number);
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t at = start + (uint64_t)order[i] * unit;
+        uint64_t at = start + order[i] * stride;
         if (call(SYS_pread64, fd, (long)data, unit, at, 0, 0) != unit) {
             say("WRONG: no read at ", at, "");
             return 1;

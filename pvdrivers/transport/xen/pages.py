@@ -1,4 +1,4 @@
-"""Pages that gntalloc has granted, or gntdev has mapped."""
+"""Pages that gntalloc has granted."""
 
 import mmap
 from collections.abc import Callable, Sequence
@@ -7,24 +7,22 @@ from pvdrivers.abi.ring import PAGE_SIZE
 
 
 class Pages:
-    """Granted or mapped pages.
+    """Granted pages.
 
     :param fd: of the device, with ``index`` as the offset at which it has the pages
     :param end: tells the device that they are not needed any more
-    :raises OSError: the device does not map them
+    :raises OSError: the device does not give them
     """
 
-    def __init__(
-        self, fd: int, index: int, grefs: Sequence[int], writable: bool, end: Callable[["Pages"], object]
-    ) -> None:
-        access = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
+    def __init__(self, fd: int, index: int, grefs: Sequence[int], end: Callable[["Pages"], object]) -> None:
+        access = mmap.PROT_READ | mmap.PROT_WRITE
         self._mapped = mmap.mmap(fd, len(grefs) * PAGE_SIZE, mmap.MAP_SHARED, access, offset=index)
         self.memory = memoryview(self._mapped)
         self.grefs = grefs
         self._end = end
 
     def close(self) -> None:
-        """See `base.Grant` and `base.Mapping`."""
+        """See `base.Grant`."""
         self.memory.release()
         try:
             self._mapped.close()
@@ -33,4 +31,4 @@ class Pages:
             raise
         self._end(self)
 
-    revoke = unmap = close
+    revoke = close

@@ -1,11 +1,11 @@
 """A Xen domain's way to others (`pvdrivers.transport.base`)."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from errno import EINVAL, ENOENT, ESRCH
 from fcntl import ioctl
-from functools import cached_property, partial
+from functools import cached_property
 from struct import Struct
 from types import TracebackType
 from typing import Self
@@ -14,13 +14,12 @@ from pvdrivers.abi import devices as abi
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.errors import MachineError, NotGranted, NotOffered
 from pvdrivers.transport.base import PIECE, Piece
-from pvdrivers.transport.xen import copying
 from pvdrivers.transport.xen.channel import Channel
 from pvdrivers.transport.xen.devices import open_device
+from pvdrivers.transport.xen.grants import Mapping, copy
 from pvdrivers.transport.xen.pages import Pages
 from pvdrivers.xenstore.client import Client
 
-_MAP_HEAD = Struct("<IIQ")
 _ALLOC_HEAD = Struct("<HHIQ")
 #: What the hypervisor says of a port that cannot be bound.
 _NO_PORT = {EINVAL, ENOENT, ESRCH}
@@ -34,7 +33,7 @@ class Xen:
 
     def __init__(self) -> None:
         self._gntdev = open_device("gntdev")
-        self._held: dict[Pages | Channel, None] = {}
+        self._held: dict[Pages | Mapping | Channel, None] = {}
 
     @cached_property
     def _gntalloc(self) -> int:
@@ -61,43 +60,33 @@ class Xen:
             raise MachineError(f"no {pages} pages to be granted: {error.strerror} (see {limit})") from error
         *_, index = _ALLOC_HEAD.unpack_from(request)
         grefs = tuple(memoryview(request)[_ALLOC_HEAD.size :].cast("I"))
-        return self._pages(self._gntalloc, index, grefs, True, partial(self._dealloc, index, pages))
+        return self._pages(index, grefs)
 
-    def map(self, domid: int, grefs: Sequence[int], *, writable: bool = True) -> Pages:
+    def map(self, domid: int, grefs: Sequence[int], *, writable: bool = True) -> Mapping:
         """Map pages that a domain has granted to this one, all or none of them."""
-        refs = b"".join(abi.GRANT_REF.struct.pack(domid, gref) for gref in grefs)
-        request = bytearray(_MAP_HEAD.pack(len(grefs), 0, 0) + refs)
         try:
-            ioctl(self._gntdev, abi.IOCTL_GNTDEV_MAP_GRANT_REF, request)
+            return Mapping(self._gntdev, domid, grefs, writable, self._held)
         except OSError as error:
-            raise MachineError(f"no room to map {len(grefs)} pages: {error.strerror}") from error
-        *_, index = _MAP_HEAD.unpack_from(request)
-        try:
-            return self._pages(self._gntdev, index, grefs, writable, partial(self._unmap, index, len(grefs)))
-        except MachineError as error:
-            if isinstance(error.__cause__, OSError) and error.__cause__.errno == EINVAL:
+            if error.errno == EINVAL:
                 raise NotGranted(domid, grefs) from None
-            raise
+            raise MachineError(f"cannot map {len(grefs)} pages: {error.strerror}") from error
 
-    def _pages(self, fd: int, index: int, grefs: Sequence[int], writable: bool, give_back: Callable[[], None]) -> Pages:
+    def _pages(self, index: int, grefs: Sequence[int]) -> Pages:
+        def give_back() -> None:
+            ioctl(self._gntalloc, abi.IOCTL_GNTALLOC_DEALLOC_GREF, abi.DEALLOC_GREF.struct.pack(index, len(grefs)))
+
         def end(pages: Pages) -> None:
             if pages in self._held:
                 del self._held[pages]
                 give_back()
 
         try:
-            pages = Pages(fd, index, grefs, writable, end)
+            pages = Pages(self._gntalloc, index, grefs, end)
         except OSError as error:
             give_back()
-            raise MachineError(f"cannot map {len(grefs)} pages: {error.strerror}") from error
+            raise MachineError(f"no {len(grefs)} pages to be granted: {error.strerror}") from error
         self._held[pages] = None
         return pages
-
-    def _dealloc(self, index: int, pages: int) -> None:
-        ioctl(self._gntalloc, abi.IOCTL_GNTALLOC_DEALLOC_GREF, abi.DEALLOC_GREF.struct.pack(index, pages))
-
-    def _unmap(self, index: int, pages: int) -> None:
-        ioctl(self._gntdev, abi.IOCTL_GNTDEV_UNMAP_GRANT_REF, abi.UNMAP_GRANT_REF.struct.pack(index, pages, 0))
 
     def copy_from(self, domid: int, pieces: Sequence[Piece], memory: memoryview) -> list[int]:
         """Copy out of pages that a domain has granted, without mapping them."""
@@ -122,7 +111,7 @@ class Xen:
     def copy(self, domid: int, batch: memoryview, memory: memoryview, *, into_peer: bool) -> None:
         """Copy packed pieces."""
         try:
-            copying.copy(self._gntdev, domid, batch, memory, into_peer)
+            copy(self._gntdev, domid, batch, memory, into_peer)
         except OSError as error:
             raise MachineError(f"cannot copy {len(batch) // PIECE.size} pieces: {error.strerror}") from error
 
