@@ -12,10 +12,10 @@ from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from libc.math cimport rint
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from traces.decode.event cimport Event
-from traces.exporters.alike cimport KINDS_MAX, NAMES_MAX, NUMBERS_MAX, Kinds, Known, Source, find, got
+from traces.exporters.alike cimport ALWAYS, KINDS_MAX, NAMES_MAX, NUMBERS_MAX, Kinds, Known, Source, find, got
 from traces.exporters.dictionary cimport Dictionary, clear, code_of
 from traces.exporters.pack cimport DELTA_BLOCK, DELTA_BLOCK_MAX, deltas, packed, repeated, set_in, transposed, width_of
 from traces.exporters.page cimport E_DELTA, E_DICTIONARY, E_PLAIN, Column, finish, levels, room_for
@@ -81,6 +81,7 @@ cdef struct Block:
     uint8_t bits[LEVELS][BITS]
     # Of the column at hand: which rows have a value, and their values, without gaps.
     const uint8_t *level
+    Py_ssize_t present
     const uint16_t *chosen
     uint16_t some[PADDED]
     uint16_t all[PADDED]
@@ -138,7 +139,7 @@ cdef class Choice:
 cdef class Encoder:
     """Makes the pages of one row group after the other, for one thread.
 
-    kinds   whose first two names no record lacks
+    kinds   of records, which all have the first two names
     rows    the most in a row group
     sizes   of the kinds' numbers, 4 or 8 bytes each
 
@@ -327,6 +328,7 @@ cdef class Encoder:
     cdef void _pages(self, uint64_t start, int64_t begin) noexcept nogil:
         cdef int i, first_word = NAMES + self.names, first_number = NAMES + self.names + WORDS
         cdef Block *b = self.block
+        b.level = NULL
         self._levels()
         self._growing(OFFSET, b.offsets, b.rows)
         self._growing(TSC, b.tscs, b.rows)
@@ -344,21 +346,28 @@ cdef class Encoder:
     cdef void _levels(self) noexcept nogil:
         # Eight rows at once: their levels of eight columns become eight flags of each of these.
         cdef Block *b = self.block
-        cdef Py_ssize_t group, i, rows
+        cdef Py_ssize_t group, i, groups = (b.rows + 7) // 8
         cdef int plane, column
         cdef const uint8_t *has
+        cdef const uint16_t *kind
         cdef uint64_t eight
         cdef bint whole = True
+        # Of any kind, and taken away again below.
+        memset(&b.kinds[b.rows], 0, 16)
         for plane in range(3):
             has = self.kinds.levels[plane]
-            for group in range((b.rows + 7) // 8):
-                eight = 0
-                rows = min(b.rows - 8 * group, 8)
-                for i in range(rows):
-                    eight |= <uint64_t>has[b.kinds[8 * group + i]] << 8 * i
-                eight = transposed(eight)
+            kind = b.kinds
+            for group in range(groups):
+                eight = transposed(
+                    has[kind[0]] | <uint64_t>has[kind[1]] << 8 | <uint64_t>has[kind[2]] << 16
+                    | <uint64_t>has[kind[3]] << 24 | <uint64_t>has[kind[4]] << 32 | <uint64_t>has[kind[5]] << 40
+                    | <uint64_t>has[kind[6]] << 48 | <uint64_t>has[kind[7]] << 56)
+                kind += 8
                 for column in range(8):
                     b.bits[8 * plane + column][group] = <uint8_t>(eight >> 8 * column)
+        for column in range(3 * 8):
+            b.bits[column][groups - 1] &= <uint8_t>(0xFF >> (8 * groups - b.rows))
+            memset(&b.bits[column][groups], 0, 8)
         for i in range(b.rows):
             whole &= (b.tscs[i] != 0) & (b.domids[i] != UNKNOWN_DOMID)
         memset(b.bits[<int>HAS_TIME], 0xFF if whole else 0, b.rows // 8 + 1)
@@ -376,16 +385,23 @@ cdef class Encoder:
         cdef Py_ssize_t i, words = (b.rows + 63) // 64, found = 0, present = b.rows
         cdef uint64_t word, half
         cdef uint8_t *bits
+        cdef bint again = False
         if level != HAVE_ALL:
             bits = b.bits[level]
+            # Columns often have values in the same rows as the one before.
+            if b.level != NULL and memcmp(bits, b.level, (b.rows + 7) // 8) == 0:
+                present = b.present
+                again = True
+            else:
+                present = b.present = set_in(bits, words)
             b.level = bits
-            memset(&bits[(b.rows + 7) // 8], 0, 8)
-            present = set_in(bits, words)
         if present == 0:
             self.columns[column].waiting += b.rows
             self.columns[column].nulls += b.rows
         elif present == b.rows:
             b.chosen = b.all
+        elif again:
+            b.chosen = b.some
         elif 8 * present > b.rows:
             b.chosen = b.some
             for i in range((b.rows + 7) // 8):
@@ -459,12 +475,11 @@ cdef class Encoder:
     cdef void _names(self, int name) noexcept nogil:
         cdef Block *b = self.block
         cdef const uint16_t *codes = self.name_codes[name]
-        # No record lacks the first two.
-        cdef Py_ssize_t i, present = self._present(NAMES + name, HAVE_ALL if name < 2 else HAS_NAME + name)
+        cdef Py_ssize_t i, present = self._present(NAMES + name, HAVE_ALL if name < ALWAYS else HAS_NAME + name - ALWAYS)
         for i in range(present):
             b.codes[i] = codes[b.kinds[b.chosen[i]]]
         if present:
-            self._coded(NAMES + name, self.small[NAMES + name].entries, present, name >= 2)
+            self._coded(NAMES + name, self.small[NAMES + name].entries, present, name >= ALWAYS)
 
     cdef void _words(self, int column, int word) noexcept nogil:
         cdef Block *b = self.block

@@ -128,6 +128,9 @@ class _File:
         data_at = self._at
         self._put(pages)
         # By these a reader can skip row groups.
+        if ranged is None and column.bits and dictionary is not None and PLAIN not in encodings:
+            distinct = memoryview(dictionary).cast("I")
+            ranged = min(distinct), max(distinct)
         width = 8 if column.bits == 64 else 4
         least, most = (bound.to_bytes(width, "little") for bound in ranged) if ranged else (None, None)
         fields: dict[int, Value | None] = {
