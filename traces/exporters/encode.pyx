@@ -370,10 +370,11 @@ cdef class Encoder:
             memset(&b.bits[column][groups], 0, 8)
         for i in range(b.rows):
             whole &= (b.tscs[i] != 0) & (b.domids[i] != UNKNOWN_DOMID)
-        memset(b.bits[<int>HAS_TIME], 0xFF if whole else 0, b.rows // 8 + 1)
-        memset(b.bits[<int>HAS_DOMAIN], 0xFF if whole else 0, b.rows // 8 + 1)
+        memset(b.bits[<int>HAS_TIME], 0, 2 * BITS)
         if whole:
-            b.bits[<int>HAS_TIME][b.rows // 8] = b.bits[<int>HAS_DOMAIN][b.rows // 8] = <uint8_t>((1 << b.rows % 8) - 1)
+            for column in range(HAS_TIME, LEVELS):
+                memset(b.bits[column], 0xFF, b.rows // 8)
+                b.bits[column][b.rows // 8] = <uint8_t>((1 << b.rows % 8) - 1)
         else:
             for i in range(b.rows):
                 b.bits[<int>HAS_TIME][i // 8] |= <uint8_t>((b.tscs[i] != 0) << i % 8)

@@ -55,14 +55,16 @@ def write(source: Source, report: Report, output: BinaryIO) -> None:
 
     def work(batch: Batch, start: int, begin: int, before: Future[None] | None) -> None:
         own = encoders.get()
-        first, count = 0, len(batch)
-        while first < count:
-            first, rows, columns = own.encode(batch.events, first, count, batch.data, batch.base, start, begin)
-            if before:
-                # Row groups lie in order of time; and what failed before this one fails it, too.
-                before.result()
-            file.row_group(rows, columns)
-        encoders.put(own)
+        try:
+            first, count = 0, len(batch)
+            while first < count:
+                first, rows, columns = own.encode(batch.events, first, count, batch.data, batch.base, start, begin)
+                if before:
+                    # Row groups lie in order of time; and what failed before this one fails it, too.
+                    before.result()
+                file.row_group(rows, columns)
+        finally:
+            encoders.put(own)
         for buffers, buffer in zip(spare, batch.buffers or (), strict=False):
             buffers.give(buffer)
 
