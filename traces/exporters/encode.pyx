@@ -16,7 +16,10 @@ from libc.string cimport memcmp, memcpy, memset
 
 from traces.decode.event cimport Event
 from traces.exporters.alike cimport ALWAYS, KINDS_MAX, NAMES_MAX, NUMBERS_MAX, Kinds, Known, Source, find, got
-from traces.exporters.dictionary cimport Dictionary, clear, code_of
+from traces.exporters.block cimport (
+    BITS, BLOCK, HAS_DOMAIN, HAS_NAME, HAS_NUMBER, HAS_TIME, HAS_WORD, HAVE_ALL, LEVELS, PADDED, Block,
+)
+from traces.exporters.dictionary cimport Dictionary, Small, clear, code_of, small_code
 from traces.exporters.pack cimport DELTA_BLOCK, DELTA_BLOCK_MAX, deltas, packed, repeated, set_in, transposed, width_of
 from traces.exporters.page cimport E_DELTA, E_DICTIONARY, E_PLAIN, Column, finish, levels, room_for
 from traces.formats.ids cimport UNKNOWN_DOMID
@@ -31,23 +34,10 @@ cdef extern from *:
 #: An encoding as Parquet numbers them.
 PLAIN = E_PLAIN
 
-
 cdef enum:
     WORDS = 7
-    # Rows of a block, whole bytes of levels; arrays are read and written a little beyond its end.
-    BLOCK = 1 << 13
-    PADDED = BLOCK + 64
     # A column with fewer values is not judged yet, whether they repeat.
     TRIAL = 1 << 10
-    # Which rows have a value: words, names and numbers as ``Kinds`` has it, a time and a domain, and what all have.
-    HAS_WORD = 0
-    HAS_NAME = 8
-    HAS_NUMBER = 16
-    HAS_TIME = 24
-    HAS_DOMAIN
-    LEVELS
-    HAVE_ALL = -1
-    BITS = PADDED // 8
     OFFSET = 0
     TSC
     NS
@@ -61,35 +51,6 @@ cdef enum:
 cdef enum:
     UNTIMED = -1
 cdef uint64_t CYCLES_MAX = <uint64_t>1 << 61
-
-cdef struct Small:
-    # A dictionary of numbers below 65536, or of names by their index.
-    int32_t codes[1 << 16]      # code + 1; 0: none
-    uint16_t values[1 << 16]
-    uint32_t entries
-
-cdef struct Block:
-    # What the records at hand are, a row each.
-    Py_ssize_t rows
-    uint16_t kinds[PADDED]
-    const uint8_t *payloads[PADDED]
-    uint64_t offsets[PADDED]
-    uint64_t tscs[PADDED]
-    uint16_t pcpus[PADDED]
-    uint16_t domids[PADDED]
-    uint16_t vcpus[PADDED]
-    uint8_t bits[LEVELS][BITS]
-    # Of the column at hand: which rows have a value, and their values, without gaps.
-    const uint8_t *level
-    Py_ssize_t present
-    const uint16_t *chosen
-    uint16_t some[PADDED]
-    uint16_t all[PADDED]
-    # Of eight flags, which are set, in two halves, and how many.
-    uint64_t eights[256][2]
-    uint8_t counts[256]
-    uint64_t values[PADDED]
-    uint16_t codes[PADDED]
 
 
 @cython.final
@@ -607,15 +568,6 @@ cdef class Encoder:
             if not c.has_plain:
                 self._range(c, value, value)
         return made
-
-
-cdef inline uint16_t small_code(Small *small, uint16_t value) noexcept nogil:
-    """Find or give a value's code."""
-    if not small.codes[value]:
-        small.values[small.entries] = value
-        small.entries += 1
-        small.codes[value] = <int32_t>small.entries
-    return <uint16_t>(small.codes[value] - 1)
 
 
 cdef void *claimed(size_t size) except NULL:
