@@ -6,7 +6,9 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from traces.exporters.told cimport MASKS, Shape, told_of
 
 cdef enum:
-    NAMES_MAX = 8
+    # So many names every record has.
+    ALWAYS = 2
+    NAMES_MAX = ALWAYS + 8
     NUMBERS_MAX = 8
     # Real traces have some hundred, a hostile one a new one with each record.
     KINDS_MAX = 1 << 16
@@ -46,7 +48,7 @@ cdef class Kinds:
     cdef uint8_t *wanted
     cdef int32_t *names[NAMES_MAX]      # their places in strings; -1: null
     cdef Source *sources[NUMBERS_MAX]
-    cdef uint8_t *levels[3]             # bits for what is not null: words, names, numbers
+    cdef uint8_t *levels[3]             # bits for what is not null: words, names that not all have, numbers
 
     cdef int forget(self) except -1
     cdef void begin(self) noexcept nogil

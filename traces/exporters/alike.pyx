@@ -103,7 +103,10 @@ cdef class Kinds:
         self.levels[1][kind] = self.levels[2][kind] = 0
         for i in range(<uint32_t>self.name_count):
             self.names[i][kind] = -1 if names[i] is None else self._string(i, names[i])
-            self.levels[1][kind] |= <uint8_t>((self.names[i][kind] >= 0) << i)
+            if i >= ALWAYS:
+                self.levels[1][kind] |= <uint8_t>((self.names[i][kind] >= 0) << (i - ALWAYS))
+            elif self.names[i][kind] < 0:
+                raise ValueError("every record has such a name")
         for column, offset, size, is_signed, mask, constant in numbers:
             # Every number is read within the record, and goes to its column once.
             if (not 0 <= column < self.number_count or not 0 <= size <= 8 or offset + size > 4 * words

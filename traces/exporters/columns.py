@@ -50,10 +50,12 @@ DETAILS = (
 COLUMNS = (*_RECORD, _EVENT, NAME, *WORDS, *DETAILS)
 #: A field of a record that goes into a column of another name.
 SAME = {"calls": "count"}
-_NAMES = [NAME, *(column for column in DETAILS if not column.bits)]
-_NUMBERS = [column for column in DETAILS if column.bits]
+#: What all records of a kind have in common.
+_COMMON = [_EVENT, NAME, *(column for column in DETAILS if not column.bits or column.name == "nr")]
+#: Where they may differ.
+_NUMBERS = [column for column in DETAILS if column not in _COMMON]
 #: The places of the columns in ``COLUMNS``, in the order in which ``encode`` makes them.
-ENCODED = [COLUMNS.index(column) for column in (*_RECORD, _EVENT, *_NAMES, *WORDS, *_NUMBERS)]
+ENCODED = [COLUMNS.index(column) for column in (*_RECORD, *_COMMON, *WORDS, *_NUMBERS)]
 _NUMBER_PLACES = {column.name: place for place, column in enumerate(_NUMBERS)}
 
 
@@ -74,9 +76,9 @@ def encoder(report: Report, rows: int) -> Encoder:
 
     def describe(event: int, words: int, payload: bytes) -> _Described:
         constants, places = meaning(event, words, payload, names_by)
-        named: dict[str, Any] = {"name": event_name(event), **constants}
+        named: dict[str, Any] = {"event": event, "name": event_name(event), **constants}
         found = {SAME.get(name, name): value for name, value in named.items()}
-        names = [_stored(found[column.name]) if column.name in found else None for column in _NAMES]
+        common = [_stored(found[column.name]) if column.name in found else None for column in _COMMON]
         numbers = {name: (0, 0, False, _ALL_BITS, value) for name, value in found.items() if name in _NUMBER_PLACES}
         for field in places.values():
             name = SAME.get(field.name, field.name)
@@ -85,16 +87,19 @@ def encoder(report: Report, rows: int) -> Encoder:
                 numbers[name] = (field.offset, field.size, field.signed, mask, 0)
         return (
             where.keeps(event, words, payload),
-            [event.to_bytes(4, "little"), *names],
+            common,
             [(_NUMBER_PLACES[name], *number) for name, number in numbers.items()],
         )
 
-    kinds = Kinds(describe, _told, 1 + len(_NAMES), len(_NUMBERS))
+    kinds = Kinds(describe, _told, len(_COMMON), len(_NUMBERS))
     return Encoder(kinds, choice, report.clock.hz, rows, [8 if column.bits == 64 else 4 for column in _NUMBERS])
 
 
-def _stored(name: str) -> bytes:
-    encoded = name.encode()
+def _stored(value: int | str) -> bytes:
+    # As Parquet has it.
+    if isinstance(value, int):
+        return value.to_bytes(4, "little")
+    encoded = value.encode()
     return len(encoded).to_bytes(4, "little") + encoded
 
 

@@ -1,9 +1,9 @@
-"""A column's distinct values, each with a code by the order in which they first came.
+"""A column's distinct values, each with a code by the order in which they first came: of any size, or small ones.
 
 Inlined where it is used; needs no GIL. Whoever makes one frees it.
 """
 
-from libc.stdint cimport uint16_t, uint64_t
+from libc.stdint cimport int32_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 cdef enum:
@@ -15,6 +15,12 @@ cdef struct Dictionary:
     # Where a value's code is, by its hash: code + 1. Small, so that it stays in the nearest cache.
     uint16_t places[PLACES]
     int entries
+
+cdef struct Small:
+    # A dictionary of numbers below 65536, or of names by their index.
+    int32_t codes[1 << 16]      # code + 1; 0: none
+    uint16_t values[1 << 16]
+    uint32_t entries
 
 
 cdef inline void clear(Dictionary *d) noexcept nogil:
@@ -38,3 +44,12 @@ cdef inline int code_of(Dictionary *d, uint64_t value) noexcept nogil:
     d.entries += 1
     d.places[at] = <uint16_t>d.entries
     return d.entries - 1
+
+
+cdef inline uint16_t small_code(Small *small, uint16_t value) noexcept nogil:
+    """Find or give a value's code."""
+    if not small.codes[value]:
+        small.values[small.entries] = value
+        small.entries += 1
+        small.codes[value] = <int32_t>small.entries
+    return <uint16_t>(small.codes[value] - 1)

@@ -12,11 +12,14 @@ from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from libc.math cimport rint
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from traces.decode.event cimport Event
-from traces.exporters.alike cimport KINDS_MAX, NAMES_MAX, NUMBERS_MAX, Kinds, Known, Source, find, got
-from traces.exporters.dictionary cimport Dictionary, clear, code_of
+from traces.exporters.alike cimport ALWAYS, KINDS_MAX, NAMES_MAX, NUMBERS_MAX, Kinds, Known, Source, find, got
+from traces.exporters.block cimport (
+    BITS, BLOCK, HAS_DOMAIN, HAS_NAME, HAS_NUMBER, HAS_TIME, HAS_WORD, HAVE_ALL, LEVELS, PADDED, Block,
+)
+from traces.exporters.dictionary cimport Dictionary, Small, clear, code_of, small_code
 from traces.exporters.pack cimport DELTA_BLOCK, DELTA_BLOCK_MAX, deltas, packed, repeated, set_in, transposed, width_of
 from traces.exporters.page cimport E_DELTA, E_DICTIONARY, E_PLAIN, Column, finish, levels, room_for
 from traces.formats.ids cimport UNKNOWN_DOMID
@@ -31,23 +34,10 @@ cdef extern from *:
 #: An encoding as Parquet numbers them.
 PLAIN = E_PLAIN
 
-
 cdef enum:
     WORDS = 7
-    # Rows of a block, whole bytes of levels; arrays are read and written a little beyond its end.
-    BLOCK = 1 << 13
-    PADDED = BLOCK + 64
     # A column with fewer values is not judged yet, whether they repeat.
     TRIAL = 1 << 10
-    # Which rows have a value: words, names and numbers as ``Kinds`` has it, a time and a domain, and what all have.
-    HAS_WORD = 0
-    HAS_NAME = 8
-    HAS_NUMBER = 16
-    HAS_TIME = 24
-    HAS_DOMAIN
-    LEVELS
-    HAVE_ALL = -1
-    BITS = PADDED // 8
     OFFSET = 0
     TSC
     NS
@@ -61,34 +51,6 @@ cdef enum:
 cdef enum:
     UNTIMED = -1
 cdef uint64_t CYCLES_MAX = <uint64_t>1 << 61
-
-cdef struct Small:
-    # A dictionary of numbers below 65536, or of names by their index.
-    int32_t codes[1 << 16]      # code + 1; 0: none
-    uint16_t values[1 << 16]
-    uint32_t entries
-
-cdef struct Block:
-    # What the records at hand are, a row each.
-    Py_ssize_t rows
-    uint16_t kinds[PADDED]
-    const uint8_t *payloads[PADDED]
-    uint64_t offsets[PADDED]
-    uint64_t tscs[PADDED]
-    uint16_t pcpus[PADDED]
-    uint16_t domids[PADDED]
-    uint16_t vcpus[PADDED]
-    uint8_t bits[LEVELS][BITS]
-    # Of the column at hand: which rows have a value, and their values, without gaps.
-    const uint8_t *level
-    const uint16_t *chosen
-    uint16_t some[PADDED]
-    uint16_t all[PADDED]
-    # Of eight flags, which are set, in two halves, and how many.
-    uint64_t eights[256][2]
-    uint8_t counts[256]
-    uint64_t values[PADDED]
-    uint16_t codes[PADDED]
 
 
 @cython.final
@@ -138,7 +100,7 @@ cdef class Choice:
 cdef class Encoder:
     """Makes the pages of one row group after the other, for one thread.
 
-    kinds   whose first two names no record lacks
+    kinds   of records, which all have the first two names
     rows    the most in a row group
     sizes   of the kinds' numbers, 4 or 8 bytes each
 
@@ -327,6 +289,7 @@ cdef class Encoder:
     cdef void _pages(self, uint64_t start, int64_t begin) noexcept nogil:
         cdef int i, first_word = NAMES + self.names, first_number = NAMES + self.names + WORDS
         cdef Block *b = self.block
+        b.level = NULL
         self._levels()
         self._growing(OFFSET, b.offsets, b.rows)
         self._growing(TSC, b.tscs, b.rows)
@@ -344,27 +307,35 @@ cdef class Encoder:
     cdef void _levels(self) noexcept nogil:
         # Eight rows at once: their levels of eight columns become eight flags of each of these.
         cdef Block *b = self.block
-        cdef Py_ssize_t group, i, rows
+        cdef Py_ssize_t group, i, groups = (b.rows + 7) // 8
         cdef int plane, column
         cdef const uint8_t *has
+        cdef const uint16_t *kind
         cdef uint64_t eight
         cdef bint whole = True
+        # Of any kind, and taken away again below.
+        memset(&b.kinds[b.rows], 0, 16)
         for plane in range(3):
             has = self.kinds.levels[plane]
-            for group in range((b.rows + 7) // 8):
-                eight = 0
-                rows = min(b.rows - 8 * group, 8)
-                for i in range(rows):
-                    eight |= <uint64_t>has[b.kinds[8 * group + i]] << 8 * i
-                eight = transposed(eight)
+            kind = b.kinds
+            for group in range(groups):
+                eight = transposed(
+                    has[kind[0]] | <uint64_t>has[kind[1]] << 8 | <uint64_t>has[kind[2]] << 16
+                    | <uint64_t>has[kind[3]] << 24 | <uint64_t>has[kind[4]] << 32 | <uint64_t>has[kind[5]] << 40
+                    | <uint64_t>has[kind[6]] << 48 | <uint64_t>has[kind[7]] << 56)
+                kind += 8
                 for column in range(8):
                     b.bits[8 * plane + column][group] = <uint8_t>(eight >> 8 * column)
+        for column in range(3 * 8):
+            b.bits[column][groups - 1] &= <uint8_t>(0xFF >> (8 * groups - b.rows))
+            memset(&b.bits[column][groups], 0, 8)
         for i in range(b.rows):
             whole &= (b.tscs[i] != 0) & (b.domids[i] != UNKNOWN_DOMID)
-        memset(b.bits[<int>HAS_TIME], 0xFF if whole else 0, b.rows // 8 + 1)
-        memset(b.bits[<int>HAS_DOMAIN], 0xFF if whole else 0, b.rows // 8 + 1)
+        memset(b.bits[<int>HAS_TIME], 0, 2 * BITS)
         if whole:
-            b.bits[<int>HAS_TIME][b.rows // 8] = b.bits[<int>HAS_DOMAIN][b.rows // 8] = <uint8_t>((1 << b.rows % 8) - 1)
+            for column in range(HAS_TIME, LEVELS):
+                memset(b.bits[column], 0xFF, b.rows // 8)
+                b.bits[column][b.rows // 8] = <uint8_t>((1 << b.rows % 8) - 1)
         else:
             for i in range(b.rows):
                 b.bits[<int>HAS_TIME][i // 8] |= <uint8_t>((b.tscs[i] != 0) << i % 8)
@@ -376,16 +347,23 @@ cdef class Encoder:
         cdef Py_ssize_t i, words = (b.rows + 63) // 64, found = 0, present = b.rows
         cdef uint64_t word, half
         cdef uint8_t *bits
+        cdef bint again = False
         if level != HAVE_ALL:
             bits = b.bits[level]
+            # Columns often have values in the same rows as the one before.
+            if b.level != NULL and memcmp(bits, b.level, (b.rows + 7) // 8) == 0:
+                present = b.present
+                again = True
+            else:
+                present = b.present = set_in(bits, words)
             b.level = bits
-            memset(&bits[(b.rows + 7) // 8], 0, 8)
-            present = set_in(bits, words)
         if present == 0:
             self.columns[column].waiting += b.rows
             self.columns[column].nulls += b.rows
         elif present == b.rows:
             b.chosen = b.all
+        elif again:
+            b.chosen = b.some
         elif 8 * present > b.rows:
             b.chosen = b.some
             for i in range((b.rows + 7) // 8):
@@ -459,12 +437,11 @@ cdef class Encoder:
     cdef void _names(self, int name) noexcept nogil:
         cdef Block *b = self.block
         cdef const uint16_t *codes = self.name_codes[name]
-        # No record lacks the first two.
-        cdef Py_ssize_t i, present = self._present(NAMES + name, HAVE_ALL if name < 2 else HAS_NAME + name)
+        cdef Py_ssize_t i, present = self._present(NAMES + name, HAVE_ALL if name < ALWAYS else HAS_NAME + name - ALWAYS)
         for i in range(present):
             b.codes[i] = codes[b.kinds[b.chosen[i]]]
         if present:
-            self._coded(NAMES + name, self.small[NAMES + name].entries, present, name >= 2)
+            self._coded(NAMES + name, self.small[NAMES + name].entries, present, name >= ALWAYS)
 
     cdef void _words(self, int column, int word) noexcept nogil:
         cdef Block *b = self.block
@@ -591,15 +568,6 @@ cdef class Encoder:
             if not c.has_plain:
                 self._range(c, value, value)
         return made
-
-
-cdef inline uint16_t small_code(Small *small, uint16_t value) noexcept nogil:
-    """Find or give a value's code."""
-    if not small.codes[value]:
-        small.values[small.entries] = value
-        small.entries += 1
-        small.codes[value] = <int32_t>small.entries
-    return <uint16_t>(small.codes[value] - 1)
 
 
 cdef void *claimed(size_t size) except NULL:

@@ -55,14 +55,16 @@ def write(source: Source, report: Report, output: BinaryIO) -> None:
 
     def work(batch: Batch, start: int, begin: int, before: Future[None] | None) -> None:
         own = encoders.get()
-        first, count = 0, len(batch)
-        while first < count:
-            first, rows, columns = own.encode(batch.events, first, count, batch.data, batch.base, start, begin)
-            if before:
-                # Row groups lie in order of time; and what failed before this one fails it, too.
-                before.result()
-            file.row_group(rows, columns)
-        encoders.put(own)
+        try:
+            first, count = 0, len(batch)
+            while first < count:
+                first, rows, columns = own.encode(batch.events, first, count, batch.data, batch.base, start, begin)
+                if before:
+                    # Row groups lie in order of time; and what failed before this one fails it, too.
+                    before.result()
+                file.row_group(rows, columns)
+        finally:
+            encoders.put(own)
         for buffers, buffer in zip(spare, batch.buffers or (), strict=False):
             buffers.give(buffer)
 
@@ -128,6 +130,9 @@ class _File:
         data_at = self._at
         self._put(pages)
         # By these a reader can skip row groups.
+        if ranged is None and column.bits and dictionary is not None and PLAIN not in encodings:
+            distinct = memoryview(dictionary).cast("I")
+            ranged = min(distinct), max(distinct)
         width = 8 if column.bits == 64 else 4
         least, most = (bound.to_bytes(width, "little") for bound in ranged) if ranged else (None, None)
         fields: dict[int, Value | None] = {

@@ -1,11 +1,13 @@
 """Parquet, which compiled code makes, against the same table made by numpy: on real captures, damaged ones, choices."""
 
 import base64
+import errno
 import io
 import random
 from dataclasses import replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -35,10 +37,24 @@ def both(data: bytes, where: Where = wheres.EVERYTHING) -> tuple[pa.Table, pa.Ta
     about = report(data, where)
     target = io.BytesIO()
     parquet.write(io.BytesIO(data), about, target)
+    check_statistics(pq.ParquetFile(target))
     tables = list(wide.batches(reader.read(io.BytesIO(data), Reader()), about))
     plain = wide.schema(about)
     expected = pa.concat_tables(tables) if tables else plain.empty_table()
     return pq.read_table(target), expected
+
+
+def check_statistics(file: pq.ParquetFile) -> None:
+    """By these readers skip row groups, so a wrong one hides records: each against the values that it is of."""
+    for number in range(file.num_row_groups):
+        group, table = file.metadata.row_group(number), file.read_row_group(number)
+        assert group.num_rows == table.num_rows
+        for place, name in enumerate(table.column_names):
+            found = group.column(place).statistics
+            assert found.null_count == table[name].null_count, name
+            if found.has_min_max:
+                bounds = pc.min_max(table[name]).as_py()
+                assert (found.min, found.max) == (bounds["min"], bounds["max"]), name
 
 
 def check(data: bytes, where: Where = wheres.EVERYTHING) -> pa.Table:
@@ -134,3 +150,24 @@ def test_the_kept_schema_is_what_arrow_makes() -> None:
     assert arrow.template() == made
     kept = base64.b64decode(arrow.schema(columns.metadata(about)))
     assert pa.ipc.read_schema(pa.py_buffer(kept)).equals(wide.schema(about), check_metadata=True)
+
+
+class Full(io.BytesIO):
+    def write(self, data: bytes) -> int:  # type: ignore[override] # of all that can be written, what is here
+        if self.tell() > 50_000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data)
+
+
+def test_an_output_that_is_full_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    # More pieces than there are threads: none may wait for one that has failed.
+    monkeypatch.setattr(batches, "CHUNK", 30_011)
+    data = capture(NAMES[0])[:1_000_000]
+    with pytest.raises(OSError, match="No space left"):
+        parquet.write(io.BytesIO(data), report(data), Full())
+
+
+def test_a_batch_that_was_given_back_is_not_needed_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The buffers of a batch are filled anew while others are still made into row groups.
+    monkeypatch.setattr(batches, "CHUNK", 20_011)
+    check(capture(NAMES[1])[:1_500_000])
