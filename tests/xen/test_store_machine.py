@@ -7,7 +7,7 @@ finds there what dom0 and the guests live on, which goes into the model, and lea
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +29,8 @@ pytestmark = pytest.mark.lab
 
 STEPS = int(os.environ.get("XENTOOL_FUZZ", "2000"))
 STEPS_A_RUN = 100
+
+XEN = "4.20"
 
 SOCKET = "/run/xenstored/socket"
 #: In a guest: one connection of its kernel's, led to whoever is at its port.
@@ -194,21 +196,19 @@ class WorldMachine(Machine):
         self.world.restore(self.named)
 
 
-@contextmanager
-def guest(lab: Lab, name: str) -> Iterator[tuple[int, str]]:
-    """Have a guest, and give its domid, and where its shell is as seen from dom0."""
+def guest(lab: Lab, name: str) -> tuple[int, str]:
+    """Start a guest, and give its domid, and where its shell is as seen from dom0."""
     domid = api.guest_start(api.Guest(name, workload="shell"), lab.name)
-    try:
-        yield domid, f"{lab.address(name)}:7000"
-    finally:
-        lab.stop(name)
+    return domid, f"{lab.address(name)}:7000"
 
 
-@pytest.mark.parametrize("lab", ["4.20"], indirect=True, scope="session")
-def test_the_model_holds_for_the_store_of_a_lab_with_guests_among_its_clients(lab: Lab) -> None:
-    assert re.search(r"/xenstored\b", lab.run("ps", "ax"))
-    with guest(lab, "five") as five, guest(lab, "six") as six, closing(resolve(lab.host)) as host:
-        world = World(host.forward, [five, six])
+def test_the_model_holds_for_the_store_of_a_lab_with_guests_among_its_clients(
+    own_lab: Callable[..., api.Lab],
+) -> None:
+    started = own_lab(xen=XEN, store="xenstored")
+    with closing(Lab(started.name, XEN)) as lab, closing(resolve(lab.host)) as host:
+        assert re.search(r"/xenstored\b", lab.run("ps", "ax"))
+        world = World(host.forward, [guest(lab, "five"), guest(lab, "six")])
         run_state_machine_as_test(
             partial(WorldMachine, world),  # type: ignore[arg-type] # it takes whatever makes one
             settings=settings(
