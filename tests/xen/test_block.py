@@ -64,9 +64,9 @@ END
 chmod +x /verify
 /verify /dev/xvde 96 6; echo ended $?
 """
-#: The frontend of a disk goes, and comes again.
+#: The frontend of a disk goes, and comes again: not before the backend has noticed, for Linux's would join what parts.
+PARTED = "echo vbd-51776 >/sys/bus/xen/drivers/vbd/unbind && echo parted"
 REJOINED = """
-echo vbd-51776 >/sys/bus/xen/drivers/vbd/unbind
 echo vbd-51776 >/sys/bus/xen/drivers/vbd/bind
 while [ ! -b /dev/xvde ]; do sleep 0.2; done
 dd if=/dev/xvde of=/dev/null bs=1M count=1 iflag=direct 2>/dev/null && echo joined
@@ -287,7 +287,12 @@ def _verifies(lab: Lab, guest: Guest) -> None:
     assert sorted(said) == ["ended 0", *(f"verified {number} writes" for number in (1536, 24, 384, 682, 768, 768))]
     # What each time that a frontend joins takes is given back when it leaves.
     counts = []
+    back = f"/local/domain/0/backend/udisk/{guest.domid}/51776"
     for _ in range(3):
+        assert guest.run(PARTED) == "parted"
+        wait = f"for _ in $(seq 100); do [ $(xenstore-read {back}/state) = 6 ] && break; sleep 0.1; done"
+        lab.run("sh", "-c", wait)
+        assert node(lab, f"{back}/state") == "6"
         assert guest.run(REJOINED) == "joined"
         counts.append((descriptors(lab), len(watches(lab))))
     assert counts[0] == counts[1] == counts[2]
