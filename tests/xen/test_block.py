@@ -226,7 +226,7 @@ def _on_our_backend(lab: Lab, kind: str) -> None:
             told = serve(lab, *words)
             assert "xvdb of domain" in told, told
             _uses(lab, guest, kind)
-            _verifies(lab, guest)
+            _verifies(guest)
             _resizes(lab, guest)
             _survives(lab, guest, words)
             # Another minute and a half.
@@ -266,7 +266,7 @@ def _uses(lab: Lab, guest: Guest, kind: str) -> None:
     assert node(lab, f"{statistics}/errors") == "0"
 
 
-def _verifies(lab: Lab, guest: Guest) -> None:
+def _verifies(guest: Guest) -> None:
     with TemporaryDirectory() as folder:
         program = Path(folder, "verify")
         argv = ["gcc", "-nostdlib", "-static", "-fno-stack-protector", "-O1", "-o", str(program), str(VERIFY)]
