@@ -83,7 +83,7 @@ static void shuffle(uint32_t *order, uint32_t count, uint64_t seed)
 
 static int job(int fd, int number, uint64_t start, uint64_t size)
 {
-    static const uint32_t SIZES[] = {4096, 16384, 65536, LARGEST, 512, 36864};
+    static const uint32_t SIZES[] = {4096, 16384, 65536, LARGEST, 8192, 36864};
     uint32_t unit = SIZES[number % 6], count = size / unit;
     /* Small ones are spread over their part. */
     uint32_t most = unit < 16384 ? 512 : 1024;
