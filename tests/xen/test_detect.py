@@ -21,7 +21,7 @@ from xentool.detect.model import Answer
 from xentool.detect.sources import BUSES, FILES, FOLDERS, MARKS, NAMESPACES
 from xentool.hosts import resolve
 from xentool.lab import api, cpio
-from xentool.lab.guests import configuration
+from xentool.lab.guests import EMULATED_TRIES, configuration
 from xentool.lab.places import DATA_IN_DOM0
 from xentool.tools import lifecycle
 
@@ -70,7 +70,7 @@ def tree_of(lab: Lab, kind: str, folder: Path) -> Path:
         (folder / "init").write_bytes(host.run(["cat", f"{DATA_IN_DOM0}/guest-initrd"]).stdout + init)
         host.put(folder / "init", initrd)
         try:
-            for _ in range(4):  # QEMU's emulation now and then kills a PVH guest while it starts
+            for _ in range(EMULATED_TRIES):
                 host.run(["sh", "-c", 'rm -f "$1"; truncate -s 4M "$1"', "sh", disk])
                 domain = lifecycle.create(host, text.encode(), name)
                 lifecycle.wait_for_end(host, domain, 90)

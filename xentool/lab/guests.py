@@ -25,7 +25,8 @@ WORKLOADS = {
 _READY_S = 90
 #: Exit status of guest-start.sh: the guest was there, and ended before it was up.
 DIED = 3
-_EMULATED_TRIES = 8
+#: How often a guest is started on an emulated machine, see ``start``.
+EMULATED_TRIES = 8
 _WORKLOAD = re.compile(r"/([^/\n]+)\.cfg:xentool\.workload=(\w+)")
 
 
@@ -96,7 +97,7 @@ def start(guest: Guest, lab: str | None = None, progress: Progress = SILENT) -> 
     # (`xentool lab run xl dmesg` shows one of Xen's own addresses as the guest's RIP): on an idle machine in one of
     # eight starts of a PVH guest, on a busy one more often. And once in a hundred starts the kernel of a PV guest fails
     # in its first seconds.
-    tries = _EMULATED_TRIES if running.accel == "tcg" else 1
+    tries = EMULATED_TRIES if running.accel == "tcg" else 1
     progress.step(f"starting {guest.name} ({guest.type}, {guest.workload})")
     for left in reversed(range(tries)):
         done = _try(guest, running)
