@@ -16,7 +16,7 @@ PACKAGES := \
 # python, the compiled core | the lab's machine | its image | its control | libvirt's binding, built | oracles and
 # browser of the tests | qcow2 disks by qemu-nbd; whom `make bench` compares with
 
-COMPILED := $(wildcard traces/*/*.pyx traces/*/*.pxd pvdrivers/*/*.pyx pvdrivers/*/*.pxd)
+COMPILED := $(shell find traces pvdrivers -name '*.pyx' -o -name '*.pxd')
 
 .PHONY: help setup demo test check bench captures clean
 
@@ -73,4 +73,5 @@ captures: setup
 	$(BIN)/python -m tests.captures.make
 
 clean:
-	rm -rf .venv build dist demo *.egg-info traces/*/*.so pvdrivers/*/*.so
+	rm -rf .venv build dist demo *.egg-info
+	find traces pvdrivers -name '*.so' -delete

@@ -17,12 +17,14 @@ Ref: xen/include/public/io/blkif.h
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from mmap import mmap
-
 from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
+
+from pvdrivers.transport.piece cimport Piece
+
+from mmap import mmap
 
 from pvdrivers.abi.blkif import MAX_INDIRECT_PAGES_PER_REQUEST, MAX_SEGMENTS_PER_REQUEST, SECTOR_SIZE, SEGMENT, BlkifOp
 from pvdrivers.abi.blkif import SEGMENTS_PER_INDIRECT_PAGE
@@ -141,15 +143,6 @@ cdef struct Asked:
     uint64_t length             # in sectors
     const uint8_t *table
     uint32_t table_pages        # of an indirect request
-
-
-# `pvdrivers.transport.base.PIECE`
-cdef struct Piece:
-    uint32_t gref
-    uint16_t offset
-    uint16_t length
-    uint32_t place
-    int32_t status
 
 
 cdef class Lot:

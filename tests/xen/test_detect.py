@@ -9,7 +9,7 @@ import json
 import re
 import subprocess
 import tarfile
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -71,11 +71,16 @@ def tree_of(lab: Lab, kind: str, folder: Path) -> Path:
         (folder / "init").write_bytes(host.run(["cat", f"{DATA_IN_DOM0}/guest-initrd"]).stdout + init)
         host.put(folder / "init", initrd)
         try:
-            for _ in range(EMULATED_TRIES):
+            for left in reversed(range(EMULATED_TRIES)):
                 host.run(["sh", "-c", 'rm -f "$1"; truncate -s 4M "$1"', "sh", disk])
-                # One that dies at once may be gone before it can be listed.
-                with suppress(XentoolError):
-                    lifecycle.wait_for_end(host, lifecycle.create(host, text.encode(), name), 90)
+                try:
+                    domain = lifecycle.create(host, text.encode(), name)
+                except XentoolError:
+                    # One that dies at once may be gone before it can be listed.
+                    if not left:
+                        raise
+                    continue
+                lifecycle.wait_for_end(host, domain, 90)
                 written = host.run(["cat", disk]).stdout
                 if written.strip(b"\0"):
                     break

@@ -7,9 +7,10 @@ what they are told apart by (``exporters.details.told_by``).
 
 cimport cython
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport free
 from libc.string cimport memset
 
+from traces.exporters.memory cimport claimed
 from traces.exporters.told cimport BY_SIZE, CALLS, NEVER, WITHOUT, WITH_ARGUMENT, prepare
 from traces.formats.ids cimport GRANT_TABLE_OP
 
@@ -70,8 +71,8 @@ cdef class Kinds:
         self.table = NULL
         self.shape_mask = 255
         self.table_mask = 1023
-        self.shapes = empty_shapes(self.shape_mask + 1)
-        self.table = empty_table(self.table_mask + 1)
+        self.shapes = <Shape *>empty((self.shape_mask + 1) * sizeof(Shape))
+        self.table = <Known *>empty((self.table_mask + 1) * sizeof(Known))
         return 0
 
     cdef void begin(self) noexcept nogil:
@@ -93,7 +94,7 @@ cdef class Kinds:
         told = told_of(shape, self.masks, payload)
         wanted, names, numbers = self.describe(header & 0x0FFFFFFF, words, payload[:4 * words])
         if 2 * kind > self.table_mask:
-            self.table = empty_table(2 * (self.table_mask + 1))
+            self.table = <Known *>empty(2 * (self.table_mask + 1) * sizeof(Known))
             self.table_mask = 2 * self.table_mask + 1
             for i in range(self.table_mask // 2 + 1):
                 if old[i].header != EMPTY:
@@ -135,7 +136,7 @@ cdef class Kinds:
             return shape
         told, offset, size = self.told_by(header & 0x0FFFFFFF, header >> 28)
         if 2 * self.shape_count > self.shape_mask:
-            self.shapes = empty_shapes(2 * (self.shape_mask + 1))
+            self.shapes = <Shape *>empty(2 * (self.shape_mask + 1) * sizeof(Shape))
             self.shape_mask = 2 * self.shape_mask + 1
             for i in range(self.shape_mask // 2 + 1):
                 if old[i].header != EMPTY:
@@ -168,24 +169,6 @@ cdef class Kinds:
         return found
 
 
-cdef void *claimed(size_t size) except NULL:
-    cdef void *found = calloc(size, 1)
-    if found == NULL:
-        raise MemoryError()
-    return found
-
-
-cdef Shape *empty_shapes(size_t count) except NULL:
-    cdef Shape *found = <Shape *>claimed(count * sizeof(Shape))
-    cdef size_t i
-    for i in range(count):
-        found[i].header = EMPTY
-    return found
-
-
-cdef Known *empty_table(size_t count) except NULL:
-    cdef Known *found = <Known *>claimed(count * sizeof(Known))
-    cdef size_t i
-    for i in range(count):
-        found[i].header = EMPTY
-    return found
+cdef void *empty(size_t size) except NULL:
+    # Places whose header is EMPTY.
+    return memset(claimed(size), 0xFF, size)

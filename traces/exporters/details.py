@@ -140,7 +140,7 @@ def details(
 
 def naming(report: Report) -> Naming:
     """Give what names of a trace's records need: its exits' in AMD's or Intel's numbering, as the report found."""
-    return Naming(exit_names(report), release(report.xen_version or ""))
+    return Naming(exit_names(report), release(report.xen_version))
 
 
 def exit_names(report: Report) -> dict[int, str]:

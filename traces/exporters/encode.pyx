@@ -11,7 +11,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from libc.math cimport rint
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport free
 from libc.string cimport memcmp, memcpy, memset
 
 from traces.decode.event cimport Event
@@ -20,6 +20,7 @@ from traces.exporters.block cimport (
     BITS, BLOCK, HAS_DOMAIN, HAS_NAME, HAS_NUMBER, HAS_TIME, HAS_WORD, HAVE_ALL, LEVELS, PADDED, Block,
 )
 from traces.exporters.dictionary cimport Dictionary, Small, clear, code_of, small_code
+from traces.exporters.memory cimport claimed
 from traces.exporters.pack cimport DELTA_BLOCK, DELTA_BLOCK_MAX, deltas, packed, repeated, set_in, transposed, width_of
 from traces.exporters.page cimport E_DELTA, E_DICTIONARY, E_PLAIN, Column, finish, levels, room_for
 from traces.formats.ids cimport UNKNOWN_DOMID
@@ -83,9 +84,7 @@ cdef class Choice:
         cdef uint8_t *found
         if numbers is None:
             return NULL
-        found = <uint8_t *>calloc(1 << 16, 1)
-        if found == NULL:
-            raise MemoryError()
+        found = <uint8_t *>claimed(1 << 16)
         for number in numbers:
             if 0 <= number < 1 << 16:
                 found[<Py_ssize_t>number] = 1
@@ -568,10 +567,3 @@ cdef class Encoder:
             if not c.has_plain:
                 self._range(c, value, value)
         return made
-
-
-cdef void *claimed(size_t size) except NULL:
-    cdef void *found = calloc(size, 1)
-    if found == NULL:
-        raise MemoryError()
-    return found

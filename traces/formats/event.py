@@ -27,7 +27,7 @@ class Event:
     since: tuple[tuple[Release, Struct], ...] = ()
 
 
-def release(version: str) -> Release | None:
+def release(version: str | None) -> Release | None:
     """Find the release in a version as Xen tells it, as in 4.17.6-pre; None where there is none."""
-    match = re.match(r"(\d+)\.(\d+)", version)
+    match = re.match(r"(\d+)\.(\d+)", version or "")
     return (int(match[1]), int(match[2])) if match else None

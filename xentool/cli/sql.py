@@ -4,13 +4,13 @@ import csv
 import json
 import re
 import sys
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 
 import click
 from rich import box
 from rich.markup import escape
-from rich.progress import Progress
 from rich.table import Table
 
 from xentool import output as consoles
@@ -46,19 +46,15 @@ def command(file: Path, query: str | None, tables: bool, hz: float | None, as_js
     """
     if (query is None) != tables:
         raise click.UsageError("give either a QUERY or --tables")
-    console = consoles.stderr()
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as shown:
-        task = shown.add_task(f"reading {escape(str(file))}")
-        with opened(
-            file, hz=hz, progress=lambda done, total: shown.update(task, completed=done, total=total)
-        ) as database:
-            shown.stop()
-            if query is None:
-                _describe(database, as_json=as_json)
-            else:
-                _write(database.ask(query), as_json=as_json)
-            if database.report is not None:
-                reports.raise_for_damage(database.report, str(file))
+    with ExitStack() as stack:
+        with consoles.progress(f"reading {file}") as progress:
+            database = stack.enter_context(opened(file, hz=hz, progress=progress))
+        if query is None:
+            _describe(database, as_json=as_json)
+        else:
+            _write(database.ask(query), as_json=as_json)
+        if database.report is not None:
+            reports.raise_for_damage(database.report, str(file))
 
 
 def _write(answer: Answer, *, as_json: bool) -> None:

@@ -209,7 +209,7 @@ def rereadable(capture: Path) -> Iterator[BufferedReader]:
             return
         import tempfile  # noqa: PLC0415 - see above
 
-        from xentool.tools import pipes  # noqa: PLC0415
+        from xentool.tools import pipes  # noqa: PLC0415 - see above
 
         with tempfile.TemporaryFile() as spool:
             with pipes.interruptible(source) as piped:

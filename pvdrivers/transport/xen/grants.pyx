@@ -11,6 +11,8 @@ from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
+from pvdrivers.transport.piece cimport Piece
+
 import os
 
 from pvdrivers.abi import devices as abi
@@ -30,15 +32,6 @@ cdef extern from "<sys/mman.h>":
 
 cdef enum:
     PAGE = 4096
-
-# `pvdrivers.transport.base.PIECE`
-cdef struct Piece:
-    uint32_t gref
-    uint16_t offset
-    uint16_t length
-    uint32_t place
-    int32_t status
-
 
 cdef struct Foreign:
     uint32_t ref
