@@ -140,7 +140,7 @@ def measure(lab: Lab, rounds: int) -> None:
     guest = Guest(lab, GUEST, "pv", 1, ())
     install(lab, "qemu-system-xen", "strace")
     attach(lab)
-    guest.run("".join(f"while [ ! -b /dev/{disk} ]; do sleep 0.2; done\n" for disk in DISKS.values()))
+    guest.sees(*DISKS.values())
     for load in LOADS:
         taken: dict[str, list[float]] = {name: [] for name in DISKS}
         for number in range(rounds + 1):

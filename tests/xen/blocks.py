@@ -47,6 +47,10 @@ class Guest:
     def run(self, script: str) -> str:
         return self.lab.run("python3", "-c", SEND, self.address, input=textwrap.dedent(script).encode())
 
+    def sees(self, *disks: str) -> None:
+        """Wait until it has the disks: blkfront says that it is connected before Linux adds the device."""
+        self.run("".join(f"while [ ! -b /dev/{disk} ]; do sleep 0.2; done\n" for disk in disks))
+
 
 def start(lab: Lab, name: str, *argv: str) -> str:
     """Start a process in dom0, and give what it says once it says that it serves."""

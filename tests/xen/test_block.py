@@ -225,6 +225,7 @@ def _on_our_backend(lab: Lab, kind: str) -> None:
         with undisturbed(lab, guest.domid):
             told = serve(lab, *words)
             assert "xvdb of domain" in told, told
+            guest.sees("xvdb", "xvdc", "xvdd")
             _uses(lab, guest, kind)
             _verifies(guest)
             _resizes(lab, guest)
@@ -299,6 +300,7 @@ def _from_a_guest(lab: Lab, guest: Guest) -> None:
     lab.run("sh", "-c", "sync; truncate -s 8M /tmp/k.img")
     disk = "format=raw,vdev=xvdf,access=ro,script=block-xentool,target=/dev/vda"
     lab.run("xl", "block-attach", guest.name, disk)
+    guest.sees("xvdf")
     devid = start(lab, "kernel", "python3", "-c", KERNEL, "/tmp/k.img", str(guest.domid)).split()[-1]
     written, back = guest.run(USERLAND.format(OURS, devid)).split()
     assert (written, back) == (_sum(lab, "/tmp/k.img"),) * 2
