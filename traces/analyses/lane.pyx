@@ -20,7 +20,7 @@ from traces.analyses.bucket cimport BUCKET_BITS, bucket_of
 from traces.analyses.counter cimport Counter, Slot, add, count, make
 from traces.analyses.kinds cimport *
 from traces.analyses.near cimport (
-    COUNT_MASK, ELSEWHERE, NEAR_PLACES, Near, Nears, PLAIN_SHAPE, SPECIAL, call_of, place_of, prepare, shape_of,
+    CALL, COUNT_MASK, ELSEWHERE, NEAR_PLACES, Near, Nears, PLAIN_SHAPE, SPECIAL, call_of, place_of, prepare, shape_of,
 )
 from traces.analyses.row cimport ROW_ENTRY, ROW_EXIT, ROW_LOST, ROW_RUNSTATE, Row, order
 from traces.decode.cut cimport (
@@ -63,6 +63,7 @@ cdef enum TableIndex:
     HIGH_READS
     HIGH_WRITES
     ROOTS
+    SEEN
     TABLE_COUNT
 
 #: Of each table, what a value is; and what is summed, where that is something.
@@ -89,6 +90,7 @@ TABLES = (
     "high_reads",       # the same above 4 GiB: address >> 12
     "high_writes",
     "roots",            # cr3 >> 12, as written by an HVM guest
+    "seen",             # 0; who changed its run state or lost records, where no rows tell
 )
 
 cdef enum:
@@ -126,9 +128,13 @@ cdef struct ClockPair:
 
 @cython.final
 cdef class Lane:
-    """Walks the windows of every ``lanes``-th pCPU, beginning with number ``lane``."""
+    """Walks the windows of every ``lanes``-th pCPU, beginning with number ``lane``.
+
+    brief   count events and the reasons of exits only, and make no rows: what whoever names records must know
+    """
 
     cdef Cutter cut
+    cdef bint brief
     cdef Seat *seats
     cdef Counter *tables        # those that count the record at hand
     cdef Counter counted[TABLE_COUNT]
@@ -151,8 +157,9 @@ cdef class Lane:
     cdef Py_ssize_t removed_count
     cdef bint starved       # of memory
 
-    def __cinit__(self, uint32_t lane=0, uint32_t lanes=1):
+    def __cinit__(self, uint32_t lane=0, uint32_t lanes=1, *, bint brief=False):
         cdef int i
+        self.brief = brief
         memset(&self.cut, 0, sizeof(self.cut))
         self.cut.lane = lane
         self.cut.lanes = lanes
@@ -172,7 +179,7 @@ cdef class Lane:
         self.nears = <Nears *>calloc(1, sizeof(Nears))
         if self.cut.pcpus == NULL or self.seats == NULL or self.pairs == NULL or self.nears == NULL:
             raise MemoryError()
-        prepare(self.nears)
+        prepare(self.nears, brief)
         for i in range(<int>TABLE_COUNT):
             if not make(&self.counted[i], 1024) or not make(&self.passed[i], 16):
                 raise MemoryError()
@@ -310,7 +317,7 @@ cdef class Lane:
                 self.tables = &self.counted[0] if self._counts(&r) else &self.passed[0]
             slot = count(&self.tables[<int>EVENTS], who | r.event, r.offset)
             if slot.kind == UNSEEN:
-                slot.kind = classify(r.event)
+                slot.kind = self._kind(r.event)
             notifier = seat.notifier
             seat.notifier = NOBODY
             if slot.kind != PLAIN:
@@ -379,12 +386,16 @@ cdef class Lane:
     cdef void _move_in(self, Near *near, uint64_t key, uint64_t call) noexcept nogil:
         # The record at hand is counted by ``_walk``, which keeps where the first of each kind lies.
         cdef uint32_t event = key & 0x0FFFFFFF, nr = call & HYPERCALL_OP_MASK
-        cdef int kind = classify(event)
+        cdef int seen = classify(event), kind = self._kind(event)
         cdef bint is_call = kind == HYPERCALL or kind == SUBCALL
         cdef uint8_t *shape = shape_of(self.nears, event)
-        if kind == RUNSTATE or kind == LOSS or event == WRAP_BUFFER or event == CPU_CHANGE_HEADER & 0x0FFFFFFF:
+        if seen == RUNSTATE or seen == LOSS or event == WRAP_BUFFER or event == CPU_CHANGE_HEADER & 0x0FFFFFFF:
             # ``cut`` must see these.
             shape[0] = ELSEWHERE
+        elif self.brief and kind == EXIT:
+            # Told apart by their reason, and otherwise as plain as any.
+            shape[0] = CALL if shape[0] == CALL or shape[0] == PLAIN_SHAPE else ELSEWHERE
+            kind = PLAIN
         elif not is_call and kind != PLAIN:
             # Where it looks like something else, both go the longer way.
             shape[0] = SPECIAL if shape[0] == SPECIAL or shape[0] == PLAIN_SHAPE else ELSEWHERE
@@ -409,10 +420,21 @@ cdef class Lane:
         if near.count:
             self.cut.records += near.count
             add(&self.counted[<int>EVENTS], who | event, self.cut.offset, near.count)
-            if words and (event == PV_HYPERCALL_V2 or event == PV_HYPERCALL_SUBCALL):
+            if self.brief:
+                if words >= 2 and classify(event) == EXIT:
+                    add(&self.counted[<int>EXITS], who | <uint32_t>near.call, self.cut.offset, near.count)
+            elif words and (event == PV_HYPERCALL_V2 or event == PV_HYPERCALL_SUBCALL):
+                # The highest bit of a count is all these records' or none's.
                 self._hypercalls(HYPERCALLS if event == PV_HYPERCALL_V2 else SUBCALLS, who, words, <uint32_t>near.call,
-                                 near.call >> 32, self.cut.offset, near.count, near.sum)
+                                 near.call >> 32, self.cut.offset, near.count,
+                                 near.sum - (near.call >> 63 << 31) * near.count)
         near.count = near.sum = 0
+
+    cdef inline uint8_t _kind(self, uint32_t event) noexcept nogil:
+        cdef uint8_t kind = classify(event)
+        if self.brief and kind not in (EXIT, RUNSTATE, LOSS, SWITCHED_IN, SWITCHED_OUT):
+            return PLAIN
+        return kind
 
     cdef inline bint _counts(self, const Record *r) noexcept nogil:
         return self.begin <= r.tsc < self.end and (self.pcpus_chosen == NULL or self.pcpus_chosen[self.cut.cpu])
@@ -432,7 +454,9 @@ cdef class Lane:
             if r.words >= 2 and r.who >> 16 != UNKNOWN_DOMID:
                 self._exit(word(r, 0), r, who, seat)
         elif kind == RUNSTATE:
-            if r.words:
+            if self.brief and r.words:
+                self._see(word(r, 0), r)
+            elif r.words:
                 old = new = RUNNING
                 if r.event != CONTINUE_RUNNING:
                     old = (r.event >> 8) & 3
@@ -470,7 +494,9 @@ cdef class Lane:
             if r.words >= 3:
                 count(&self.tables[<int>TRAPS], who | (word(r, 2) & TRAP_MASK), r.offset)
         elif kind == LOSS:
-            if r.words == 4:
+            if self.brief and r.words == 4:
+                self._see(word(r, 1) << 16 | word(r, 1) >> 16, r)
+            elif r.words == 4:
                 self._leave(seat, <uint16_t>self.cut.cpu)
                 self._row(<uint16_t>self.cut.cpu, ROW_LOST, r.tsc, r.offset, (word(r, 1) << 16) | (word(r, 1) >> 16), 0,
                           (<uint64_t>word(r, 3) << 32) | word(r, 2), 0, 0)
@@ -489,6 +515,9 @@ cdef class Lane:
             if r.words and self.removed_count < REMOVED_MAX:
                 self.removed_domids[self.removed_count] = word(r, 0)
                 self.removed_count += 1
+
+    cdef inline void _see(self, uint32_t who, const Record *r) noexcept nogil:
+        count(&self.tables[<int>SEEN], <uint64_t>who << 32, r.offset)
 
     cdef void _hypercalls(self, int table, uint64_t who, uint32_t words, uint32_t op, uint32_t arg, uint64_t offset,
                           uint64_t times, uint64_t sum_) noexcept nogil:
@@ -544,6 +573,9 @@ cdef class Lane:
         count(&self.tables[<int>IRQ_TOOK], pcpu | <uint32_t>(irq << BUCKET_BITS) | bucket_of(took), r.offset)
 
     cdef inline void _exit(self, uint32_t reason, Record *r, uint64_t who, Seat *seat) noexcept nogil:
+        if self.brief:
+            count(&self.tables[<int>EXITS], who | reason, r.offset)
+            return
         if not seat.settled:
             self._row(<uint16_t>self.cut.cpu, ROW_EXIT, r.tsc, r.offset, r.who, reason, 0, 0, 0)
             return

@@ -276,7 +276,8 @@ def report(
     events, reasons = kinds(scan)
     svm = exits_are_amds(scan, events, reasons)
     vcpus: dict[int, list[VcpuReport]] = {}
-    for domid, number in sorted(counted.keys() | {(v.domid, v.vcpu) for v in scan.vcpus.values()}):
+    seen = {who for who, *_ in scan.items("seen")}
+    for domid, number in sorted(counted.keys() | seen | {(v.domid, v.vcpu) for v in scan.vcpus.values()}):
         folded = scan.vcpus.get(domid << 16 | number)
         vcpu = _vcpu(number, counted.get((domid, number), Counts()), folded, clock, svm=svm)
         vcpus.setdefault(domid, []).append(vcpu)

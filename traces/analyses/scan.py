@@ -63,12 +63,18 @@ class Scan:
 
     :param pcpus: count only what was on these, where there are any
     :param stretches: of each run of the clock, count only what lies between two time stamps; None for all
+    :param brief: count events and the reasons of exits only: all that must be known to name single records
     """
 
     def __init__(
-        self, lanes: int = 1, *, pcpus: frozenset[int] = frozenset(), stretches: Sequence[Stretch] | None = None
+        self,
+        lanes: int = 1,
+        *,
+        pcpus: frozenset[int] = frozenset(),
+        stretches: Sequence[Stretch] | None = None,
+        brief: bool = False,
     ) -> None:
-        self._lanes = [Lane(number, lanes) for number in range(lanes)]
+        self._lanes = [Lane(number, lanes, brief=brief) for number in range(lanes)]
         self._fold = Fold()
         if pcpus:
             self._fold.choose(pcpus)
@@ -337,16 +343,17 @@ def read(
     lanes: int = 1,
     pcpus: frozenset[int] = frozenset(),
     stretches: Sequence[Stretch] | None = None,
+    brief: bool = False,
     progress: Callable[[int], None] = lambda _bytes: None,
 ) -> Scan:
     """Read a trace to its end.
 
-    :param pcpus: see ``Scan``, like ``stretches``
+    :param pcpus: see ``Scan``, like ``stretches`` and ``brief``
     :param progress: is told how many bytes were read so far
     :raises Irregular: only one lane can read this trace
     :raises TraceError: there were bytes but not one record: that is no xentrace
     """
-    scan = Scan(lanes, pcpus=pcpus, stretches=stretches)
+    scan = Scan(lanes, pcpus=pcpus, stretches=stretches, brief=brief)
     if lanes > 1 and isinstance(source, BufferedReader) and stat.S_ISREG(os.fstat(source.fileno()).st_mode):
         # Not mapped, since a file that someone cuts short would kill the process.
         end = scan.read_file(source.fileno(), source.tell(), progress)

@@ -44,6 +44,13 @@ def command(file: Path, chosen: Chosen, hz: float | None, xen_version: str | Non
             dump.write(tables, report, output, paint=paint())
 
     report = written(
-        file, write, STANDARD, hz=hz, xen_version=xen_version, chosen=chosen, progress=lambda _done, _total: None
+        file,
+        write,
+        STANDARD,
+        hz=hz,
+        xen_version=xen_version,
+        chosen=chosen,
+        brief=True,
+        progress=lambda _done, _total: None,
     )
     reports.raise_for_damage(report, str(file))

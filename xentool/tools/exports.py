@@ -34,6 +34,7 @@ class Format:
     :param text: people can read it on a terminal
     :param streams: it can go into a pipe
     :param compiled: it is written from the trace's bytes, not from tables of records
+    :param records: it has single records, and of a report only what names them
     """
 
     module: str
@@ -41,14 +42,15 @@ class Format:
     text: bool = False
     streams: bool = True
     compiled: bool = False
+    records: bool = True
 
 
 FORMATS = {
-    "perfetto": Format("traces.exporters.perfetto", ".perfetto-trace"),
+    "perfetto": Format("traces.exporters.perfetto", ".perfetto-trace", records=False),
     "parquet": Format("traces.exporters.parquet", ".parquet", streams=False, compiled=True),
     "jsonl": Format("traces.exporters.jsonl", ".jsonl", text=True),
     "csv": Format("traces.exporters.csv", ".csv", text=True),
-    "folded": Format("traces.exporters.folded", ".folded", text=True),
+    "folded": Format("traces.exporters.folded", ".folded", text=True, records=False),
 }
 
 #: Called with the bytes read so far and those to read in all.
@@ -124,7 +126,9 @@ def export(
         write = load(kind.module, "export").write
         (write if kind.compiled else _from_tables(write))(source, report, target)
 
-    return _copied(capture, copy, output, hz=hz, xen_version=xen_version, chosen=chosen, progress=progress)
+    return _copied(
+        capture, copy, output, hz=hz, xen_version=xen_version, chosen=chosen, brief=kind.records, progress=progress
+    )
 
 
 def written(
@@ -135,11 +139,17 @@ def written(
     hz: float | None,
     xen_version: str | None = None,
     chosen: Chosen = EVERYTHING,
+    brief: bool = False,
     progress: Progress,
 ) -> "Report":
-    """Read a capture twice, for its report and for what is written; see ``export``."""
+    """Read a capture twice, for its report and for what is written; see ``export``.
+
+    :param brief: of the report only what names single records is needed, see ``reports.report``
+    """
     tables = _from_tables(write)
-    return _copied(capture, tables, output, hz=hz, xen_version=xen_version, chosen=chosen, progress=progress)
+    return _copied(
+        capture, tables, output, hz=hz, xen_version=xen_version, chosen=chosen, brief=brief, progress=progress
+    )
 
 
 def _from_tables(write: Writer) -> CompiledWriter:
@@ -156,6 +166,7 @@ def _copied(
     hz: float | None,
     xen_version: str | None,
     chosen: Chosen,
+    brief: bool,
     progress: Progress,
 ) -> "Report":
     with rereadable(capture) as source:
@@ -172,6 +183,7 @@ def _copied(
             capture=known,
             xen_version=xen_version,
             chosen=chosen,
+            brief=brief,
             progress=lambda done: progress(min(done, size), 2 * size),
         )
         source.seek(start)

@@ -71,6 +71,7 @@ def report(
     capture: Sidecar | None = None,
     xen_version: str | None = None,
     chosen: Chosen = EVERYTHING,
+    brief: bool = False,
     progress: Callable[[int], None] = lambda _bytes: None,
 ) -> "Report":
     """Read a trace to its end and report on what is chosen of it.
@@ -79,6 +80,7 @@ def report(
     :param name: of the source, for messages
     :param hz: the clock's rate, when the user knows better than the trace
     :param xen_version: that made it, when the user knows better than the capture
+    :param brief: count events and exits only, whenever they were: what must be known to name single records
     :param progress: is told how many bytes were read so far
     :raises PeerError: it is no xentrace
     :raises XentoolError: it can't be read, or has no such domain
@@ -86,7 +88,9 @@ def report(
     host_hz = capture.hz if capture else None
     where = chosen.where
     try:
-        if where.timed:
+        if brief:
+            found = _scan(source, brief=True, progress=progress)
+        elif where.timed:
             again = cast(Rereadable, source)
             start = again.tell()
             first = _scan(source, progress=progress)
