@@ -88,6 +88,7 @@ def _write_domain(domain: DomainReport, report: Report, console: Console) -> Non
     _write_page_tables(domain.vcpus, report.span_s, console)
     _write_exits(domain.vcpus, report.span_s, console)
     _write_io(domain.vcpus, report.span_s, console)
+    _write_interrupts(domain.vcpus, report.span_s, console)
     _write_traps(domain.vcpus, report.span_s, console)
 
 
@@ -236,6 +237,32 @@ def _write_latencies(vcpus: Sequence[VcpuReport], console: Console) -> None:
             times = (*(took.quantile(share) for share in QUANTILES.values()), took.longest)
             table.add_row(f"{what} v{vcpu.vcpu}", f"{took.count:,}", *map(duration, times))
     _print(table, console)
+
+
+def _write_interrupts(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -> None:
+    found = totals.interrupts(vcpus)
+    if not found:
+        return
+    each = len(vcpus) if 1 < len(vcpus) <= _VCPU_COLUMNS else 0
+    table = _table("Guest interrupts", "count", "per s", *(f"v{vcpu.vcpu}" for vcpu in vcpus[:each]))
+    for one in found:
+        of_vcpus = ([of.count for of in vcpu.interrupts if of.vector == one.vector] for vcpu in vcpus[:each])
+        counts = (f"{sum(counts):,}" for counts in of_vcpus)
+        table.add_row(f"vector {one.vector}", f"{one.count:,}", rate(one.count, span_s), *counts)
+    _print(table, console)
+    table = _table("From interrupt to halt", "count", *QUANTILES, "max")
+    for one in found:
+        cases = {
+            "woke, no other came": one.alone,
+            "woke": one.wake_to_halt,
+            "while awake": one.interrupt_to_halt,
+        }
+        for what, took in cases.items():
+            if took.count:
+                times = (*(took.quantile(share) for share in QUANTILES.values()), took.longest)
+                table.add_row(f"vector {one.vector}, {what}", f"{took.count:,}", *map(duration, times))
+    if table.row_count:
+        _print(table, console)
 
 
 def _write_traps(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -> None:
