@@ -600,24 +600,28 @@ cdef class Fold:
     cdef Vcpu _find(self, uint32_t who, int state):
         # ``state`` is the one it was in since the trace began, should this be the first that is heard of it.
         # None: one more than there is room for.
-        cdef Vcpu v
-        cdef uint32_t place = (who ^ (who >> 12)) % NEAR
-        if self.near[place] != NULL and self.near_who[place] == who:
-            v = <Vcpu>self.near[place]
-        else:
-            v = self.vcpus.get(who)
-            if v is None:
-                if len(self.vcpus) >= VCPUS_MAX:
-                    return None
-                v = self.vcpus[who] = Vcpu(<uint16_t>(who >> 16), <uint16_t>who, self._domain(<uint16_t>(who >> 16)))
-            self.near_who[place] = who
-            self.near[place] = <PyObject *>v
+        cdef Vcpu v = self._known(who)
+        if v is None:
+            if len(self.vcpus) >= VCPUS_MAX:
+                return None
+            v = self.vcpus[who] = Vcpu(<uint16_t>(who >> 16), <uint16_t>who, self._domain(<uint16_t>(who >> 16)))
         if v.since < self.start:
             v._begin(state, self.start)
             v.origin = self.past - self.start
             if v.domain.since < self.start:
                 v.domain._begin(self.start)
             v._join(state, self.start, &self.bounds)
+        return v
+
+    cdef Vcpu _known(self, uint32_t who):
+        cdef Vcpu v
+        cdef uint32_t place = (who ^ (who >> 12)) % NEAR
+        if self.near[place] != NULL and self.near_who[place] == who:
+            return <Vcpu>self.near[place]
+        v = self.vcpus.get(who)
+        if v is not None:
+            self.near_who[place] = who
+            self.near[place] = <PyObject *>v
         return v
 
     cdef Domain _domain(self, uint16_t domid):
@@ -652,7 +656,7 @@ cdef class Fold:
 
     cdef int _injected(self, const Row *row) except -1:
         # Who is heard of by this first ran all along, but where?
-        cdef Vcpu v = self.vcpus.get(row.who)
+        cdef Vcpu v = self._known(row.who)
         cdef Interrupt one
         if v is None or v.since < self.start or row.arg >= VECTORS:
             # No processor has a vector above.

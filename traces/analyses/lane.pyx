@@ -121,7 +121,8 @@ cdef struct Seat:
     uint64_t switch_who
     bint injected           # something, since the guest was entered last; what, when, and where that is
     bint unentered          # and others before it, of which rows have told
-    uint32_t vector
+    uint32_t vector         # injected last since this vCPU came; again, it tells nothing new
+    bint told
     uint64_t injected_tsc
     uint64_t injected_offset
 
@@ -593,11 +594,13 @@ cdef class Lane:
     cdef void _inject(self, uint32_t vector, Record *r, Seat *seat) noexcept nogil:
         if r.who >> 16 == UNKNOWN_DOMID:
             return
+        if seat.told and seat.vector == vector:
+            return
         if seat.injected:
             # One more before the guest is entered.
             self._injected(<uint16_t>self.cut.cpu, seat, seat.injected_tsc, False)
             seat.unentered = True
-        seat.injected = True
+        seat.injected = seat.told = True
         seat.vector = vector
         seat.injected_tsc = r.tsc
         seat.injected_offset = r.offset
@@ -610,7 +613,7 @@ cdef class Lane:
         # Who ran here stops, or may have: an open exit now depends on what happens to it elsewhere.
         if seat.injected:
             self._injected(pcpu, seat, seat.injected_tsc, False)
-        seat.unentered = False
+        seat.unentered = seat.told = False
         if seat.exit_open:
             self._row(pcpu, ROW_EXIT, seat.exit_tsc, seat.exit_offset, seat.who, seat.exit_reason, 0, 0, 0)
         seat.exit_open = seat.settled = False
