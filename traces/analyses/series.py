@@ -124,7 +124,7 @@ class _Reader:
             for name in (*COUNTS, NOTIFICATIONS)
             if name in told
         }
-        self._elapsed, self._intervals, self._notifiers = Elapsed(), Intervals(), Notifiers()
+        self._elapsed, self._intervals, self._notifiers = Elapsed(), Intervals(exits=False), Notifiers()
 
     def feed(self, table: EventTable) -> None:
         cycles = self._elapsed.of(table)

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
@@ -101,13 +99,17 @@ def _write(domain: DomainSeries, series: Series, report: Report, console: Consol
     for part in [columns] if whole else _parts(begins, columns, console.width):
         console.print()
         console.print(Text(f"{who(domain.domid, report)}, every {_told(series.seconds)} s", "bold cyan"))
-        padding = (0, 1) if whole else (0, 1, 0, 0)
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="none", padding=padding)
-        for heading, _ in (begins, *part):
-            table.add_column(heading, justify="right", no_wrap=True)
-        for row in zip(*(cells for _, cells in (begins, *part)), strict=True):
-            table.add_row(*row)
-        console.print(table)
+        _print([begins, *part], _WIDE if whole else _NARROW, console)
+
+
+def _print(columns: Sequence[_Column], gap: int, console: Console) -> None:
+    # Not by rich's tables, which take a second for a thousand rows.
+    widths = [_width([column], gap) for column in columns]
+    headings = (Text(" " * (width - len(of))) + of for width, (of, _) in zip(widths, columns, strict=True))
+    console.print(Text(" " * gap).join(headings))
+    console.print("─" * _width(columns, gap))
+    cells = ([cell.rjust(width) for cell in of] for width, (_, of) in zip(widths, columns, strict=True))
+    console.out("\n".join((" " * gap).join(row) for row in zip(*cells, strict=True)), highlight=False)
 
 
 def _parts(begins: _Column, columns: Sequence[_Column], width: int) -> list[list[_Column]]:
