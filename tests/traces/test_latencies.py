@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.traces.captures import NAMES, capture
+from tests.traces.test_damage import piece
 from tests.traces.test_fold import BLOCKED, RUNNABLE, RUNNING, VMENTRY, VMEXIT, change, report, vcpu
 from tests.traces.test_tokenize import record, window
 from traces.account import IDLE_DOMID
@@ -31,6 +32,24 @@ def every(data: bytes) -> tuple[dict[Who, list[Interval]], list[Exit]]:
     for one in found:
         states.setdefault((one.domid, one.vcpu), []).append(one)
     return states, exits
+
+
+@pytest.mark.parametrize("data", [*map(capture, NAMES), *map(piece, NAMES)])
+def test_run_states_are_the_same_without_exits(data: bytes) -> None:
+    def told(*, exits: bool) -> tuple[list[Interval], list[Exit]]:
+        reader, elapsed, intervals = Reader(), Elapsed(), Intervals(exits=exits)
+        # In many tables, since of each some exits are looked at.
+        pieces = (data[at : at + 30_000] for at in range(0, len(data), 30_000))
+        for table in (table for some in pieces for table in reader.feed(some)):
+            intervals.feed(table, elapsed.of(table), elapsed)
+        for table in reader.finish():
+            intervals.feed(table, elapsed.of(table), elapsed)
+        intervals.finish(elapsed.end)
+        return intervals.taken()
+
+    states, exits = told(exits=False)
+    assert states == told(exits=True)[0] != []
+    assert exits == []
 
 
 def waits(of: list[Interval], since: int = BLOCKED) -> list[int]:

@@ -32,6 +32,7 @@ ALIKE = {
     xentrace.HW_IRQ_HANDLED: 0x80A,
     xentrace.GRANT_MAP: 0x10E,
     xentrace.HVM_VMMCALL: 0x090,
+    xentrace.HVM_INJ_VIRQ: 0x086,
     RUN | 1 << 8: 0x120,
     RUN | 1 << 4: 0x030,
     RUN | 2 << 8 | 1 << 4: 0x230,

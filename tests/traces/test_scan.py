@@ -9,6 +9,7 @@ from tests.traces.captures import NAMES, capture
 from tests.traces.test_tokenize import record, window
 from traces.analyses import scan as scans
 from traces.analyses.report import report
+from traces.batches import batches
 from traces.formats import xentrace
 from traces.reader import Reader
 from traces.reader import read as read_rows
@@ -57,6 +58,15 @@ def test_what_several_lanes_cannot_read_one_can(damage: bytes) -> None:
     account = scans.read(io.BytesIO(data)).account
     assert account.bytes == len(data)
     assert {one.code for one in account.diagnostics} > {"unattributed"}
+
+
+def test_the_newest_record_is_there_though_time_runs_backwards_after_it() -> None:
+    # Within a window, and nothing as new comes later.
+    data = window(0, b"".join(record(END, tsc) for tsc in (100, 200, 900, 300, 400)))
+    rows = [stamp for table in read_rows(io.BytesIO(data), Reader()) for stamp in table.tsc.tolist()]
+    assert rows == [100, 200, 300, 400, 900]
+    assert [(len(batch), batch.last) for batch in batches(io.BytesIO(data))] == [(5, 900)]
+    assert scans.read(io.BytesIO(data)).span == 800
 
 
 def test_a_row_waits_until_no_older_one_can_come() -> None:

@@ -17,11 +17,13 @@ CONTENTION = re.compile(r"\s{2,3}([a-z_ ]+):\s+(\d+)\s+[\d.]+s\s+(\d+)")
 RUNNABLE = re.compile(r"\s+(wake|preempt):\s+(\d+)\s+[\d.]+s\s+(\d+)")
 PLACE = re.compile(r"   \[(\d+)\]:\s+(\d+) (\d+)")
 EVENT = re.compile(r"  (page_fault|emulate privop|math state restore|ptwr|hypercall|hypercall \(subcall\))\s+(\d+)$")
-INTERRUPT = re.compile(r"  \[(\d+)\] (\d+)$")
+INTERRUPT = re.compile(r"  \[ *(\d+)\] (\d+)$")
+TO_HALT = re.compile(r"   \* (wake to halt alone|wake to halt any|intr to halt) *: +(\d+) +[\d.]+s +(\d+)")
 RUNSTATE = re.compile(r"\s{2,3}(running|runnable|blocked|offline|lost):\s+(\d+)\s+[\d.]+s\s+(\d+)")
 HYPERCALL = re.compile(r"\s+\w+\s+\[\s*(\d+)\]:\s+(\d+)")
 EXIT = re.compile(r" (\w[\w() -]*?)\s+(\d+)\s+([\d.]+)s\s+([\d.]+)%\s+(\d+) cyc")
 SUBCALL = re.compile(r" d(\d+)v(\d+)  hypercall +([0-9a-f]+)")
+INJECTION = re.compile(r" d(\d+)v(\d+) inj_virq vec (\d+) ")
 
 Key = tuple[int, int]
 
@@ -41,12 +43,14 @@ class Vcpu:
     exits: dict[str, tuple[int, float]] = field(default_factory=dict)
     #: Injected into the guest, by vector.
     interrupts: Counter[int] = field(default_factory=Counter)
+    #: By vector and case, how many and cycles of each on average.
+    to_halt: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
 
 
 @cache
 def summary(path: Path, *options: str) -> dict[Key, Vcpu]:
     vcpus: dict[Key, Vcpu] = {}
-    domid, vcpu = -1, Vcpu()
+    domid, vector, vcpu = -1, -1, Vcpu()
     for line in run(path, "--summary", *options):
         if found := DOMAIN.match(line):
             domid = int(found[1])
@@ -59,7 +63,10 @@ def summary(path: Path, *options: str) -> dict[Key, Vcpu]:
         elif found := EVENT.match(line):
             vcpu.events[found[1]] += int(found[2])
         elif found := INTERRUPT.match(line):
-            vcpu.interrupts[int(found[1])] += int(found[2])
+            vector = int(found[1])
+            vcpu.interrupts[vector] += int(found[2])
+        elif found := TO_HALT.match(line):
+            vcpu.to_halt[vector, found[1]] = (int(found[2]), int(found[3]))
         elif (found := EXIT.match(line)) and found[1].startswith("VMEXIT_"):
             vcpu.exits[found[1].removeprefix("VMEXIT_")] = (int(found[2]), int(found[2]) * int(found[5]) / HZ)
         elif found := RUNSTATE.match(line):
@@ -89,6 +96,12 @@ def subcalls(path: Path, *options: str) -> Counter[tuple[int, int, int]]:
     """Count multicall sub-calls by (domid, vcpu, number); the dump indents them by one more blank."""
     found = (SUBCALL.search(line) for line in run(path, "--dump-all", *options))
     return Counter((int(one[1]), int(one[2]), int(one[3], 16)) for one in found if one)
+
+
+def injections(path: Path, *options: str) -> Counter[tuple[int, int, int]]:
+    """Count interrupts that guests got by (domid, vcpu, vector)."""
+    found = (INJECTION.search(line) for line in run(path, "--dump-all", *options))
+    return Counter((int(one[1]), int(one[2]), int(one[3])) for one in found if one)
 
 
 def run(path: Path, *options: str) -> Iterator[str]:

@@ -69,6 +69,8 @@ class Counts:
     io: defaultdict[tuple[str, int], Accesses] = field(default_factory=lambda: defaultdict(Accesses))
     #: Writes of cr3, by the address of the page table that they chose.
     roots: Counter[int] = field(default_factory=Counter)
+    #: Interrupts that an HVM guest was given, by vector.
+    injections: Counter[int] = field(default_factory=Counter)
     #: By reason, those during which the run state did not change.
     exits: defaultdict[int, Handled] = field(default_factory=lambda: defaultdict(Handled))
     #: File offsets of the first record of each, by "events" (without flags), "hypercalls" or "subcalls", and number.
@@ -105,6 +107,8 @@ def by_vcpu(scan: Scan) -> dict[VcpuKey, Counts]:
     for who, nr, calls, items, *_ in scan.items("batches"):
         known = found[who].batches.get(nr, Batches(0, 0))
         found[who].batches[nr] = Batches(known.calls + calls, known.items + items)
+    for who, vector, count, *_ in scan.items("injections"):
+        found[who].injections[vector] += count
     for who, reason, count, cycles, longest, _ in scan.items("exits"):
         found[who].exits[reason].add(count, cycles, longest)
     for who, value, count, *_ in scan.items("took"):

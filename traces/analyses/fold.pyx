@@ -16,7 +16,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from traces.analyses.bucket cimport BUCKETS, bucket_of
-from traces.analyses.row cimport ROW_ENTRY, ROW_EXIT, ROW_LOST, ROW_RUNSTATE, Row, before
+from traces.analyses.row cimport ROW_ENTRY, ROW_EXIT, ROW_INJECTED, ROW_LOST, ROW_RUNSTATE, Row, before
 from traces.formats.ids cimport BLOCKED, IDLE_DOMID, OFFLINE, PCPUS, RUNNABLE, RUNNING
 
 cdef extern from *:
@@ -32,6 +32,9 @@ cdef enum:
     # Real ones are far below; a hostile capture names a new one each time.
     REASONS_MAX = 256
     VCPUS_MAX = 1 << 14
+    # Interrupts by vCPU and vector; each takes 6 KiB.
+    INTERRUPTS_MAX = 1 << 14
+    VECTORS = 256
     # Of these a vCPU counts its time without a Python integer.
     NEAR_PCPUS = 32
     # Rows, after which other threads may have Python.
@@ -97,6 +100,30 @@ cdef class Exits:
     def __cinit__(self):
         self.count = self.cycles = self.away = 0
         self.took = Durations()
+
+
+@cython.final
+cdef class Interrupt:
+    """A vCPU's interrupts of one vector: how long it ran on, from the VM entry with which it got one until it halted.
+
+    As xenalyze counts them: one that comes again before the vCPU halts is timed from the first on, and all time until
+    then counts, also while others ran.
+    """
+
+    cdef readonly Durations alone       # it woke the vCPU, and no other came
+    cdef readonly Durations woke        # it woke the vCPU, whatever came later
+    cdef readonly Durations running     # the vCPU was awake
+    cdef bint pending                   # got since the vCPU last halted
+    cdef bint entered
+    cdef bint is_wake
+    cdef bint covered
+    cdef uint64_t since
+
+    def __cinit__(self):
+        self.alone = Durations()
+        self.woke = Durations()
+        self.running = Durations()
+        self.pending = False
 
 
 @cython.final
@@ -209,6 +236,10 @@ cdef class Vcpu:
     cdef readonly dict exits    # reason -> Exits
     cdef readonly Durations wake_to_run
     cdef readonly Durations preempted_to_run
+    cdef readonly dict interrupts   # vector -> Interrupt
+    cdef int pending            # how many of them are
+    cdef bint waking            # woken, and not entered yet
+    cdef bint wake_known        # the interrupt that woke it is
 
     def __cinit__(self, uint16_t domid, uint16_t vcpu, Domain domain):
         cdef int i
@@ -224,6 +255,8 @@ cdef class Vcpu:
         self.migrations = 0
         memset(self.stays, 0, sizeof(self.stays))
         self.exits = {}
+        self.interrupts = {}
+        self.pending = 0
         self.wake_to_run = Durations()
         self.preempted_to_run = Durations()
         for i in range(<int>STATES):
@@ -236,6 +269,7 @@ cdef class Vcpu:
         self.counting = self.woken = self.preempted = self.joined = False
         self.in_exit = False
         self.away = self.away_since = 0
+        self._forget_interrupts()
 
     cdef int _close(self, uint64_t at, const Bounds *bounds) except -1:
         # End the running interval; a time stamp from the past ends it where it began.
@@ -323,6 +357,50 @@ cdef class Vcpu:
         entry.away += self.away
         entry.took.add(took - self.away)
 
+    cdef int _interrupt(self, Interrupt one, uint64_t entry, bint entered, bint covered) except -1:
+        if self.waking and not self.wake_known:
+            self.wake_known = one.is_wake = True
+        if not one.pending:
+            one.pending = True
+            one.entered = entered
+            one.covered = covered
+            one.since = entry
+            self.pending += 1
+
+    cdef int _entered(self, uint64_t at) except -1:
+        cdef Interrupt one
+        self.waking = False
+        if self.pending:
+            for one in self.interrupts.values():
+                if one.pending and not one.entered:
+                    one.entered = True
+                    one.since = at
+
+    cdef int _woken_or_halted(self, int old, int new, uint64_t at) except -1:
+        cdef Interrupt one
+        if old == BLOCKED and new == RUNNABLE:
+            self.waking = self.counting
+        elif old == RUNNING and (new == RUNNABLE or new == BLOCKED):
+            self.waking = False
+            if new == BLOCKED and self.pending:
+                for one in self.interrupts.values():
+                    if one.pending and one.entered and one.covered and at > one.since:
+                        if not one.is_wake:
+                            one.running.add(at - one.since)
+                        else:
+                            one.woke.add(at - one.since)
+                            if self.pending == 1:
+                                one.alone.add(at - one.since)
+                self._forget_interrupts()
+
+    cdef void _forget_interrupts(self) noexcept:
+        cdef Interrupt one
+        self.waking = self.wake_known = False
+        if self.pending:
+            self.pending = 0
+            for one in self.interrupts.values():
+                one.pending = one.is_wake = False
+
     @property
     def runstates(self):
         """(count, cycles of counted intervals, cycles of clipped ones), for running to lost."""
@@ -371,6 +449,7 @@ cdef class Fold:
     cdef readonly dict domains          # domid -> Domain
     cdef readonly uint64_t span         # cycles, of all closed runs of the clock together
     cdef readonly uint64_t uncounted    # rows of what there was no room for: a real trace has none
+    cdef int interrupts                 # by vCPU and vector
     cdef uint64_t start
     cdef uint64_t past                  # cycles of all closed runs, whatever counts of them
     cdef Bounds bounds
@@ -383,6 +462,7 @@ cdef class Fold:
         self.vcpus = {}
         self.domains = {}
         self.span = self.past = self.uncounted = 0
+        self.interrupts = 0
         self.bounds.begin = 0
         self.bounds.end = FOREVER
         self.bounds.pcpus = NULL
@@ -466,7 +546,10 @@ cdef class Fold:
             if v is not None:
                 if v.pcpu == NOBODY:
                     v.pcpu = row.pcpu
+                v._entered(row.tsc)
                 v._entry(row.tsc)
+        elif row.kind == ROW_INJECTED:
+            self._injected(row)
         elif row.kind == ROW_LOST:
             self._lost(row.pcpu, row.who, row.since, row.tsc)
 
@@ -517,24 +600,28 @@ cdef class Fold:
     cdef Vcpu _find(self, uint32_t who, int state):
         # ``state`` is the one it was in since the trace began, should this be the first that is heard of it.
         # None: one more than there is room for.
-        cdef Vcpu v
-        cdef uint32_t place = (who ^ (who >> 12)) % NEAR
-        if self.near[place] != NULL and self.near_who[place] == who:
-            v = <Vcpu>self.near[place]
-        else:
-            v = self.vcpus.get(who)
-            if v is None:
-                if len(self.vcpus) >= VCPUS_MAX:
-                    return None
-                v = self.vcpus[who] = Vcpu(<uint16_t>(who >> 16), <uint16_t>who, self._domain(<uint16_t>(who >> 16)))
-            self.near_who[place] = who
-            self.near[place] = <PyObject *>v
+        cdef Vcpu v = self._known(who)
+        if v is None:
+            if len(self.vcpus) >= VCPUS_MAX:
+                return None
+            v = self.vcpus[who] = Vcpu(<uint16_t>(who >> 16), <uint16_t>who, self._domain(<uint16_t>(who >> 16)))
         if v.since < self.start:
             v._begin(state, self.start)
             v.origin = self.past - self.start
             if v.domain.since < self.start:
                 v.domain._begin(self.start)
             v._join(state, self.start, &self.bounds)
+        return v
+
+    cdef Vcpu _known(self, uint32_t who):
+        cdef Vcpu v
+        cdef uint32_t place = (who ^ (who >> 12)) % NEAR
+        if self.near[place] != NULL and self.near_who[place] == who:
+            return <Vcpu>self.near[place]
+        v = self.vcpus.get(who)
+        if v is not None:
+            self.near_who[place] = who
+            self.near[place] = <PyObject *>v
         return v
 
     cdef Domain _domain(self, uint16_t domid):
@@ -550,6 +637,8 @@ cdef class Fold:
             return 0
         if old == RUNNING:
             v.pcpu = p
+        if v.domid != IDLE_DOMID:
+            v._woken_or_halted(old, new, now)
         if not v.counting and new == RUNNING:
             # First seen running. If it was so all along (CONTINUE_RUNNING), it was from this pCPU's first record on.
             v._close(first if old == RUNNING else now, &self.bounds)
@@ -564,6 +653,22 @@ cdef class Fold:
             self.running[p] = who
         elif self.running[p] == who:
             self.running[p] = NOBODY
+
+    cdef int _injected(self, const Row *row) except -1:
+        # Who is heard of by this first ran all along, but where?
+        cdef Vcpu v = self._known(row.who)
+        cdef Interrupt one
+        if v is None or v.since < self.start or row.arg >= VECTORS:
+            # No processor has a vector above.
+            return 0
+        one = v.interrupts.get(row.arg)
+        if one is None:
+            if self.interrupts >= INTERRUPTS_MAX:
+                self.uncounted += 1
+                return 0
+            self.interrupts += 1
+            one = v.interrupts[row.arg] = Interrupt()
+        v._interrupt(one, row.tsc, row.new, covers(&self.bounds, row.since, row.pcpu))
 
     cdef int _lost(self, uint32_t p, uint32_t who, uint64_t first, uint64_t now) except -1:
         # Who ran here, and who ran nowhere, may have done anything since: only those running elsewhere are known.
@@ -580,4 +685,5 @@ cdef class Fold:
             if key not in elsewhere and v.domid != IDLE_DOMID and v.since >= self.start:
                 v._change(LOST, first if first > v.since else v.since, p, &self.bounds)
                 v.in_exit = False
+                v._forget_interrupts()
         self._runstate(who, LOST, RUNNING, now, 0, p)

@@ -19,6 +19,7 @@ LOST = 4
 STATES = (*xentrace.RUNSTATES, "lost")
 
 _EXIT_FLAGS = np.uint32(xentrace.FLAG_64 | xentrace.FLAG_NESTED)
+_EXITS_AND_ENTRIES = (xentrace.HVM_VMENTRY, xentrace.HVM_VMX_EXIT, xentrace.HVM_SVM_EXIT)
 #: The least words of a record that tells something here, by event without its flags.
 _WORDS = {
     xentrace.RUNSTATE_CHANGE: 1,
@@ -82,9 +83,13 @@ class _Vcpu:
 
 
 class Intervals:
-    """Tells intervals as they end; ``feed`` it every table in order of time, then ``finish``."""
+    """Tells intervals as they end; ``feed`` it every table in order of time, then ``finish``.
 
-    def __init__(self) -> None:
+    :param exits: whether to tell VM exits as well, which are many
+    """
+
+    def __init__(self, *, exits: bool = True) -> None:
+        self._exits_wanted = exits
         self._vcpus: dict[tuple[int, int], _Vcpu] = {}
         self._running: dict[int, _Vcpu] = {}
         self._first: dict[int, int] = {}
@@ -100,6 +105,9 @@ class Intervals:
             self._end_run(elapsed.begin)
         self._note_pcpus(table, cycles)
         kinds, rows = _relevant(table, cycles)
+        if not self._exits_wanted:
+            kept = _without_exits(table, kinds, rows)
+            kinds, rows = kinds[kept], rows[kept]
         columns = (cycles, table.pcpu, table.domid, table.vcpu, table.event)
         words = table.words[rows] > 0
         firsts = np.zeros(len(rows), np.uint32)
@@ -197,7 +205,7 @@ class Intervals:
         vcpu.away = vcpu.away_since = 0
 
     def _entry(self, vcpu: _Vcpu, now: int) -> None:
-        if vcpu.exit is not None:
+        if vcpu.exit is not None and self._exits_wanted:
             reason, since, pcpu = vcpu.exit
             since = max(since, vcpu.exit_end)
             vcpu.exit_end = max(now, since)
@@ -229,10 +237,22 @@ def _relevant(table: EventTable, cycles: NDArray[np.int64]) -> tuple[NDArray[np.
     changes = kinds & ~np.uint32(xentrace.RUNSTATE_BITS) == xentrace.RUNSTATE_CHANGE
     kinds[changes] = xentrace.RUNSTATE_CHANGE
     plain = kinds & ~_EXIT_FLAGS
-    exits = np.isin(plain, (xentrace.HVM_VMENTRY, xentrace.HVM_VMX_EXIT, xentrace.HVM_SVM_EXIT))
+    exits = np.isin(plain, _EXITS_AND_ENTRIES)
     kinds[exits] = plain[exits]
     wanted = np.zeros(len(table), bool)
     for kind, words in _WORDS.items():
         wanted |= (kinds == kind) & (table.words >= words)
     rows = np.flatnonzero(wanted & (cycles != UNTIMED))
     return kinds[rows], rows
+
+
+def _without_exits(table: EventTable, kinds: NDArray[np.uint32], rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+    # All but exits and entries, of which the first of each vCPU tells where it runs, should it not be known.
+    kept = np.isin(kinds, _EXITS_AND_ENTRIES, invert=True)
+    others = np.flatnonzero(~kept)
+    at = rows[others]
+    who = table.domid[at].astype(np.int64) << 32 | table.vcpu[at].astype(np.int64) << 16 | table.pcpu[at]
+    # Entries don't say where.
+    _, firsts = np.unique(who << 1 | (kinds[others] == xentrace.HVM_VMENTRY), return_index=True)
+    kept[others[firsts]] = True
+    return kept

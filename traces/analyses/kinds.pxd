@@ -25,6 +25,7 @@ cdef enum Kind:
     IRQ
     IO
     CR_WRITE
+    INJECTION
 
 
 cdef inline uint8_t classify(uint32_t event) noexcept nogil:
@@ -47,6 +48,8 @@ cdef inline uint8_t classify(uint32_t event) noexcept nogil:
         return SWITCHED_OUT
     if event == HVM_VMMCALL:
         return VMMCALL
+    if event == HVM_INJ_VIRQ:
+        return INJECTION
     if event == GRANT_MAP:
         return MAP
     if event == GRANT_UNMAP:

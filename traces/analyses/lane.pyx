@@ -22,7 +22,7 @@ from traces.analyses.kinds cimport *
 from traces.analyses.near cimport (
     CALL, COUNT_MASK, ELSEWHERE, NEAR_PLACES, Near, Nears, PLAIN_SHAPE, SPECIAL, call_of, place_of, prepare, shape_of,
 )
-from traces.analyses.row cimport ROW_ENTRY, ROW_EXIT, ROW_LOST, ROW_RUNSTATE, Row, order
+from traces.analyses.row cimport ROW_ENTRY, ROW_EXIT, ROW_INJECTED, ROW_LOST, ROW_RUNSTATE, Row, order
 from traces.decode.cut cimport (
     BETWEEN, Cutter, DAMAGES, FOREIGN, LONGEST, MINE, Pcpu, Record, TRUNCATED, TSC_LIMIT, forget, jump, length_of,
     next_record, nobody, note,
@@ -64,6 +64,7 @@ cdef enum TableIndex:
     HIGH_WRITES
     ROOTS
     SEEN
+    INJECTIONS
     TABLE_COUNT
 
 #: Of each table, what a value is; and what is summed, where that is something.
@@ -91,6 +92,7 @@ TABLES = (
     "high_writes",
     "roots",            # cr3 >> 12, as written by an HVM guest
     "seen",             # 0; who changed its run state or lost records, where no rows tell
+    "injections",       # vector of an interrupt that an HVM guest is given
 )
 
 cdef enum:
@@ -119,6 +121,12 @@ cdef struct Seat:
     bint settled            # who runs here has entered since it came: its exits are timed here and not in order
     uint64_t switch_tsc
     uint64_t switch_who
+    bint injected           # something, since the guest was entered last; what, when, and where that is
+    bint unentered          # and others before it, of which rows have told
+    uint32_t vector         # injected last since this vCPU came; again, it tells nothing new
+    bint told
+    uint64_t injected_tsc
+    uint64_t injected_offset
 
 cdef struct ClockPair:
     uint64_t lot            # by which it is kept or not
@@ -511,6 +519,10 @@ cdef class Lane:
             if r.words >= 2 and word(r, 0) == CR3:
                 count(&self.tables[<int>ROOTS], who | (word(r, 1) >> 12 | (word(r, 2) << 20 if r.words > 2 else 0)),
                       r.offset)
+        elif kind == INJECTION:
+            if r.words:
+                count(&self.tables[<int>INJECTIONS], who | word(r, 0), r.offset)
+                self._inject(word(r, 0), r, seat)
         elif kind == REMOVED:
             if r.words and self.removed_count < REMOVED_MAX:
                 self.removed_domids[self.removed_count] = word(r, 0)
@@ -593,6 +605,11 @@ cdef class Lane:
         cdef uint64_t who, took
         if r.who >> 16 == UNKNOWN_DOMID:
             return
+        if seat.injected:
+            self._injected(<uint16_t>self.cut.cpu, seat, r.tsc, True)
+            if seat.unentered and seat.settled:
+                self._row(<uint16_t>self.cut.cpu, ROW_ENTRY, r.tsc, r.offset, r.who, 0, 0, 0, 0)
+            seat.unentered = False
         if seat.exit_open:
             who = <uint64_t>r.who << 32
             took = r.tsc - seat.exit_tsc if r.tsc > seat.exit_tsc else 0
@@ -606,8 +623,29 @@ cdef class Lane:
             self._row(<uint16_t>self.cut.cpu, ROW_ENTRY, r.tsc, r.offset, r.who, 0, 0, 0, 0)
             seat.settled = True
 
+    cdef void _inject(self, uint32_t vector, Record *r, Seat *seat) noexcept nogil:
+        if r.who >> 16 == UNKNOWN_DOMID:
+            return
+        if seat.told and seat.vector == vector:
+            return
+        if seat.injected:
+            # One more before the guest is entered.
+            self._injected(<uint16_t>self.cut.cpu, seat, seat.injected_tsc, False)
+            seat.unentered = True
+        seat.injected = seat.told = True
+        seat.vector = vector
+        seat.injected_tsc = r.tsc
+        seat.injected_offset = r.offset
+
+    cdef void _injected(self, uint16_t pcpu, Seat *seat, uint64_t tsc, bint entered) noexcept nogil:
+        self._row(pcpu, ROW_INJECTED, tsc, seat.injected_offset, seat.who, seat.vector, seat.injected_tsc, 0, entered)
+        seat.injected = False
+
     cdef void _leave(self, Seat *seat, uint16_t pcpu) noexcept nogil:
         # Who ran here stops, or may have: an open exit now depends on what happens to it elsewhere.
+        if seat.injected:
+            self._injected(pcpu, seat, seat.injected_tsc, False)
+        seat.unentered = seat.told = False
         if seat.exit_open:
             self._row(pcpu, ROW_EXIT, seat.exit_tsc, seat.exit_offset, seat.who, seat.exit_reason, 0, 0, 0)
         seat.exit_open = seat.settled = False

@@ -19,7 +19,7 @@ from traces.analyses.counts import (
     notifications,
     unknown_events,
 )
-from traces.analyses.fold import Domain, Durations, Vcpu
+from traces.analyses.fold import Domain, Durations, Interrupt, Vcpu
 from traces.analyses.latencies import Distribution, distribution, merged
 from traces.analyses.scan import Scan
 from traces.analyses.where import EVERYTHING, Where
@@ -129,6 +129,23 @@ class Exit:
 
 
 @dataclass(frozen=True, slots=True)
+class GuestInterrupt:
+    """Interrupts of one vector that Xen gave an HVM or PVH guest's vCPU.
+
+    The distributions tell how long it ran on, from the VM entry with which it got one until it halted, as xenalyze
+    tells it: ``wake_to_halt`` of those that woke it, ``alone`` of these where no other came until then, and
+    ``interrupt_to_halt`` of those that it got while it was awake. Of several until it halts, the first is timed. Time
+    while others ran counts.
+    """
+
+    vector: int
+    count: int
+    alone: Distribution
+    wake_to_halt: Distribution
+    interrupt_to_halt: Distribution
+
+
+@dataclass(frozen=True, slots=True)
 class Trap:
     """How often a PV guest's exception reached Xen."""
 
@@ -182,6 +199,8 @@ class VcpuReport:
     io: tuple[Io, ...] = ()
     #: Writes of cr3 by the address of the page table that they chose, most first: an HVM guest's switches of process.
     cr3_writes: Mapping[int, int] = field(default_factory=dict)
+    #: The most frequent first.
+    interrupts: tuple[GuestInterrupt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,12 +408,27 @@ def _vcpu(number: int, counts: Counts, folded: Vcpu | None, clock: Clock, *, svm
         longest_wait=_longest_wait(folded, clock),
         io=_io(counts),
         cr3_writes=dict(counts.roots.most_common()),
+        interrupts=_interrupts(counts.injections, folded.interrupts if folded else {}, clock),
     )
 
 
 def _io(counts: Counts) -> tuple[Io, ...]:
     found = [Io(*place, of.reads, of.writes) for place, of in counts.io.items()]
     return tuple(sorted(found, key=lambda one: (-one.reads - one.writes, one.kind, one.address)))
+
+
+def _interrupts(counts: Counter[int], timed: Mapping[int, Interrupt], clock: Clock) -> tuple[GuestInterrupt, ...]:
+    untimed = Durations()
+
+    def took(durations: Durations) -> Distribution:
+        return distribution(durations.counts, durations.longest, durations.cycles, clock.hz)
+
+    found = []
+    for vector, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        of = timed.get(vector)
+        each = (of.alone, of.woke, of.running) if of else (untimed,) * 3
+        found.append(GuestInterrupt(vector, count, *map(took, each)))
+    return tuple(found)
 
 
 def _first_offsets(counts: Counts) -> dict[str, int]:

@@ -90,12 +90,11 @@ class _Reader:
         cycles = self._elapsed.of(table)
         self._intervals.feed(table, cycles, self._elapsed)
         self._take()
-        for rows, numbers in (timeseries.hypercalls(table), _subcalls(table)):
+        for rows, numbers in (timeseries.hypercalls(table), timeseries.subcalls(table)):
             self._called.add(table.domid[rows], numbers, cycles[rows])
         rows, numbers = timeseries.exits(table)
         self._exited.add(table.domid[rows], numbers, cycles[rows])
-        rows = np.flatnonzero((table.event == xentrace.GRANT_MAP) & (table.words > 0))
-        granters = table.word(rows, 0)
+        rows, granters = timeseries.first_words(table, xentrace.GRANT_MAP)
         self._granted.add(granters.astype(np.uint16), granters, cycles[rows])
 
     def _take(self) -> None:
@@ -141,9 +140,3 @@ class _Reader:
             if domid in found and np.count_nonzero(there) >= COUNT_MIN:
                 found[domid][Measure("latencies", name)] = cycles[there] / count[there] / self._hz
         return found
-
-
-def _subcalls(table: EventTable) -> tuple[NDArray[np.intp], NDArray[np.uint32]]:
-    rows = np.flatnonzero((table.event == xentrace.PV_HYPERCALL_SUBCALL) & (table.words > 0))
-    rows = rows[~timeseries.restarts(table, rows)]
-    return rows, table.word(rows, 0) & np.uint32(xentrace.HYPERCALL_OP_MASK)

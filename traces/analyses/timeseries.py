@@ -22,6 +22,10 @@ _HAS_ARG0, _HAS_ARG1 = (np.uint32(3 << xentrace.HYPERCALL_ARG_SHIFT + 2 * i) for
 #: Above these is what Xen puts there when it preempts (MMU_UPDATE_PREEMPTED, GNTTABOP_CONTINUATION_ARG_SHIFT).
 _COUNT_MASK, _CMD_MASK = np.uint32(0x7FFFFFFF), np.uint32(0xFFF)
 _EXITS = (xentrace.HVM_VMX_EXIT, xentrace.HVM_SVM_EXIT)
+#: event_channel_op, and event_channel_op_compat.
+_EVENT_CHANNEL_OPS = (32, 16)
+#: From blocked to runnable.
+_WOKEN = xentrace.RUNSTATE_CHANGE | 2 << xentrace.RUNSTATE_OLD_SHIFT | 1 << xentrace.RUNSTATE_NEW_SHIFT
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,26 @@ class Columns:
         """Say where times lie, 0 to ``count``; what has no time lies at the beginning."""
         return np.clip(cycles * (self.count / max(self.cycles, 1.0)), 0, self.count)
 
+    def column(self, cycles: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Say in which column times lie; what lies outside of all belongs to the nearest."""
+        return np.minimum(self.place(cycles).astype(np.intp), self.count - 1)
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Columns that begin at given cycles and end where the next one does; ``at`` has one more than there are."""
+
+    at: NDArray[np.int64]
+
+    @property
+    def count(self) -> int:
+        """How many columns there are."""
+        return len(self.at) - 1
+
+    def column(self, cycles: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Say in which column times lie; what lies outside of all belongs to the nearest."""
+        return np.clip(np.searchsorted(self.at, cycles, "right") - 1, 0, self.count - 1)
+
 
 class Occurrences:
     """Counts by domain, number (of a hypercall, an exit reason) and column.
@@ -42,7 +66,7 @@ class Occurrences:
     :param series: for each domain that counts, the numbers that have a series of their own; the others share one
     """
 
-    def __init__(self, series: Mapping[int, Sequence[int]], columns: Columns) -> None:
+    def __init__(self, series: Mapping[int, Sequence[int]], columns: Columns | Edges) -> None:
         self._series = series
         self._columns = columns
         #: By domain: a row a series, the shared one last.
@@ -50,7 +74,7 @@ class Occurrences:
 
     def add(self, domids: NDArray[np.uint16], numbers: NDArray[np.uint32], cycles: NDArray[np.int64]) -> None:
         """Count some, given as columns of equal length."""
-        column = np.minimum(self._columns.place(cycles).astype(np.intp), self._columns.count - 1)
+        column = self._columns.column(cycles)
         for domid, chosen in self._series.items():
             of = domids == domid
             series = np.full(np.count_nonzero(of), len(chosen))
@@ -99,6 +123,74 @@ class Shares:
         return np.bincount(flat, weights, minlength=size).astype(np.float64).reshape(self._shape)
 
 
+class Stays:
+    """How many cycles of each column were spent in which state, exactly, for several rows (domains)."""
+
+    def __init__(self, rows: int, states: int, edges: Edges) -> None:
+        self._edges = edges
+        self._parts = np.zeros((rows, states, edges.count), np.int64)
+        #: How many more (or fewer) intervals than in the column before cover a whole one.
+        self._whole = np.zeros((rows, states, edges.count + 1), np.int64)
+
+    def add(
+        self, rows: NDArray[np.int64], states: NDArray[np.int64], begins: NDArray[np.int64], ends: NDArray[np.int64]
+    ) -> None:
+        """Add intervals, given as columns of equal length; what lies outside of all columns does not count."""
+        at = self._edges.at
+        begins, ends = np.clip(begins, at[0], at[-1]), np.clip(ends, at[0], at[-1])
+        there = begins < ends
+        rows, states, begins, ends = rows[there], states[there], begins[there], ends[there]
+        first, last = self._edges.column(begins), self._edges.column(ends - 1)
+        # All of the first column up to the last, without what lies before and behind.
+        np.add.at(self._whole, (rows, states, first), 1)
+        np.add.at(self._whole, (rows, states, last + 1), -1)
+        np.add.at(self._parts, (rows, states, first), at[first] - begins)
+        np.add.at(self._parts, (rows, states, last), ends - at[last + 1])
+
+    def cycles(self) -> NDArray[np.int64]:
+        """Give the cycles so far, by row, state and column."""
+        return np.cumsum(self._whole, axis=2)[:, :, :-1] * np.diff(self._edges.at) + self._parts
+
+
+class Notifiers:
+    """Finds event channel notifications as ``analyses.lane`` infers them: a call, and a wake right after it."""
+
+    def __init__(self) -> None:
+        #: By pCPU, the domain whose event channel hypercall is its last record so far.
+        self._last: dict[int, int] = {}
+
+    def of(self, table: EventTable) -> tuple[NDArray[np.intp], NDArray[np.uint16]]:
+        """Give the rows of the wakes in the next table, and who notified (domids)."""
+        if table.restart:
+            self._last = {}
+        order = np.lexsort((table.offset, table.pcpu))
+        pcpu = table.pcpu[order]
+        calls = _event_channel_calls(table)[order]
+        before = np.full(len(order), UNKNOWN_DOMID, np.uint16)
+        follows = np.flatnonzero(pcpu[1:] == pcpu[:-1]) + 1
+        before[follows] = np.where(calls[follows - 1], table.domid[order[follows - 1]], UNKNOWN_DOMID)
+        firsts = np.flatnonzero(np.append(True, pcpu[1:] != pcpu[:-1])) if len(order) else order
+        for first, end in zip(firsts.tolist(), [*firsts[1:].tolist(), len(order)], strict=True):
+            before[first] = self._last.get(int(pcpu[first]), UNKNOWN_DOMID)
+            self._last[int(pcpu[first])] = int(table.domid[order[end - 1]]) if calls[end - 1] else UNKNOWN_DOMID
+        found = (before != UNKNOWN_DOMID) & _wakes(table)[order]
+        return order[found], before[found]
+
+
+def _event_channel_calls(table: EventTable) -> NDArray[np.bool_]:
+    found = np.zeros(len(table), bool)
+    for events, mask in ((_WITH_ARGUMENTS, xentrace.HYPERCALL_OP_MASK), ((xentrace.HVM_VMMCALL,), 0xFFFFFFFF)):
+        rows = np.flatnonzero(np.isin(table.event, events) & (table.words > 0))
+        found[rows] = np.isin(table.word(rows, 0) & np.uint32(mask), _EVENT_CHANNEL_OPS)
+    return found
+
+
+def _wakes(table: EventTable) -> NDArray[np.bool_]:
+    woken: NDArray[np.bool_] = (table.event == _WOKEN) & (table.words > 0)
+    woken |= (table.event == xentrace.SCHED_WAKE) & (table.words > 1)
+    return woken
+
+
 def hypercalls(table: EventTable) -> tuple[NDArray[np.intp], NDArray[np.uint32]]:
     """Find the hypercalls of a table, without those in multicalls: their rows and numbers."""
     pv = table.event == xentrace.PV_HYPERCALL_V2
@@ -106,6 +198,19 @@ def hypercalls(table: EventTable) -> tuple[NDArray[np.intp], NDArray[np.uint32]]
     rows = rows[~restarts(table, rows)]
     numbers = table.word(rows, 0)
     return rows, np.where(pv[rows], numbers & np.uint32(xentrace.HYPERCALL_OP_MASK), numbers)
+
+
+def subcalls(table: EventTable) -> tuple[NDArray[np.intp], NDArray[np.uint32]]:
+    """Find the hypercalls in multicalls of a table: their rows and numbers."""
+    rows = np.flatnonzero((table.event == xentrace.PV_HYPERCALL_SUBCALL) & (table.words > 0))
+    rows = rows[~restarts(table, rows)]
+    return rows, table.word(rows, 0) & np.uint32(xentrace.HYPERCALL_OP_MASK)
+
+
+def first_words(table: EventTable, event: int) -> tuple[NDArray[np.intp], NDArray[np.uint32]]:
+    """Find the records of an event that have words: their rows and first words."""
+    rows = np.flatnonzero((table.event == event) & (table.words > 0))
+    return rows, table.word(rows, 0)
 
 
 def restarts(table: EventTable, rows: NDArray[np.intp]) -> NDArray[np.bool_]:

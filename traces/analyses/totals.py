@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from traces.account import IDLE_DOMID
 from traces.analyses.counts import Batches
 from traces.analyses.latencies import merged
-from traces.analyses.report import Exit, Hypercall, Io, Report, Trap, VcpuReport
+from traces.analyses.report import Exit, GuestInterrupt, Hypercall, Io, Report, Trap, VcpuReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,24 @@ def cr3_writes(vcpus: Iterable[VcpuReport]) -> Counter[int]:
     for vcpu in vcpus:
         counts.update(vcpu.cr3_writes)
     return counts
+
+
+def interrupts(vcpus: Iterable[VcpuReport]) -> tuple[GuestInterrupt, ...]:
+    """Add up interrupts that a guest got, the most frequent first."""
+    by_vector: dict[int, list[GuestInterrupt]] = {}
+    for one in (one for vcpu in vcpus for one in vcpu.interrupts):
+        by_vector.setdefault(one.vector, []).append(one)
+    found = [
+        GuestInterrupt(
+            vector,
+            sum(one.count for one in of),
+            merged(one.alone for one in of),
+            merged(one.wake_to_halt for one in of),
+            merged(one.interrupt_to_halt for one in of),
+        )
+        for vector, of in by_vector.items()
+    ]
+    return tuple(sorted(found, key=lambda one: -one.count))
 
 
 def traps(vcpus: Iterable[VcpuReport]) -> tuple[Trap, ...]:

@@ -176,6 +176,8 @@ cdef inline bint stamp(Cutter *c, Pcpu *p, uint64_t tsc, uint64_t at) noexcept n
         p.window_tsc = tsc
     if tsc < p.last_tsc:
         note(c, TSC_BACKWARDS, at, 1)
+        # What it goes back from may be the highest.
+        renew(c)
     if tsc < c.promised:
         note(c, OUT_OF_ORDER, at, 1)
     p.last_tsc = tsc

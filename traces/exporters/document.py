@@ -114,9 +114,19 @@ def _vcpu(vcpu: VcpuReport) -> dict[str, Any]:
                 "count": one.count,
                 "seconds": one.seconds,
                 "descheduled_seconds": one.descheduled_seconds,
-                "latency": latency(one.latency) if one.latency.count else None,
+                "latency": _latency(one.latency),
             }
             for one in vcpu.exits
+        ],
+        "interrupts": [
+            {
+                "vector": one.vector,
+                "count": one.count,
+                "wake_to_halt_alone": _latency(one.alone),
+                "wake_to_halt": _latency(one.wake_to_halt),
+                "interrupt_to_halt": _latency(one.interrupt_to_halt),
+            }
+            for one in vcpu.interrupts
         ],
         "traps": [{"vector": trap.vector, "name": trap.name, "count": trap.count} for trap in vcpu.traps],
         "events": dict(vcpu.events),
@@ -139,6 +149,10 @@ def latency(one: Distribution) -> dict[str, Any]:
         "max_s": one.longest,
         "histogram": _histogram(one.octaves()),
     }
+
+
+def _latency(one: Distribution) -> dict[str, Any] | None:
+    return latency(one) if one.count else None
 
 
 def _histogram(counts: Mapping[tuple[float, float], int]) -> list[dict[str, float]]:

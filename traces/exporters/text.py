@@ -31,8 +31,9 @@ _VCPU_COLUMNS = 4
 _BUSIEST = 20
 #: pCPUs that a vCPU ran on.
 _PCPUS_TOLD = 3
-_INDENT = (0, 0, 0, 2)
-_STATE_STYLES = {"running": "green", "runnable": "yellow", "blocked": "blue", "offline": "dim", "lost": "red"}
+_INDENT, _DEEPER = (0, 0, 0, 2), (0, 0, 0, 4)
+#: Of the names of run states, where these head columns.
+STATE_STYLES = {"running": "green", "runnable": "yellow", "blocked": "blue", "offline": "dim", "lost": "red"}
 
 
 def write(report: Report, console: Console) -> None:
@@ -88,6 +89,7 @@ def _write_domain(domain: DomainReport, report: Report, console: Console) -> Non
     _write_page_tables(domain.vcpus, report.span_s, console)
     _write_exits(domain.vcpus, report.span_s, console)
     _write_io(domain.vcpus, report.span_s, console)
+    _write_interrupts(domain.vcpus, report.span_s, console)
     _write_traps(domain.vcpus, report.span_s, console)
 
 
@@ -96,7 +98,7 @@ def _write_runstates(vcpus: Sequence[VcpuReport], span_s: float, console: Consol
     shown = [name for name in RUNSTATE_NAMES if name in seen]
     if not shown:
         return
-    table = _table("Run states", *(Text(name, _STATE_STYLES[name]) for name in shown))
+    table = _table("Run states", *(Text(name, STATE_STYLES[name]) for name in shown))
     for vcpu in (one for one in vcpus if one.runstates and span_s):
         cells = (vcpu.runstates[name].seconds for name in shown)
         table.add_row(f"v{vcpu.vcpu}", *(f"{seconds:.3f} s {seconds / span_s:5.1%}" for seconds in cells))
@@ -236,6 +238,34 @@ def _write_latencies(vcpus: Sequence[VcpuReport], console: Console) -> None:
             times = (*(took.quantile(share) for share in QUANTILES.values()), took.longest)
             table.add_row(f"{what} v{vcpu.vcpu}", f"{took.count:,}", *map(duration, times))
     _print(table, console)
+
+
+def _write_interrupts(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -> None:
+    found = totals.interrupts(vcpus)
+    if not found:
+        return
+    each = len(vcpus) if 1 < len(vcpus) <= _VCPU_COLUMNS else 0
+    table = _table("Guest interrupts", "count", "per s", *(f"v{vcpu.vcpu}" for vcpu in vcpus[:each]))
+    for one in found:
+        of_vcpus = ([of.count for of in vcpu.interrupts if of.vector == one.vector] for vcpu in vcpus[:each])
+        counts = (f"{sum(counts):,}" for counts in of_vcpus)
+        table.add_row(f"vector {one.vector}", f"{one.count:,}", rate(one.count, span_s), *counts)
+    _print(table, console)
+    table = _table("From interrupt to halt", "count", *QUANTILES, "max")
+    for one in found:
+        cases = {
+            "woke alone": one.alone,
+            "woke": one.wake_to_halt,
+            "awake": one.interrupt_to_halt,
+        }
+        for what, took in cases.items():
+            if took.count:
+                times = (*(took.quantile(share) for share in QUANTILES.values()), took.longest)
+                table.add_row(f"vector {one.vector} {what}", f"{took.count:,}", *map(duration, times))
+    if table.row_count:
+        _print(table, console)
+        note = "It woke the vCPU, alone if no other came until the vCPU halted; or the vCPU was awake."
+        console.print(Padding(Text(note, "dim"), _DEEPER, expand=False))
 
 
 def _write_traps(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -> None:

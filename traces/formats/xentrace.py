@@ -68,6 +68,7 @@ PV_HYPERCALL_SUBCALL = 0x0020200E
 HVM_VMENTRY = 0x00081001
 HVM_VMX_EXIT = 0x00081002
 HVM_SVM_EXIT = 0x00081003
+HVM_INJ_VIRQ = 0x00082004
 HVM_VMMCALL = 0x00082012
 
 CpuChange = Struct("cpu" / Int32ul, "window_size" / Int32ul)
@@ -231,7 +232,7 @@ EVENTS: tuple[Event, ...] = (
         Struct("error_code" / Int32ul, "address" / Int64ul),
     ),
     Event(0x00082003, "hvm_inj_exc", Struct("vector" / Int32ul, "error_code" / Int32ul)),
-    Event(0x00082004, "hvm_inj_virq", Struct("vector" / Int32ul, "fake" / Int32ul)),
+    Event(HVM_INJ_VIRQ, "hvm_inj_virq", Struct("vector" / Int32ul, "fake" / Int32ul)),
     Event(0x00082005, "hvm_reinj_virq", Struct("vector" / Int32ul)),
     Event(0x00082006, "hvm_io_read", Struct("port" / Int32ul, "size" / Int32ul)),
     Event(0x00082007, "hvm_io_write", Struct("port" / Int32ul, "size" / Int32ul)),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     # loaded meanwhile.
     from traces.analyses.calls import CallTimes
     from traces.analyses.report import Report
+    from traces.analyses.series import Series
     from traces.analyses.slowest import Slowest
     from traces.exporters.slow import Described
 
@@ -66,6 +67,12 @@ _SLOWEST = 10
     is_flag=True,
     help="Show how long hypercalls took: of PVH and HVM guests exactly, of PV guests at most.",
 )
+@click.option(
+    "--interval",
+    callback=options.seconds,
+    metavar="DURATION",
+    help="Show what each domain did in each interval so long, as in 10ms.",
+)
 @options.as_json
 def command(
     file: Path,
@@ -76,32 +83,39 @@ def command(
     least: float | None,
     histograms: bool,
     times: bool,
+    interval: float | None,
     as_json: bool,
 ) -> None:
     """Report on FILE, the output of xentrace or of `xentool record`; `-` reads stdin, to its end or until Ctrl-C.
 
     What is chosen is what `xentool dump` prints. Run states are shown where -e leaves `sched`, VM exits where it leaves
-    `exit`; both are computed from all records. --from and --to cut run states; an exit belongs to where and when it
-    began, a wait to where and when it ended. With --pcpu, of run states only running is shown; with --vcpu, neither
-    grants nor notifications, which are known by domain only. The line about the capture is about all of it.
+    `exit`; both are computed from all records. --from and --to cut run states; an exit or a guest's interrupt belongs
+    to where and when it began, a wait to where and when it ended. With --pcpu, of run states only running is shown;
+    with --vcpu, neither grants nor notifications, which are known by domain only. The line about the capture is about
+    all of it.
 
     Damage in the file does not stop the report: it is counted, and the exit code is then 4.
     """
     if page is not None:
-        if most is not None or least is not None or times:
-            raise click.UsageError("--html has no such tables; leave out --slowest, --slower-than and --times")
+        if most is not None or least is not None or times or interval is not None:
+            raise click.UsageError(
+                "--html has no such tables; leave out --slowest, --slower-than, --times and --interval"
+            )
         if as_json:
             raise click.UsageError("--html and --json are two forms of one report; give one of them")
         if chosen.where != EVERYTHING:
             raise click.UsageError("--html shows one domain or all, and all of it: leave out the other filters")
         reports.raise_for_damage(_write_page(file, page, chosen.domain, hz), str(file))
         return
-    closer = most is not None or least is not None or times
+    if interval == 0:
+        raise click.UsageError("--interval must be longer than 0")
+    closer = most is not None or least is not None or times or interval is not None
     ahead(*_LATER, *(() if as_json else ("traces.exporters.text",)))
     interrupted = False
     took: Sequence[CallTimes] | None = None
     slowest: _Slow | None = None
-    # A stretch of time is found in a second reading, hypercalls' times in one more, and the slowest in two.
+    series: Series | None = None
+    # A stretch of time is found in a second reading, hypercalls' times, and intervals, in one more, the slowest in two.
     again = chosen.where.timed or closer
     with _again(file) if again else reports.opened(file) as source:
         start = source.tell() if again else 0
@@ -114,17 +128,18 @@ def command(
                 report = reports.report(piped, str(file), hz=hz, chosen=chosen)
             interrupted = piped.interrupted
         if closer:
-            from xentool.tools.slowest import find, times_of_calls  # noqa: PLC0415 - see TYPE_CHECKING above
+            from xentool.tools.slowest import find, in_intervals, times_of_calls  # noqa: PLC0415 - see TYPE_CHECKING above
 
+            series = in_intervals(source, start, report, interval) if interval is not None else None
             took = times_of_calls(source, start, report) if times else None
             if most is not None or least is not None:
                 slowest = find(source, start, report, most or _SLOWEST, least or 0.0)
     if as_json:
         from traces.exporters import document  # noqa: PLC0415 - see `_LATER`
 
-        output.write_json(document.document(report) | _more(report, took, slowest))
+        output.write_json(document.document(report) | _more(report, took, slowest, series))
     else:
-        _write_text(report, took, slowest, histograms=histograms)
+        _write_text(report, took, slowest, series, histograms=histograms)
     # The process ends: looking once more through all that was loaded would take a tenth of a small trace's report.
     gc.freeze()
     if interrupted:
@@ -138,7 +153,9 @@ def _again(file: Path) -> AbstractContextManager[BufferedReader]:
     return rereadable(file)
 
 
-def _more(report: "Report", took: "Sequence[CallTimes] | None", slowest: "_Slow | None") -> dict[str, Any]:
+def _more(
+    report: "Report", took: "Sequence[CallTimes] | None", slowest: "_Slow | None", series: "Series | None"
+) -> dict[str, Any]:
     more: dict[str, Any] = {}
     if took is not None:
         from traces.exporters import calls  # noqa: PLC0415 - see TYPE_CHECKING above
@@ -148,11 +165,20 @@ def _more(report: "Report", took: "Sequence[CallTimes] | None", slowest: "_Slow 
         from traces.exporters import slow  # noqa: PLC0415
 
         more["slowest"] = slow.document(*slowest, report)
+    if series is not None:
+        from traces.exporters import intervals  # noqa: PLC0415
+
+        more["intervals"] = intervals.document(series, report)
     return more
 
 
 def _write_text(
-    report: "Report", took: "Sequence[CallTimes] | None", slowest: "_Slow | None", *, histograms: bool
+    report: "Report",
+    took: "Sequence[CallTimes] | None",
+    slowest: "_Slow | None",
+    series: "Series | None",
+    *,
+    histograms: bool,
 ) -> None:
     from traces.exporters import text  # noqa: PLC0415 - JSON needs no tables
 
@@ -170,6 +196,10 @@ def _write_text(
         from traces.exporters import slow  # noqa: PLC0415
 
         slow.write(*slowest, report, console)
+    if series is not None:
+        from traces.exporters import intervals  # noqa: PLC0415
+
+        intervals.write(series, report, console)
 
 
 def _write_page(file: Path, page: Path, domain: str | None, hz: float | None) -> "Report":

@@ -1,13 +1,16 @@
-"""What was slowest in a trace file, and what surrounded it; how long hypercalls took."""
+"""What a report tells of more readings of a trace file: what was slowest, how long hypercalls took, what was when."""
 
+import math
 from io import BufferedReader
 
-from traces.analyses import calls, slowest
+from traces.analyses import calls, series, slowest
 from traces.analyses.calls import CallTimes
 from traces.analyses.report import Report
+from traces.analyses.series import Series, TooMany
 from traces.analyses.slowest import Slowest
 from traces.exporters.slow import Described, describe
 from traces.reader import Reader, read
+from xentool.errors import XentoolError
 
 
 def find(
@@ -36,3 +39,29 @@ def times_of_calls(source: BufferedReader, start: int, report: Report) -> tuple[
     """
     source.seek(start)
     return calls.read(read(source, Reader()), report)
+
+
+def in_intervals(source: BufferedReader, start: int, report: Report, seconds: float) -> Series:
+    """Read a trace file once more, for what happened in each interval of it.
+
+    :param start: where in the file the trace begins
+    :param report: on what is chosen of it
+    :param seconds: how long an interval is
+    :raises XentoolError: there would be too many; the message says how long they must be
+    """
+    try:
+        columns = series.edges(report, seconds)
+    except TooMany as error:
+        raise XentoolError(
+            f"that would be {error.count:,} intervals of {error.domains} domains: give --interval "
+            f"{_rounded_up(error.seconds)} or more, or less of the trace by --from, --to and --domain"
+        ) from error
+    source.seek(start)
+    return series.read(read(source, Reader()), report, columns, seconds)
+
+
+def _rounded_up(seconds: float) -> str:
+    # To two digits, in a unit that --interval takes.
+    size, unit = next((one for one in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")) if seconds >= one[0]), (1e-9, "ns"))
+    digits = max(2 - len(str(int(seconds / size))), 0)
+    return f"{math.ceil(seconds / size * 10**digits) / 10**digits:g}{unit}"

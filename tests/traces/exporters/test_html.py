@@ -72,6 +72,14 @@ def all_of(browser: Browser, selector: str, value: str) -> list[Any]:
     return found
 
 
+def test_interrupts_of_guests_have_a_table() -> None:
+    text, report = page(capture("xen-4.17-pvh"))
+    (count,) = {one.count for domain in report.domains for vcpu in domain.vcpus for one in vcpu.interrupts}
+    table = text.split('data-title="Guest interrupts"')[1].split("</table>")[0]
+    assert re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", table.split("<tbody>")[1])[:2] == ["vector 243", f"{count:,}"]
+    assert "Guest interrupts" not in page(capture("xen-4.17-pv1"))[0]
+
+
 def heights(path: str) -> list[int]:
     found, height = [], 0
     for command, value in STEP.findall(path):

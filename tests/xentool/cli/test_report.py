@@ -2,9 +2,12 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -262,3 +265,81 @@ def test_a_file_that_is_not_there_is_said_while_all_is_loaded(tmp_path: Path) ->
         done = run(*words, str(tmp_path / "none"))
         assert done.returncode == 1
         assert done.stderr == f"xentool: cannot read {tmp_path / 'none'}: No such file or directory\n"
+
+
+def summed(document: dict[str, Any], domid: int, what: str) -> int:
+    rows = [one for interval in document["intervals"] for one in interval["domains"] if one["domid"] == domid]
+    return sum(one[what] for one in rows)
+
+
+def test_intervals_add_up_to_the_rest_of_the_report(file: Path, domid: int) -> None:
+    document = json.loads(run("report", str(file), "--interval", "20ms", "--json").stdout)
+    found = document["intervals"]
+    assert [one["begin_ns"] for one in found[:3]] == [0, 20_000_000, 40_000_000]
+    assert all(before["end_ns"] == after["begin_ns"] for before, after in pairwise(found))
+    assert found[-1]["end_ns"] == pytest.approx(document["capture"]["span_s"] * 1e9, abs=1)
+    domains = {one["domid"]: one for one in document["domains"]}
+    for of, domain in domains.items():
+        vcpus = domain["vcpus"]
+        assert summed(document, of, "hypercalls") == sum(call["count"] for vcpu in vcpus for call in vcpu["hypercalls"])
+        maps = sum(pair["maps"] for pair in document["grants"] if pair["mapper"] == of)
+        assert summed(document, of, "grant_maps") == maps
+    states = [one["runstates"] for interval in found for one in interval["domains"] if one["domid"] == domid]
+    for name, of in domains[domid]["vcpus"][0]["runstates"].items():
+        assert sum(one[name]["seconds"] for one in states) == pytest.approx(of["seconds"])
+    for one in states:
+        assert sum(state["share"] for state in one.values()) == pytest.approx(1.0)
+    assert summed(document, 0, "grant_maps") > 50
+    assert "intervals" not in json.loads(run("report", str(file), "--json").stdout)
+
+
+def test_intervals_of_a_choice(file: Path, domid: int) -> None:
+    words = ("--interval", "0.1", "--json", "--from", "0.3", "--to", "0.55", "--domain", str(domid), "-e", "hypercall")
+    document = json.loads(run("report", "-", *words, stdin=file.read_bytes()).stdout)
+    assert [one["begin_ns"] for one in document["intervals"]] == [300_000_000, 400_000_000, 500_000_000]
+    assert document["intervals"][-1]["end_ns"] == 550_000_000
+    for one in document["intervals"]:
+        (of,) = one["domains"]
+        assert (of["domid"], of["runstates"], of["exits"], of["grant_maps"]) == (domid, None, None, None)
+    calls = [call for vcpu in document["domains"][0]["vcpus"] for call in vcpu["hypercalls"]]
+    assert summed(document, domid, "hypercalls") == sum(call["count"] for call in calls) > 0
+
+
+def test_intervals_as_tables(file: Path, domid: int) -> None:
+    document = json.loads(run("report", str(file), "--interval", "250ms", "--json").stdout)
+    text = run("report", str(file), "--interval", "250ms").stdout
+    for of in (0, domid):
+        heading, _, *rows = text.split(f"d{of}, every 0.25 s\n")[1].split("\n\n")[0].splitlines()
+        assert len(rows) == len(document["intervals"])
+        assert [row.split()[0] for row in rows[:3]] == ["0.00", "0.25", "0.50"]
+        place = heading.replace("from s", "from").split().index("hypercalls")
+        counts = [int(row.split()[place].replace(",", "")) for row in rows]
+        assert sum(counts) == summed(document, of, "hypercalls") > 0
+        shares = [row.split()[1] for row in rows]
+        told = [one for interval in document["intervals"] for one in interval["domains"] if one["domid"] == of]
+        assert shares == [f"{one['runstates']['running']['share']:.1%}" for one in told]
+    assert "VM exits" not in text
+
+
+def test_intervals_that_nobody_could_read(file: Path) -> None:
+    done = run("report", str(file), "--interval", "2us", "--json")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    least = re.search(r"give --interval (\S+) or more, or less of the trace by", done.stderr)
+    assert least is not None
+    assert json.loads(run("report", str(file), "--interval", least[1], "--json").stdout)["intervals"]
+    for words in (["0"], ["5 parsecs"], ["1s", "--html", "-"]):
+        assert run("report", str(file), "--interval", *words).returncode == 2
+
+
+def test_interrupts_that_a_guest_gets(tmp_path: Path) -> None:
+    path = tmp_path / "pvh.xentrace"
+    path.write_bytes(capture("xen-4.17-pvh"))
+    document = json.loads(run("report", str(path), "--json").stdout)
+    (guest,) = (one for one in document["domains"] if 0 < one["domid"] < IDLE)
+    (one,) = guest["vcpus"][0]["interrupts"]
+    # Linux's HYPERVISOR_CALLBACK_VECTOR: event channels.
+    assert (one["vector"], one["wake_to_halt"]["count"], one["interrupt_to_halt"]["count"]) == (243, 23, 1)
+    lines = [line.split() for line in run("report", str(path)).stdout.splitlines()]
+    assert ["vector", "243", f"{one['count']}"] in [line[:3] for line in lines]
+    assert ["vector", "243", "woke", "23"] in [line[:4] for line in lines]
+    assert ["vector", "243", "awake", "1"] in [line[:4] for line in lines]

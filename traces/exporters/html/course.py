@@ -66,7 +66,7 @@ class _Reader:
         cycles = report.span_s * report.clock.hz
         rows = max(len(choice.vcpus) + len(choice.pcpus), 1)
         columns = Columns(min(max(_COLUMNS_OF_ALL // rows, _COLUMNS_MIN), _COLUMNS_MAX), cycles)
-        self._elapsed, self._intervals, self._occupancy = Elapsed(), Intervals(), Occupancy()
+        self._elapsed, self._intervals, self._occupancy = Elapsed(), Intervals(exits=False), Occupancy()
         self._vcpus = {who: row for row, who in enumerate(choice.vcpus)}
         self._pcpus = {pcpu: row for row, pcpu in enumerate(choice.pcpus)}
         self._colours = {domain.domid: colour for colour, domain in enumerate(choice.domains[:COLOURS])}

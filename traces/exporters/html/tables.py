@@ -51,6 +51,7 @@ def of_domain(domain: DomainReport, span_s: float) -> list[Table]:
         _calls(_multicalls(domain), domain, [vcpu.multicall_subcalls for vcpu in domain.vcpus], span_s),
         _exits(domain, span_s),
         _page_tables(domain, span_s),
+        _interrupts(domain, span_s),
         _traps(domain, span_s),
     )
     return [one for one in found if one]
@@ -180,6 +181,14 @@ def _page_tables(domain: DomainReport, span_s: float) -> Table | None:
         for work in totals.page_tables(domain.vcpus)
     )
     return _table("Page tables", ("count", "per s", "a call"), rows)
+
+
+def _interrupts(domain: DomainReport, span_s: float) -> Table | None:
+    rows = (
+        [Cell(f"vector {one.vector}"), _count(one.count), _rate(one.count, span_s)]
+        for one in totals.interrupts(domain.vcpus)
+    )
+    return _table("Guest interrupts", ("count", "per s"), rows)
 
 
 def _traps(domain: DomainReport, span_s: float) -> Table | None:
