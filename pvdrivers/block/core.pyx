@@ -22,6 +22,10 @@ from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
+from pvdrivers.block.message cimport (
+    BARRIER, DIRECT_MAX, ERROR, INDIRECT, INDIRECT_PAGES, LAST, LEFT, PAGE, PER_INDIRECT_PAGE, READ, SECTOR,
+    SEGMENTS_MAX, SEGMENT_SIZE, WRITE, Asked, Segment, Terms, answer, head, pages_of, segment_of, sound, table_gref, table_part,
+)
 from pvdrivers.transport.piece cimport Piece
 
 from mmap import mmap
@@ -79,14 +83,6 @@ cdef extern from *:
     int pthread_cond_broadcast(pthread_cond_t *condition) noexcept nogil
 
 cdef enum:
-    PAGE = 4096
-    SECTOR = 512
-    PER_PAGE = 8
-    SEGMENT_SIZE = 8
-    DIRECT_MAX = 11
-    PER_INDIRECT_PAGE = 512
-    INDIRECT_PAGES = 8
-    SEGMENTS_MAX = 4096
     IOV_LIMIT = 1024
     CAPACITY = 1024         # more than a ring's slots
     FRAMES_MAX = 4096       # pages' copies at a time, of a queue
@@ -95,11 +91,6 @@ cdef enum:
     LONG = 1000000          # nanoseconds: a call that took longer has waited
     REST = 4                # calls that threads get then; twice as many after the next one that waits at once
     REST_MAX = 128
-    READ = 0
-    WRITE = 1
-    BARRIER = 2
-    INDIRECT = 6
-    ERROR = -1
 
 if (PAGE_SIZE, SECTOR_SIZE, SEGMENT.size, MAX_SEGMENTS_PER_REQUEST) != (PAGE, SECTOR, SEGMENT_SIZE, DIRECT_MAX) or (
     SEGMENTS_PER_INDIRECT_PAGE, MAX_INDIRECT_PAGES_PER_REQUEST,
@@ -135,16 +126,6 @@ cdef struct Job:
     uint16_t *starts    # of each segment in its page, in bytes
 
 
-# A request that is plain, and what is to be had for it.
-cdef struct Asked:
-    uint8_t operation
-    uint32_t count
-    uint64_t sector
-    uint64_t length             # in sectors
-    const uint8_t *table
-    uint32_t table_pages        # of an indirect request
-
-
 cdef class Lot:
     # Pages that were mapped at once, for some jobs.
 
@@ -153,18 +134,6 @@ cdef class Lot:
     cdef uint32_t users         # jobs that are not done
     cdef uint32_t pages
     cdef Job *done              # those that wait for the others
-
-
-cdef uint32_t load32(const uint8_t *at) noexcept nogil:
-    cdef uint32_t value
-    memcpy(&value, at, 4)
-    return value
-
-
-cdef uint64_t load64(const uint8_t *at) noexcept nogil:
-    cdef uint64_t value
-    memcpy(&value, at, 8)
-    return value
 
 
 cdef class Core:
@@ -179,16 +148,13 @@ cdef class Core:
     :param slots: the ring's
     """
 
-    cdef int request_size, response_size, id_at, sector_at, segments_at, indirect_sector_at, grefs_at, status_at, op_at
-    cdef int indirect_count_at
+    cdef Terms terms
     cdef int kind, fd, wake
     cdef Py_buffer disk
-    cdef bint has_disk, readonly
+    cdef bint has_disk
     cdef bint blind_reading, blind_writing  # the file system cannot say whether it would have to wait
     cdef uint32_t rest              # calls that threads get before one of those is tried again
     cdef uint32_t rests             # what that was the last time, as long as each has waited
-    cdef uint32_t unit              # sectors that all is aligned to
-    cdef uint32_t max_indirect
     cdef Page *pages
     cdef uint32_t limit
     cdef uint32_t *index            # open addressing: place of a page and 1, by hash of its gref
@@ -230,21 +196,22 @@ cdef class Core:
         self, layout, disk, uint32_t max_indirect, uint32_t limit, int wake, ferry=None, uint32_t slots=BATCH_MAX
     ):
         request, indirect, response = layout.request.offsets, layout.indirect.offsets, layout.response.offsets
-        self.request_size, self.response_size = layout.request.size, layout.response.size
-        self.id_at, self.sector_at, self.segments_at = request["id"], request["sector_number"], request["seg"]
-        self.indirect_count_at, self.indirect_sector_at = indirect["nr_segments"], indirect["sector_number"]
-        self.grefs_at = indirect["indirect_grefs"]
-        self.op_at, self.status_at = response["operation"], response["status"]
+        self.terms.request_size, self.terms.id_at = layout.request.size, request["id"]
+        self.terms.sector_at, self.terms.segments_at = request["sector_number"], request["seg"]
+        self.terms.indirect_count_at, self.terms.indirect_sector_at = indirect["nr_segments"], indirect["sector_number"]
+        self.terms.grefs_at = indirect["indirect_grefs"]
+        self.terms.response_size = layout.response.size
+        self.terms.op_at, self.terms.status_at = response["operation"], response["status"]
+        self.terms.max_indirect = min(max_indirect, SEGMENTS_MAX)
+        self.terms.unit = disk.sector_size // SECTOR
+        self.terms.readonly = disk.readonly
         self.kind, self.fd, self.wake = disk.medium.kind, disk.medium.fd, wake
-        self.readonly = disk.readonly
-        self.unit = disk.sector_size // SECTOR
-        self.max_indirect = min(max_indirect, SEGMENTS_MAX)
         self.limit = limit
         self.shift = 32 - (4 * limit).bit_length()
         self.mask = (<uint32_t>1 << (32 - self.shift)) - 1
         self.pages = <Page *>calloc(limit, sizeof(Page))
         self.index = <uint32_t *>calloc(self.mask + 1, sizeof(uint32_t))
-        self.answers = <uint8_t *>malloc(CAPACITY * self.response_size)
+        self.answers = <uint8_t *>malloc(CAPACITY * self.terms.response_size)
         self.table = <uint8_t *>malloc(SEGMENTS_MAX * SEGMENT_SIZE)
         self.buffers = <iovec *>malloc(SEGMENTS_MAX * sizeof(iovec))
         self.places = <uint32_t *>malloc((SEGMENTS_MAX + INDIRECT_PAGES) * sizeof(uint32_t))
@@ -260,8 +227,10 @@ cdef class Core:
     cdef embark(self, uint32_t slots):
         cdef uint32_t i
         self.mapped = self.ferry.maps
-        self.frame_count = 0 if self.mapped else min(slots * max(self.max_indirect, <uint32_t>DIRECT_MAX), FRAMES_MAX)
-        self.table_pages = (self.max_indirect + PER_INDIRECT_PAGE - 1) // PER_INDIRECT_PAGE
+        self.frame_count = min(slots * max(self.terms.max_indirect, <uint32_t>DIRECT_MAX), FRAMES_MAX)
+        if self.mapped:
+            self.frame_count = 0
+        self.table_pages = pages_of(self.terms.max_indirect)
         # Pages of their own: a copy that crosses from one to another is two to the hypervisor.
         self.arena = mmap(-1, (self.frame_count + BATCH_MAX * self.table_pages + 1) * PAGE)
         PyObject_GetBuffer(self.arena, &self.arena_view, PyBUF_SIMPLE | PyBUF_WRITABLE)
@@ -376,7 +345,7 @@ cdef class Core:
         :returns: responses, and the messages that are left: all from the first barrier on, which comes in between
         """
         cdef const uint8_t *message = <const uint8_t *>PyBytes_AsString(messages)
-        cdef uint32_t number = <uint32_t>(len(messages) // self.request_size)
+        cdef uint32_t number = <uint32_t>(len(messages) // self.terms.request_size)
         cdef uint32_t i, answered = 0, left = 0
         cdef list rest = None
         cdef int verdict
@@ -388,7 +357,7 @@ cdef class Core:
         while i < number:
             with nogil:
                 while i < number:
-                    verdict = self.one(message + i * self.request_size, sectors, answered)
+                    verdict = self.one(message + i * self.terms.request_size, sectors, answered)
                     if verdict < 0:
                         break
                     answered += verdict
@@ -396,99 +365,51 @@ cdef class Core:
             if i < number:
                 if rest is None:
                     rest = []
-                if verdict == -2:
-                    rest.append(messages[i * self.request_size :])
+                if verdict == LAST:
+                    rest.append(messages[i * self.terms.request_size :])
                     break
-                rest.append(messages[i * self.request_size : (i + 1) * self.request_size])
+                rest.append(messages[i * self.terms.request_size : (i + 1) * self.terms.request_size])
                 i += 1
         return (
-            PyBytes_FromStringAndSize(<char *>self.answers, answered * self.response_size),
+            PyBytes_FromStringAndSize(<char *>self.answers, answered * self.terms.response_size),
             b"" if rest is None else b"".join(rest),
         )
 
-    cdef void answer(self, uint32_t slot, const uint8_t *ident, uint8_t operation, int16_t status) noexcept nogil:
-        cdef uint8_t *to = self.answers + slot * self.response_size
-        memset(to, 0, self.response_size)
-        memcpy(to, ident, 8)
-        to[self.op_at] = operation
-        memcpy(to + self.status_at, &status, 2)
-
-    cdef int head(self, const uint8_t *message, Asked *asked) noexcept nogil:
-        # 0, or -1: not for us, -2: a barrier. An indirect request's segments are somewhere else, in pages.
-        cdef uint8_t operation = message[0]
-        cdef uint16_t wide
-        asked.table_pages = 0
-        if operation == INDIRECT:
-            operation = message[1]
-            memcpy(&wide, message + self.indirect_count_at, 2)
-            asked.count = wide
-            if operation > WRITE or not 0 < asked.count <= self.max_indirect:
-                return -1
-            asked.sector = load64(message + self.indirect_sector_at)
-            asked.table_pages = (asked.count + PER_INDIRECT_PAGE - 1) // PER_INDIRECT_PAGE
-        elif operation <= WRITE:
-            asked.count = message[1]
-            if not 0 < asked.count <= DIRECT_MAX:
-                return -1
-            asked.sector = load64(message + self.sector_at)
-            asked.table = message + self.segments_at
-        else:
-            return -2 if operation == BARRIER else -1
-        asked.operation = operation
-        return -1 if operation == WRITE and self.readonly else 0
-
-    cdef uint32_t part(self, const Asked *asked, uint32_t page) noexcept nogil:
-        # Bytes of an indirect request's segments that are in one of its pages.
-        return min(<uint32_t>PAGE, asked.count * <uint32_t>SEGMENT_SIZE - page * <uint32_t>PAGE)
-
-    cdef bint sound(self, Asked *asked, uint64_t sectors) noexcept nogil:
-        # Whether it is within its pages, and the disk.
-        cdef uint64_t length = 0
-        cdef uint32_t i
-        cdef uint8_t first, last
-        for i in range(asked.count):
-            first, last = asked.table[i * SEGMENT_SIZE + 4], asked.table[i * SEGMENT_SIZE + 5]
-            if first > last or last >= PER_PAGE:
-                return False
-            length += last - first + 1
-        asked.length = length
-        return not (length > sectors or asked.sector > sectors - length or (asked.sector | length) & (self.unit - 1))
-
     cdef int one(self, const uint8_t *message, uint64_t sectors, uint32_t slot) noexcept nogil:
-        # How many responses (0: a thread has it), or -1: not for us, -2: a barrier.
+        # How many responses (0: a thread has it), or LEFT or LAST.
         cdef Asked asked
         cdef uint32_t i
-        cdef int place, verdict = self.head(message, &asked)
-        cdef const uint8_t *segment
+        cdef int place, verdict = head(&self.terms, message, &asked)
+        cdef Segment segment
         if verdict < 0:
             return verdict
         for i in range(asked.table_pages):
-            place = self.find(load32(message + self.grefs_at + 4 * i))
+            place = self.find(table_gref(&self.terms, message, i))
             if place < 0:
-                return -1
+                return LEFT
             self.pages[place].stamp = self.clock
-            memcpy(self.table + i * PAGE, self.pages[place].view.buf, self.part(&asked, i))
+            memcpy(self.table + i * PAGE, self.pages[place].view.buf, table_part(&asked, i))
         if asked.table_pages:
             asked.table = self.table
-        if not self.sound(&asked, sectors):
-            return -1
+        if not sound(&self.terms, &asked, sectors):
+            return LEFT
         self.clock += 1
         for i in range(asked.count):
-            segment = asked.table + i * SEGMENT_SIZE
-            place = self.find(load32(segment))
+            segment = segment_of(&asked, i)
+            place = self.find(segment.gref)
             if place < 0:
-                return -1
+                return LEFT
             self.pages[place].stamp = self.clock
             self.places[i] = <uint32_t>place
-            self.buffers[i].iov_base = <uint8_t *>self.pages[place].view.buf + segment[4] * SECTOR
-            self.buffers[i].iov_len = (segment[5] - segment[4] + 1) * SECTOR
+            self.buffers[i].iov_base = <uint8_t *>self.pages[place].view.buf + segment.start
+            self.buffers[i].iov_len = segment.length
         cdef int status = self.do(asked.operation, asked.sector * SECTOR, asked.length * SECTOR, asked.count, self.buffers)
         if status > 0:
-            if self.defer(&asked, message + self.id_at):
+            if self.defer(&asked, message + self.terms.id_at):
                 return 0
-            return -1
+            return LEFT
         self.count(asked.operation, asked.length, status)
-        self.answer(slot, message + self.id_at, asked.operation, <int16_t>status)
+        answer(&self.terms, self.answers, slot, message + self.terms.id_at, asked.operation, <int16_t>status)
         return 1
 
     cdef void count(self, uint8_t operation, uint64_t sectors, int status) noexcept nogil:
@@ -572,10 +493,10 @@ cdef class Core:
             some = min(number - at, <uint32_t>BATCH_MAX)
             slot, barrier = self.stretch(messages, message, at, some, sectors, slot, rest)
             if barrier >= 0:
-                rest.append(messages[barrier * self.request_size :])
+                rest.append(messages[barrier * self.terms.request_size :])
                 break
             at += some
-        return PyBytes_FromStringAndSize(<char *>self.answers, slot * self.response_size), b"".join(rest)
+        return PyBytes_FromStringAndSize(<char *>self.answers, slot * self.terms.response_size), b"".join(rest)
 
     cdef stretch(
         self, bytes messages, const uint8_t *message, uint32_t first, uint32_t number, uint64_t sectors, uint32_t slot,
@@ -587,8 +508,8 @@ cdef class Core:
         cdef int barrier = -1
         cdef uint8_t *at
         for i in range(number):
-            verdicts[i] = self.head(message + (first + i) * self.request_size, &asked[i])
-            if verdicts[i] == -2:
+            verdicts[i] = head(&self.terms, message + (first + i) * self.terms.request_size, &asked[i])
+            if verdicts[i] == LAST:
                 barrier, number = first + i, i
                 break
         # All indirect requests' segments at once.
@@ -599,25 +520,25 @@ cdef class Core:
                 asked[i].table = at
                 for j in range(asked[i].table_pages):
                     self.piece(
-                        load32(message + (first + i) * self.request_size + self.grefs_at + 4 * j), 0,
-                        self.part(&asked[i], j), (self.frame_count + i * self.table_pages + j) * PAGE, <Job *>&verdicts[i]
+                        table_gref(&self.terms, message + (first + i) * self.terms.request_size, j), 0,
+                        table_part(&asked[i], j), (self.frame_count + i * self.table_pages + j) * PAGE, <Job *>&verdicts[i]
                     )
         self.sail(False)
         for i in range(self.piece_count):
             if self.status(i):
-                (<int *>self.owners[i])[0] = -1
+                (<int *>self.owners[i])[0] = LEFT
         self.piece_count = 0
         cdef Job *jobs = NULL
         cdef Job **last = &jobs
         cdef Job *job
         for i in range(number):
             if verdicts[i] == 0:
-                job = self.boarded(&asked[i], message + (first + i) * self.request_size, sectors)
+                job = self.boarded(&asked[i], message + (first + i) * self.terms.request_size, sectors)
                 if job != NULL:
                     last[0] = job
                     last = &job.next
                     continue
-            rest.append(messages[(first + i) * self.request_size : (first + i + 1) * self.request_size])
+            rest.append(messages[(first + i) * self.terms.request_size : (first + i + 1) * self.terms.request_size])
         if self.mapped:
             self.moor(jobs, READ)
             self.moor(jobs, WRITE)
@@ -648,18 +569,18 @@ cdef class Core:
     cdef Job *boarded(self, Asked *asked, const uint8_t *message, uint64_t sectors) noexcept:
         # A job with its frames, or NULL: not for us.
         cdef Job *job
-        cdef const uint8_t *segment
+        cdef Segment segment
         cdef uint32_t i
-        if not self.sound(asked, sectors) or (not self.mapped and asked.count > self.free_frames):
+        if not sound(&self.terms, asked, sectors) or (not self.mapped and asked.count > self.free_frames):
             return NULL
-        job = self.job(asked, message + self.id_at)
+        job = self.job(asked, message + self.terms.id_at)
         if job == NULL:
             return NULL
         for i in range(asked.count):
-            segment = asked.table + i * SEGMENT_SIZE
-            job.grefs[i] = load32(segment)
-            job.starts[i] = segment[4] * SECTOR
-            job.buffers[i].iov_len = (segment[5] - segment[4] + 1) * SECTOR
+            segment = segment_of(asked, i)
+            job.grefs[i] = segment.gref
+            job.starts[i] = <uint16_t>segment.start
+            job.buffers[i].iov_len = segment.length
             if not self.mapped:
                 self.free_frames -= 1
                 job.pages[i] = self.frames[self.free_frames]
@@ -891,11 +812,11 @@ cdef class Core:
                 for i in range(job.count):
                     self.pages[job.pages[i]].users -= 1
                 number = self.finish(job, number)
-        return PyBytes_FromStringAndSize(<char *>self.answers, number * self.response_size)
+        return PyBytes_FromStringAndSize(<char *>self.answers, number * self.terms.response_size)
 
     cdef uint32_t finish(self, Job *job, uint32_t slot) noexcept:
         self.count(job.operation, job.length // SECTOR, job.status)
-        self.answer(slot, job.ident, job.operation, job.status)
+        answer(&self.terms, self.answers, slot, job.ident, job.operation, job.status)
         free(job)
         return slot + 1
 
