@@ -9,9 +9,7 @@ Pages that are not kept are had for many requests at once: one call copies what 
 read, into and out of frames of our own; or one maps all that are read into, one all that are written from. What was
 mapped with others is answered with the last of them, since it is unmapped with them.
 
-Disks are memory, nothing, or a file: what a file has at hand is read at once, the rest by threads, which Python lends.
-Where a file system cannot say whether a call would wait (most, of writes), it is found out: as long as calls take no
-longer than handing over to a thread, threads are left out.
+What would have to wait for the disk is done by threads, which Python lends.
 
 Ref: xen/include/public/io/blkif.h
 """
@@ -24,8 +22,10 @@ from libc.string cimport memcpy, memset
 
 from pvdrivers.block.message cimport (
     BARRIER, DIRECT_MAX, ERROR, INDIRECT, INDIRECT_PAGES, LAST, LEFT, PAGE, PER_INDIRECT_PAGE, READ, SECTOR,
-    SEGMENTS_MAX, SEGMENT_SIZE, WRITE, Asked, Segment, Terms, answer, head, pages_of, segment_of, sound, table_gref, table_part,
+    SEGMENTS_MAX, SEGMENT_SIZE, WRITE, Asked, Segment, Terms, answer, head, pages_of, segment_of, sound, table_gref,
+    table_part,
 )
+from pvdrivers.block.medium cimport FILE_DISK, MEMORY_DISK, NULL_DISK, Medium, iovec, transfer, transfer_waiting
 from pvdrivers.transport.piece cimport Piece
 
 from mmap import mmap
@@ -39,40 +39,13 @@ from pvdrivers.transport.base import PIECE
 
 cdef extern from *:
     """
-    #include <errno.h>
     #include <pthread.h>
-    #include <stdint.h>
-    #include <sys/types.h>
-    #include <sys/uio.h>
-    #include <time.h>
     #include <unistd.h>
-    ssize_t preadv2(int, const struct iovec *, int, off_t, int);
-    ssize_t pwritev2(int, const struct iovec *, int, off_t, int);
-    #ifndef RWF_NOWAIT
-    #define RWF_NOWAIT 8
-    #endif
-    static uint64_t nanoseconds(void)
-    {
-        struct timespec now;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-    }
     """
-    uint64_t nanoseconds() noexcept nogil
-    ctypedef struct iovec "struct iovec":
-        void *iov_base
-        size_t iov_len
     ctypedef struct pthread_mutex_t:
         pass
     ctypedef struct pthread_cond_t:
         pass
-    ctypedef long ssize_t
-    ctypedef long off_t
-    int RWF_NOWAIT
-    int EOPNOTSUPP, EINVAL
-    int errno
-    ssize_t preadv2(int fd, const iovec *iov, int count, off_t offset, int flags) noexcept nogil
-    ssize_t pwritev2(int fd, const iovec *iov, int count, off_t offset, int flags) noexcept nogil
     ssize_t write(int fd, const void *data, size_t size) noexcept nogil
     int pthread_mutex_init(pthread_mutex_t *mutex, void *attributes) noexcept nogil
     int pthread_mutex_lock(pthread_mutex_t *mutex) noexcept nogil
@@ -83,24 +56,20 @@ cdef extern from *:
     int pthread_cond_broadcast(pthread_cond_t *condition) noexcept nogil
 
 cdef enum:
-    IOV_LIMIT = 1024
     CAPACITY = 1024         # more than a ring's slots
     FRAMES_MAX = 4096       # pages' copies at a time, of a queue
     BATCH_MAX = 32          # requests whose pages are had at once
     PIECES_MAX = 8192       # that are copied at once, at least as many as a request may have
-    LONG = 1000000          # nanoseconds: a call that took longer has waited
-    REST = 4                # calls that threads get then; twice as many after the next one that waits at once
-    REST_MAX = 128
 
 if (PAGE_SIZE, SECTOR_SIZE, SEGMENT.size, MAX_SEGMENTS_PER_REQUEST) != (PAGE, SECTOR, SEGMENT_SIZE, DIRECT_MAX) or (
     SEGMENTS_PER_INDIRECT_PAGE, MAX_INDIRECT_PAGES_PER_REQUEST,
     BlkifOp.READ, BlkifOp.WRITE, BlkifOp.WRITE_BARRIER, BlkifOp.INDIRECT,
 ) != (PER_INDIRECT_PAGE, INDIRECT_PAGES, READ, WRITE, BARRIER, INDIRECT):
     raise ImportError("the block core was compiled for another protocol")
+if (Kind.NULL, Kind.MEMORY, Kind.FILE) != (NULL_DISK, MEMORY_DISK, FILE_DISK):
+    raise ImportError("the block core was compiled for other disks")
 if PIECE.size != sizeof(Piece):
     raise ImportError("the block core was compiled for another transport")
-
-cdef int NULL_DISK = Kind.NULL, MEMORY_DISK = Kind.MEMORY, FILE_DISK = Kind.FILE
 
 
 cdef struct Page:
@@ -149,12 +118,9 @@ cdef class Core:
     """
 
     cdef Terms terms
-    cdef int kind, fd, wake
-    cdef Py_buffer disk
-    cdef bint has_disk
-    cdef bint blind_reading, blind_writing  # the file system cannot say whether it would have to wait
-    cdef uint32_t rest              # calls that threads get before one of those is tried again
-    cdef uint32_t rests             # what that was the last time, as long as each has waited
+    cdef Medium medium
+    cdef Py_buffer disk             # where that is memory
+    cdef int wake
     cdef Page *pages
     cdef uint32_t limit
     cdef uint32_t *index            # open addressing: place of a page and 1, by hash of its gref
@@ -173,7 +139,6 @@ cdef class Core:
     cdef pthread_cond_t condition
     cdef readonly uint32_t pending  # jobs not collected
     cdef readonly uint64_t reads, writes, sectors_read, sectors_written, errors
-    cdef uint64_t calls             # to the kernel, by the queue's thread
     # Where pages are not kept.
     cdef object ferry
     cdef bint mapped                # for each request, or else copied
@@ -190,7 +155,6 @@ cdef class Core:
     def __cinit__(self):
         pthread_mutex_init(&self.mutex, NULL)
         pthread_cond_init(&self.condition, NULL)
-        self.blind_reading = self.blind_writing = False
 
     def __init__(
         self, layout, disk, uint32_t max_indirect, uint32_t limit, int wake, ferry=None, uint32_t slots=BATCH_MAX
@@ -205,7 +169,7 @@ cdef class Core:
         self.terms.max_indirect = min(max_indirect, SEGMENTS_MAX)
         self.terms.unit = disk.sector_size // SECTOR
         self.terms.readonly = disk.readonly
-        self.kind, self.fd, self.wake = disk.medium.kind, disk.medium.fd, wake
+        self.medium.kind, self.medium.fd, self.wake = disk.medium.kind, disk.medium.fd, wake
         self.limit = limit
         self.shift = 32 - (4 * limit).bit_length()
         self.mask = (<uint32_t>1 << (32 - self.shift)) - 1
@@ -217,9 +181,9 @@ cdef class Core:
         self.places = <uint32_t *>malloc((SEGMENTS_MAX + INDIRECT_PAGES) * sizeof(uint32_t))
         if not (self.pages and self.index and self.answers and self.table and self.buffers and self.places):
             raise MemoryError
-        if self.kind == MEMORY_DISK:
+        if self.medium.kind == MEMORY_DISK:
             PyObject_GetBuffer(disk.medium.memory, &self.disk, PyBUF_SIMPLE | PyBUF_WRITABLE)
-            self.has_disk = True
+            self.medium.memory = <uint8_t *>self.disk.buf
         self.ferry = ferry
         if ferry is not None:
             self.embark(slots)
@@ -259,9 +223,7 @@ cdef class Core:
                 if self.pages[i].known:
                     self.pages[i].known = False
                     PyBuffer_Release(&self.pages[i].view)
-        if self.has_disk:
-            self.has_disk = False
-            PyBuffer_Release(&self.disk)
+        PyBuffer_Release(&self.disk)
 
     def __dealloc__(self):
         self.close()
@@ -403,7 +365,9 @@ cdef class Core:
             self.places[i] = <uint32_t>place
             self.buffers[i].iov_base = <uint8_t *>self.pages[place].view.buf + segment.start
             self.buffers[i].iov_len = segment.length
-        cdef int status = self.do(asked.operation, asked.sector * SECTOR, asked.length * SECTOR, asked.count, self.buffers)
+        cdef int status = transfer(
+            &self.medium, asked.operation, asked.sector * SECTOR, asked.length * SECTOR, asked.count, self.buffers
+        )
         if status > 0:
             if self.defer(&asked, message + self.terms.id_at):
                 return 0
@@ -423,63 +387,6 @@ cdef class Core:
             self.sectors_read += sectors
         else:
             self.sectors_written += sectors
-
-    cdef int do(
-        self, uint8_t operation, uint64_t offset, uint64_t length, uint32_t count, iovec *buffers
-    ) noexcept nogil:
-        # A status, or 1: it would have to wait.
-        cdef uint8_t *at
-        cdef uint32_t i
-        if self.kind == MEMORY_DISK:
-            at = <uint8_t *>self.disk.buf + offset
-            for i in range(count):
-                if operation == READ:
-                    memcpy(buffers[i].iov_base, at, buffers[i].iov_len)
-                else:
-                    memcpy(at, buffers[i].iov_base, buffers[i].iov_len)
-                at += buffers[i].iov_len
-            return 0
-        if self.kind == NULL_DISK:
-            if operation == READ:
-                for i in range(count):
-                    memset(buffers[i].iov_base, 0, buffers[i].iov_len)
-            return 0
-        if count > IOV_LIMIT:
-            return 1
-        if self.blind_reading if operation == READ else self.blind_writing:
-            return self.venture(operation, offset, length, count, buffers)
-        cdef ssize_t moved = self.move(operation, offset, count, buffers, RWF_NOWAIT)
-        if moved == <ssize_t>length:
-            return 0
-        # What was moved in part is moved again.
-        if moved < 0 and (errno == EOPNOTSUPP or errno == EINVAL):
-            if operation == READ:
-                self.blind_reading = True
-            else:
-                self.blind_writing = True
-            return self.venture(operation, offset, length, count, buffers)
-        return 1
-
-    cdef int venture(
-        self, uint8_t operation, uint64_t offset, uint64_t length, uint32_t count, iovec *buffers
-    ) noexcept nogil:
-        # Where it does wait, it has the whole queue wait, which is why it is not tried again for a while.
-        if self.rest:
-            self.rest -= 1
-            return 1
-        cdef uint64_t began = nanoseconds()
-        cdef ssize_t moved = self.move(operation, offset, count, buffers, 0)
-        if nanoseconds() - began > LONG:
-            self.rest = self.rests = min(max(2 * self.rests, <uint32_t>REST), <uint32_t>REST_MAX)
-        else:
-            self.rests = 0
-        return 0 if moved == <ssize_t>length else 1
-
-    cdef ssize_t move(self, uint8_t operation, uint64_t offset, uint32_t count, iovec *buffers, int flags) noexcept nogil:
-        self.calls += 1
-        if operation == READ:
-            return preadv2(self.fd, buffers, <int>count, <off_t>offset, flags)
-        return pwritev2(self.fd, buffers, <int>count, <off_t>offset, flags)
 
     # Pages that are not kept.
 
@@ -557,7 +464,7 @@ cdef class Core:
                 jobs = job.next
                 job.next = NULL
                 if job.status == 0:
-                    status = self.do(job.operation, job.offset, job.length, job.count, job.buffers)
+                    status = transfer(&self.medium, job.operation, job.offset, job.length, job.count, job.buffers)
                     if status > 0:
                         self.lend(job)
                         continue
@@ -756,7 +663,7 @@ cdef class Core:
             pthread_mutex_unlock(&self.mutex)
             if job == NULL:
                 return
-            job.status = <int16_t>self.perform(job)
+            job.status = <int16_t>transfer_waiting(self.medium.fd, job.operation, job.offset, job.count, job.buffers)
             pthread_mutex_lock(&self.mutex)
             first = self.done == NULL
             job.next = self.done
@@ -764,28 +671,6 @@ cdef class Core:
             pthread_mutex_unlock(&self.mutex)
             if first:
                 write(self.wake, &one, 8)
-
-    cdef int perform(self, Job *job) noexcept nogil:
-        cdef uint32_t at = 0, some
-        cdef uint64_t offset = job.offset
-        cdef ssize_t moved
-        while at < job.count:
-            some = min(job.count - at, <uint32_t>IOV_LIMIT)
-            if job.operation == READ:
-                moved = preadv2(self.fd, job.buffers + at, <int>some, <off_t>offset, 0)
-            else:
-                moved = pwritev2(self.fd, job.buffers + at, <int>some, <off_t>offset, 0)
-            if moved <= 0:
-                return ERROR
-            # The rest, where a call moved less than it was asked to.
-            offset += moved
-            while moved and moved >= <ssize_t>job.buffers[at].iov_len:
-                moved -= job.buffers[at].iov_len
-                at += 1
-            if moved:
-                job.buffers[at].iov_base = <uint8_t *>job.buffers[at].iov_base + moved
-                job.buffers[at].iov_len -= moved
-        return 0
 
     def collect(self):
         """Give the responses of what threads have done; its pages are in use no more."""
@@ -801,7 +686,7 @@ cdef class Core:
         job = done
         while job != NULL:
             self.pending -= 1
-            self.calls += 1
+            self.medium.calls += 1
             job = job.next
         if self.ferry is not None:
             number = self.landed(done)
@@ -830,4 +715,4 @@ cdef class Core:
     @property
     def syscalls(self):
         """Calls to the kernel for data."""
-        return self.calls
+        return self.medium.calls
