@@ -25,7 +25,8 @@ from pvdrivers.block.message cimport (
     SEGMENTS_MAX, SEGMENT_SIZE, WRITE, Asked, Segment, Terms, answer, head, pages_of, segment_of, sound, table_gref,
     table_part,
 )
-from pvdrivers.block.medium cimport FILE_DISK, MEMORY_DISK, NULL_DISK, Medium, iovec, transfer, transfer_waiting
+from pvdrivers.block.job cimport Job, Work, end, give, make_job, prepare, take_done, toil
+from pvdrivers.block.medium cimport FILE_DISK, MEMORY_DISK, NULL_DISK, Medium, iovec, transfer
 from pvdrivers.transport.piece cimport Piece
 
 from mmap import mmap
@@ -36,24 +37,6 @@ from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.block.disks.base import Kind
 from pvdrivers.errors import MachineError, NotGranted
 from pvdrivers.transport.base import PIECE
-
-cdef extern from *:
-    """
-    #include <pthread.h>
-    #include <unistd.h>
-    """
-    ctypedef struct pthread_mutex_t:
-        pass
-    ctypedef struct pthread_cond_t:
-        pass
-    ssize_t write(int fd, const void *data, size_t size) noexcept nogil
-    int pthread_mutex_init(pthread_mutex_t *mutex, void *attributes) noexcept nogil
-    int pthread_mutex_lock(pthread_mutex_t *mutex) noexcept nogil
-    int pthread_mutex_unlock(pthread_mutex_t *mutex) noexcept nogil
-    int pthread_cond_init(pthread_cond_t *condition, void *attributes) noexcept nogil
-    int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex) noexcept nogil
-    int pthread_cond_signal(pthread_cond_t *condition) noexcept nogil
-    int pthread_cond_broadcast(pthread_cond_t *condition) noexcept nogil
 
 cdef enum:
     CAPACITY = 1024         # more than a ring's slots
@@ -80,21 +63,6 @@ cdef struct Page:
     bint known
 
 
-cdef struct Job:
-    Job *next
-    void *lot           # that its pages were mapped with, or NULL
-    uint8_t ident[8]
-    uint8_t operation
-    int16_t status
-    uint64_t offset     # in the disk, in bytes
-    uint64_t length
-    uint32_t count      # segments
-    iovec *buffers
-    uint32_t *pages     # their places: of pages that are kept, or frames
-    uint32_t *grefs     # where pages are not kept, as `starts`
-    uint16_t *starts    # of each segment in its page, in bytes
-
-
 cdef class Lot:
     # Pages that were mapped at once, for some jobs.
 
@@ -119,8 +87,8 @@ cdef class Core:
 
     cdef Terms terms
     cdef Medium medium
+    cdef Work threads
     cdef Py_buffer disk             # where that is memory
-    cdef int wake
     cdef Page *pages
     cdef uint32_t limit
     cdef uint32_t *index            # open addressing: place of a page and 1, by hash of its gref
@@ -131,13 +99,6 @@ cdef class Core:
     cdef uint8_t *table             # an indirect request's segments
     cdef iovec *buffers             # of the request in hand
     cdef uint32_t *places           # and the pages that they are in
-    cdef Job *waiting               # first and last, for threads
-    cdef Job *last
-    cdef Job *done
-    cdef bint ending
-    cdef pthread_mutex_t mutex
-    cdef pthread_cond_t condition
-    cdef readonly uint32_t pending  # jobs not collected
     cdef readonly uint64_t reads, writes, sectors_read, sectors_written, errors
     # Where pages are not kept.
     cdef object ferry
@@ -153,8 +114,7 @@ cdef class Core:
     cdef set lots
 
     def __cinit__(self):
-        pthread_mutex_init(&self.mutex, NULL)
-        pthread_cond_init(&self.condition, NULL)
+        prepare(&self.threads)
 
     def __init__(
         self, layout, disk, uint32_t max_indirect, uint32_t limit, int wake, ferry=None, uint32_t slots=BATCH_MAX
@@ -169,7 +129,8 @@ cdef class Core:
         self.terms.max_indirect = min(max_indirect, SEGMENTS_MAX)
         self.terms.unit = disk.sector_size // SECTOR
         self.terms.readonly = disk.readonly
-        self.medium.kind, self.medium.fd, self.wake = disk.medium.kind, disk.medium.fd, wake
+        self.medium.kind, self.medium.fd = disk.medium.kind, disk.medium.fd
+        self.threads.wake, self.threads.fd = wake, self.medium.fd
         self.limit = limit
         self.shift = 32 - (4 * limit).bit_length()
         self.mask = (<uint32_t>1 << (32 - self.shift)) - 1
@@ -428,7 +389,8 @@ cdef class Core:
                 for j in range(asked[i].table_pages):
                     self.piece(
                         table_gref(&self.terms, message + (first + i) * self.terms.request_size, j), 0,
-                        table_part(&asked[i], j), (self.frame_count + i * self.table_pages + j) * PAGE, <Job *>&verdicts[i]
+                        table_part(&asked[i], j), (self.frame_count + i * self.table_pages + j) * PAGE,
+                        <Job *>&verdicts[i],
                     )
         self.sail(False)
         for i in range(self.piece_count):
@@ -466,7 +428,7 @@ cdef class Core:
                 if job.status == 0:
                     status = transfer(&self.medium, job.operation, job.offset, job.length, job.count, job.buffers)
                     if status > 0:
-                        self.lend(job)
+                        give(&self.threads, job)
                         continue
                     job.status = <int16_t>status
                 job.next = done
@@ -480,7 +442,7 @@ cdef class Core:
         cdef uint32_t i
         if not sound(&self.terms, asked, sectors) or (not self.mapped and asked.count > self.free_frames):
             return NULL
-        job = self.job(asked, message + self.terms.id_at)
+        job = make_job(asked, message + self.terms.id_at)
         if job == NULL:
             return NULL
         for i in range(asked.count):
@@ -606,23 +568,8 @@ cdef class Core:
 
     # Threads.
 
-    cdef Job *job(self, const Asked *asked, const uint8_t *ident) noexcept nogil:
-        cdef Job *job = <Job *>calloc(
-            1, sizeof(Job) + asked.count * (sizeof(iovec) + 2 * sizeof(uint32_t) + sizeof(uint16_t))
-        )
-        if job == NULL:
-            return NULL
-        job.buffers = <iovec *>(job + 1)
-        job.pages = <uint32_t *>(job.buffers + asked.count)
-        job.grefs = job.pages + asked.count
-        job.starts = <uint16_t *>(job.grefs + asked.count)
-        memcpy(job.ident, ident, 8)
-        job.operation, job.count = asked.operation, asked.count
-        job.offset, job.length = asked.sector * SECTOR, asked.length * SECTOR
-        return job
-
     cdef bint defer(self, const Asked *asked, const uint8_t *ident) noexcept nogil:
-        cdef Job *job = self.job(asked, ident)
+        cdef Job *job = make_job(asked, ident)
         cdef uint32_t i
         if job == NULL:
             return False
@@ -630,64 +577,23 @@ cdef class Core:
         memcpy(job.pages, self.places, asked.count * sizeof(uint32_t))
         for i in range(asked.count):
             self.pages[job.pages[i]].users += 1
-        self.lend(job)
+        give(&self.threads, job)
         return True
-
-    cdef void lend(self, Job *job) noexcept nogil:
-        self.pending += 1
-        pthread_mutex_lock(&self.mutex)
-        if self.waiting == NULL:
-            self.waiting = job
-        else:
-            self.last.next = job
-        self.last = job
-        pthread_cond_signal(&self.condition)
-        pthread_mutex_unlock(&self.mutex)
 
     def work(self):
         """Lend this thread, until `end`."""
         with nogil:
-            self.toil()
-
-    cdef void toil(self) noexcept nogil:
-        cdef Job *job
-        cdef bint first
-        cdef uint64_t one = 1
-        while True:
-            pthread_mutex_lock(&self.mutex)
-            while self.waiting == NULL and not self.ending:
-                pthread_cond_wait(&self.condition, &self.mutex)
-            job = self.waiting
-            if job != NULL:
-                self.waiting = job.next
-            pthread_mutex_unlock(&self.mutex)
-            if job == NULL:
-                return
-            job.status = <int16_t>transfer_waiting(self.medium.fd, job.operation, job.offset, job.count, job.buffers)
-            pthread_mutex_lock(&self.mutex)
-            first = self.done == NULL
-            job.next = self.done
-            self.done = job
-            pthread_mutex_unlock(&self.mutex)
-            if first:
-                write(self.wake, &one, 8)
+            toil(&self.threads)
 
     def collect(self):
         """Give the responses of what threads have done; its pages are in use no more."""
-        if not self.pending:
-            return b""
-        cdef Job *job
-        cdef Job *done
+        cdef uint32_t pending = self.threads.pending
         cdef uint32_t number = 0, i
-        pthread_mutex_lock(&self.mutex)
-        done = self.done
-        self.done = NULL
-        pthread_mutex_unlock(&self.mutex)
-        job = done
-        while job != NULL:
-            self.pending -= 1
-            self.medium.calls += 1
-            job = job.next
+        cdef Job *job
+        if not pending:
+            return b""
+        cdef Job *done = take_done(&self.threads)
+        self.medium.calls += pending - self.threads.pending
         if self.ferry is not None:
             number = self.landed(done)
         else:
@@ -707,10 +613,12 @@ cdef class Core:
 
     def end(self):
         """Let threads go, once nothing is left for them to do."""
-        pthread_mutex_lock(&self.mutex)
-        self.ending = True
-        pthread_cond_broadcast(&self.condition)
-        pthread_mutex_unlock(&self.mutex)
+        end(&self.threads)
+
+    @property
+    def pending(self):
+        """Jobs that have not been collected."""
+        return self.threads.pending
 
     @property
     def syscalls(self):

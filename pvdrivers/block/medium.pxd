@@ -120,7 +120,9 @@ cdef inline ssize_t call(
     return pwritev2(medium.fd, buffers, <int>count, <off_t>offset, flags)
 
 
-cdef inline int transfer_waiting(int fd, uint8_t operation, uint64_t offset, uint32_t count, iovec *buffers) noexcept nogil:
+cdef inline int transfer_waiting(
+    int fd, uint8_t operation, uint64_t offset, uint32_t count, iovec *buffers
+) noexcept nogil:
     """Read or write a file, however long that takes, and changing the buffers; a status. For any thread."""
     cdef uint32_t at = 0, some
     cdef ssize_t moved
