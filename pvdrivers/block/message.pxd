@@ -19,6 +19,7 @@ cdef enum:
     PER_INDIRECT_PAGE = 512
     INDIRECT_PAGES = 8
     SEGMENTS_MAX = 4096
+    CAPACITY = 1024         # more than a ring's slots
     READ = 0
     WRITE = 1
     BARRIER = 2
