@@ -21,6 +21,8 @@ extensions = [
         "traces.exporters.encode",
         "pvdrivers.ring.engine",
         "pvdrivers.block.core",
+        "pvdrivers.block.kept",
+        "pvdrivers.block.transient",
         "pvdrivers.block.load",
         "pvdrivers.transport.xen.grants",
     )

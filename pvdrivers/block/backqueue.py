@@ -3,8 +3,8 @@
 Law: nothing that a frontend writes ends this loop but a ring whose indices are impossible, and that ends this queue
 alone. What was mapped for a request is unmapped before it is answered.
 
-A request's way: `core` does plain reads and writes for pages that are kept mapped; all others are parsed (`request`),
-get their pages (`pages`) and are executed (`execute`), here or by a thread, and answered as they are done.
+A request's way: `kept` or `transient` does plain reads and writes; all others are parsed (`request`), get their pages
+(`pages`) and are executed (`execute`), here or by a thread, and answered as they are done.
 """
 
 import os
@@ -17,14 +17,15 @@ from queue import SimpleQueue
 from typing import Literal
 
 from pvdrivers.abi.blkif import Blkif, BlkifOp, BlkifRsp
-from pvdrivers.block.core import Core
 from pvdrivers.block.disks.base import Disk, Kind
 from pvdrivers.block.errors import BadRequest
 from pvdrivers.block.execute import at_once, execute, limits_of
+from pvdrivers.block.kept import KeptCore
 from pvdrivers.block.pages import PERSISTENT_MAX, Copied, Job, Mapped, Pages, Persistent
 from pvdrivers.block.patience import Patience
 from pvdrivers.block.request import parse, respond
 from pvdrivers.block.stats import Stats
+from pvdrivers.block.transient import TransientCore
 from pvdrivers.errors import DriverError, MachineError
 from pvdrivers.ring import Back, LoggedBack
 from pvdrivers.transport.base import Channel, Mapping, Transport
@@ -76,13 +77,16 @@ class BackQueue:
         self._max_indirect = max_indirect
         self._stats = Stats()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._core: Core | None = None
+        self._core: KeptCore | TransientCore | None = None
         self._pages: Pages
-        ferry = None if persistent else (Copied if grants == "copy" else Mapped)(transport, domid, self._stats)
+        access = None if persistent else (Copied if grants == "copy" else Mapped)(transport, domid, self._stats)
+        kept: KeptCore | None = None
         if compiled and disk.medium.kind != Kind.NONE:
-            limit = persistent_max if persistent else 1
-            self._core = Core(layout, disk, max_indirect, limit, self._wake, ferry, self._ring.size)
-        self._pages = ferry or Persistent(transport, domid, self._stats, self._core, persistent_max)
+            if access:
+                self._core = TransientCore(layout, disk, max_indirect, self._wake, access, self._ring.size)
+            else:
+                self._core = kept = KeptCore(layout, disk, max_indirect, self._wake, persistent_max)
+        self._pages = access or Persistent(transport, domid, self._stats, kept, persistent_max)
         self._batch = _BATCH if self._core and persistent else _BATCH_MANY
         self._threads: list[threading.Thread] = []
         self._todo: SimpleQueue[Job | None] = SimpleQueue()

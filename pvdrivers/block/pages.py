@@ -69,10 +69,10 @@ class Pages(Protocol):
 class Copied:
     """Grant copy, through memory of our own: nothing to unmap, and nobody changes what is being written.
 
-    Also what `core` asks for pages, many requests' at once.
+    Also what `transient` asks for pages, many requests' at once.
     """
 
-    #: Whether `core` is to map what is read and written.
+    #: Whether `transient` is to map what is read and written.
     maps = False
 
     def __init__(self, transport: Transport, domid: int, stats: Stats) -> None:
@@ -207,7 +207,7 @@ def _release(buffers: list[memoryview]) -> None:
 
 
 class Index(Protocol):
-    """Who else uses pages that are kept, without asking for them here: `core`."""
+    """Who else uses pages that are kept, without asking for them here: `kept`."""
 
     def learn(self, gref: int, memory: memoryview) -> None:
         """Take note of a page."""

@@ -3,7 +3,7 @@
 Law: what is parsed is a copy that the frontend cannot change any more, and what comes out is valid: its segments are
 within their pages, its sectors within the disk. Nothing here touches grants, disks or rings.
 
-This is the specification of `core`, which does the plain reads and writes of it at memory speed.
+This is the specification of `message.pxd`, by which plain reads and writes are done at memory speed.
 
 Ref: xen/include/public/io/blkif.h; where it leaves open what becomes of nonsense, Linux drivers/block/xen-blkback
 """

@@ -8,8 +8,8 @@ import pytest
 
 from pvdrivers.abi.blkif import PROTOCOLS, Blkif, BlkifOp
 from pvdrivers.abi.ring import PAGE_SIZE
-from pvdrivers.block.core import Core
 from pvdrivers.block.disks import open_disk
+from pvdrivers.block.kept import KeptCore
 from tests.pvdrivers.block.rig import direct, discard, indirect
 
 READ, WRITE = BlkifOp.READ, BlkifOp.WRITE
@@ -23,9 +23,9 @@ def layout(request: pytest.FixtureRequest) -> Blkif:
 
 
 @pytest.fixture
-def core(layout: Blkif) -> Iterator[Core]:
+def core(layout: Blkif) -> Iterator[KeptCore]:
     wake = os.eventfd(0)
-    core = Core(layout, open_disk(f"mem:{SECTORS * 512}"), 256, 8, wake)
+    core = KeptCore(layout, open_disk(f"mem:{SECTORS * 512}"), 256, wake, 8)
     yield core
     core.close()
     os.close(wake)
@@ -35,7 +35,7 @@ def page(content: bytes = b"") -> memoryview:
     return memoryview(bytearray(content.ljust(PAGE_SIZE, b"\0")))
 
 
-def test_plain_requests_are_done(layout: Blkif, core: Core) -> None:
+def test_plain_requests_are_done(layout: Blkif, core: KeptCore) -> None:
     data, table = page(b"data" * 1024), page(struct.pack("<IBBxx", 2**32 - 1, 0, 7))
     core.learn(2**32 - 1, data)
     core.learn(8, table)
@@ -53,7 +53,7 @@ def test_plain_requests_are_done(layout: Blkif, core: Core) -> None:
     assert (core.reads, core.writes, core.sectors_read, core.sectors_written, core.pending) == (2, 1, 96, 8, 0)
 
 
-def test_the_rest_is_left_in_order(layout: Blkif, core: Core) -> None:
+def test_the_rest_is_left_in_order(layout: Blkif, core: KeptCore) -> None:
     core.learn(8, page())
     plain = direct(layout, READ, 1, 0, [(8, 0, 7)])
     odd = [
@@ -69,7 +69,7 @@ def test_the_rest_is_left_in_order(layout: Blkif, core: Core) -> None:
     assert rest == b"".join([*odd, barrier, plain, plain])
 
 
-def test_pages_come_and_go(core: Core) -> None:
+def test_pages_come_and_go(core: KeptCore) -> None:
     pages = [page() for _ in range(9)]
     for gref in range(8):
         # As far apart as can be, and alike in their lowest bits.
@@ -92,6 +92,6 @@ def test_pages_come_and_go(core: Core) -> None:
         each.release()
 
 
-def test_more_messages_than_a_ring_has(layout: Blkif, core: Core) -> None:
+def test_more_messages_than_a_ring_has(layout: Blkif, core: KeptCore) -> None:
     with pytest.raises(ValueError, match="more messages than a ring has"):
         core.serve(bytes(layout.request.size * 1025), SECTORS)
