@@ -1,10 +1,12 @@
 """A trace that comes by a pipe: it may never end, so Ctrl-C ends it in order, and records are shown as they come."""
 
+import select
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from io import BufferedReader
+from io import BufferedReader, RawIOBase
+from typing import cast
 
 from traces.analyses import clock as clocks
 from traces.analyses.report import Report
@@ -22,14 +24,17 @@ _PIECE = 1 << 18
 
 
 class _EndedError(Exception):
-    """Leaves a read that waits."""
+    """Leaves a wait."""
 
 
 class Piped:
-    """What a pipe gives until it ends, or is told to end."""
+    """What a pipe gives until it ends, or is told to end.
+
+    :param source: of which nothing was read yet
+    """
 
     def __init__(self, source: BufferedReader) -> None:
-        self._source = source
+        self._raw = cast(RawIOBase, source.raw)
         self._waits = False
         self._ended = False
 
@@ -59,11 +64,15 @@ class Piped:
     def _some(self, buffer: memoryview) -> int:
         try:
             self._waits = True
-            return 0 if self._ended else self._source.readinto1(buffer)
+            if self._ended:
+                return 0
+            # Only this is left early: a read that has taken bytes from the pipe gives them.
+            select.select([self._raw], [], [])
         except _EndedError:
             return 0
         finally:
             self._waits = False
+        return self._raw.readinto(buffer) or 0
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,7 +189,10 @@ def _interruptible(engine: Any, work: Callable[[], _T]) -> _T:  # noqa: ANN401 -
         try:
             return result.result()
         except KeyboardInterrupt:
-            engine.interrupt()
+            # Again, since one that comes before the engine has begun is lost.
+            while not result.done():
+                engine.interrupt()
+                wait([result], 0.05)
             raise
 
 
