@@ -4,11 +4,11 @@ import re
 
 from xentool.lab import logged
 
-# First match wins: the cause comes before what follows from it.
+# First match wins: the cause comes before what follows from it. A line that is not whole yet says half of its reason.
 _DEATHS = (
-    (re.compile(r"xentool-lab: FAILED: (.+)"), "dom0 did not start: {}"),
+    (re.compile(r"xentool-lab: FAILED: (.+)\n"), "dom0 did not start: {}"),
     (re.compile(r"\(XEN\) (?:\[[^]]*\] )?Panic on CPU (\d+)"), "Xen panicked on CPU {}"),
-    (re.compile(r"Kernel panic - not syncing: (.+)"), "dom0's kernel panicked: {}"),
+    (re.compile(r"Kernel panic - not syncing: (.+)\n"), "dom0's kernel panicked: {}"),
     (re.compile(r"\(XEN\) .*Hardware Dom0 (crashed|halted|shutdown)"), "dom0 {}"),
     (re.compile(r"reboot: (Power down|Restarting system)"), "dom0 shut itself down ({})"),
 )

@@ -4,8 +4,8 @@ from xentool.errors import Unavailable, XentoolError
 from xentool.lab import leftovers, locks, monitor, places, process, record, status
 from xentool.lab.progress import SILENT, Progress
 
-# They sum up to less than the 15 s that a `down` may take.
-_GUESTS_S, _DOM0_S, _QEMU_S = 7.0, 4.0, 1.0
+# A dom0 that does not answer is ended within 15 s; one that has just answered gets the time that a busy machine takes.
+_GUESTS_S, _DOM0_S, _QEMU_S = 12.0, 30.0, 1.0
 
 
 def down(name: str | None = None, progress: Progress = SILENT) -> str:

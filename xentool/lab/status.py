@@ -30,8 +30,10 @@ def every() -> list[Status]:
 
 def of(lab: Lab) -> Status:
     """Look at a lab: its process, its console, and QEMU's own view of it."""
+    # The process first: what it wrote before its end is there then.
+    alive = process.find(lab.run) is not None
     died = console.death(read_console(lab))
-    if process.find(lab.run) is None:
+    if not alive:
         return Status(lab, "dead", died or "QEMU was killed or crashed")
     if died is not None:
         return Status(lab, "dead", died)

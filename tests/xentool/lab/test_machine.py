@@ -32,6 +32,8 @@ def test_emulated_cpus_lack_what_emulation_does_wrong(flag: str) -> None:
         ("(XEN) Hardware Dom0 crashed: rebooting machine in 5 seconds.", "dom0 crashed"),
         ("xentool-lab: FAILED: no seed\r\nreboot: Power down\r\n", "dom0 did not start: no seed"),
         ("xentool-lab: dom0 ready\r\n", None),
+        # The rest of the line is still on its way.
+        ("Kernel panic - not syncing: sysrq trig", None),
     ],
 )
 def test_why_it_died(text: str, expected: str | None) -> None:
