@@ -9,17 +9,19 @@ from xentool.lab import api
 #: In dom0: sends a script to the shell at a guest's port, and prints what that says.
 SEND = """
 import socket, sys
-with socket.create_connection((sys.argv[1], 7000), 20) as guest:
-    guest.settimeout(100)
+with socket.create_connection((sys.argv[1], 7000), 60) as guest:
+    guest.settimeout(300)
     guest.sendall(sys.stdin.buffer.read() + b"\\nexit\\n")
     while some := guest.recv(65536):
         sys.stdout.buffer.write(some)
 """
 START = """
 cd /tmp
+# What one of this name has said before is not taken for this one's.
+: >$0.err
 setsid "$@" >$0.out 2>$0.err </dev/null &
 echo $! >$0.pid
-tries=150
+tries=600
 until grep -q "xentool: serving" $0.err || ! kill -0 "$(cat $0.pid)" 2>/dev/null || [ $tries = 0 ]; do
     sleep 0.2; tries=$((tries - 1))
 done
@@ -28,7 +30,7 @@ cat $0.err
 END = """
 cd /tmp
 kill -"$1" "$(cat $0.pid)"
-tries=150
+tries=600
 while kill -0 "$(cat $0.pid)" 2>/dev/null && [ $tries -gt 0 ]; do sleep 0.2; tries=$((tries - 1)); done
 cat $0.out
 """

@@ -27,7 +27,7 @@ def test_a_guests_devices_with_both_ends(lab: Lab) -> None:
     # In dom0 itself, with Debian's pyxs, over the socket and over Linux's device.
     assert lab.run("xentool", "store", "read", f"{home}/name") == "quiet"
     assert lab.run("env", "XENSTORED_PATH=/dev/xen/xenbus", "xentool", "store", "read", f"{home}/name") == "quiet"
-    words = ("--until", f"{home}/name=quiet", "--timeout", "60")
+    words = ("--until", f"{home}/name=quiet", "--timeout", "120")
     assert lab.run("env", "XENSTORED_PATH=/dev/xen/xenbus", "xentool", "store", "watch", *words) == ""
     front = run("store", "tree", "-H", lab.host, f"{home}/device").stdout
     assert re.search(rf'─ 51712  \(n{domid},r0\)\n(.*\n)*.*─ state = "4" Connected  \(n{domid},r0\)\n', front)
@@ -38,9 +38,14 @@ def test_a_guests_devices_with_both_ends(lab: Lab) -> None:
 
 def test_the_whole_store_as_xenstore_ls_shows_it(lab: Lab) -> None:
     lab.guest("quiet", "pv", vcpus=2, workload="idle")
-    done = run("store", "ls", "-f", "-p", "-H", lab.host)
+    for _ in range(10):
+        before = lab.run("xenstore-ls", "-f", "-p")
+        done = run("store", "ls", "-f", "-p", "-H", lab.host)
+        # Nobody has written meanwhile.
+        if lab.run("xenstore-ls", "-f", "-p") == before:
+            break
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.strip() == lab.run("xenstore-ls", "-f", "-p")
+    assert done.stdout.strip() == before
     assert len(done.stdout.splitlines()) > 200
 
 
@@ -74,7 +79,11 @@ def test_a_watch_sees_a_guest_come_and_connect(lab: Lab) -> None:
             with watching(client, client.path, *words, first="/xt/first") as watch:
                 domid = lab.guest("seen", "pv", workload="idle")
                 state = f"/local/domain/{domid}/device/vif/0/state"
-                assert run("store", "watch", "-H", lab.host, "--until", f"{state}=4", "--timeout", "60").returncode == 0
+                backend = f"/local/domain/0/backend/vif/{domid}/0/state"
+                # The one says so before the other does.
+                for each in (state, backend):
+                    until = ("--until", f"{each}=4", "--timeout", "120")
+                    assert run("store", "watch", "-H", lab.host, *until).returncode == 0
                 client.mkdir("/xt/end")
                 changes = [json.loads(line) for line in watch.upto("/xt/end")]
                 assert watch.ended() == (0, "")
@@ -86,13 +95,14 @@ def test_a_watch_sees_a_guest_come_and_connect(lab: Lab) -> None:
     states = [each["new"]["value"] for each in changes if each["path"] == state and each["change"] != "fired"]
     # The guest's netfront goes by itself; not every step need be seen.
     assert (states[0], states[-1]) == ("1", "4")
-    backend = f"/local/domain/0/backend/vif/{domid}/0/state"
     assert [each["new"]["value"] for each in changes if each["path"] == backend][-1] == "4"
 
 
 @one_xen
 def test_an_sshd_that_forwards_no_sockets_is_said_in_a_line(lab: Lab) -> None:
     lab.run("/usr/sbin/sshd", "-o", "AllowStreamLocalForwarding=no", "-o", "PidFile=/run/xt-sshd.pid", "-p", "2299")
+    # It listens after it has gone to the background, and writes that file after that.
+    lab.run("sh", "-c", "until [ -s /run/xt-sshd.pid ]; do sleep 0.1; done")
     try:
         options = labs.ssh_options(labs.running()[lab.name])
         through = " ".join(("ssh", *options, "-W", "127.0.0.1:2299", "root@127.0.0.1"))

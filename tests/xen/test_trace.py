@@ -10,15 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.xen.labs import Lab, one_xen
+from tests.xen.labs import Lab, eventually, one_xen
 
 pytestmark = pytest.mark.lab
 
-#: Seconds for a trace to start in: under TCG each command in dom0 takes a second or two, on a busy machine more.
-STARTED = 120
 
-
-def trace(lab: Lab, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+def trace(lab: Lab, *words: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "xentool", "trace", "--host", lab.host, *words],
         capture_output=True,
@@ -42,23 +39,29 @@ def hypercalls(domain: dict[str, Any], which: str = "hypercalls") -> dict[str, i
     return made
 
 
-def start(lab: Lab, *words: str) -> subprocess.Popen[str]:
-    """Start a trace and return when it runs, and a moment later, so that records have come."""
-    command = [sys.executable, "-m", "xentool", "trace", "--host", lab.host, *words]
+def start(lab: Lab, keep: Path, name: str, *words: str) -> subprocess.Popen[str]:
+    """Start a trace of a busy guest, and return when it has records of what the guest does."""
+    command = [sys.executable, "-m", "xentool", "trace", "--host", lab.host, name, "-o", str(keep), "--json", *words]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + STARTED
-    while lab.tracing() != {"locked", "xentrace"}:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-    time.sleep(3)
+    report = [sys.executable, "-m", "xentool", "report", "--json", "--domain", name, str(keep)]
+
+    def works() -> bool:
+        # Its last record may not be whole yet, and of the guest there may be none.
+        said = subprocess.run(report, capture_output=True, check=False, timeout=120).stdout
+        return bool(said) and hypercalls(guest(json.loads(said))).get("mmu_update", 0) > 0
+
+    assert eventually(lambda: process.poll() is not None or works())
+    assert process.poll() is None, process.communicate()
+    assert lab.tracing() == {"locked", "xentrace"}
     return process
 
 
 def test_a_pv_guest_by_name_and_by_number(lab: Lab, tmp_path: Path) -> None:
     domid = lab.guest("domU", "pv", vcpus=2)
     keep = tmp_path / "domU.xentrace"
+    began = time.monotonic()
     done = trace(lab, "domU", "-d", "5", "--json", "-o", str(keep))
+    took = time.monotonic() - began
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     domain = guest(document)
@@ -74,7 +77,7 @@ def test_a_pv_guest_by_name_and_by_number(lab: Lab, tmp_path: Path) -> None:
         total = sum(state["seconds"] for state in states.values())
         assert total == pytest.approx(document["capture"]["span_s"])
         assert vcpu["events"]["pv_page_fault"] > 0
-    assert 4 < document["capture"]["span_s"] < 20
+    assert 4 < document["capture"]["span_s"] < took
     # Two processes; and when the emulated machine waits for a processor, that counts as theirs.
     assert 0 < document["capture"]["tracer_cpu_share"] < 2
     maps = {(pair["mapper"], pair["granter"]): pair for pair in document["grants"]}
@@ -83,11 +86,12 @@ def test_a_pv_guest_by_name_and_by_number(lab: Lab, tmp_path: Path) -> None:
     assert {(one["from"], one["to"]) for one in document["notifications"]} >= {(domid, 0), (0, domid)}
     capture = document["capture"]
     assert (capture["skipped_bytes"], capture["bytes"], capture["hz_source"]) == (0, keep.stat().st_size, "trace")
-    assert capture["hz"] == pytest.approx(lab.hz, rel=5e-3)
+    # Xen measures its nanoseconds anew each second, by a timer that the emulation reads late on a busy machine.
+    assert capture["hz"] == pytest.approx(lab.hz, rel=2e-2)
 
     # The kept file tells the same later, names included.
     command = [sys.executable, "-m", "xentool", "report", "--json", "--domain", "domU", str(keep)]
-    again = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
+    again = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=120).stdout)
     assert again == document
 
     by_number = trace(lab, str(domid), "-d", "1", "--json")
@@ -139,11 +143,11 @@ def test_text_for_a_pipe(lab: Lab) -> None:
     assert "\x1b" not in done.stdout
 
 
-def test_ctrl_c_reports_and_puts_tracing_back(lab: Lab) -> None:
+def test_ctrl_c_reports_and_puts_tracing_back(lab: Lab, tmp_path: Path) -> None:
     lab.guest("worker")
-    process = start(lab, "worker", "--json")
+    process = start(lab, tmp_path / "x", "worker")
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=300)
     assert (process.returncode, errors) == (130, "")
     assert hypercalls(guest(json.loads(output)))["mmu_update"] > 0
     assert lab.tracing() == set()
@@ -151,15 +155,12 @@ def test_ctrl_c_reports_and_puts_tracing_back(lab: Lab) -> None:
 
 
 @one_xen
-def test_a_killed_client_does_not_leave_dom0_tracing(lab: Lab) -> None:
+def test_a_killed_client_does_not_leave_dom0_tracing(lab: Lab, tmp_path: Path) -> None:
     lab.guest("worker")
-    process = start(lab, "worker", "--json")
+    process = start(lab, tmp_path / "x", "worker")
     process.kill()
     process.communicate()
-    deadline = time.monotonic() + 60
-    while lab.tracing() and time.monotonic() < deadline:
-        time.sleep(1)
-    assert lab.tracing() == set()
+    assert eventually(lambda: not lab.tracing())
     assert trace(lab, "worker", "-d", "1", "--json").returncode == 0
 
 
@@ -171,11 +172,11 @@ def test_a_domain_that_does_not_exist(lab: Lab) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_a_domain_that_ends_ends_the_trace(lab: Lab) -> None:
+def test_a_domain_that_ends_ends_the_trace(lab: Lab, tmp_path: Path) -> None:
     domid = lab.guest("shortlived")
-    process = start(lab, "shortlived", "-d", "240", "--json")
+    process = start(lab, tmp_path / "x", "shortlived", "-d", "600")
     lab.run("xl", "destroy", "shortlived")
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=300)
     assert (process.returncode, errors) == (0, "xentool: shortlived has ended\n")
     domain = guest(json.loads(output))
     assert (domain["domid"], domain["name"]) == (domid, "shortlived")
@@ -184,7 +185,7 @@ def test_a_domain_that_ends_ends_the_trace(lab: Lab) -> None:
 
 def test_a_host_that_is_not_there() -> None:
     command = [sys.executable, "-m", "xentool", "trace", "--host", "ssh://root@127.0.0.1:1", "worker"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stdout) == (3, "")
     assert "cannot reach ssh://root@127.0.0.1:1" in done.stderr
     assert done.stderr.count("\n") == 1

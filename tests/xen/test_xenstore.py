@@ -93,7 +93,7 @@ def test_the_model_holds_for_oxenstored(lab: Lab) -> None:
         real(client, "rm", ["/xt"])
         done = 0
         with client.watch("/xt") as watch:
-            assert watch.next(10) == "/xt"
+            assert watch.next(60) == "/xt"
             model.do_watch(conn, "/xt", "t", -1)
             while done < STEPS:
                 transaction = client.transaction() if chance.random() < 0.2 else None
@@ -114,6 +114,6 @@ def test_the_model_holds_for_oxenstored(lab: Lab) -> None:
             told = {path for path, _ in conn.events}
             with suppress(TimedOut):
                 while told:
-                    told.discard(watch.next(10))
+                    told.discard(watch.next(60))
             assert told == set()
         real(client, "rm", ["/xt"])
