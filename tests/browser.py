@@ -8,13 +8,14 @@ import os
 import select
 import subprocess
 import tempfile
+import time
 from base64 import b64decode
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 #: Seconds for any answer.
-_PATIENCE = 60
+_PATIENCE = 180
 # Without these Chromium looks for updates and its maker's hosts.
 _QUIET = (
     "--no-first-run",
@@ -52,18 +53,21 @@ class Browser:
         self._session: str | None = None
         #: Methods and parameters of what the page did since ``open``.
         self.events: list[tuple[str, dict[str, Any]]] = []
-        targets = self.call("Target.getTargets")["targetInfos"]
-        page = next(target["targetId"] for target in targets if target["type"] == "page")
+        # It answers before it has opened its page.
+        while not (pages := [one for one in self.call("Target.getTargets")["targetInfos"] if one["type"] == "page"]):
+            time.sleep(0.05)
+        page = pages[0]["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
+        self.call("Page.setLifecycleEventsEnabled", enabled=True)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._process.terminate()
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=_PATIENCE)
         os.close(self._out)
         os.close(self._in)
         self._profile.cleanup()
@@ -78,8 +82,9 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.call("Emulation.setScriptExecutionDisabled", value=not script)
-        self.call("Page.navigate", url=page.resolve().as_uri())
-        while not any(method == "Page.loadEventFired" for method, _ in self.events):
+        loader = self.call("Page.navigate", url=page.resolve().as_uri())["loaderId"]
+        # Of this page: the one before may say so only now.
+        while ("load", loader) not in [(said.get("name"), said.get("loaderId")) for _, said in self.events]:
             self._receive()
 
     def requests(self) -> list[str]:

@@ -27,7 +27,7 @@ from traces.exporters.document import document
 
 TURNS = int(os.environ.get("XENTOOL_FUZZ", "3000"))
 SEED = int(os.environ.get("XENTOOL_FUZZ_SEED", "1"))
-#: Seconds for one input of some 20 KB: a thousand times what an undamaged one takes.
+#: Seconds of processor time for one input of some 20 KB: a thousand times what an undamaged one takes.
 PATIENCE = 5.0
 
 
@@ -118,7 +118,7 @@ def test_random_damage() -> None:
         for kind in chosen:
             if data and windows(data):
                 DAMAGES[kind](data, chance)
-        began = time.monotonic()
+        began = time.process_time()
         try:
             found = report(bytes(data), chance.choice((None, None, 777)))
             assert_sound(found, len(data))
@@ -127,7 +127,7 @@ def test_random_damage() -> None:
         except BaseException as error:
             error.add_note(f"XENTOOL_FUZZ_SEED={SEED}, turn {turn}: {', '.join(chosen)}")
             raise
-        assert time.monotonic() - began < PATIENCE, (SEED, turn, chosen)
+        assert time.process_time() - began < PATIENCE, (SEED, turn, chosen)
 
 
 @pytest.mark.parametrize("kind", sorted(DAMAGES))
@@ -155,7 +155,7 @@ def test_the_command_line_ends_in_order(kind: str, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode in (0, 4)
     assert (done.returncode == 4) == (done.stderr != "")

@@ -33,7 +33,7 @@ def path(request: pytest.FixtureRequest, folder: Path) -> Path:
 @cache
 def report(path: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "xentool", "report", "--json", "--hz", str(xenalyze.HZ), str(path)]
-    document = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=60).stdout)
+    document = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=300).stdout)
     assert isinstance(document, dict)
     return document
 

@@ -106,6 +106,6 @@ def injections(path: Path, *options: str) -> Counter[tuple[int, int, int]]:
 
 def run(path: Path, *options: str) -> Iterator[str]:
     done = subprocess.run(
-        ["xenalyze", *options, str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, timeout=120
+        ["xenalyze", *options, str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, timeout=300
     )
     return iter(done.stdout.decode(errors="replace").splitlines())

@@ -21,7 +21,7 @@ from pvdrivers.transport.loopback.hypervisor import InUse
 BACK, FRONT, STRANGER = 0, 5, 6
 NOTHING = InUse(0, 0, 0)
 #: Seconds without an answer after which a request counts as unanswered.
-STUCK = 20.0
+STUCK = 120.0
 
 Segments = Sequence[tuple[int, int, int]]
 

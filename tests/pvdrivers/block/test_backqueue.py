@@ -14,6 +14,7 @@ from pvdrivers.block import pages as pages_module
 from pvdrivers.block.disks import Disk, open_disk
 from pvdrivers.transport.loopback import Machine
 from tests.pvdrivers.block.rig import WAYS, Answer, Rig, direct, discard, indirect, rig, sectors
+from tests.pvdrivers.bus.joined import until
 
 OKAY, ERROR, UNSUPPORTED = BlkifRsp.OKAY, BlkifRsp.ERROR, BlkifRsp.EOPNOTSUPP
 SIZE = 1 << 20
@@ -264,10 +265,14 @@ def test_counts(loopback: Machine, way: str) -> None:
         expected = {"copy": (0, 9), "map": (9, 0)}.get(WAYS[way].get("grants", ""), (2, 0))
         assert (stats.grant_maps, stats.grant_copies) == expected
         assert 0 < stats.notifications_sent <= 12
-        # Asleep by now, and woken up.
-        threading.Event().wait(0.1)
-        made.read(0, [0])
-        assert made.queue.stats.notifications_received >= 1
+
+        def woken() -> bool:
+            # Asleep by then, if it got the processor.
+            threading.Event().wait(0.1)
+            made.read(0, [0])
+            return made.queue.stats.notifications_received >= 1
+
+        until(woken)
 
 
 @pytest.mark.parametrize("compiled", [False, True])
@@ -295,9 +300,11 @@ def test_kept_pages_are_the_latest_ones(compiled: bool, loopback: Machine, monke
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_not_all_pages_make_room_for_others(compiled: bool, loopback: Machine) -> None:
+def test_not_all_pages_make_room_for_others(compiled: bool, loopback: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = open_disk("mem:1M")
     disk.write(0, [memoryview(content())])
+    # As long as this takes, one may go.
+    monkeypatch.setattr(pages_module, "PURGE_SECONDS", 3600.0)
     with rig(loopback, X86_64, pages=40) as made:
         made.start(disk, persistent=True, compiled=compiled, persistent_max=16)
         for turn in range(5):
@@ -306,8 +313,7 @@ def test_not_all_pages_make_room_for_others(compiled: bool, loopback: Machine) -
                 assert made.page(page) == content((page + turn) * 8, 8)
         stats = made.queue.stats
         assert stats.grant_maps - stats.grant_unmaps == 16
-        # As many went as is allowed in the time that this took, and not all of them all the time.
-        assert stats.grant_unmaps < 60
+        assert stats.grant_unmaps == 1
         assert stats.grant_copies + stats.grant_maps >= 40
 
 
@@ -335,10 +341,13 @@ def test_some_at_hand_and_some_not(way: str, loopback: Machine, tmp_path: Path) 
 def test_an_idle_queue_costs_nothing(serving: Serving) -> None:
     with serving() as (made, _):
         made.read(0, [0])
-        threading.Event().wait(0.05)
-        before = made.queue.stats.syscalls
-        clock = os.times()
-        threading.Event().wait(0.3)
-        after = os.times()
-        assert made.queue.stats.syscalls == before
-        assert after.user + after.system - clock.user - clock.system < 0.1
+
+        def idle() -> bool:
+            # It falls asleep when it gets the processor.
+            before = made.queue.stats.syscalls
+            clock = os.times()
+            threading.Event().wait(0.3)
+            after = os.times()
+            return made.queue.stats.syscalls == before and after.user + after.system - clock.user - clock.system < 0.1
+
+        until(idle)

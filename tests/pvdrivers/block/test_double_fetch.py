@@ -37,7 +37,7 @@ TABLES = 2 * SLOTS
 GOOD = b"d" * 512 + b"p" * (2 * PAGE_SIZE - 512)
 BAD = b"p" * 2 * PAGE_SIZE
 #: Seconds within which a backend that is wrong is found out.
-FOUND = 60.0
+FOUND = 300.0
 OKAY, ERROR = BlkifRsp.OKAY, BlkifRsp.ERROR
 
 

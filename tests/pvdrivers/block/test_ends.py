@@ -133,11 +133,11 @@ def test_a_backend_that_comes_back_gets_what_was_not_answered(loop: Bench, tmp_p
         for _ in range(3):
             before = len(written)
             with loop.backend(str(image)) as served:
-                assert served.wait([S.CONNECTED], 5)
-                until(lambda before=before: len(written) > before + 20, 5)  # type: ignore[misc] # a lambda's default
+                assert served.wait([S.CONNECTED], 60)
+                until(lambda before=before: len(written) > before + 20)  # type: ignore[misc] # a lambda's default
         with loop.backend(str(image)):
             going.set()
-            thread.join(10)
+            thread.join(120)
             assert not thread.is_alive()
             for place, data in written.items():
                 assert disk.read(place, 4096) == data
@@ -152,6 +152,8 @@ def test_a_disk_that_is_not_there(loop: Bench) -> None:
 
 def test_a_disk_that_cannot_be_opened(loop: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frontend, "PATIENCE", 0.5)
-    with loop.backend(str(tmp_path / "none")), pytest.raises(MachineError, match="does not connect"), loop.disk():
-        pass
+    with loop.backend(str(tmp_path / "none")):
+        with pytest.raises(MachineError, match="does not connect"), loop.disk():
+            pass
+        until(lambda: loop.lines)
     assert f"cannot open {tmp_path}/none" in loop.lines[0]

@@ -2,8 +2,10 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -37,13 +39,13 @@ def state(transport: Loopback, path: str) -> str:
 def test_ends_find_each_other_and_part(dom0: Loopback, guest: Loopback) -> None:
     back, front = Noting(), Noting()
     with running(dom0, back, Role.BACK) as served, running(guest, front, Role.FRONT) as used:
-        assert used.wait([S.CONNECTED], 10)
-        assert served.wait([S.CONNECTED], 10)
+        assert used.wait([S.CONNECTED], 60)
+        assert served.wait([S.CONNECTED], 60)
         assert dom0.store.read(f"{SPOT.back}/max-ring-page-order") == b"4"
         assert dom0.store.read(f"{SPOT.front}/ring-ref") == b"8"
         toolstack.part(dom0.store, SPOT)
         used.leave()
-        assert toolstack.parted(dom0.store, SPOT, 10)
+        assert toolstack.parted(dom0.store, SPOT, 60)
         until(lambda: served.over and used.over)
     assert back.actions[:2] == ["offer", "connect"]
     assert set(back.actions[2:]) == {"close"}
@@ -57,7 +59,7 @@ def test_a_frontend_that_leaves_is_over_and_the_backend_waits_for_another(dom0: 
     with running(dom0, Noting(), Role.BACK) as served:
         for _ in range(3):
             with running(guest, Noting(), Role.FRONT) as used:
-                assert used.wait([S.CONNECTED], 10)
+                assert used.wait([S.CONNECTED], 60)
                 used.leave()
                 until(partial(getattr, used, "over"))
                 assert state(guest, SPOT.front) == str(S.CLOSED.value)
@@ -68,13 +70,13 @@ def test_both_begin_anew_after_the_backend_was_killed(dom0: Loopback, guest: Loo
     front = Noting()
     with running(guest, front, Role.FRONT) as used:
         with running(dom0, Noting(), Role.BACK):
-            assert used.wait([S.CONNECTED], 10)
+            assert used.wait([S.CONNECTED], 60)
         # It has written nothing as it went.
         assert state(dom0, SPOT.back) == str(S.CONNECTED.value)
         front.actions.clear()
         with running(dom0, Noting(), Role.BACK):
             until(lambda: "connect" in front.actions)
-            assert used.wait([S.CONNECTED], 10)
+            assert used.wait([S.CONNECTED], 60)
     assert [action for action in front.actions if action != "reread"][:4] == ["close", "restart", "publish", "connect"]
 
 
@@ -87,10 +89,10 @@ def test_a_backend_that_can_goes_on_where_its_former_life_was(dom0: Loopback, gu
     back, front = Resuming(), Noting()
     with running(guest, front, Role.FRONT) as used:
         with running(dom0, Noting(), Role.BACK):
-            assert used.wait([S.CONNECTED], 10)
+            assert used.wait([S.CONNECTED], 60)
         front.actions.clear()
         with running(dom0, back, Role.BACK) as served:
-            assert served.wait([S.CONNECTED], 10)
+            assert served.wait([S.CONNECTED], 60)
     assert back.actions == ["resume", "close"]
     assert set(front.actions) <= {"reread", "close"}
 
@@ -99,9 +101,9 @@ def test_a_frontend_that_vanishes_leaves_the_backend_closed(dom0: Loopback, gues
     back = Noting()
     with running(dom0, back, Role.BACK) as served:
         with running(guest, Noting(), Role.FRONT):
-            assert served.wait([S.CONNECTED], 10)
+            assert served.wait([S.CONNECTED], 60)
         dom0.store.remove(SPOT.front)
-        assert served.wait([S.CLOSED], 10)
+        assert served.wait([S.CLOSED], 60)
         assert back.actions[-1] == "close"
         # Its toolstack removes the rest.
         dom0.store.write(f"{SPOT.back}/online", b"0")
@@ -111,7 +113,7 @@ def test_a_frontend_that_vanishes_leaves_the_backend_closed(dom0: Loopback, gues
 def test_what_the_toolstack_removes_is_not_brought_back(dom0: Loopback, guest: Loopback) -> None:
     back = Noting()
     with running(dom0, back, Role.BACK) as served, running(guest, Noting(), Role.FRONT):
-        assert served.wait([S.CONNECTED], 10)
+        assert served.wait([S.CONNECTED], 60)
         dom0.store.remove(SPOT.back)
         until(lambda: served.over)
         assert back.actions[-1] == "close"
@@ -120,9 +122,9 @@ def test_what_the_toolstack_removes_is_not_brought_back(dom0: Loopback, guest: L
 
 def test_unplugged_before_anybody_was_there(dom0: Loopback) -> None:
     with running(dom0, Noting(), Role.BACK) as served:
-        assert served.wait([S.INIT_WAIT], 10)
+        assert served.wait([S.INIT_WAIT], 60)
         toolstack.part(dom0.store, SPOT)
-        assert toolstack.parted(dom0.store, SPOT, 10)
+        assert toolstack.parted(dom0.store, SPOT, 60)
         until(lambda: served.over)
 
 
@@ -151,11 +153,11 @@ def test_a_state_that_is_none_is_no_frontend(dom0: Loopback, guest: Loopback) ->
     with running(dom0, back, Role.BACK) as served:
         for number, nonsense in enumerate(NONSENSE):
             front.write("state", S.INITIALISING.value)
-            assert served.wait([S.INIT_WAIT], 10)
+            assert served.wait([S.INIT_WAIT], 60)
             front.write("state", S.INITIALISED.value)
-            assert served.wait([S.CONNECTED], 10)
+            assert served.wait([S.CONNECTED], 60)
             front.write("state", nonsense)
-            assert served.wait([S.CLOSED], 10), nonsense
+            assert served.wait([S.CLOSED], 60), nonsense
             until(partial(closed, number + 1))
         assert served.error is None
 
@@ -165,31 +167,32 @@ def test_wrong_nodes_close_the_device_and_say_why(dom0: Loopback, guest: Loopbac
     back.failing["connect"] = PeerError("ring-ref is 'x', no number")
     said = f"{error_path(SPOT.back)}/error"
     with running(dom0, back, Role.BACK, lines) as served:
-        assert served.wait([S.INIT_WAIT], 10)
+        assert served.wait([S.INIT_WAIT], 60)
         front.write("state", S.INITIALISED.value)
-        assert served.wait([S.CLOSING], 10)
+        assert served.wait([S.CLOSING], 60)
         until(lambda: dom0.store.exists(said))
         assert dom0.store.read(said) == b"22 ring-ref is 'x', no number"
         assert lines == ["0/backend/test/5/51712: ring-ref is 'x', no number"]
         # It may try again, and then all is well.
         for other in (S.CLOSED, S.INITIALISING, S.INITIALISED):
             front.write("state", other.value)
-            assert served.wait({S.CLOSED: [S.CLOSED], S.INITIALISING: [S.INIT_WAIT]}.get(other, [S.CONNECTED]), 10)
+            assert served.wait({S.CLOSED: [S.CLOSED], S.INITIALISING: [S.INIT_WAIT]}.get(other, [S.CONNECTED]), 60)
         until(lambda: not dom0.store.exists(error_path(SPOT.back)))
 
 
 def test_a_disk_that_cannot_be_opened_is_tried_again_at_leisure(dom0: Loopback) -> None:
+    tried: list[float] = []
+
     class Failing(Noting):
         def offer(self) -> dict[str, str | int | None]:
-            self.actions.append("offer")
+            tried.append(time.monotonic())
             raise MachineError("cannot open x")
 
-    back = Failing()
-    with running(dom0, back, Role.BACK):
-        until(lambda: back.actions.count("offer") >= 2)
+    with running(dom0, Failing(), Role.BACK):
+        until(lambda: len(tried) >= 4)
         assert state(dom0, SPOT.back) in {str(S.CLOSED.value), str(S.CLOSING.value)}
-        # Each try is followed by a rest.
-        assert back.actions.count("offer") < 20
+    # Each try is followed by a rest, which a busy machine makes none shorter.
+    assert all(later - earlier >= 0.2 for earlier, later in pairwise(tried))
 
 
 @pytest.mark.parametrize("fatal", [False, True])
@@ -197,8 +200,8 @@ def test_a_fault_while_connected(dom0: Loopback, guest: Loopback, fatal: bool) -
     back, lines = Noting(), list[str]()
     said = "the peer's producer index 9 is impossible"
     with running(dom0, back, Role.BACK, lines) as served, running(guest, Noting(), Role.FRONT) as used:
-        assert served.wait([S.CONNECTED], 10)
-        assert used.wait([S.CONNECTED], 10)
+        assert served.wait([S.CONNECTED], 60)
+        assert used.wait([S.CONNECTED], 60)
         back.actions.clear()
         served.fault(PeerError(said), fatal=fatal)
         if fatal:
@@ -216,12 +219,12 @@ def test_a_fault_while_connected(dom0: Loopback, guest: Loopback, fatal: bool) -
 def test_a_resize_is_told_by_the_same_state_again(dom0: Loopback, guest: Loopback) -> None:
     back, front = Noting(), Noting()
     with running(dom0, back, Role.BACK), running(guest, front, Role.FRONT) as used:
-        assert used.wait([S.CONNECTED], 10)
+        assert used.wait([S.CONNECTED], 60)
         until(lambda: "reread" in front.actions)
         with dom0.store.watch(f"{SPOT.back}/state") as watch:
-            watch.next(5)
+            watch.next(60)
             back.told = True
-            assert watch.next(5) == f"{SPOT.back}/state"
+            assert watch.next(60) == f"{SPOT.back}/state"
         assert dom0.store.read(f"{SPOT.back}/sectors") == b"7"
 
 
@@ -229,25 +232,25 @@ def test_states_rewritten_without_end_are_no_more_than_one_to_be_looked_at(dom0:
     rounds = int(os.environ.get("XENTOOL_FUZZ", "5000"))
     back, front = Noting(), Frontish(guest)
     with running(dom0, back, Role.BACK) as served:
-        assert served.wait([S.INIT_WAIT], 10)
-        threads = threading.active_count()
+        assert served.wait([S.INIT_WAIT], 60)
+        threads = set(threading.enumerate())
         for number in range(rounds):
             front.write("state", (4, 5, 6, 1, 3, 0, 99)[number % 7])
         front.write("state", S.CLOSED.value)
-        assert served.wait([S.CLOSED], 10)
+        assert served.wait([S.CLOSED], 60)
         assert served.is_alive()
-        assert threading.active_count() == threads
+        assert set(threading.enumerate()) <= threads
         # Each look saw what stood there then, not all that ever had.
         assert len(back.actions) < rounds
         front.write("state", S.INITIALISING.value)
-        assert served.wait([S.INIT_WAIT], 10)
+        assert served.wait([S.INIT_WAIT], 60)
 
 
 def test_no_thread_or_watch_is_left(dom0: Loopback, guest: Loopback) -> None:
     assert guest.store.exists(SPOT.front)
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with running(dom0, Noting(), Role.BACK) as served, running(guest, Noting(), Role.FRONT):
-        assert served.wait([S.CONNECTED], 10)
-    assert threading.active_count() == before
+        assert served.wait([S.CONNECTED], 60)
+    assert set(threading.enumerate()) <= before
     assert dom0.store._watches == {}
     assert guest.store._watches == {}

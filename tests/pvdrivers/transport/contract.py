@@ -295,12 +295,12 @@ def case_a_notification_arrives(ends: Ends) -> None:
         assert not to.take()
         assert not to.wait(0.01)
         source.notify()
-        assert readable(to, 5)
+        assert readable(to, 60)
         assert to.take()
         to.unmask()
         assert not to.take()
         source.notify()
-        assert to.wait(5)
+        assert to.wait(60)
         to.unmask()
     front.close()
     back.close()
@@ -310,13 +310,15 @@ def case_notifications_are_not_counted(ends: Ends) -> None:
     front, back = joined(ends)
     for _ in range(5):
         front.notify()
-    assert back.wait(5)
+    assert back.wait(60)
     assert not back.take()
     back.unmask()
-    # Linux masks a channel when the first arrives, before anybody takes it.
-    if back.wait(0.05):
+    # Linux masks a channel when the first arrives, before anybody takes it: the others are a second, which may be late.
+    heard = 1
+    while back.wait(0.05):
         back.unmask()
-    assert not back.wait(0.05)
+        heard += 1
+    assert heard <= 2
     front.close()
     back.close()
 
@@ -324,14 +326,14 @@ def case_notifications_are_not_counted(ends: Ends) -> None:
 def case_a_masked_channel_keeps_one_for_later(ends: Ends) -> None:
     front, back = joined(ends)
     front.notify()
-    assert back.wait(5)
+    assert back.wait(60)
     front.notify()
     time.sleep(0.01)
     assert not back.take()
     with raises(ValueError, "mask"):
         back.wait(1)
     back.unmask()
-    assert back.wait(5)
+    assert back.wait(60)
     back.unmask()
     assert not back.wait(0.05)
     front.close()
@@ -342,7 +344,7 @@ def case_channels_do_not_hear_each_other(ends: Ends) -> None:
     (front, back), (other_front, other_back) = joined(ends), joined(ends)
     assert len({front.port, other_front.port}) == 2
     front.notify()
-    assert back.wait(5)
+    assert back.wait(60)
     assert not other_back.wait(0.05)
     for each in (front, back, other_front, other_back):
         each.close()
@@ -358,9 +360,9 @@ def case_who_is_gone_can_be_notified_and_comes_back(ends: Ends) -> None:
     back = ends.back.bind_interdomain(ends.front.domid, front.port)
     quiet(back)
     front.notify()
-    assert back.wait(5)
+    assert back.wait(60)
     back.notify()
-    assert front.wait(5)
+    assert front.wait(60)
     front.close()
     back.notify()
     back.close()
@@ -394,14 +396,14 @@ def case_a_ring_of_16_pages_with_notifications(ends: Ends) -> None:
     front.put(b"".join(sent))
     if front.push():
         front_channel.notify()
-    assert back_channel.wait(5)
+    assert back_channel.wait(60)
     assert back.take() == b"".join(sent)
     back_channel.unmask()
     assert not front.final_check()
     back.put(b"".join(each[: kind.response.size] for each in sent))
     if back.push():
         back_channel.notify()
-    assert front_channel.wait(5)
+    assert front_channel.wait(60)
     assert front.take() == b"".join(each[: kind.response.size] for each in sent)
     front_channel.unmask()
     for each in (front, back):
@@ -418,9 +420,9 @@ def case_the_store_is_shared(ends: Ends) -> None:
     if ends.front.domid != ends.back.domid:
         ends.front.store.set_permissions(node, [f"n{ends.front.domid}", f"r{ends.back.domid}"])
     with ends.back.store.watch(node) as watch:
-        assert watch.next(5) == node
+        assert watch.next(60) == node
         ends.front.store.write(node, b"again")
-        assert watch.next(5) == node
+        assert watch.next(60) == node
     assert ends.back.store.read(node) == b"again"
     ends.front.store.remove(node)
 
@@ -439,7 +441,7 @@ def case_closing_gives_all_back(ends: Ends) -> None:
     kept.release()
     del granted
     # The other side takes note of it in its own time.
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while descriptors() > before:
         assert time.monotonic() < deadline
     with raises(NotGranted):

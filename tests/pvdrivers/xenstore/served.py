@@ -22,7 +22,7 @@ def served(directory: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
             yield server
         finally:
             server.terminate()
-            server.wait(10)
+            server.wait(120)
 
 
 class Raw:
@@ -31,7 +31,7 @@ class Raw:
     def __init__(self, path: Path) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.connect(str(path))
-        self.socket.settimeout(20)
+        self.socket.settimeout(120)
 
     def send(self, op: int, payload: bytes, tx: int = 0) -> None:
         self.socket.sendall(encode(op, 1, tx, payload))

@@ -42,21 +42,25 @@ def client(path: Path) -> Iterator[Client]:
         yield client
 
 
-def bare_pyxs(path: Path, script: str, seconds: float = 30) -> str:
-    """Run a script with unmended pyxs and give what it prints; ``hangs`` when it does not end."""
+def bare_pyxs(path: Path, script: str, seconds: float = 120) -> str:
+    """Run a script with unmended pyxs and give what it prints; ``hangs`` when it goes on for so many seconds."""
     head = f"""
 import pyxs, threading
 threading.excepthook = lambda *_: None
 client, other = pyxs.Client({str(path)!r}), pyxs.Client({str(path)!r})
 client.connect()
+print("begun", flush=True)
 """
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", head + script], capture_output=True, text=True, check=False, timeout=seconds
-        )
-    except subprocess.TimeoutExpired:
-        return "hangs"
-    return (done.stdout or done.stderr.splitlines()[-1]).strip()
+    argv = [sys.executable, "-c", head + script]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "begun\n"
+        try:
+            said, errors = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return "hangs"
+    return (said or errors.splitlines()[-1]).strip()
 
 
 class Fake:
@@ -354,14 +358,14 @@ def test_permissions_that_are_none(client: Client) -> None:
 
 def test_a_watch_tells_of_its_path_first_and_of_changes_then(client: Client) -> None:
     with client.watch("/w") as watch:
-        assert watch.next(5) == "/w"
+        assert watch.next(60) == "/w"
         client.write("/w/a", b"1")
-        assert watch.next(5) == "/w/a"
+        assert watch.next(60) == "/w/a"
         client.write("/elsewhere", b"1")
         with pytest.raises(TimedOut, match=r"^/w did not change within 0.1 s$"):
             watch.next(0.1)
         client.remove("/w")
-        assert watch.next(5) == "/w"  # what was under it is not told
+        assert watch.next(60) == "/w"  # what was under it is not told
     client.write("/w", b"2")
     with pytest.raises(ConnectionLost, match=r"the watch on /w has ended"):
         watch.next(1)
@@ -369,11 +373,11 @@ def test_a_watch_tells_of_its_path_first_and_of_changes_then(client: Client) -> 
 
 def test_special_watches(client: Client, path: Path) -> None:
     with client.watch("@introduceDomain") as watch:
-        assert watch.next(5) == "@introduceDomain"
+        assert watch.next(60) == "@introduceDomain"
         client._session().ask(Op.INTRODUCE, b"9", b"1", b"1")  # as a toolstack does
-        assert watch.next(5) == "@introduceDomain"
+        assert watch.next(60) == "@introduceDomain"
     with client.watch("@releaseDomain/9") as watch:
-        assert watch.next(5) == "@releaseDomain/9"
+        assert watch.next(60) == "@releaseDomain/9"
     assert "InvalidPath" in bare_pyxs(path, 'client.monitor().watch(b"@releaseDomain/9", b"t")')
 
 
@@ -389,11 +393,11 @@ with client.monitor() as monitor:
 """
     assert bare_pyxs(path, script, 2) == "hangs"
     with client.watch("/w") as old, client.watch("/v") as new:
-        assert new.next(5) == "/v"
+        assert new.next(60) == "/v"
         client.write("/w", b"x")
         old.close()
         client.write("/v", b"x")
-        assert new.next(5) == "/v"
+        assert new.next(60) == "/v"
 
 
 @pytest.mark.usefixtures("path")
@@ -412,11 +416,11 @@ def test_what_a_watcher_does_not_take_does_not_pile_up(client: Client, monkeypat
         for _ in range(3):
             for number in range(5):
                 client.write(f"/w/{number}", b"")
-        assert [watch.next(5) for _ in range(6)] == ["/w", *(f"/w/{number}" for number in range(5))]
+        assert [watch.next(60) for _ in range(6)] == ["/w", *(f"/w/{number}" for number in range(5))]
         for number in range(11):
             client.write(f"/w/{number}", b"")
         time.sleep(0.1)
-        assert watch.next(5) == "/w"
+        assert watch.next(60) == "/w"
 
 
 def test_watches_for_asyncio(client: Client) -> None:
@@ -432,7 +436,7 @@ def test_watches_for_asyncio(client: Client) -> None:
 
     async def beside() -> list[str]:
         task = asyncio.create_task(follow())
-        return await asyncio.wait_for(task, 10)
+        return await asyncio.wait_for(task, 120)
 
     assert asyncio.run(beside()) == ["/async", "/async/1", "/async/2"]
 
@@ -451,7 +455,7 @@ def test_asyncio_may_give_up_waiting_and_loses_nothing(client: Client) -> None:
             await asyncio.to_thread(client.write, "/a/x", b"")
             return [*found, await anext(one)]
 
-    assert asyncio.run(asyncio.wait_for(follow(), 10)) == ["/a", "/b", "/b/x", "/a/x"]
+    assert asyncio.run(asyncio.wait_for(follow(), 120)) == ["/a", "/b", "/b/x", "/a/x"]
 
 
 def test_asyncio_goes_on_where_the_server_comes_back(tmp_path: Path) -> None:
@@ -469,7 +473,7 @@ def test_asyncio_goes_on_where_the_server_comes_back(tmp_path: Path) -> None:
     with ExitStack() as server:
         server.enter_context(served(tmp_path))
         with Client(tmp_path / "dom0") as client:
-            assert asyncio.run(asyncio.wait_for(follow(client), 20)) == ["/w", "/w", "/w/new"]
+            assert asyncio.run(asyncio.wait_for(follow(client), 120)) == ["/w", "/w", "/w/new"]
 
 
 def test_a_server_that_comes_back(tmp_path: Path) -> None:
@@ -477,20 +481,20 @@ def test_a_server_that_comes_back(tmp_path: Path) -> None:
     with served(tmp_path):
         client = Client(state)
         watch = client.watch("/w")
-        assert watch.next(5) == "/w"
+        assert watch.next(60) == "/w"
         client.write("/w", b"lost with the server")
-        assert watch.next(5) == "/w"
+        assert watch.next(60) == "/w"
         assert bare_pyxs(state, "client.close(); client.connect()").endswith("threads can only be started once")
     for _ in range(2):
         with pytest.raises(NoStore):
-            watch.next(5)
+            watch.next(60)
     with pytest.raises(NoStore):
         client.read("/w")
     with served(tmp_path):
         # It was told once that there may be news, and goes on.
-        assert watch.next(5) == "/w"
+        assert watch.next(60) == "/w"
         client.write("/w/new", b"")
-        assert watch.next(5) == "/w/new"
+        assert watch.next(60) == "/w/new"
         client.close()
 
 
@@ -525,7 +529,7 @@ from pvdrivers.xenstore.client import Client
 with Client(Path({str(path)!r})) as client:
     print(client.directory("/"))
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=20)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120)
     assert done.stdout == "['tool']\n", done.stderr
 
 
@@ -538,4 +542,5 @@ def test_nothing_is_left_behind(path: Path) -> None:
         with Client(path) as client:
             client.watch("/x")
             client.read("/")
-    assert counted() == before
+    # Fewer, when what other tests have left goes only now.
+    assert all(now <= then for now, then in zip(counted(), before, strict=True))

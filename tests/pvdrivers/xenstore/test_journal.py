@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -173,7 +174,7 @@ def test_a_full_disk_ends_the_server_before_it_answers(tmp_path: Path) -> None:
                 client.write(f"/n{answered}", b"x" * 1000)
                 answered += 1
         assert 4 < answered < 9
-        assert server.wait(10) == 1
+        assert server.wait(120) == 1
         assert server.stderr.read() == f"xentool: cannot keep the state in {tmp_path / 'state'}: File too large\n"
     journal = Journal(tmp_path / "state")
     assert all(f"/n{number}".encode() in journal.tree.nodes for number in range(answered))
@@ -185,7 +186,6 @@ def test_what_was_answered_survives_kill_9(tmp_path: Path) -> None:
     answered = 0
     for round_ in range(4):
         with served(tmp_path, *words) as server:
-            killer = subprocess.Popen(["sh", "-c", f"sleep 0.{3 + round_}; kill -9 {server.pid}"])
             with suppress(ConnectionLost, NoStore), Client(tmp_path / "dom0") as client:
                 if answered:
                     found = int(client.read("/one"))
@@ -193,11 +193,13 @@ def test_what_was_answered_survives_kill_9(tmp_path: Path) -> None:
                     assert found in (answered, answered + 1)
                     assert client.read("/two") == b"%d" % found
                     answered = found
-                while True:
+                for done in count():
+                    if done == 10:
+                        killer = subprocess.Popen(["sh", "-c", f"sleep 0.{1 + round_}; kill -9 {server.pid}"])
                     with client.transaction() as transaction:
                         transaction.write("/one", b"%d" % (answered + 1))
                         transaction.write("/two", b"%d" % (answered + 1))
                     answered += 1
             killer.wait()
-    assert answered > 20
+    assert answered >= 40
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o600

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from pvdrivers.xenstore.wire import Op, encode
+from tests.pvdrivers.bus.joined import until
 from tests.pvdrivers.xenstore.served import Raw, served
 
 MIB = 1 << 20
@@ -84,7 +85,7 @@ def test_the_sockets_go_with_it_and_a_left_over_one_is_replaced(tmp_path: Path) 
 
 def test_ctrl_c(server: Served) -> None:
     server.process.send_signal(signal.SIGINT)
-    assert server.process.wait(10) == 130
+    assert server.process.wait(120) == 130
     assert server.process.stderr is not None
     assert server.process.stderr.read() in ("", "\n", "xentool: interrupted\n")
 
@@ -99,7 +100,7 @@ def test_what_cannot_be_served(server: Served, tmp_path: Path) -> None:
         (tmp_path / ("x" * 200), "AF_UNIX path too long"),
     ):
         argv = [sys.executable, "-m", "xentool", "store", "serve", "--socket", str(path)]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20)
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)
         assert (done.returncode, done.stdout, done.stderr) == (
             1,
             "",
@@ -147,7 +148,7 @@ def test_quotas_of_ones_own(tmp_path: Path) -> None:
                 assert guest.receive().op == Op.WATCH_EVENT
     for bad in ("watches", "watches=-1", "watches=x", "sockets=3"):
         argv = [sys.executable, "-m", "xentool", "store", "serve", "--socket", str(tmp_path / "s"), "--quota", bad]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20)
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 2
         assert f"'{bad}' is no QUOTA=N; there are nodes, watches, outstanding, memory, soft-memory" in done.stderr
 
@@ -177,7 +178,7 @@ def test_a_flood_whose_replies_are_not_read(server: Served, which: str) -> None:
     assert server.works()
     assert server.resident() - before < 8 * MIB
     # It is served on as soon as it reads.
-    client.socket.settimeout(20)
+    client.socket.settimeout(120)
     assert all(len(client.receive().payload) == 4000 for _ in range(300))
 
 
@@ -224,4 +225,5 @@ def test_connections_that_come_and_go(server: Served) -> None:
             client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.close()
     assert server.works()
-    assert len(list(descriptors.iterdir())) <= before + 1
+    # It may notice the last ones' end after that.
+    until(lambda: len(list(descriptors.iterdir())) <= before + 1)

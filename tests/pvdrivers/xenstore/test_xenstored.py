@@ -33,7 +33,7 @@ def test_the_recordings_are_what_it_says(name: str) -> None:
         environment = {**os.environ, "XENSTORED_PATH": str(folder / "socket"), "LC_ALL": "C.UTF-8"}
         argv = ["sh", str(DATA / "run.sh")]
         with (DATA / f"{name}.txt").open("rb") as script:
-            done = subprocess.run(argv, env=environment, stdin=script, capture_output=True, check=True, timeout=60)
+            done = subprocess.run(argv, env=environment, stdin=script, capture_output=True, check=True, timeout=300)
     assert done.stdout.decode().split("\n$ ") == (DATA / f"{name}.out").read_text().split("\n$ ")
 
 

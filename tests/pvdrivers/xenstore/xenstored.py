@@ -90,7 +90,7 @@ class Ring(Raw):
 
     def _exactly(self, size: int) -> bytes:
         data = b""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 120
         while len(data) < size:
             assert time.monotonic() < end, "no reply"
             consumed, produced = self._words[_RSP_CONS], self._words[_RSP_PROD]

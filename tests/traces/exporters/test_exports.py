@@ -28,7 +28,7 @@ class Slice(NamedTuple):
 
 def xentool(*words: str, code: int = 0, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     done = subprocess.run(
-        [sys.executable, "-m", "xentool", *words], input=stdin, capture_output=True, check=False, timeout=120
+        [sys.executable, "-m", "xentool", *words], input=stdin, capture_output=True, check=False, timeout=300
     )
     assert done.returncode == code, done.stderr.decode()
     return done
@@ -219,7 +219,7 @@ def test_the_input_is_not_overwritten(tmp_path: Path) -> None:
     # Nor by way of stdin.
     with path.open("rb") as stdin:
         command = [sys.executable, "-m", "xentool", "export", "-", "--format", "jsonl", "-o", str(path)]
-        assert subprocess.run(command, stdin=stdin, capture_output=True, check=False, timeout=60).returncode == 1
+        assert subprocess.run(command, stdin=stdin, capture_output=True, check=False, timeout=300).returncode == 1
     assert path.stat().st_size == 1000
 
 

@@ -59,8 +59,8 @@ def opened(
     trace, out = folder / "domU.xentrace", folder / "domU.html"
     trace.write_bytes(capture(str(request.param)))
     command = [sys.executable, "-m", "xentool", "report", str(trace)]
-    subprocess.run([*command, "--html", str(out)], check=True, timeout=60)
-    document = json.loads(subprocess.run([*command, "--json"], check=True, capture_output=True, timeout=60).stdout)
+    subprocess.run([*command, "--html", str(out)], check=True, timeout=300)
+    document = json.loads(subprocess.run([*command, "--json"], check=True, capture_output=True, timeout=300).stdout)
     browser.open(out)
     return browser, document
 

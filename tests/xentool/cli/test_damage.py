@@ -21,7 +21,7 @@ from xentool.errors import PeerError
 
 TURNS = max(int(os.environ.get("XENTOOL_FUZZ", "200")) // len(DAMAGES), 1)
 SEED = int(os.environ.get("XENTOOL_FUZZ_SEED", "1"))
-#: Seconds for a command on one input.
+#: Seconds of processor time for a command on one input.
 PATIENCE = 20.0
 
 COMMANDS = (
@@ -75,14 +75,14 @@ def test_every_command_ends_in_order(kind: str, whole: Path, tmp_path: Path) -> 
         damaged.write_bytes(data)
         places = {"A": str(damaged), "B": str(whole), "OUT": str(tmp_path / "OUT")}
         args = [places.get(word, word) for word in command.split()] + ([SQL] if command == "sql A" else [])
-        began = time.monotonic()
+        began = time.process_time()
         try:
             assert run(*args) in (0, 4)
         except Exception as error:
             error.add_note(f"XENTOOL_FUZZ_SEED={SEED}, {kind}, turn {turn}: xentool {command}")
             if "too short" not in str(error):
                 raise
-        assert time.monotonic() - began < PATIENCE, command
+        assert time.process_time() - began < PATIENCE, command
 
 
 def empty(path: Path) -> None:

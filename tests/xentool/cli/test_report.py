@@ -23,7 +23,7 @@ def run(*words: str, stdin: bytes = b"", **environment: str) -> subprocess.Compl
         input=stdin,
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=300,
         env=os.environ | environment,
     )
     return subprocess.CompletedProcess(words, done.returncode, done.stdout.decode(), done.stderr.decode())
@@ -164,7 +164,7 @@ def test_a_reader_that_goes_away_is_no_error(file: Path) -> None:
     )
     assert process.stdout is not None
     process.stdout.close()
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert errors == b""
 
 
@@ -193,7 +193,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     peaks = {}
     for size in (40_000_000, 400_000_000):
         done = subprocess.run(
-            [sys.executable, str(script), str(path), str(size)], capture_output=True, text=True, check=True, timeout=120
+            [sys.executable, str(script), str(path), str(size)], capture_output=True, text=True, check=True, timeout=300
         )
         read, peaks[size] = map(int, done.stdout.split())
         assert read > size - 4_000_000

@@ -103,7 +103,7 @@ def test_without_its_library_it_says_what_to_install(file: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "xentool: this format needs jinja2: pip install 'xentool[html]'\n"

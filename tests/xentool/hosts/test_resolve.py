@@ -45,7 +45,7 @@ def write_lab(cache: dict[str, str], name: str, pid: int, state: str = "up") -> 
 def qemu_pid(tmp_path: Path) -> Iterator[int]:
     program = tmp_path / "qemu-system-x86_64"
     program.symlink_to("/bin/sleep")
-    child = subprocess.Popen([program, "60"])
+    child = subprocess.Popen([program, "1000"])
     # Popen returns when exec closed its pipe, which is a moment before the kernel shows the new command line.
     while b"qemu" not in Path(f"/proc/{child.pid}/cmdline").read_bytes():
         time.sleep(0.01)
