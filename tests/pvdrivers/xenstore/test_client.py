@@ -52,15 +52,16 @@ client.connect()
 print("begun", flush=True)
 """
     argv = [sys.executable, "-c", head + script]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # Unbuffered: a line is read, and what follows is left to `communicate`.
+    with subprocess.Popen(argv, bufsize=0, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
-        assert process.stdout.readline() == "begun\n"
+        assert process.stdout.readline() == b"begun\n"
         try:
             said, errors = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             process.kill()
             return "hangs"
-    return (said or errors.splitlines()[-1]).strip()
+    return (said or errors.splitlines()[-1]).decode().strip()
 
 
 class Fake:
