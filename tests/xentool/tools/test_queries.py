@@ -1,13 +1,19 @@
-"""The queries that docs/xenalyze.md gives, on a real capture: each runs, and finds what the capture has."""
+"""The queries that docs/xenalyze.md gives, on a real capture: each runs, and finds what the capture has.
 
+And one that is interrupted before it has begun.
+"""
+
+import os
 import re
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.traces.captures import capture
-from xentool.tools.queries import Database, opened
+from xentool.tools.queries import Database, _interruptible, opened
 
 GUIDE = Path(__file__).parents[3] / "docs" / "xenalyze.md"
 QUERIES = re.findall(r"(?:^|\n\n)([^\n`]*`?[^\n]*)\n(?:[^\n]+\n)*\n```sql\n(.*?)```", GUIDE.read_text(), re.DOTALL)
@@ -43,3 +49,28 @@ def test_run_times_add_up_to_the_reports(database: Database) -> None:
         ran = sum(vcpu.runstates["running"].seconds for vcpu in domain.vcpus if vcpu.runstates)
         # What ran on at the beginning or the end of the trace is in the report only.
         assert seconds.get(domain.domid, 0.0) == pytest.approx(ran, abs=0.02)
+
+
+class Forgetful:
+    """An engine that has forgotten the first interruption, as duckdb has one that comes before a query."""
+
+    def __init__(self) -> None:
+        self.interrupted = threading.Semaphore(0)
+
+    def interrupt(self) -> None:
+        self.interrupted.release()
+
+    def work(self) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(2):
+            assert self.interrupted.acquire(timeout=60)
+
+
+def test_a_query_that_is_about_to_begin_is_interrupted() -> None:
+    engine = Forgetful()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            _interruptible(engine, engine.work)
+    finally:
+        signal.signal(signal.SIGINT, before)
