@@ -23,7 +23,7 @@ from pvdrivers.xenbus import FRONT
 #: Segments of an indirect request, at most; as Linux's blkfront.
 INDIRECT_MAX = 32
 #: Seconds that a backend may take to connect, and to part.
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 @dataclass(frozen=True)

@@ -197,7 +197,7 @@ class Client(View):
     :raises NoStore: there is none
     """
 
-    def __init__(self, path: Path | None = None, *, timeout: float = 5.0) -> None:
+    def __init__(self, path: Path | None = None, *, timeout: float = 30.0) -> None:
         self.path = path or find()
         self._timeout = timeout
         self._tokens = itertools.count(1)
