@@ -27,7 +27,7 @@ _TRACING = (
 _LIVES = 4
 
 
-def eventually(look: Callable[[], Result], seconds: float = 120) -> Result:
+def eventually(look: Callable[[], Result], seconds: float = 240) -> Result:
     """Look again until there is something true to see; what was seen last, after so long."""
     deadline = time.monotonic() + seconds
     while not (seen := look()) and time.monotonic() < deadline:

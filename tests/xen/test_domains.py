@@ -86,8 +86,8 @@ class Made:
         said = self._tool("create", str(self._path))
         self._domid = int(said.rpartition(" ")[2])
         assert said == f"{self.name} is created: domid {self._domid}\n"
-        assert eventually(lambda: self._works() or not self._lab.lives(self.name))
-        assert self._works()
+        became = eventually(lambda: "working" if self._works() else "" if self._lab.lives(self.name) else "dead")
+        assert became == "working"
 
     def _works(self) -> bool:
         # Its disk and interface do; it may be gone, or its devices half there.
@@ -101,7 +101,7 @@ class Made:
     def end(self) -> None:
         """Destroy it, if it is there."""
         self._lab.run("xl", "destroy", self.name, check=False)
-        assert eventually(lambda: self._tool.domain(self.name) is None)
+        assert eventually(lambda: not self._lab.run("xl", "list", self.name, check=False))
 
 
 @pytest.fixture(scope="module")
