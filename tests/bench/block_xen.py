@@ -8,16 +8,13 @@ QEMU for Xen is no part of the lab's image: Debian's packages are fetched and un
 
 import os
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 from tests.xen.blocks import Guest, serve
 from tests.xen.labs import Lab
+from tests.xen.packages import install
 from xentool.errors import XentoolError
-from xentool.hosts import resolve
 from xentool.lab import api
 from xentool.tools import vdev
 
@@ -74,32 +71,11 @@ awk '
 """
 #: In dom0: the QEMU that serves a PV guest's disks, each guest its own; xl attaches some only where it knows of one.
 START = f"""
-ldconfig
 id=$(xl domid {GUEST})
 {QEMU} -xen-domid $id -xen-attach -name {GUEST} -nographic -M xenpv -daemonize -monitor /dev/null -serial /dev/null \\
     -parallel /dev/null -nodefaults -no-user-config -pidfile /run/qemu.pid &&
 xenstore-write /local/domain/$id/image/device-model-pid "$(cat /run/qemu.pid)"
 """
-
-
-def install(lab: Lab, *packages: str) -> None:
-    """Put packages into a lab's dom0, with the libraries that they lack."""
-    host = resolve(lab.host)
-    with tempfile.TemporaryDirectory() as folder:
-        installed = Path(folder, "status")
-        installed.write_bytes(host.run(["cat", "/var/lib/dpkg/status"]).stdout)
-        archives = Path(folder, "archives")
-        Path(archives, "partial").mkdir(parents=True)
-        options = [f"Dir::State::status={installed}", f"Dir::Cache::archives={archives}", "Debug::NoLocking=1"]
-        argv = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "--download-only"]
-        argv += [word for option in [*options, "APT::Sandbox::User=root"] for word in ("-o", option)]
-        subprocess.run([*argv, *packages], stdout=subprocess.DEVNULL, check=True)
-        for package in sorted(archives.glob("*.deb")):
-            content = subprocess.run(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE, check=True).stdout
-            # No firmware is booted, nothing read; /lib is a link.
-            words = ["--keep-directory-symlink", "--exclude=./usr/share", "--exclude=./usr/lib/ipxe"]
-            host.run(["tar", "-x", "-C", "/", *words], input=content, timeout=120)
-    host.close()
 
 
 def attach(lab: Lab) -> None:
@@ -138,7 +114,8 @@ def tell(load: str, taken: dict[str, float]) -> None:
 def measure(lab: Lab, rounds: int) -> None:
     """Run all loads on all disks, and print."""
     guest = Guest(lab, GUEST, "pv", 1, ())
-    install(lab, "qemu-system-xen", "strace")
+    # No firmware is booted, nothing read.
+    install(lab, "qemu-system-xen", "strace", without=("usr/share", "usr/lib/ipxe"))
     attach(lab)
     guest.sees(*DISKS.values())
     for load in LOADS:

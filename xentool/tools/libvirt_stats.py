@@ -1,10 +1,11 @@
 """The stats model from libvirt, whichever of its drivers it is: xen, qemu, lxc, test, ...
 
-Ref: https://libvirt.org/html/libvirt-libvirt-domain.html
+Ref: https://libvirt.org/html/libvirt-libvirt-domain.html; src/libxl/libxl_driver.c for what Xen's driver means
 """
 
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from xml.etree import ElementTree
 
@@ -13,7 +14,8 @@ from xentool.tools.stats import Block, Domain, Machine, Net, Sample, State, Vcpu
 
 Result = TypeVar("Result")
 
-# virDomainState and virVcpuState, by number.
+# virDomainState and virVcpuState, by number. "Running" is all that is neither paused nor ending: on Xen a domain whose
+# vCPUs wait, too.
 _STATES: tuple[State, ...] = (
     "unknown",
     "running",
@@ -27,6 +29,18 @@ _STATES: tuple[State, ...] = (
 _VCPU_STATES: tuple[VcpuState, ...] = ("offline", "running", "blocked")
 #: What libvirt calls a guest's ABI on Xen.
 _XEN_TYPES = {"xen": "pv", "linux": "pv", "xenpvh": "pvh", "hvm": "hvm"}
+#: dom0's end of a guest's interface, which Xen's driver calls it by.
+_XEN_VIF = re.compile(r"vif\d+\.(\d+)")
+#: Our counters of disks by libvirt's names.
+_BLOCK = {
+    "reads": "rd_operations",
+    "read_bytes": "rd_bytes",
+    "writes": "wr_operations",
+    "written_bytes": "wr_bytes",
+    "flushes": "flush_operations",
+}
+#: Xen's driver gives as errors what is none.
+_XEN_BLOCK = {**_BLOCK, "out_of_requests": "errs"}
 
 
 class LibvirtToolstack:
@@ -74,14 +88,12 @@ class LibvirtToolstack:
         """
         connection = self._connection
         arch, memory_mib, cpus, mhz, nodes, _sockets, cores, threads = self._ask(connection.getInfo)
-        version = self._maybe(connection.getVersion)
+        hypervisor = self._ask(connection.getType)
         capabilities = self._maybe(connection.getCapabilities)
         return Machine(
             name=self._ask(connection.getHostname),
-            hypervisor=self._ask(connection.getType),
-            version="unknown"
-            if version is None
-            else f"{version // 1_000_000}.{version // 1000 % 1000}.{version % 1000}",
+            hypervisor=hypervisor,
+            version=_version(self._maybe(connection.getVersion), hypervisor),
             machine=arch,
             pcpus=cpus,
             nodes=nodes,
@@ -117,6 +129,7 @@ class LibvirtToolstack:
         state, max_kib, kib, vcpus, cpu_ns = info
         on = domain.ID() >= 0
         described = ElementTree.fromstring(xml)  # noqa: S314 - made by libvirt
+        on_xen = described.get("type") == "xen"
         return Domain(
             domid=domain.ID() if on else None,
             name=domain.name(),
@@ -128,12 +141,36 @@ class LibvirtToolstack:
             memory_bytes=kib << 10 if on else None,
             max_memory_bytes=max_kib << 10,
             cpu_seconds=cpu_ns / 1e9 if on else None,
-            each_vcpu=_vcpus(self._maybe(domain.vcpus)) if on and details else (),
-            blocks=tuple(_block(name, self._maybe(domain.blockStats, name)) for name in _targets(described, "disk")),
+            each_vcpu=self._vcpus(domain, on_xen) if on and details else (),
+            blocks=tuple(self._block(domain, name, on_xen) for name in _targets(described, "disk")),
             nets=tuple(
-                _net(name, self._maybe(domain.interfaceStats, name)) for name in _targets(described, "interface")
+                _net(_xen_vif(name) if on_xen else name, self._maybe(domain.interfaceStats, name))
+                for name in _targets(described, "interface")
             ),
         )
+
+    def _vcpus(self, domain: Any, on_xen: bool) -> tuple[Vcpu, ...]:  # noqa: ANN401 - libvirt has no types
+        told = self._maybe(domain.vcpus)
+        if told is None and on_xen:
+            # libvirt's binding first asks how many CPUs the host has, in a way that Xen's driver does not know. What
+            # that driver gives as times by pCPU are those of the vCPUs.
+            each = self._maybe(domain.getCPUStats, False) or ()
+            return tuple(Vcpu(number, "unknown", cpu_seconds=one["cpu_time"] / 1e9) for number, one in enumerate(each))
+        return _vcpus(told)
+
+    def _block(self, domain: Any, name: str, on_xen: bool) -> Block:  # noqa: ANN401 - libvirt has no types
+        typed = self._maybe(domain.blockStatsFlags, name)
+        if typed is None:
+            return _block(name, self._maybe(domain.blockStats, name))
+        return _typed_block(name, typed, _XEN_BLOCK if on_xen else _BLOCK)
+
+
+def _version(number: int | None, hypervisor: str) -> str:
+    if number is None:
+        return "unknown"
+    major, minor, release = number // 1_000_000, number // 1000 % 1000, number % 1000
+    # Xen's driver does not tell the third, which Xen's own tools do.
+    return f"{major}.{minor}" if hypervisor == "Xen" else f"{major}.{minor}.{release}"
 
 
 def _type(described: ElementTree.Element) -> str | None:
@@ -176,6 +213,16 @@ def _ranges(allowed: Sequence[bool]) -> str:
 def _block(name: str, counters: Sequence[int] | None) -> Block:
     # reads, bytes read, writes, bytes written, errors; -1 is what the driver lacks.
     return Block(name, *map(_known, counters[:4])) if counters else Block(name)
+
+
+def _typed_block(name: str, counters: Mapping[str, int], names: Mapping[str, str]) -> Block:
+    return Block(name, **{ours: _known(counters.get(theirs, -1)) for ours, theirs in names.items()})
+
+
+def _xen_vif(name: str) -> str:
+    """Call an interface as xl does: vif0."""
+    named = _XEN_VIF.fullmatch(name)
+    return f"vif{named[1]}" if named else name
 
 
 def _net(name: str, counters: Sequence[int] | None) -> Net:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-#: A domain is running when a vCPU of it is; runnable: none runs, but one would; blocked: all wait for events.
+#: A domain is running when a vCPU of it is; runnable: none runs, but one would; blocked: all wait for events. libvirt
+#: calls it running in all three cases.
 State = Literal[
     "running",
     "runnable",

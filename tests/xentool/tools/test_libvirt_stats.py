@@ -1,16 +1,27 @@
-"""libvirt's test driver, which needs no daemon, as virsh sees it too."""
+"""libvirt's test driver, which needs no daemon, as virsh sees it too; and the ways of Xen's driver, as it was seen."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import libvirt
 import pytest
 
 from xentool.errors import Unavailable
 from xentool.tools.libvirt_stats import LibvirtToolstack
-from xentool.tools.stats import Domain
+from xentool.tools.stats import Block, Domain, Net, Vcpu
 
 URI = "test:///default"
+#: What libvirt 9.0 gave in a dom0 of Xen 4.17, without what nobody reads.
+XEN_XML = """
+<domain type='xen' id='2'>
+  <os><type arch='x86_64'>linux</type></os>
+  <devices>
+    <disk type='file' device='disk'><driver name='phy' type='raw'/><target dev='xvda' bus='xen'/></disk>
+    <interface type='bridge'><source bridge='xentool0'/><target dev='vif2.0'/></interface>
+  </devices>
+</domain>
+"""
 
 
 @pytest.fixture
@@ -90,6 +101,66 @@ def test_states(toolstack: LibvirtToolstack, change: str, state: str, domid: int
     found = domain(toolstack)
     assert (found.state, found.domid) == (state, domid)
     assert (found.cpu_seconds is None, found.memory_bytes is None) == (domid is None, domid is None)
+
+
+def lacking(*_: object) -> None:
+    raise libvirt.libvirtError("this function is not supported by the connection driver")
+
+
+def on_xen(**functions: Callable[..., object]) -> SimpleNamespace:
+    told: dict[str, object] = {
+        "ID": 2,
+        "name": "virtual",
+        "UUIDString": "eeeba17a-b32d-458d-9809-933491f80e58",
+        "XMLDesc": XEN_XML,
+        "info": [1, 131072, 131072, 2, 10654893144],
+        "maxVcpus": 2,
+        "getCPUStats": [{"cpu_time": 8500000000}, {"cpu_time": 2154893144}],
+        "interfaceStats": (806, 9, 0, 0, 592, 8, 0, 1),
+    }
+    # A default, since a lambda sees the loop's last value.
+    answers = {name: lambda *_, value=value: value for name, value in told.items()}
+    return SimpleNamespace(**{**answers, "vcpus": lacking, "blockStatsFlags": lacking, **functions})
+
+
+def sampled(toolstack: LibvirtToolstack, made: SimpleNamespace) -> Domain:
+    toolstack._connection = SimpleNamespace(listAllDomains=lambda: [made], close=toolstack._connection.close)
+    return domain(toolstack)
+
+
+def test_xens_driver_tells_vcpus_and_devices_in_its_own_way(toolstack: LibvirtToolstack) -> None:
+    counters = {
+        "wr_bytes": 2260992,
+        "wr_operations": 552,
+        "rd_bytes": 4534272,
+        "rd_operations": 279,
+        "flush_operations": 3,
+        "errs": 1,
+    }
+    found = sampled(toolstack, on_xen(blockStatsFlags=lambda _: counters))
+    assert (found.domid, found.type, found.state, found.vcpus) == (2, "pv", "running", 2)
+    assert found.each_vcpu == (Vcpu(0, "unknown", cpu_seconds=8.5), Vcpu(1, "unknown", cpu_seconds=2.154893144))
+    assert found.blocks == (Block("xvda", 279, 4534272, 552, 2260992, flushes=3, out_of_requests=1),)
+    assert found.nets == (Net("vif0", 806, 9, 0, 0, 592, 8, 0, 1),)
+
+
+def test_a_counter_that_xens_driver_lacks_is_none(toolstack: LibvirtToolstack) -> None:
+    # As for a disk that QEMU serves.
+    found = sampled(toolstack, on_xen(blockStats=lacking, interfaceStats=lacking, getCPUStats=lacking))
+    assert (found.blocks, found.nets, found.each_vcpu) == ((Block("xvda"),), (Net("vif0"),), ())
+
+
+def test_xens_version_is_told_as_far_as_its_driver_knows_it(toolstack: LibvirtToolstack) -> None:
+    toolstack._connection = SimpleNamespace(
+        getInfo=lambda: ["x86_64", 3071, 2, 2596, 1, 1, 2, 1],
+        getType=lambda: "Xen",
+        getVersion=lambda: 4017000,
+        getCapabilities=lacking,
+        getHostname=lambda: "dom0",
+        getFreeMemory=lambda: 1898225664,
+        close=toolstack._connection.close,
+    )
+    assert toolstack.machine().version == "4.17"
 
 
 def test_a_driver_without_a_daemon_is_said() -> None:
