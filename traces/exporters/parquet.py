@@ -45,7 +45,8 @@ def write(source: Source, report: Report, output: BinaryIO) -> None:
     :raises TraceError: it is no xentrace
     """
     file = _File(output, report)
-    workers = processors()
+    # One more than there are processors: one may wait for its turn to write.
+    workers = processors() + 1
     encoders: SimpleQueue[Encoder] = SimpleQueue()
     for _ in range(workers):
         encoders.put(encoder(report, _ROWS))
