@@ -86,6 +86,7 @@ class Lab:
             try:
                 attempt()
             except Exception:
+                # Whatever a death makes of it: an assertion, an error of the lab, no reply.
                 if not left or self.lives(name):
                     raise
             else:

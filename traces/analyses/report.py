@@ -419,15 +419,11 @@ def _io(counts: Counts) -> tuple[Io, ...]:
 
 def _interrupts(counts: Counter[int], timed: Mapping[int, Interrupt], clock: Clock) -> tuple[GuestInterrupt, ...]:
     untimed = Durations()
-
-    def took(durations: Durations) -> Distribution:
-        return distribution(durations.counts, durations.longest, durations.cycles, clock.hz)
-
     found = []
     for vector, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         of = timed.get(vector)
         each = (of.alone, of.woke, of.running) if of else (untimed,) * 3
-        found.append(GuestInterrupt(vector, count, *map(took, each)))
+        found.append(GuestInterrupt(vector, count, *(_distribution(one, clock) for one in each)))
     return tuple(found)
 
 
@@ -505,14 +501,18 @@ def _exits(settled: Mapping[int, Handled], folded: Vcpu | None, clock: Clock, *,
     return tuple(sorted(found, key=lambda exit_: (-exit_.seconds, exit_.reason)))
 
 
+def _distribution(durations: Durations, clock: Clock) -> Distribution:
+    return distribution(durations.counts, durations.longest, durations.cycles, clock.hz)
+
+
 def _latencies(vcpu: Vcpu | None, exits: tuple[Exit, ...], clock: Clock) -> dict[str, Distribution]:
     woken = preempted = Durations()
     # The idle domain stands back for everybody: its waits are no latencies.
     if vcpu and vcpu.domid != IDLE_DOMID:
         woken, preempted = vcpu.wake_to_run, vcpu.preempted_to_run
     found = {
-        "wake_to_run": distribution(woken.counts, woken.longest, woken.cycles, clock.hz),
-        "preempted_to_run": distribution(preempted.counts, preempted.longest, preempted.cycles, clock.hz),
+        "wake_to_run": _distribution(woken, clock),
+        "preempted_to_run": _distribution(preempted, clock),
         "exits": merged(exit_.latency for exit_ in exits),
     }
     return {name: one for name, one in found.items() if one.count}

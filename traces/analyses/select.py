@@ -9,7 +9,7 @@ from dataclasses import replace
 from traces.account import IDLE_DOMID
 from traces.analyses.report import DomainReport, Hypercall, Report, VcpuReport
 from traces.analyses.where import EVERYTHING, Kinds, Where
-from traces.formats.names import HYPERCALLS, hypercall_name
+from traces.formats.names import EVENT_CHANNEL_OP, HYPERCALLS, hypercall_name
 from traces.formats.xentrace import (
     EVENTS,
     GRANT_MAP,
@@ -27,7 +27,6 @@ from traces.formats.xentrace import (
 
 _EVENT_IDS = {event.name: event.id for event in EVENTS}
 _HYPERCALL_NUMBERS = {hypercall_name(nr): nr for nr in HYPERCALLS}
-_EVENT_CHANNEL_OP = 32
 _IO = {"port": (0x0008_2016, 0x0008_2216), "memory": (0x0008_2017, 0x0008_2217)}
 _CR_WRITE = 0x0008_2009
 
@@ -64,7 +63,7 @@ def of(report: Report, where: Where) -> Report:
         chosen,
         domains=tuple(domain for domain in domains if domain.vcpus),
         grants=chosen.grants if kinds.keeps(GRANT_MAP) or kinds.keeps(GRANT_UNMAP) else (),
-        notifications=chosen.notifications if kinds.keeps(PV_HYPERCALL_V2, _EVENT_CHANNEL_OP) else (),
+        notifications=chosen.notifications if kinds.keeps(PV_HYPERCALL_V2, EVENT_CHANNEL_OP) else (),
         irqs=chosen.irqs if kinds.keeps(HW_IRQ_HANDLED) else (),
     )
 

@@ -19,12 +19,11 @@ from traces.analyses.report import Report
 from traces.analyses.timeseries import Edges, Notifiers, Occurrences, Stays
 from traces.analyses.where import Kinds, Where
 from traces.formats import xentrace
-from traces.formats.names import HYPERCALLS
+from traces.formats.names import EVENT_CHANNEL_OP, HYPERCALLS
 from traces.table import EventTable
 
 #: Of all domains together; more are no longer read by anybody, and a document of them would fill the memory.
 ROWS_MAX = 100_000
-_EVENT_CHANNEL_OP = 32
 
 #: What is counted, and the records of a table that count: their rows, and numbers that tell them apart.
 COUNTS: Mapping[str, Callable[[EventTable], tuple[NDArray[np.intp], NDArray[np.uint32]]]] = {
@@ -205,6 +204,6 @@ def _told(where: Where) -> set[str]:
     if not where.vcpus:
         if kinds.keeps(xentrace.GRANT_MAP) or kinds.keeps(xentrace.GRANT_UNMAP):
             told |= {"grant_maps", "grant_unmaps"}
-        if kinds.keeps(xentrace.PV_HYPERCALL_V2, _EVENT_CHANNEL_OP):
+        if kinds.keeps(xentrace.PV_HYPERCALL_V2, EVENT_CHANNEL_OP):
             told.add(NOTIFICATIONS)
     return told

@@ -12,7 +12,7 @@ from traces.analyses.latencies import BUCKETS, bounds
 from traces.analyses.report import RUNSTATE_NAMES, exits_are_amds
 from traces.analyses.scan import Scan
 from traces.analyses.where import Where
-from traces.formats.names import exit_name, hypercall_name
+from traces.formats.names import EVENT_CHANNEL_OP, exit_name, hypercall_name
 from traces.formats.xentrace import (
     HVM_SVM_EXIT,
     HVM_VMX_EXIT,
@@ -21,7 +21,6 @@ from traces.formats.xentrace import (
     RUNSTATE_CHANGE,
 )
 
-_EVENT_CHANNEL_OP = 32
 #: What goes on after a preemption is no call of its own.
 _CALLS = (
     ("hypercalls", PV_HYPERCALL_V2, 1),
@@ -139,7 +138,7 @@ def _slower(counts: Mapping[int, int], least: float) -> int:
 
 
 def _notifications(scan: Scan, where: Where) -> dict[str, Tally]:
-    if where.vcpus or not where.kinds.keeps(PV_HYPERCALL_V2, _EVENT_CHANNEL_OP):
+    if where.vcpus or not where.kinds.keeps(PV_HYPERCALL_V2, EVENT_CHANNEL_OP):
         return {}
     return {
         f"d{source} → d{target}": Tally(count)

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from traces.account import UNKNOWN_DOMID
 from traces.formats import xentrace
-from traces.formats.names import GRANT_TABLE_OP, MMU_UPDATE, MMUEXT_OP
+from traces.formats.names import (
+    EVENT_CHANNEL_OP,
+    EVENT_CHANNEL_OP_COMPAT,
+    GRANT_TABLE_OP,
+    MMU_UPDATE,
+    MMUEXT_OP,
+)
 from traces.table import EventTable
 
 _EXIT_FLAGS = np.uint32(xentrace.FLAG_64 | xentrace.FLAG_NESTED)
@@ -22,8 +28,6 @@ _HAS_ARG0, _HAS_ARG1 = (np.uint32(3 << xentrace.HYPERCALL_ARG_SHIFT + 2 * i) for
 #: Above these is what Xen puts there when it preempts (MMU_UPDATE_PREEMPTED, GNTTABOP_CONTINUATION_ARG_SHIFT).
 _COUNT_MASK, _CMD_MASK = np.uint32(0x7FFFFFFF), np.uint32(0xFFF)
 _EXITS = (xentrace.HVM_VMX_EXIT, xentrace.HVM_SVM_EXIT)
-#: event_channel_op, and event_channel_op_compat.
-_EVENT_CHANNEL_OPS = (32, 16)
 #: From blocked to runnable.
 _WOKEN = xentrace.RUNSTATE_CHANGE | 2 << xentrace.RUNSTATE_OLD_SHIFT | 1 << xentrace.RUNSTATE_NEW_SHIFT
 
@@ -181,7 +185,7 @@ def _event_channel_calls(table: EventTable) -> NDArray[np.bool_]:
     found = np.zeros(len(table), bool)
     for events, mask in ((_WITH_ARGUMENTS, xentrace.HYPERCALL_OP_MASK), ((xentrace.HVM_VMMCALL,), 0xFFFFFFFF)):
         rows = np.flatnonzero(np.isin(table.event, events) & (table.words > 0))
-        found[rows] = np.isin(table.word(rows, 0) & np.uint32(mask), _EVENT_CHANNEL_OPS)
+        found[rows] = np.isin(table.word(rows, 0) & np.uint32(mask), (EVENT_CHANNEL_OP, EVENT_CHANNEL_OP_COMPAT))
     return found
 
 

@@ -162,11 +162,11 @@ def _more(
 
         more["hypercall_times"] = calls.document(took)
     if slowest:
-        from traces.exporters import slow  # noqa: PLC0415
+        from traces.exporters import slow  # noqa: PLC0415 - see TYPE_CHECKING above
 
         more["slowest"] = slow.document(*slowest, report)
     if series is not None:
-        from traces.exporters import intervals  # noqa: PLC0415
+        from traces.exporters import intervals  # noqa: PLC0415 - see TYPE_CHECKING above
 
         more["intervals"] = intervals.document(series, report)
     return more
@@ -185,19 +185,19 @@ def _write_text(
     console = output.stdout()
     text.write(report, console)
     if histograms:
-        from traces.exporters import histograms as bars  # noqa: PLC0415
+        from traces.exporters import histograms as bars  # noqa: PLC0415 - see TYPE_CHECKING above
 
         bars.write(report, console)
     if took is not None:
-        from traces.exporters import calls  # noqa: PLC0415
+        from traces.exporters import calls  # noqa: PLC0415 - see TYPE_CHECKING above
 
         calls.write(took, report, console)
     if slowest:
-        from traces.exporters import slow  # noqa: PLC0415
+        from traces.exporters import slow  # noqa: PLC0415 - see TYPE_CHECKING above
 
         slow.write(*slowest, report, console)
     if series is not None:
-        from traces.exporters import intervals  # noqa: PLC0415
+        from traces.exporters import intervals  # noqa: PLC0415 - see TYPE_CHECKING above
 
         intervals.write(series, report, console)
 
