@@ -84,6 +84,9 @@ def from_start_to_stop(lab: Lab, name: str, kind: str) -> None:
     assert (guest["type"], guest["vcpus"], guest["workload"]) == (kind, 1, "disk")
     for device in ("vbd/51712", "vif/0"):
         assert lab.run("xenstore-read", f"/local/domain/{guest['domid']}/device/{device}/state") == "4"
+    machine = next(each.lab for each in api.status() if each.lab.name == lab.name)
+    may_run = lab.run("sh", "-c", f"xl vcpu-list {name} | awk 'NR == 2 {{ print $7 }}'")
+    assert may_run == ("1" if (kind, machine.accel) == ("pvh", "tcg") else "all")
     again = xentool("guest", "start", name, "--name", lab.name)
     assert (again.returncode, again.stderr.count("\n")) == (1, 2)
     assert "runs already" in again.stderr

@@ -94,10 +94,7 @@ def start(guest: Guest, lab: str | None = None, progress: Progress = SILENT) -> 
     if guest.type not in TYPES or guest.workload not in WORKLOADS:
         raise XentoolError(f"a guest is one of {', '.join(TYPES)} and does one of {', '.join(WORKLOADS)}")
     running = status.running(lab)
-    # QEMU 7.2's emulation of SVM now and then enters a guest with the host's registers, and Xen sees a triple fault
-    # (`xentool lab run xl dmesg` shows one of Xen's own addresses as the guest's RIP): on an idle machine in one of
-    # eight starts of a PVH guest, on a busy one more often. And once in a hundred starts the kernel of a PV guest fails
-    # in its first seconds.
+    # Once in a hundred starts under emulation the kernel of a guest fails in its first seconds.
     tries = EMULATED_TRIES if running.accel == "tcg" else 1
     progress.step(f"starting {guest.name} ({guest.type}, {guest.workload})")
     for left in reversed(range(tries)):

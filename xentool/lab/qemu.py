@@ -32,6 +32,16 @@ class Machine:
     ssh_port: int
 
 
+def cpus_for_hvm(accel: str, vcpus: int) -> str:
+    """Return the CPUs on which Xen may run hardware-assisted guests, in xl's words.
+
+    In QEMU's emulation every CPU that restores an FPU's state writes, unlocked, to a word of CPU 0's that also says
+    whether that is in a guest's page tables (``cpu_clear_ignne``, up to 7.2 at least). Where they meet, CPU 0 leaves a
+    guest with nested paging on or enters it without: a triple fault, in busy guests within a minute.
+    """
+    return "all,^0" if accel == "tcg" and vcpus > 1 else "all"
+
+
 def dom0_mib(memory_mib: int) -> int:
     """Return dom0's share of the memory; the rest is for guests, Xen's own and the trace buffers."""
     return memory_mib * 2 // 5

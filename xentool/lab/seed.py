@@ -51,13 +51,15 @@ def software(image: Image, progress: Progress) -> dict[str, bytes]:
     }
 
 
-def identity(name: str, keys: Keys, store: str) -> dict[str, bytes]:
+def identity(name: str, keys: Keys, store: str, hvm_cpus: str) -> dict[str, bytes]:
     """Return the files that are one lab's own.
 
     :param store: the program that is its XenStore
+    :param hvm_cpus: where hardware-assisted guests may run, as xl.conf(5) wants it
     """
     return {
         "etc/hostname": f"{name}\n".encode(),
+        "etc/xen/xl.conf": f'vm.hvm.cpumask="{hvm_cpus}"\n'.encode(),
         "etc/default/xenstored": f"XENSTORED={store}\n".encode(),
         "root/.ssh/authorized_keys": keys.authorized,
         "etc/ssh/ssh_host_ed25519_key": keys.host_private,

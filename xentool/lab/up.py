@@ -87,8 +87,9 @@ def _start(name: str, built: Image, memory_mib: int, vcpus: int, store: str, pro
         raise XentoolError(f"{run} has {free_mib} MiB free, a lab needs {_NEEDED_MIB}; free some or set XENTOOL_CACHE")
     keys = sshkeys.make(run)
     (run / qemu.INITRD).write_bytes(initramfs.make(built.folder, "root", "dom0.init"))
-    (run / qemu.SEED).write_bytes(seed.pack({**seed.software(built, progress), **seed.identity(name, keys, store)}))
     chosen = accel.choose()
+    own = seed.identity(name, keys, store, qemu.cpus_for_hvm(chosen, vcpus))
+    (run / qemu.SEED).write_bytes(seed.pack({**seed.software(built, progress), **own}))
     progress.step(f"starting Xen {built.release.xen} in QEMU ({chosen}, {vcpus} CPUs, {memory_mib} MiB)")
     port = _launch(name, built, chosen, memory_mib, vcpus)
     known_hosts = run / "known_hosts"

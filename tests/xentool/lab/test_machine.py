@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from xentool.errors import XentoolError
-from xentool.lab import console, guests, places, process, qemu, sync, wheel
+from xentool.lab import console, guests, places, process, qemu, seed, sync, wheel
 
 MACHINE = qemu.Machine("a", Path("/run/a,b"), Path("/images/x,y"), "tcg", 3072, 2, 4022)
 
@@ -22,6 +22,13 @@ def test_qemu_listens_on_this_machine_only_and_writes_to_no_image() -> None:
 def test_emulated_cpus_lack_what_emulation_does_wrong(flag: str) -> None:
     assert f"-{flag}" in qemu.CPU["tcg"].split(",")
     assert f"-{flag}" not in qemu.CPU["kvm"].split(",")
+
+
+def test_hardware_assisted_guests_keep_off_an_emulated_cpu_0() -> None:
+    own = seed.identity("a", seed.Keys(b"", b"", b""), "oxenstored", qemu.cpus_for_hvm("tcg", 2))
+    assert own["etc/xen/xl.conf"] == b'vm.hvm.cpumask="all,^0"\n'
+    # A single CPU has nobody who writes to it; real ones need no such care.
+    assert {qemu.cpus_for_hvm("tcg", 1), qemu.cpus_for_hvm("kvm", 2)} == {"all"}
 
 
 @pytest.mark.parametrize(
