@@ -53,7 +53,7 @@ test: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n auto --dist worksteal -m "not lab"
-	$(BIN)/pytest -m lab
+	$(BIN)/pytest -m lab --durations=15
 
 check: setup
 	$(BIN)/ruff check .

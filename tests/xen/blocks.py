@@ -6,15 +6,7 @@ import textwrap
 from tests.xen.labs import Lab
 from xentool.lab import api
 
-#: In dom0: sends a script to the shell at a guest's port, and prints what that says.
-SEND = """
-import socket, sys
-with socket.create_connection((sys.argv[1], 7000), 60) as guest:
-    guest.settimeout(300)
-    guest.sendall(sys.stdin.buffer.read() + b"\\nexit\\n")
-    while some := guest.recv(65536):
-        sys.stdout.buffer.write(some)
-"""
+#: In dom0: starts a process, and waits for it to serve.
 START = """
 cd /tmp
 # What one of this name has said before is not taken for this one's.
@@ -44,10 +36,9 @@ class Guest:
         # With persistent grants, each ring of 16 pages takes Linux's frontend 66 MiB: 512 requests of 33 pages.
         guest = api.Guest(name, kind, vcpus, 1280, workload="shell", blkfront=blkfront)
         self.domid = api.guest_start(guest, lab.name)
-        self.address = lab.address(name)
 
     def run(self, script: str) -> str:
-        return self.lab.run("python3", "-c", SEND, self.address, input=textwrap.dedent(script).encode())
+        return self.lab.tell(self.name, textwrap.dedent(script))
 
     def sees(self, *disks: str) -> None:
         """Wait until it has the disks: blkfront says that it is connected before Linux adds the device."""

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import pytest
 
+from xentool.errors import XentoolError
 from xentool.hosts import resolve
 from xentool.lab import api
 from xentool.tools import xl
@@ -13,6 +15,14 @@ from xentool.tools.capture import LOCK
 from xentool.tools.channels.survey import Survey, survey
 
 Result = TypeVar("Result")
+
+#: What a failure's report shows of the scene: load, domains, a guest's devices, and the last words of everybody.
+_SCENE = """
+cat /proc/loadavg; xl list; xl vcpu-list; xentool show "$1"
+for each in "dmesg" "xl dmesg" "cat /var/log/xen/console/guest-$1.log" "cat /tmp/serve.err"; do
+    echo "--- $each"; $each 2>&1 | tail -n 15
+done
+"""
 
 #: For tests of what does not depend on Xen's version: under emulation each takes its time.
 one_xen = pytest.mark.parametrize("lab", [api.DEFAULT_XEN], indirect=True, scope="session")
@@ -24,7 +34,32 @@ _TRACING = (
 )
 
 #: How often a test is begun whose guest QEMU's emulation kills (see `xentool.lab.guests`): it has shown nothing then.
-_LIVES = 4
+_LIVES = 8
+#: In dom0: sends a script to the shell at a guest's port, and prints what that says. A guest that is silent for long
+#: is looked at: one that is gone says nothing any more, and nobody tells the other end of its connections.
+SEND = """
+import socket, subprocess, sys
+name, address, silence = sys.argv[1], sys.argv[2], int(sys.argv[3])
+with socket.create_connection((address, 7000), 60) as guest:
+    guest.settimeout(5)
+    guest.sendall(sys.stdin.buffer.read() + b"\\nexit\\n")
+    silent = 0
+    while True:
+        try:
+            some = guest.recv(65536)
+        except TimeoutError:
+            silent += 5
+            listed = subprocess.run(["xl", "list", name], capture_output=True, text=True).stdout.split()
+            if not listed or not set(listed[-2]) <= set("rbp-"):
+                sys.exit(f"{name} died")
+            if silent >= silence:
+                sys.exit(f"{name} said nothing for {silence} s")
+            continue
+        if not some:
+            break
+        silent = 0
+        sys.stdout.buffer.write(some)
+"""
 
 
 def eventually(look: Callable[[], Result], seconds: float = 240) -> Result:
@@ -75,26 +110,52 @@ class Lab:
         # Xen 4.20 says once after it has booted that it has "switched to polling", in the midst of the line it prints.
         return survey(self._dom0) if found.unread else found
 
-    def lives(self, name: str) -> bool:
-        """Tell whether a guest runs, or may: one that died is listed until xl has taken it down."""
-        listed = self.run("xl", "list", name, check=False).splitlines()
-        return bool(listed) and set(listed[-1].split()[4]) <= set("rbp-")
+    def tell(self, name: str, script: str, *, silence: int = 300, check: bool = True) -> str:
+        """Have the shell of a guest run a script, and return what that says.
 
-    def outlived(self, name: str, attempt: Callable[[], None]) -> None:
-        """Make an attempt that needs a guest; anew when it failed because the guest died."""
+        :param silence: seconds for which the guest may say nothing
+        :raises XentoolError: it died, or was silent for longer
+        """
+        argv = ("python3", "-c", SEND, name, self.address(name), str(silence))
+        return self.run(*argv, input=script.encode(), check=check)
+
+    def lives(self, name: str) -> bool:
+        """Tell whether a guest runs and, when it has a shell, answers.
+
+        One that died is listed until xl has taken it down; and emulation may stop one of its vCPUs for ever.
+        """
+        listed = self.run("xl", "list", name, check=False).splitlines()
+        if not listed or not set(listed[-1].split()[4]) <= set("rbp-"):
+            return False
+        shell = any(running.workload == "shell" for running in api.guest_list(self.name) if running.name == name)
+        return not shell or self.tell(name, "echo here", silence=60, check=False) == "here"
+
+    def outlived(self, name: str, attempt: Callable[[], None], clean: Callable[[], None] = lambda: None) -> None:
+        """Make an attempt that needs a guest; anew when it failed because the guest died.
+
+        :param clean: what is done after each attempt, once it is known whether the guest lives
+        """
         for left in reversed(range(_LIVES)):
             try:
                 attempt()
-            except Exception:
+            except Exception as error:
                 # Whatever a death makes of it: an assertion, an error of the lab, no reply.
                 if not left or self.lives(name):
+                    error.add_note(self.run("sh", "-c", _SCENE, "sh", name, check=False))
                     raise
             else:
                 return
+            finally:
+                clean()
 
     def stop(self, name: str) -> None:
         """Stop a guest; the others leave it alone."""
         api.guest_stop(name, self.name)
+
+    def away(self, name: str) -> None:
+        """Have a guest gone, whether it lives or died."""
+        with suppress(XentoolError):
+            self.stop(name)
 
     def close(self) -> None:
         """End the connection, not the lab."""

@@ -10,7 +10,7 @@ import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +20,6 @@ import pytest
 
 from tests.xen.blocks import Guest, end, serve, start
 from tests.xen.labs import Lab, eventually, one_xen
-from xentool.errors import XentoolError
 from xentool.tools.channels.serves import grant_name
 
 pytestmark = pytest.mark.lab
@@ -221,41 +220,42 @@ KINDS = {"4.17": "pv", "4.20": "pvh"}
 
 def test_linux_on_our_backend(lab: Lab) -> None:
     for kind in os.environ.get("XENTOOL_GUESTS", KINDS[lab.xen]).split(","):
-        lab.outlived(f"blk{kind}", partial(_on_our_backend, lab, kind))
+        name = f"blk{kind}"
+        lab.outlived(name, partial(_on_our_backend, lab, name, kind), partial(_away, lab, name))
 
 
-def _on_our_backend(lab: Lab, kind: str) -> None:
+def _away(lab: Lab, name: str) -> None:
+    end(lab, check=False)
+    lab.run("sh", "-c", "losetup -d $(losetup -n -O NAME -j /var/tmp/c.img); rm -f /var/tmp/c.img", check=False)
+    lab.away(name)
+
+
+def _on_our_backend(lab: Lab, name: str, kind: str) -> None:
     vcpus, blkfront = GUESTS[kind]
-    guest = Guest(lab, f"blk{kind}", kind, vcpus, blkfront)
-    try:
-        lab.run("sh", "-c", "cd /tmp; rm -f a.img; truncate -s 32M a.img; mkfs.ext4 -q a.img")
-        lab.run("truncate", "-s", "16M", "/tmp/d.img")
-        lab.run("truncate", "-s", "96M", "/var/tmp/c.img")
-        # A block device, with sectors of its own.
-        device = lab.run("losetup", "--find", "--show", "--sector-size", "4096", "/var/tmp/c.img")
-        disks = ["/tmp/a.img,vdev=xvdb", f"{device},vdev=xvdc", "/tmp/d.img,vdev=xvdd,mode=r"]
-        words = ["--domain", guest.name, *(word for disk in disks for word in ("--disk", disk))]
-        with undisturbed(lab, guest.domid):
-            told = serve(lab, *words)
-            assert "xvdb of domain" in told, told
-            guest.sees("xvdb", "xvdc", "xvdd")
-            _uses(lab, guest, kind)
-            _verifies(guest)
-            _resizes(lab, guest)
-            _survives(lab, guest, words)
-            # Another minute and a half.
-            if kind == "pv" or "XENTOOL_GUESTS" in os.environ:
-                _from_a_guest(lab, guest)
-            rows = end(lab)
-            assert [row["device"] for row in rows] == ["xvdb", "xvdc", "xvdd"]
-            assert guest.run(ALONE) == "xvda"
-        assert "clean" in lab.run("sh", "-c", "fsck.ext4 -n /tmp/a.img 2>&1")
-        lab.run("fsck.ext4", "-fn", "/tmp/a.img")
-    finally:
-        end(lab, check=False)
-        lab.run("sh", "-c", "losetup -d $(losetup -n -O NAME -j /var/tmp/c.img); rm -f /var/tmp/c.img", check=False)
-        with suppress(XentoolError):  # it may have died
-            lab.stop(guest.name)
+    guest = Guest(lab, name, kind, vcpus, blkfront)
+    lab.run("sh", "-c", "cd /tmp; rm -f a.img; truncate -s 32M a.img; mkfs.ext4 -q a.img")
+    lab.run("truncate", "-s", "16M", "/tmp/d.img")
+    lab.run("truncate", "-s", "96M", "/var/tmp/c.img")
+    # A block device, with sectors of its own.
+    device = lab.run("losetup", "--find", "--show", "--sector-size", "4096", "/var/tmp/c.img")
+    disks = ["/tmp/a.img,vdev=xvdb", f"{device},vdev=xvdc", "/tmp/d.img,vdev=xvdd,mode=r"]
+    words = ["--domain", guest.name, *(word for disk in disks for word in ("--disk", disk))]
+    with undisturbed(lab, guest.domid):
+        told = serve(lab, *words)
+        assert "xvdb of domain" in told, told
+        guest.sees("xvdb", "xvdc", "xvdd")
+        _uses(lab, guest, kind)
+        _verifies(guest)
+        _resizes(lab, guest)
+        _survives(lab, guest, words)
+        # Another minute and a half.
+        if kind == "pv" or "XENTOOL_GUESTS" in os.environ:
+            _from_a_guest(lab, guest)
+        rows = end(lab)
+        assert [row["device"] for row in rows] == ["xvdb", "xvdc", "xvdd"]
+        assert guest.run(ALONE) == "xvda"
+    assert "clean" in lab.run("sh", "-c", "fsck.ext4 -n /tmp/a.img 2>&1")
+    lab.run("fsck.ext4", "-fn", "/tmp/a.img")
 
 
 def _uses(lab: Lab, guest: Guest, kind: str) -> None:

@@ -23,8 +23,7 @@ def told(lab: Lab, *words: str) -> Any:  # noqa: ANN401 - JSON
 @pytest.mark.parametrize("kind", ["pv", "pvh"])
 def test_a_guests_rings_and_ports(lab: Lab, kind: str) -> None:
     name = f"quiet-{kind}"
-    lab.outlived(name, lambda: _are_told(lab, name, kind))
-    lab.stop(name)
+    lab.outlived(name, lambda: _are_told(lab, name, kind), lambda: lab.away(name))
 
 
 def _are_told(lab: Lab, name: str, kind: str) -> None:
