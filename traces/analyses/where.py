@@ -153,7 +153,7 @@ class Where:
         return ", ".join(parts)
 
     def _of_kinds(self, table: "EventTable", rows: "NDArray[np.intp]") -> "NDArray[np.bool_]":
-        import numpy as np  # noqa: PLC0415
+        import numpy as np  # noqa: PLC0415 - a summary needs none
 
         keys = table.event[rows].astype(np.uint64) << np.uint64(32) | _hypercalls(table, rows)
         distinct, places = np.unique(keys, return_inverse=True)
@@ -181,7 +181,7 @@ def names_of(event: int, hypercall: int | None = None) -> frozenset[str]:
 
 
 def _hypercalls(table: "EventTable", rows: "NDArray[np.intp]") -> "NDArray[np.uint64]":
-    import numpy as np  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415 - a summary needs none
 
     from traces.formats.xentrace import HYPERCALL_OP_MASK  # noqa: PLC0415 - see above
 

@@ -69,12 +69,12 @@ def command(
 def _shown(domain: str, *, live: bool, dump: bool, as_json: bool) -> AbstractContextManager[Progress]:
     # What is not used would delay the start of the trace.
     if live:
-        from xentool.cli import live_top  # noqa: PLC0415
+        from xentool.cli import live_top  # noqa: PLC0415 - see above
 
         return live_top.shown(domain, as_json=as_json)
     if dump:
-        from xentool.cli.follow import Follow  # noqa: PLC0415
-        from xentool.cli.paint import paint  # noqa: PLC0415
+        from xentool.cli.follow import Follow  # noqa: PLC0415 - see above
+        from xentool.cli.paint import paint  # noqa: PLC0415 - see above
 
         return nullcontext(Follow(paint(), as_json=as_json).show)
     return Live(domain)

@@ -19,7 +19,7 @@ def change(where: str | None, paths: Sequence[str], edit: Edit, *, dry_run: bool
             return
         changes = rehearse(client, paths, edit)
     from xentool import output  # noqa: PLC0415 - brings rich, which a change needs not
-    from xentool.cli.store import text  # noqa: PLC0415
+    from xentool.cli.store import text  # noqa: PLC0415 - brings rich
 
     if as_json:
         output.write_json(changes_document(changes))

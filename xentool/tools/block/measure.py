@@ -153,7 +153,7 @@ def _way(load: Load) -> Iterator[tuple[Transport, str]]:
             else:
                 yield xen, _frontend(xen, load.front or "")
         return
-    from pvdrivers.transport.loopback import Loopback  # noqa: PLC0415
+    from pvdrivers.transport.loopback import Loopback  # noqa: PLC0415 - one transport is needed
 
     with ExitStack() as stack:
         directory = (

@@ -105,7 +105,7 @@ def _domid(name: str | None, *, loopback: bool) -> int:
 @contextmanager
 def _xen() -> Iterator[Transport]:
     # Whoever starts a driver chooses what it stands on; each is imported by those alone who need it.
-    from pvdrivers.transport.xen import Xen  # noqa: PLC0415
+    from pvdrivers.transport.xen import Xen  # noqa: PLC0415 - see above
 
     try:
         transport = Xen()
@@ -117,7 +117,7 @@ def _xen() -> Iterator[Transport]:
 
 @contextmanager
 def _loopback(directory: Path, domids: Sequence[int]) -> Iterator[Transport]:
-    from pvdrivers.transport.loopback import Loopback, machine  # noqa: PLC0415
+    from pvdrivers.transport.loopback import Loopback, machine  # noqa: PLC0415 - see `_xen`
 
     _make(directory)
     with machine(directory, [0, *domids]), Loopback(directory, 0) as joined:
@@ -131,7 +131,7 @@ def _make(directory: Path) -> None:
         raise XentoolError(f"cannot make {directory}: {error.strerror}") from error
     if any(directory.glob("*.xen")):
         # A machine that was killed leaves its sockets; one that runs answers.
-        from pvdrivers.transport.loopback import Loopback  # noqa: PLC0415
+        from pvdrivers.transport.loopback import Loopback  # noqa: PLC0415 - see `_xen`
 
         try:
             Loopback(directory, 0).close()
