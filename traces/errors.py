@@ -3,3 +3,7 @@
 
 class TraceError(Exception):
     """The input is no trace at all; damage inside a trace is counted in ``Diagnostics`` instead."""
+
+
+class SymbolError(Exception):
+    """The input names no functions."""

@@ -22,6 +22,7 @@ from traces.formats.names import (
     subop_name,
     trap_name,
 )
+from traces.symbols import Symbols
 
 if TYPE_CHECKING:
     # What is compiled asks for meanings only, and begins without numpy.
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from traces.table import EventTable
+
+#: Fields that say where in its code a guest was.
+CODE = frozenset({"rip", "eip"})
 
 Constants = dict[str, Any]
 Columns = dict[str, "NDArray[np.integer[Any]]"]
@@ -59,10 +63,16 @@ _PV_HYPERCALL_V1 = 0x00201001
 
 
 class Naming(NamedTuple):
-    """What names need to know beyond their record: names of exit reasons, and the release of Xen if that is known."""
+    """What names need to know beyond their record.
+
+    exits    names of exit reasons
+    release  of Xen, if that is known
+    symbols  functions of the guest's kernel
+    """
 
     exits: Mapping[int, str]
     release: Release | None = None
+    symbols: Symbols | None = None
 
 
 class Meaning(NamedTuple):
@@ -138,9 +148,9 @@ def details(
     return constants, {name: read(table, rows, field) for name, field in found.items()}
 
 
-def naming(report: Report) -> Naming:
+def naming(report: Report, symbols: Symbols | None = None) -> Naming:
     """Give what names of a trace's records need: its exits' in AMD's or Intel's numbering, as the report found."""
-    return Naming(exit_names(report), release(report.xen_version))
+    return Naming(exit_names(report), release(report.xen_version), symbols)
 
 
 def exit_names(report: Report) -> dict[int, str]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED
 from traces.analyses.report import Report
-from traces.exporters.details import Naming, naming
+from traces.exporters.details import CODE, Naming, naming
 from traces.exporters.rows import Chooser, Group, groups
 from traces.exporters.words import duration
 from traces.filters import classes_of
@@ -28,6 +28,7 @@ from traces.formats.xentrace import (
     RUNSTATE_CHANGE,
     base_id,
 )
+from traces.symbols import Symbols
 from traces.table import EventTable
 
 _UNTIMED_TEXT = "-"
@@ -53,12 +54,13 @@ def write(
     output: BinaryIO,
     *,
     paint: Paint = plain,
+    symbols: Symbols | None = None,
 ) -> None:
     """Write the records of a trace, in order of time.
 
     :param report: on the same trace: its clock, and the names of its exits, and what of it is wanted
     """
-    names = naming(report)
+    names = naming(report, symbols)
     pcpu_width = len(str(max(report.account.pcpus, default=0)))
     chooser = Chooser(report.where, report.clock.hz, timing=True, account=report.account)
     output.writelines(
@@ -82,7 +84,7 @@ def lines(
     found = np.empty(len(table), object)
     found[:] = _heads(table, ns, pcpu_width)
     for group in groups(table, naming):
-        found[group.rows] += _tails(table, group, paint)
+        found[group.rows] += _tails(table, group, paint, naming.symbols)
     made: list[str] = found.tolist()
     if took is not None:
         ends = np.flatnonzero(took != UNTIMED)
@@ -113,7 +115,7 @@ def _who(domid: int, vcpu: int) -> str:
     return f"idle v{vcpu}" if domid == IDLE_DOMID else f"d{domid}v{vcpu}"
 
 
-def _tails(table: EventTable, group: Group, paint: Paint) -> Any:  # noqa: ANN401 - a text for all, or an array of texts
+def _tails(table: EventTable, group: Group, paint: Paint, symbols: Symbols | None) -> Any:  # noqa: ANN401 - a text for all, or an array of texts
     base = base_id(group.event)
     classes = classes_of(group.event, group.constants.get("nr"))
     named = dict(group.columns)
@@ -122,8 +124,13 @@ def _tails(table: EventTable, group: Group, paint: Paint) -> Any:  # noqa: ANN40
         fields = ["%s"]
         pairs = zip(*(named.pop(name).tolist() for name in ("target_domid", "target_vcpu")), strict=True)
         columns = [[_who(*pair) for pair in pairs]]
-    fields += [_field(name, column) for name, column in named.items()]
-    columns += [column.tolist() for column in named.values()]
+    for name, column in named.items():
+        fields.append(_field(name, column))
+        columns.append(column.tolist())
+        if symbols is not None and name in CODE:
+            fields[-1] += "%s"
+            found = [symbols.name(address) for address in column.tolist()]
+            columns.append([f" <{function}>" if function else "" for function in found])
     if base in (PV_HYPERCALL_V2, PV_HYPERCALL_SUBCALL, HVM_VMMCALL) and "hypercall" in group.constants:
         if base == HVM_VMMCALL:
             fields, columns = [], []  # eax is the number again

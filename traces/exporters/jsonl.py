@@ -3,6 +3,7 @@
 ``{"byte_offset", "tsc", "ns", "pcpu", "domid", "vcpu", "event", "name", ...}`` and then the event's fields. ``ns`` is
 counted from the first record; it is null before a pCPU's first time stamp, ``domid`` and ``vcpu`` where it is not
 known who ran. ``extra`` holds the words that no field is declared for. Integers have up to 64 bits: addresses.
+``symbol`` names the function that ``rip`` or ``eip`` is in, where symbols are given.
 """
 
 import json
@@ -15,20 +16,21 @@ from numpy.typing import NDArray
 from traces.account import UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED
 from traces.analyses.report import Report
-from traces.exporters.details import Naming, naming
+from traces.exporters.details import CODE, Naming, naming
 from traces.exporters.rows import Chooser, Group, groups
 from traces.formats import xentrace
+from traces.symbols import Symbols
 from traces.table import EventTable
 
 _HEAD = '{"byte_offset":%d,"tsc":%d,"ns":%s,"pcpu":%d,"domid":%s,"vcpu":%s'
 
 
-def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> None:
+def write(tables: Iterable[EventTable], report: Report, output: BinaryIO, *, symbols: Symbols | None = None) -> None:
     """Write the records of a trace, in order of time.
 
     :param report: on the same trace: its clock, and the names of its exits, and what of it is wanted
     """
-    names = naming(report)
+    names = naming(report, symbols)
     chooser = Chooser(report.where, report.clock.hz, timing=True, account=report.account)
     output.writelines(
         "".join(lines(part, ns, names, chooser.took)).encode("ascii") for part, ns in chooser.parts(tables)
@@ -44,7 +46,7 @@ def lines(table: EventTable, ns: NDArray[np.int64], naming: Naming, took: NDArra
     found = np.empty(len(table), object)
     found[:] = _heads(table, ns)
     for group in groups(table, naming):
-        found[group.rows] += _tails(table, group)
+        found[group.rows] += _tails(table, group, naming.symbols)
     made: list[str] = found.tolist()
     if took is not None:
         ends = np.flatnonzero(took != UNTIMED)
@@ -78,12 +80,16 @@ def _nullable(values: NDArray[Any], null: NDArray[np.bool_]) -> list[Any]:
     return found
 
 
-def _tails(table: EventTable, group: Group) -> Any:  # noqa: ANN401 - a text for all, or an array of texts
+def _tails(table: EventTable, group: Group, symbols: Symbols | None) -> Any:  # noqa: ANN401 - a text for all, or an array of texts
     constants = {"event": group.event, "name": group.name, **group.constants}
     template = "".join(f",{json.dumps(name)}:{json.dumps(value)}" for name, value in constants.items())
     template = template.replace("%", "%%")
     columns = [column.tolist() for column in group.columns.values()]
     template += "".join(f",{json.dumps(name)}:%d" for name in group.columns)
+    if symbols is not None:
+        for name in CODE & group.columns.keys():
+            template += ',"symbol":%s'
+            columns.append([json.dumps(symbols.name(address)) for address in group.columns[name].tolist()])
     beyond = _beyond(group)
     if beyond:
         template += f',"extra":[{",".join(["%d"] * len(beyond))}]'

@@ -8,14 +8,20 @@ from typing import BinaryIO
 import click
 
 from traces.analyses.report import Report
+from traces.errors import SymbolError
 from traces.exporters import dump, jsonl
+from traces.symbols import Symbols
 from traces.table import EventTable
 from xentool.cli import INTERRUPTED, choosing, options
 from xentool.cli.follow import Follow
 from xentool.cli.paint import paint
+from xentool.errors import PeerError, XentoolError
 from xentool.tools import pipes, reports
 from xentool.tools.exports import written
 from xentool.tools.reports import STANDARD, Chosen
+
+#: Linux's with all its modules are a tenth of that.
+_SYMBOLS_BYTES_MAX = 256 << 20
 
 
 @click.command(epilog=choosing.CLASSES)
@@ -23,15 +29,25 @@ from xentool.tools.reports import STANDARD, Chosen
 @choosing.choice()
 @options.hz
 @options.xen_version
+@click.option(
+    "--symbols",
+    "symbol_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Name the functions that a guest was in, by its kernel's System.map or /proc/kallsyms.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a record.")
-def command(file: Path, chosen: Chosen, hz: float | None, xen_version: str | None, as_json: bool) -> None:
+def command(
+    file: Path, chosen: Chosen, hz: float | None, xen_version: str | None, symbol_file: Path | None, as_json: bool
+) -> None:
     """Print the records of FILE in order of time, a line each; `-` reads stdin, and prints while records come.
 
     Times are seconds since the first record. A record belongs to the domain and vCPU that ran when it was made.
     """
+    symbols = None if symbol_file is None else _symbols(symbol_file)
     if file == STANDARD and not sys.stdin.seekable():
         with pipes.interruptible(sys.stdin.buffer) as piped:  # type: ignore[arg-type] # a BufferedReader, always
-            report = pipes.follow(piped, chosen, Follow(paint(), as_json=as_json).show, hz=hz, xen_version=xen_version)
+            follow = Follow(paint(), as_json=as_json, symbols=symbols)
+            report = pipes.follow(piped, chosen, follow.show, hz=hz, xen_version=xen_version)
         if piped.interrupted:
             click.get_current_context().exit(INTERRUPTED)
         reports.raise_for_damage(report, "standard input")
@@ -39,9 +55,9 @@ def command(file: Path, chosen: Chosen, hz: float | None, xen_version: str | Non
 
     def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> None:
         if as_json:
-            jsonl.write(tables, report, output)
+            jsonl.write(tables, report, output, symbols=symbols)
         else:
-            dump.write(tables, report, output, paint=paint())
+            dump.write(tables, report, output, paint=paint(), symbols=symbols)
 
     report = written(
         file,
@@ -54,3 +70,20 @@ def command(file: Path, chosen: Chosen, hz: float | None, xen_version: str | Non
         progress=lambda _done, _total: None,
     )
     reports.raise_for_damage(report, str(file))
+
+
+def _symbols(path: Path) -> Symbols:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_SYMBOLS_BYTES_MAX + 1)
+    except OSError as error:
+        raise XentoolError(f"cannot read {path}: {error.strerror}") from error
+    if len(data) > _SYMBOLS_BYTES_MAX:
+        raise PeerError(f"{path} has more than {_SYMBOLS_BYTES_MAX >> 20} MiB, which no kernel's symbols take")
+    try:
+        symbols = Symbols(data.decode("ascii", "replace").splitlines())
+    except SymbolError as error:
+        raise PeerError(f"{path} names no functions: {error}") from error
+    if symbols.unread:
+        click.echo(f"xentool: lines of {path} that are no symbols: {symbols.unread}", err=True)
+    return symbols

@@ -9,15 +9,17 @@ from traces.exporters.dump import Paint
 from traces.exporters.rows import Chooser
 from traces.formats.event import release
 from traces.reader import Reader
+from traces.symbols import Symbols
 from xentool.tools.trace import Running
 
 
 class Follow:
     """Writes a trace's records on stdout, in order of time: a line each, or a JSON object."""
 
-    def __init__(self, paint: Paint, *, as_json: bool) -> None:
+    def __init__(self, paint: Paint, *, as_json: bool, symbols: Symbols | None = None) -> None:
         self._paint = paint
         self._as_json = as_json
+        self._symbols = symbols
         self._reader = Reader()
         self._chooser: Chooser | None = None
 
@@ -25,7 +27,7 @@ class Follow:
         """Write what is complete with the next bytes of the trace; all of it when there are none."""
         tables = self._reader.feed(chunk) if chunk else self._reader.finish()
         self._chooser = self._chooser or Chooser(running.where, running.hz, timing=True)
-        naming = Naming(exit_names(running.scan), release(running.xen_version))
+        naming = Naming(exit_names(running.scan), release(running.xen_version), self._symbols)
         for table in tables:
             for part, ns in self._chooser.of(table):
                 if self._as_json:

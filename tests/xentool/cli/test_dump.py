@@ -220,3 +220,41 @@ def test_time_that_is_added_up_has_no_slow_parts(tmp_path: Path) -> None:
     done = run("export", "--format", "folded", "--slower-than", "1ms", str(path))
     assert done.returncode == 2
     assert "--slower-than" in done.stderr
+
+
+def test_functions_of_the_guest_by_name(tmp_path: Path) -> None:
+    trace, symbols = tmp_path / "domU.xentrace", tmp_path / "System.map"
+    trace.write_bytes(capture("xen-4.20-pvh"))
+    rips = sorted(
+        {one["rip"] for one in map(json.loads, run("dump", str(trace), "--json").stdout.splitlines()) if "rip" in one}
+    )
+    middle = rips[len(rips) // 2]
+    symbols.write_text(f"{middle:x} t here\n{middle + 0x100:x} D data\nno symbol\n")
+    named = {rip: f"here+{rip - middle:#x}" for rip in rips if middle <= rip < middle + 0x100}
+
+    done = run("dump", str(trace), "--symbols", str(symbols))
+    assert (done.returncode, done.stderr) == (0, f"xentool: lines of {symbols} that are no symbols: 1\n")
+    found = re.findall(r" rip=(0x[0-9a-f]+)(?: <(.*?)>)?", done.stdout)
+    assert {int(rip, 16) for rip, _ in found} == set(rips)
+    assert {(int(rip, 16), name) for rip, name in found} == {(rip, named.get(rip, "")) for rip in rips}
+
+    objects = map(json.loads, run("dump", str(trace), "--symbols", str(symbols), "--json").stdout.splitlines())
+    told = {(one["rip"], one["symbol"]) for one in objects if "rip" in one}
+    assert told == {(rip, named.get(rip)) for rip in rips}
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "why"),
+    [
+        (None, 1, "cannot read {}: No such file or directory"),
+        (b"\x7fELF\x00\xff", 4, "{} names no functions: no line is"),
+        (b"0000000000000000 T _text\n", 4, "{} names no functions: all addresses are 0: only root sees"),
+    ],
+)
+def test_no_functions(file: Path, tmp_path: Path, content: bytes | None, status: int, why: str) -> None:
+    symbols = tmp_path / "symbols"
+    if content is not None:
+        symbols.write_bytes(content)
+    done = run("dump", str(file), "--symbols", str(symbols))
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (status, "", 1)
+    assert why.format(symbols) in done.stderr
