@@ -31,6 +31,24 @@ _IO = {"port": (0x0008_2016, 0x0008_2216), "memory": (0x0008_2017, 0x0008_2217)}
 _CR_WRITE = 0x0008_2009
 
 
+def sections(where: Where) -> frozenset[str]:
+    """Name what is told of a choice, whole: the fields of a report, or of its vCPUs, that are kept or left as one."""
+    kinds = where.kinds
+    kept = {
+        "runstates": kinds.keeps(RUNSTATE_CHANGE),
+        "exits": kinds.keeps(HVM_VMX_EXIT) or kinds.keeps(HVM_SVM_EXIT),
+        "interrupts": kinds.keeps(HVM_INJ_VIRQ),
+        "traps": kinds.keeps(PV_TRAP),
+        "cr3_writes": kinds.keeps(_CR_WRITE),
+    }
+    if not where.vcpus:
+        # Grants and notifications are told by domain, interrupts by pCPU.
+        kept["grants"] = kinds.keeps(GRANT_MAP) or kinds.keeps(GRANT_UNMAP)
+        kept["notifications"] = kinds.keeps(PV_HYPERCALL_V2, EVENT_CHANNEL_OP)
+        kept["irqs"] = kinds.keeps(HW_IRQ_HANDLED)
+    return frozenset(name for name, is_kept in kept.items() if is_kept)
+
+
 def of_domain(report: Report, domid: int) -> Report:
     """Keep what one domain did, and what passed between it and others."""
     return replace(
@@ -46,30 +64,27 @@ def of(report: Report, where: Where) -> Report:
     """Keep what ``where`` chooses. Only of its pCPUs and its time must the report already be."""
     if where == EVERYTHING:
         return report
-    kinds = where.kinds
+    told = sections(where)
     chosen = replace(report, where=where)
     if where.domid is not None:
         chosen = of_domain(chosen, where.domid)
-    if where.vcpus:
-        # Grants and notifications are told by domain, interrupts by pCPU.
-        chosen = replace(chosen, grants=(), notifications=(), irqs=())
     # What a domain's vCPUs are together is about all of them, wherever they are.
-    together = kinds.keeps(RUNSTATE_CHANGE) and not where.vcpus and not where.pcpus
+    together = "runstates" in told and not where.vcpus and not where.pcpus
     domains = tuple(
-        replace(domain, vcpus=_vcpus(domain, where), contention=domain.contention if together else {})
+        replace(domain, vcpus=_vcpus(domain, where, told), contention=domain.contention if together else {})
         for domain in chosen.domains
     )
     return replace(
         chosen,
         domains=tuple(domain for domain in domains if domain.vcpus),
-        grants=chosen.grants if kinds.keeps(GRANT_MAP) or kinds.keeps(GRANT_UNMAP) else (),
-        notifications=chosen.notifications if kinds.keeps(PV_HYPERCALL_V2, EVENT_CHANNEL_OP) else (),
-        irqs=chosen.irqs if kinds.keeps(HW_IRQ_HANDLED) else (),
+        grants=chosen.grants if "grants" in told else (),
+        notifications=chosen.notifications if "notifications" in told else (),
+        irqs=chosen.irqs if "irqs" in told else (),
     )
 
 
-def _vcpus(domain: DomainReport, where: Where) -> tuple[VcpuReport, ...]:
-    found = (_of_kinds(vcpu, where.kinds) for vcpu in domain.vcpus if not where.vcpus or vcpu.vcpu in where.vcpus)
+def _vcpus(domain: DomainReport, where: Where, told: frozenset[str]) -> tuple[VcpuReport, ...]:
+    found = (_of_kinds(vcpu, where.kinds, told) for vcpu in domain.vcpus if not where.vcpus or vcpu.vcpu in where.vcpus)
     if where.pcpus:
         found = (_of_pcpus(vcpu) for vcpu in found if _was_there(domain.domid, vcpu, where.pcpus))
     return tuple(found)
@@ -86,15 +101,14 @@ def _of_pcpus(vcpu: VcpuReport) -> VcpuReport:
     return replace(vcpu, runstates={name: of for name, of in vcpu.runstates.items() if name == "running"})
 
 
-def _of_kinds(vcpu: VcpuReport, kinds: Kinds) -> VcpuReport:
+def _of_kinds(vcpu: VcpuReport, kinds: Kinds, told: frozenset[str]) -> VcpuReport:
     if kinds.all:
         return vcpu
     entry = HVM_VMMCALL if "hvm_vmmcall" in vcpu.events else PV_HYPERCALL_V2
     hypercalls = _hypercalls(vcpu.hypercalls, entry, kinds)
     subcalls = _hypercalls(vcpu.multicall_subcalls, PV_HYPERCALL_SUBCALL, kinds)
     calls = {"pv_hypercall_v2": hypercalls, "hvm_vmmcall": hypercalls, "pv_hypercall_subcall": subcalls}
-    states = kinds.keeps(RUNSTATE_CHANGE)
-    exits = kinds.keeps(HVM_VMX_EXIT) or kinds.keeps(HVM_SVM_EXIT)
+    states, exits = "runstates" in told, "exits" in told
     latencies = {"wake_to_run": states, "preempted_to_run": states, "exits": exits}
     return replace(
         vcpu,
@@ -111,9 +125,9 @@ def _of_kinds(vcpu: VcpuReport, kinds: Kinds) -> VcpuReport:
         pcpus=vcpu.pcpus if states else {},
         longest_wait=vcpu.longest_wait if states else None,
         io=tuple(one for one in vcpu.io if any(kinds.keeps(event) for event in _IO[one.kind])),
-        cr3_writes=vcpu.cr3_writes if kinds.keeps(_CR_WRITE) else {},
-        interrupts=vcpu.interrupts if kinds.keeps(HVM_INJ_VIRQ) else (),
-        traps=vcpu.traps if kinds.keeps(PV_TRAP) else (),
+        cr3_writes=vcpu.cr3_writes if "cr3_writes" in told else {},
+        interrupts=vcpu.interrupts if "interrupts" in told else (),
+        traps=vcpu.traps if "traps" in told else (),
         events=_events(vcpu, calls, kinds),
         first_offsets={name: at for name, at in vcpu.first_offsets.items() if kinds.keeps(_EVENT_IDS.get(name, 0))},
         latencies={name: one for name, one in vcpu.latencies.items() if latencies[name]},

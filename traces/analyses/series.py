@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from traces.account import UNKNOWN_DOMID
-from traces.analyses import timeseries
+from traces.analyses import select, timeseries
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import RUNNING, STATES, Interval, Intervals
 from traces.analyses.report import Report
 from traces.analyses.timeseries import Edges, Notifiers, Occurrences, Stays
 from traces.analyses.where import Kinds, Where
 from traces.formats import xentrace
-from traces.formats.names import EVENT_CHANNEL_OP, HYPERCALLS
+from traces.formats.names import HYPERCALLS
 from traces.table import EventTable
 
 #: Of all domains together; more are no longer read by anybody, and a document of them would fill the memory.
@@ -190,20 +190,12 @@ class _Reader:
 
 
 def _told(where: Where) -> set[str]:
-    # By the rules of ``analyses.select``.
-    kinds = where.kinds
-    told = set()
+    kinds, sections = where.kinds, select.sections(where)
+    told = {"exits", "interrupts", NOTIFICATIONS} & sections
+    if "grants" in sections:
+        told |= {"grant_maps", "grant_unmaps"}
     if any(kinds.keeps(event, nr) for event in (xentrace.PV_HYPERCALL_V2, xentrace.HVM_VMMCALL) for nr in HYPERCALLS):
         told.add("hypercalls")
     if any(kinds.keeps(xentrace.PV_HYPERCALL_SUBCALL, nr) for nr in HYPERCALLS):
         told.add("multicall_subcalls")
-    if kinds.keeps(xentrace.HVM_VMX_EXIT) or kinds.keeps(xentrace.HVM_SVM_EXIT):
-        told.add("exits")
-    if kinds.keeps(xentrace.HVM_INJ_VIRQ):
-        told.add("interrupts")
-    if not where.vcpus:
-        if kinds.keeps(xentrace.GRANT_MAP) or kinds.keeps(xentrace.GRANT_UNMAP):
-            told |= {"grant_maps", "grant_unmaps"}
-        if kinds.keeps(xentrace.PV_HYPERCALL_V2, EVENT_CHANNEL_OP):
-            told.add(NOTIFICATIONS)
     return told
