@@ -34,7 +34,7 @@ _TRACING = (
 )
 
 #: How often a test is begun whose guest QEMU's emulation kills (see `xentool.lab.guests`): it has shown nothing then.
-_LIVES = 8
+_LIVES = 4
 #: In dom0: sends a script to the shell at a guest's port, and prints what that says. A guest that is silent for long
 #: is looked at: one that is gone says nothing any more, and nobody tells the other end of its connections.
 SEND = """

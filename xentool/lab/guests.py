@@ -27,7 +27,7 @@ _READY_S = 180
 #: Exit status of guest-start.sh: the guest was there, and ended before it was up.
 DIED = 3
 #: How often a guest is started on an emulated machine, see ``start``.
-EMULATED_TRIES = 8
+EMULATED_TRIES = 4
 _WORKLOAD = re.compile(r"/([^/\n]+)\.cfg:xentool\.workload=(\w+)")
 
 
