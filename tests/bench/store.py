@@ -105,6 +105,8 @@ def show(taken: dict[str, list[dict[str, Took]]]) -> None:
 
 def in_lab(name: str) -> None:
     host = resolve(f"lab:{name}")
+    if host.run(["test", "-x", TEST, "-a", "-x", XENSTORED], check=False).returncode:
+        raise SystemExit(f"lab {name} lacks {TEST} or {XENSTORED}: take one of that release")
     script = f"""
 xs=$(mktemp -d) && cat > $xs/hypervisor.so && mkfifo $xs/events && head -c 4096 /dev/zero > $xs/0
 xentool store serve --socket $xs/ours 2>/dev/null & ours=$!

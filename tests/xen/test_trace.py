@@ -1,6 +1,7 @@
 """`xentool trace` on real Xen: what it shows is there, and what it changes is put back."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -99,13 +100,14 @@ def test_a_pv_guest_by_name_and_by_number(lab: Lab, tmp_path: Path) -> None:
     lab.stop("domU")
 
 
-def test_a_pvh_guest_has_exits_with_time(lab: Lab) -> None:
-    lab.outlived("hybrid", lambda: _has_exits_with_time(lab), lambda: lab.away("hybrid"))
+def test_a_pvh_guest_has_exits_with_time(lab: Lab, tmp_path: Path) -> None:
+    lab.outlived("hybrid", lambda: _has_exits_with_time(lab, tmp_path), lambda: lab.away("hybrid"))
 
 
-def _has_exits_with_time(lab: Lab) -> None:
+def _has_exits_with_time(lab: Lab, folder: Path) -> None:
     domid = lab.guest("hybrid", "pvh", vcpus=1)
-    done = trace(lab, "hybrid", "-d", "4", "--json")
+    file, symbols = folder / "hybrid.xentrace", folder / "kallsyms"
+    done = trace(lab, "hybrid", "-d", "4", "--json", "-o", str(file))
     assert done.returncode == 0
     assert "has ended" not in done.stderr
     document = json.loads(done.stdout)
@@ -118,6 +120,13 @@ def _has_exits_with_time(lab: Lab) -> None:
     in_xen = sum(one["seconds"] for one in exits.values())
     assert in_xen < domain["vcpus"][0]["runstates"]["running"]["seconds"]
     assert hypercalls(domain)["event_channel_op"] > 0
+    # Its kernel is dom0's, which says where each function is.
+    symbols.write_text(lab.run("cat", "/proc/kallsyms"))
+    command = [sys.executable, "-m", "xentool", "dump", str(file), "--domain", str(domid), "--symbols", str(symbols)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    halted = set(re.findall(r" exit HLT .* <(\w+)\+0x[0-9a-f]+>", said))
+    assert halted
+    assert all("halt" in function for function in halted)
 
 
 @one_xen
