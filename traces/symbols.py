@@ -30,7 +30,8 @@ class Symbols:
         :raises SymbolError: there is no symbol, or their addresses are hidden
         """
         self.unread = 0
-        found: dict[int, tuple[bool, str]] = {}
+        #: Whether it is global, its name, which is empty where no code is, and its module.
+        found: dict[int, tuple[bool, str, str]] = {}
         hidden = 0
         for line in lines:
             match = _LINE.fullmatch(line)
@@ -46,7 +47,7 @@ class Symbols:
             # Of several names that a place has, a global one; and of those the first.
             known = found.get(address)
             if known is None or (not known[0] and kind == "T"):
-                found[address] = (kind == "T", f"{name} {module}" if module else name) if kind in _CODE else (False, "")
+                found[address] = (kind == "T", name if kind in _CODE else "", f" {module}" if module else "")
         if not found:
             raise SymbolError(
                 "all addresses are 0: only root sees those of /proc/kallsyms"
@@ -54,15 +55,15 @@ class Symbols:
                 else "no line is `ADDRESS TYPE NAME`, as in System.map, nm's output or /proc/kallsyms"
             )
         self._starts = sorted(found)
-        self._names = [found[start][1] for start in self._starts]
+        self._names = [found[start][1:] for start in self._starts]
 
     def name(self, address: int) -> str | None:
         """Give the function that an address is in, and how far: ``native_write_msr+0xd``; None if it is in none."""
         at = bisect_right(self._starts, address) - 1
-        if at < 0 or not self._names[at]:
+        if at < 0:
             return None
+        name, module = self._names[at]
         offset = address - self._starts[at]
-        if at + 1 == len(self._starts) and offset >= _LAST_BYTES:
+        if not name or (at + 1 == len(self._starts) and offset >= _LAST_BYTES):
             return None
-        name, _, module = self._names[at].partition(" ")
-        return f"{name}+{offset:#x}{' ' if module else ''}{module}"
+        return f"{name}+{offset:#x}{module}"

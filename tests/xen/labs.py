@@ -35,11 +35,13 @@ _TRACING = (
 
 #: How often a test is begun whose guest QEMU's emulation kills (see `xentool.lab.guests`): it has shown nothing then.
 _LIVES = 4
+#: What xl lists of a guest that runs, or may: one that died is listed until xl has taken it down.
+_RUNS = "rbp-"
 #: In dom0: sends a script to the shell at a guest's port, and prints what that says. A guest that is silent for long
 #: is looked at: one that is gone says nothing any more, and nobody tells the other end of its connections.
-SEND = """
+_SEND = """
 import socket, subprocess, sys
-name, address, silence = sys.argv[1], sys.argv[2], int(sys.argv[3])
+name, address, silence, runs = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 with socket.create_connection((address, 7000), 60) as guest:
     guest.settimeout(5)
     guest.sendall(sys.stdin.buffer.read() + b"\\nexit\\n")
@@ -50,7 +52,7 @@ with socket.create_connection((address, 7000), 60) as guest:
         except TimeoutError:
             silent += 5
             listed = subprocess.run(["xl", "list", name], capture_output=True, text=True).stdout.split()
-            if not listed or not set(listed[-2]) <= set("rbp-"):
+            if not listed or not set(listed[-2]) <= set(runs):
                 sys.exit(f"{name} died")
             if silent >= silence:
                 sys.exit(f"{name} said nothing for {silence} s")
@@ -79,6 +81,7 @@ class Lab:
         self.host = f"lab:{name}"
         self._dom0 = resolve(self.host)
         self.hz = xl.host_info(self._dom0).hz
+        self._addresses: dict[str, str] = {}
 
     def run(self, *argv: str, check: bool = True, input: bytes | None = None) -> str:
         """Run a command in dom0 and return what it prints, without the blanks around it."""
@@ -98,7 +101,10 @@ class Lab:
 
     def address(self, name: str) -> str:
         """Return the address in dom0's network that a guest of this name has."""
-        return f"10.77.0.{10 + int(self.run('sh', '-c', f'grep -nxF {name} /var/lib/xentool/names | cut -d: -f1'))}"
+        if name not in self._addresses:  # which is for good
+            line = self.run("sh", "-c", f"grep -nxF {name} /var/lib/xentool/names | cut -d: -f1")
+            self._addresses[name] = f"10.77.0.{10 + int(line)}"
+        return self._addresses[name]
 
     def tracing(self) -> set[str]:
         """Return what of a capture there is in dom0: an ``xentrace`` that runs, ``locked`` until all is put back."""
@@ -116,16 +122,13 @@ class Lab:
         :param silence: seconds for which the guest may say nothing
         :raises XentoolError: it died, or was silent for longer
         """
-        argv = ("python3", "-c", SEND, name, self.address(name), str(silence))
+        argv = ("python3", "-c", _SEND, name, self.address(name), str(silence), _RUNS)
         return self.run(*argv, input=script.encode(), check=check)
 
     def lives(self, name: str) -> bool:
-        """Tell whether a guest runs and, when it has a shell, answers.
-
-        One that died is listed until xl has taken it down; and emulation may stop one of its vCPUs for ever.
-        """
+        """Tell whether a guest runs and, when it has a shell, answers: emulation may stop a vCPU for ever."""
         listed = self.run("xl", "list", name, check=False).splitlines()
-        if not listed or not set(listed[-1].split()[4]) <= set("rbp-"):
+        if not listed or not set(listed[-1].split()[4]) <= set(_RUNS):
             return False
         shell = any(running.workload == "shell" for running in api.guest_list(self.name) if running.name == name)
         return not shell or self.tell(name, "echo here", silence=60, check=False) == "here"

@@ -94,7 +94,7 @@ def start(guest: Guest, lab: str | None = None, progress: Progress = SILENT) -> 
     if guest.type not in TYPES or guest.workload not in WORKLOADS:
         raise XentoolError(f"a guest is one of {', '.join(TYPES)} and does one of {', '.join(WORKLOADS)}")
     running = status.running(lab)
-    # Once in a hundred starts under emulation the kernel of a guest fails in its first seconds.
+    # Once in a hundred starts under emulation the kernel of a PV guest fails in its first seconds.
     tries = EMULATED_TRIES if running.accel == "tcg" else 1
     progress.step(f"starting {guest.name} ({guest.type}, {guest.workload})")
     for left in reversed(range(tries)):
