@@ -11,3 +11,9 @@ NAMES = sorted(path.name.removesuffix(".xentrace.xz") for path in FOLDER.glob("*
 @cache
 def capture(name: str) -> bytes:
     return lzma.decompress((FOLDER / f"{name}.xentrace.xz").read_bytes())
+
+
+@cache
+def stranger(name: str) -> bytes:
+    """Give a trace as other people's are (tests/captures/strangers/README.md)."""
+    return lzma.decompress((FOLDER / "strangers" / f"{name}.xentrace.xz").read_bytes())
