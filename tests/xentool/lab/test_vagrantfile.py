@@ -32,3 +32,12 @@ def test_it_takes_the_labs_own_lists() -> None:
     text = (TOP / "Vagrantfile").read_text()
     for part in ("packages.list", "dom0-modules.list", "provision.sh", "libvirt", "virtualbox", "debian/bookworm64"):
         assert part in text
+
+
+def test_the_checkout_stays_here_and_a_machine_without_xen_is_told() -> None:
+    text = (TOP / "Vagrantfile").read_text()
+    assert 'synced_folder ".", "/vagrant", disabled: true' in text
+    # Vagrant reboots also where the script before failed, so the last word is Xen's.
+    provisioners = [line for line in text.splitlines() if "config.vm.provision" in line]
+    assert '"dom0"' in provisioners[-1]
+    assert "xl list ||" in text.split(provisioners[-1])[1]

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Turns an ordinary Debian, with systemd, into a dom0: the lab's packages, modules, bridge and hotplug scripts.
-# usage: provision.sh "PACKAGES" "MODULES"; this folder is at /tmp/xentool-data.
+# usage: provision.sh "PACKAGES" "MODULES" XEN_VERSION; this folder is at /tmp/xentool-data.
 set -eu
 data=/tmp/xentool-data
 here=/usr/lib/xentool-lab
@@ -33,7 +33,24 @@ WantedBy=multi-user.target
 UNIT
 systemctl enable xentool-bridge.service
 
-# Debian's Xen packages put Xen first in GRUB's menu; dom0 leaves the rest of the memory to guests.
+# xl needs root, so `xentool -H ssh://root@...` logs in as root: by the key that Vagrant gave its own user.
+install -d -m 700 /root/.ssh
+install -m 600 "/home/${SUDO_USER:-vagrant}/.ssh/authorized_keys" /root/.ssh/authorized_keys
+
+# Guests as in a lab: their kernel and archive, where Xen's programs are, and their consoles in files.
+release=$(find /boot -name 'vmlinuz-*' -printf '%f\n' | sed 's/^vmlinuz-//' | sort -V | tail -n 1)
+mkdir -p /var/lib/xentool /var/log/xen/console
+printf 'XEN_BIN=%s\nKERNEL=/boot/vmlinuz-%s\n' "/usr/lib/xen-$3/bin" "$release" >/etc/default/xentool-lab
+"$here/guest-archive.sh" "$data" "$release" "$here/guest-initrd"
+# A second run of this script changes nothing.
+sed -i '/# xentool$/d' /etc/default/xen
+echo 'XENCONSOLED_ARGS="--log=guest --log-dir=/var/log/xen/console" # xentool' >>/etc/default/xen
+
+# GRUB boots plain Linux unless told otherwise: what puts Xen first is in xen-hypervisor-common, which is only
+# recommended. Its name sorts after that package's file. dom0 leaves the rest of the memory to guests.
 mkdir -p /etc/default/grub.d
-echo 'GRUB_CMDLINE_XEN_DEFAULT="dom0_mem=1228M,max:1228M"' >/etc/default/grub.d/xentool.cfg
+cat >/etc/default/grub.d/xentool.cfg <<'GRUB'
+GRUB_DEFAULT="${GRUB_DISTRIBUTOR:-Debian} GNU/Linux, with Xen hypervisor"
+GRUB_CMDLINE_XEN_DEFAULT="dom0_mem=1228M,max:1228M"
+GRUB
 update-grub
