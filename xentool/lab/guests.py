@@ -2,14 +2,16 @@
 
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from xentool.errors import PeerError, XentoolError
-from xentool.hosts import Completed, Host
+from xentool.hosts import Completed, Host, resolve
+from xentool.hosts.resolve import HostError
 from xentool.lab import status
 from xentool.lab.places import DATA_IN_DOM0, checked_name
 from xentool.lab.progress import SILENT, Progress
-from xentool.lab.record import Lab
 from xentool.tools import xl
 
 TYPES = ("pv", "pvh")
@@ -26,6 +28,8 @@ WORKLOADS = {
 _READY_S = 180
 #: Exit status of guest-start.sh: the guest was there, and ended before it was up.
 DIED = 3
+#: Exit status of a shell or ssh that finds no such program.
+NOT_READY = 127
 #: How often a guest is started on an emulated machine, see ``start``.
 EMULATED_TRIES = 4
 _WORKLOAD = re.compile(r"/([^/\n]+)\.cfg:xentool\.workload=(\w+)")
@@ -84,29 +88,48 @@ on_reboot = "destroy"
 """
 
 
-def start(guest: Guest, lab: str | None = None, progress: Progress = SILENT) -> int:
+@contextmanager
+def _dom0(lab: str | None, where: str | None) -> Iterator[tuple[Host, bool]]:
+    """Connect to a lab, or to a host that was made ready as one (provision.sh); tell whether it is emulated."""
+    if where is not None:
+        if lab is not None:
+            raise HostError("a guest is in a lab or on a host: give --name or --host")
+        host: Host = resolve(where)
+        emulated = False
+    else:
+        running = status.running(lab)
+        host, emulated = running.host(), running.accel == "tcg"
+    try:
+        yield host, emulated
+    finally:
+        host.close()
+
+
+def start(guest: Guest, lab: str | None = None, progress: Progress = SILENT, *, where: str | None = None) -> int:
     """Start a guest and return its domid when its userland runs and its devices are connected.
 
     :param lab: the lab's name; None for the only one, or ``default``
+    :param where: a host in a lab's stead, which was made ready for guests as one (the Vagrantfile's, for one)
     :raises XentoolError: it runs already, xl refuses, or it is not up in time; with its last console lines
     """
     checked_name(guest.name, "guest")
     if guest.type not in TYPES or guest.workload not in WORKLOADS:
         raise XentoolError(f"a guest is one of {', '.join(TYPES)} and does one of {', '.join(WORKLOADS)}")
-    running = status.running(lab)
-    # Once in a hundred starts under emulation the kernel of a PV guest fails in its first seconds.
-    tries = EMULATED_TRIES if running.accel == "tcg" else 1
-    progress.step(f"starting {guest.name} ({guest.type}, {guest.workload})")
-    for left in reversed(range(tries)):
-        done = _try(guest, running)
-        if done.returncode != DIED or not left:
-            break
-        progress.step(f"{guest.name} died while it started, as happens under emulation; starting it again")
+    with _dom0(lab, where) as (host, emulated):
+        # Once in a hundred starts under emulation the kernel of a PV guest fails in its first seconds.
+        tries = EMULATED_TRIES if emulated else 1
+        progress.step(f"starting {guest.name} ({guest.type}, {guest.workload})")
+        for left in reversed(range(tries)):
+            done = _try(guest, host)
+            if done.returncode != DIED or not left:
+                break
+            progress.step(f"{guest.name} died while it started, as happens under emulation; starting it again")
     output = done.stdout.decode(errors="replace").replace("\r", "")
     if done.returncode == 0:
         return int(output)
     console = "; the end of its console:\n" + "".join(f"  {line}\n" for line in output.splitlines()).rstrip()
     reasons = {
+        NOT_READY: f"{host.name} was not made ready for guests as a lab is: there is no {DATA_IN_DOM0}/guest-start.sh",
         2: f"xl refuses to start {guest.name}: {xl.complaint(done.stderr)}",
         DIED: f"{guest.name} died while it started{console}",
         4: f"{guest.name} was not up within {_READY_S} s and was destroyed{console}",
@@ -115,41 +138,31 @@ def start(guest: Guest, lab: str | None = None, progress: Progress = SILENT) -> 
     raise XentoolError(reasons.get(done.returncode, f"{guest.name} did not start: {xl.complaint(done.stderr)}"))
 
 
-def _try(guest: Guest, lab: Lab) -> Completed:
+def _try(guest: Guest, host: Host) -> Completed:
     word = secrets.token_hex(4)
     argv = [f"{DATA_IN_DOM0}/guest-start.sh", guest.name, word, str(guest.disk_mib), str(_READY_S)]
-    host = lab.host()
-    try:
-        return host.run(argv, input=configuration(guest, word).encode(), timeout=_READY_S + 60, check=False)
-    finally:
-        host.close()
+    return host.run(argv, input=configuration(guest, word).encode(), timeout=_READY_S + 60, check=False)
 
 
-def stop(name: str, lab: str | None = None) -> None:
+def stop(name: str, lab: str | None = None, *, where: str | None = None) -> None:
     """Stop a guest in order, by force when it does not follow within 10 s, and remove its disk.
 
     :raises XentoolError: there is none of that name
     """
     checked_name(name, "guest")
-    host = status.running(lab).host()
-    try:
+    with _dom0(lab, where) as (host, _):
         done = host.run([f"{DATA_IN_DOM0}/guest-stop.sh", name], timeout=60, check=False)
         if done.returncode == 5:
             existing = ", ".join(guest.name for guest in _listed(host)) or "none"
             raise XentoolError(f"there is no guest {name}; there are: {existing}")
-    finally:
-        host.close()
     if done.returncode != 0:
         raise XentoolError(f"{name} was not stopped: {xl.complaint(done.stderr)}")
 
 
-def every(lab: str | None = None) -> list[Running]:
-    """Return the guests of a lab, by rising domid."""
-    host = status.running(lab).host()
-    try:
+def every(lab: str | None = None, *, where: str | None = None) -> list[Running]:
+    """Return the guests of a lab, or of a host in its stead, by rising domid."""
+    with _dom0(lab, where) as (host, _):
         return _listed(host)
-    finally:
-        host.close()
 
 
 def _listed(host: Host) -> list[Running]:

@@ -6,6 +6,13 @@ from xentool.lab.releases import DEFAULT_XEN, RELEASES
 
 name = click.option("--name", metavar="LAB", help="Which lab; by default the only one there is, or `default`.")
 new_name = click.option("--name", metavar="LAB", default="default", show_default=True, help="How to call the lab.")
+where = click.option(
+    "-H",
+    "--host",
+    "where",
+    metavar="HOST",
+    help="A host in a lab's stead that was made ready as one, as the Vagrantfile's is: ssh://root@xentool-dom0.",
+)
 xen = click.option(
     "--xen", type=click.Choice(list(RELEASES)), default=DEFAULT_XEN, show_default=True, help="Which version of Xen."
 )

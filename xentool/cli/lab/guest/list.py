@@ -13,10 +13,11 @@ from xentool.lab import api
 
 @click.command("list")
 @options.name
+@options.where
 @options.as_json
-def command(name: str | None, as_json: bool) -> None:
+def command(name: str | None, where: str | None, as_json: bool) -> None:
     """List the guests that run."""
-    guests = api.guest_list(name)
+    guests = api.guest_list(name, where=where)
     if as_json:
         click.echo(json.dumps({"schema": "xentool.guests/1", "guests": [asdict(guest) for guest in guests]}))
         return

@@ -12,6 +12,7 @@ _WORKLOADS = "; ".join(f"{name}: {does}" for name, does in api.WORKLOADS.items()
 @click.command("start")
 @click.argument("guest")
 @options.name
+@options.where
 @click.option("--type", "kind", type=click.Choice(api.TYPES), default="pv", show_default=True, help="How Xen runs it.")
 @click.option("--vcpus", type=click.IntRange(1, 16), metavar="N", default=1, show_default=True, help="Its CPUs.")
 @click.option("--memory", type=click.IntRange(128), metavar="MIB", default=192, show_default=True, help="Its memory.")
@@ -22,8 +23,8 @@ _WORKLOADS = "; ".join(f"{name}: {does}" for name, does in api.WORKLOADS.items()
     show_default=True,
     help=f"What it does. {_WORKLOADS}.",
 )
-def command(guest: str, name: str | None, kind: str, vcpus: int, memory: int, workload: str) -> None:
+def command(guest: str, name: str | None, where: str | None, kind: str, vcpus: int, memory: int, workload: str) -> None:
     """Start a guest with a disk and a network interface, and wait until it runs and they are connected."""
     with shown() as progress:
-        domid = api.guest_start(api.Guest(guest, kind, vcpus, memory, workload), name, progress)
+        domid = api.guest_start(api.Guest(guest, kind, vcpus, memory, workload), name, progress, where=where)
     click.echo(f"{guest} is up: domid {domid}, {kind}, {vcpus} CPUs, {memory} MiB, workload {workload}")

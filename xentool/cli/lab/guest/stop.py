@@ -9,7 +9,8 @@ from xentool.lab import api
 @click.command("stop")
 @click.argument("guest")
 @options.name
-def command(guest: str, name: str | None) -> None:
+@options.where
+def command(guest: str, name: str | None, where: str | None) -> None:
     """Stop a guest in order, by force when it does not follow within 10 s."""
-    api.guest_stop(guest, name)
+    api.guest_stop(guest, name, where=where)
     click.echo(f"{guest} is stopped")
