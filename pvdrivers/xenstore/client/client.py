@@ -25,7 +25,8 @@ Result = TypeVar("Result")
 
 #: How often `Client.transact` begins again when others were in its way.
 TRIES = 50
-#: Parts that a directory may have: more than 100,000 children. A store that never comes to an end is given up.
+#: Parts that a directory may have: more than 100,000 children. A store that never comes to an end is given up, as is a
+#: list that changes all the time.
 _PARTS_MAX = 4096
 
 # pyxs lets a newline pass at the end, and refuses "@releaseDomain/5"; how long a path may be, it says otherwise than
@@ -128,22 +129,22 @@ class View:
 
 
 def _large_directory(session: Session, path: bytes, too_big: Refused) -> bytes:
-    # A change of the generation means that the list has changed: from the beginning, then.
-    while True:
-        names, generation = b"", b""
-        for _ in range(_PARTS_MAX):
-            try:
-                now, _, part = session.ask(Op.DIRECTORY_PART, path, b"%d" % len(names)).partition(b"\0")
-            except Refused as error:
-                raise too_big if error.code == errno.ENOSYS else error from None
-            if generation not in (b"", now):
-                break
-            generation = now
-            names += part
-            if part == b"\0" or part.endswith(b"\0\0"):
-                return names[:-1]
-        else:
-            raise too_big
+    names, generation = b"", b""
+    for _ in range(_PARTS_MAX):
+        try:
+            now, _, part = session.ask(Op.DIRECTORY_PART, path, b"%d" % len(names)).partition(b"\0")
+        except Refused as error:
+            # A store that does not know the operation.
+            raise too_big if error.code in (errno.ENOSYS, errno.EINVAL) else error from None
+        if generation not in (b"", now):
+            # The list has changed: from the beginning, then.
+            names, generation = b"", b""
+            continue
+        generation = now
+        names += part
+        if part == b"\0" or part.endswith(b"\0\0"):
+            return names[:-1]
+    raise too_big
 
 
 class Transaction(View):

@@ -29,6 +29,13 @@ from pvdrivers.xenstore.wire import HEADER, PAYLOAD_MAX, Op, Packet, encode
 
 NUL = b"\0"
 
+#: Bytes of a reply that are taken, though the protocol has 4096 as the most: oxenstored, which knows no DIRECTORY_PART,
+#: sends a directory's names whole to a socket, however many they are (``packet_of`` in its connection.ml).
+REPLY_MAX = 1 << 20
+#: A longer reply is read past, and an error to whoever asked; what claims to be longer than this is no packet.
+_PASSED_MAX = 64 << 20
+_PIECE = 64 << 10
+
 
 class _Socket(UnixSocketConnection):
     # pyxs leaves its socket open when nobody listens, and keeps the reason to itself.
@@ -77,7 +84,10 @@ class Router:
             self._connection.transport.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, seconds)
         # pyxs counts on beyond 32 bits, and relies on the GIL for no two to be the same.
         self._ids = count(1)
+        # Two, so that replies are handed out while a sender waits for a server that wants its replies taken first.
+        self._sending = threading.Lock()
         self._lock = threading.Lock()
+        #: Whoever takes one out answers it; with the lock held.
         self._waiting: dict[int, Future[Packet]] = {}
         self._reason: str | None = None
         self._closing = False
@@ -99,20 +109,7 @@ class Router:
         """
         if len(payload) > PAYLOAD_MAX:
             raise refused(errno.E2BIG, what)
-        future: Future[Packet] = Future()
-        with self._lock:
-            if self._reason is not None:
-                raise ConnectionLost(f"{what}: {self._reason}")
-            request = next(self._ids) & 0xFFFFFFFF
-            # Before it is sent: the reply may be faster than this thread.
-            self._waiting[request] = future
-            try:
-                self._connection.transport.send(encode(op, request, transaction, payload))
-            except BlockingIOError:
-                # Half of it may be on its way: no other request can follow.
-                self._end("XenStore takes no more requests")
-            except OSError as error:
-                self._end(f"XenStore closed the connection ({error.strerror})")
+        request, future = self._send(op, payload, transaction, what)
         try:
             reply = future.result(self._timeout)
         except TimeoutError:
@@ -120,7 +117,7 @@ class Router:
         except ConnectionLost as error:
             raise ConnectionLost(f"{what}: {error}") from None
         finally:
-            self._waiting.pop(request, None)
+            self._taken(request)
         if reply.op == Op.ERROR:
             name = reply.payload.rstrip(NUL).decode("ascii", "replace")
             # As libxenstore does with a name it does not know.
@@ -130,16 +127,37 @@ class Router:
             raise refused(errno.ENOSYS, what)
         return reply.payload
 
+    def _send(self, op: int, payload: bytes, transaction: int, what: str) -> tuple[int, "Future[Packet]"]:
+        future: Future[Packet] = Future()
+        with self._sending:
+            # Before it is sent: the reply may be faster than this thread.
+            with self._lock:
+                if self._reason is not None:
+                    raise ConnectionLost(f"{what}: {self._reason}")
+                request = next(self._ids) & 0xFFFFFFFF
+                self._waiting[request] = future
+            try:
+                self._connection.transport.send(encode(op, request, transaction, payload))
+            except BlockingIOError:
+                # Half of it may be on its way: no other request can follow.
+                self._end("XenStore takes no more requests")
+            except OSError as error:
+                self._end(f"XenStore closed the connection ({error.strerror})")
+        return request, future
+
+    def _taken(self, request: int) -> "Future[Packet] | None":
+        with self._lock:
+            return self._waiting.pop(request, None)
+
     def close(self) -> None:
         """End the connection; requests under way fail."""
         self._closing = True
-        with contextlib.suppress(OSError):
-            self._stop.send(NUL)
+        self._end("the connection was closed")
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
     def _run(self) -> None:
-        reason = "the connection was closed"
+        reason = "XenStore closed the connection"
         # select() cannot take descriptors from 1024 on.
         poll = select.poll()
         poll.register(self._stopped, select.POLLIN)
@@ -150,22 +168,29 @@ class Router:
         except ConnectionLost as error:
             reason = str(error)
         except (OSError, pyxs.PyXSError):
-            reason = "XenStore closed the connection"
-        with self._lock:
+            pass
+        except Exception as error:  # noqa: BLE001 - whoever waits must not be left waiting for a thread that is no more
+            reason = f"a mistake in this client: {type(error).__name__}: {error}"
+        finally:
             self._end(reason)
-        with contextlib.suppress(OSError):
-            self._connection.close()
-        self._stop.close()
-        self._stopped.close()
-        if not self._closing:
-            self._lost()
+            if not self._closing:
+                self._lost()
+            # Nobody is in the middle of sending then.
+            with self._sending, contextlib.suppress(OSError):
+                self._connection.close()
+            self._stop.close()
+            self._stopped.close()
 
     def _receive(self) -> Packet:
         header = self._connection.transport.recv(HEADER.size)
         op, request, transaction, size = HEADER.unpack(header)
         # Before anything is allocated: pyxs believes any size.
-        if size > PAYLOAD_MAX:
+        if size > (REPLY_MAX if op == Op.WATCH_EVENT else _PASSED_MAX):
             raise ConnectionLost(f"XenStore sent a packet of {size} bytes, and {PAYLOAD_MAX} is the most")
+        if size > REPLY_MAX:
+            for at in range(0, size, _PIECE):
+                self._connection.transport.recv(min(_PIECE, size - at))
+            return Packet(Op.ERROR, request, transaction, b"E2BIG" + NUL)
         # On XenBus a read of nothing blocks.
         return Packet(op, request, transaction, self._connection.transport.recv(size) if size else b"")
 
@@ -175,18 +200,23 @@ class Router:
             if nul:
                 self._told(path, token.rstrip(NUL))
         # A reply that nobody waits for is one that came too late; pyxs dies of it.
-        elif future := self._waiting.get(packet.request):
+        elif future := self._taken(packet.request):
             future.set_result(packet)
 
     def _end(self, reason: str) -> None:
-        # With the lock held, so that no request comes in after the last was told.
-        if self._reason is None:
+        # The first reason counts. No request comes in after the last was told.
+        with self._lock:
+            if self._reason is not None:
+                return
             self._reason = reason
-            for future in self._waiting.values():
-                if not future.done():
-                    future.set_exception(ConnectionLost(reason))
+            waiting, self._waiting = self._waiting, {}
             with contextlib.suppress(OSError):
                 self._stop.send(NUL)
+                # The reader may be in the middle of a packet, whose rest never comes.
+                if isinstance(self._connection, _Socket):
+                    self._connection.transport.sock.shutdown(socket.SHUT_RDWR)
+        for future in waiting.values():
+            future.set_exception(ConnectionLost(reason))
 
 
 class Session(pyxs.Client):

@@ -38,7 +38,7 @@ class Refused(XenStoreError):
         return errno.errorcode.get(self.code, str(self.code))
 
     def __str__(self) -> str:
-        return f"{self.what}: {os.strerror(self.code)}"
+        return f"{self.what}: {os.strerror(self.code)}{_MEANT.get(self.code, '')}"
 
 
 class NotFound(Refused):
@@ -49,6 +49,8 @@ class Conflict(Refused):
     """A transaction met changes by others and was thrown away, as often as was allowed."""
 
 
+# The system speaks of programs' arguments.
+_MEANT = {errno.E2BIG: ": more than a packet of XenStore's protocol holds"}
 _KINDS: dict[int, type[Refused]] = {errno.ENOENT: NotFound, errno.EAGAIN: Conflict}
 
 
