@@ -45,6 +45,7 @@ def command(where: str | None, dot: bool, as_json: bool) -> None:
         )
     else:
         _write(found, connections)
+    survey_view.check(found, ports=True, grants=True)
 
 
 def _write(found: Survey, connections: list[Edge]) -> None:

@@ -1,6 +1,6 @@
 """PV devices for people and as JSON, for ``show`` and ``device list``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import islice
 from typing import Any
@@ -11,12 +11,15 @@ from rich.text import Text
 
 from xentool.cli import views
 from xentool.output import printable
-from xentool.tools.devices import NO_HANDSHAKE, Device, End, Queue, negotiation, state_name
+from xentool.tools import kinds
+from xentool.tools.devices import Device, End, Queue, negotiation, state_name
 from xentool.tools.inspect import Inspected, Inspection
 
 #: As much of a guest's words as helps; JSON has them whole.
 _LONGEST = 300
 _QUEUES = 16
+#: Leftovers in one place that are told one by one.
+_STALE = 5
 
 
 def document(inspected: Inspected) -> dict[str, Any]:
@@ -50,11 +53,23 @@ def write_table(found: Inspection, names: dict[int, str | None], console: Consol
         for inspected in found.devices
         for problem in inspected.problems
     ]
-    wrong += (f"{path}: left by a domain that is gone" for path in found.stale)
+    wrong += _stale(found.stale)
     if wrong:
         console.print()
     for line in wrong:
         console.print(_problem(line))
+
+
+def _stale(paths: Sequence[str]) -> Iterator[str]:
+    # A host that makes domains all day may have a thousand of them in one place.
+    together: dict[str, list[str]] = {}
+    for path in paths:
+        together.setdefault(path.rpartition("/")[0], []).append(path)
+    for above, each in together.items():
+        if len(each) > _STALE:
+            yield f"{above}: has {len(each):,} nodes of domains that are gone, such as {each[0].rpartition('/')[2]}"
+        else:
+            yield from (f"{path}: left by a domain that is gone" for path in each)
 
 
 def write(found: Sequence[Inspected], domid: int | None, console: Console) -> None:
@@ -65,7 +80,7 @@ def write(found: Sequence[Inspected], domid: int | None, console: Console) -> No
         device = inspected.device
         whose = f" of domain {device.domid}" if device.domid != domid else ""
         title = Text.assemble((printable(device.name), "bold"), f"  {device.kind} {device.devid}{whose}: ")
-        if device.kind not in NO_HANDSHAKE:
+        if device.kind not in kinds.NO_HANDSHAKE:
             title.append(_state(device, device.front)).append(" ↔ ", "dim").append(_state(device, device.back)).append(
                 ", "
             )
@@ -100,7 +115,7 @@ def _queue(queue: Queue) -> str:
 
 
 def _state(device: Device, end: End | None) -> Text:
-    if device.kind in NO_HANDSHAKE:
+    if device.kind in kinds.NO_HANDSHAKE:
         return views.NONE
     if end is None:
         return Text("missing", "red")

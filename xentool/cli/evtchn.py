@@ -8,6 +8,7 @@ from rich.text import Text
 
 from xentool import output
 from xentool.cli import options, survey_view, views
+from xentool.errors import PeerError
 from xentool.hosts import resolve
 from xentool.tools import xl
 from xentool.tools.channels.ports import Port
@@ -26,15 +27,17 @@ def command(domain: str, where: str | None, as_json: bool) -> None:
     with closing(resolve(where)) as host:
         domid = xl.choose(xl.list_domains(host), domain).domid
         found = survey(host)
-    ports = found.ports.get(domid, [])
+    if (ports := found.ports.get(domid)) is None:
+        raise PeerError(f"Xen's console tells nothing of the ports of domain {domid}")
     if as_json:
         rows = [{**asdict(port), "name": found.port_names.get((domid, port.port))} for port in ports]
         output.write_json(
             {"schema": "xentool.evtchn/1", "domid": domid, "ports": rows, **survey_view.besides(found, domid)}
         )
+        survey_view.check(found, ports=True)
         return
     console = output.stdout()
-    count = views.counted(len(ports), "port")
+    count = f"{'at least ' if found.lost_ports else ''}{views.counted(len(ports), 'port')}"
     console.print(Text(f"{output.printable(survey_view.domain(found, domid))}: {count}"))
     if ports:
         table = views.table(">port", "kind", "~leads to", "~serves", ">vCPU", "state")
@@ -50,6 +53,7 @@ def command(domain: str, where: str | None, as_json: bool) -> None:
         console.print()
         console.print(table)
     survey_view.write_besides(found, domid, console)
+    survey_view.check(found, ports=True)
 
 
 def _leads_to(found: Survey, port: Port) -> str | None:

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from xentool import output
 from xentool.cli import options, survey_view, views
+from xentool.errors import PeerError
 from xentool.hosts import resolve
 from xentool.tools import xl
 from xentool.tools.channels.grants import Grant, GrantTable
@@ -29,20 +30,23 @@ def command(domain: str, where: str | None, every: bool, as_json: bool) -> None:
     with closing(resolve(where)) as host:
         domid = xl.choose(xl.list_domains(host), domain).domid
         found = survey(host)
-    table = found.tables.get(domid) or GrantTable(domid, 1)
+    if (table := found.tables.get(domid)) is None:
+        raise PeerError(f"Xen's console tells nothing of the grants of domain {domid}")
     if as_json:
         rows = [{**asdict(grant), "name": grant_name(found.grant_names, domid, grant.gref)} for grant in table.grants]
         told = {**asdict(table), "grants": rows, **survey_view.besides(found, domid)}
         output.write_json({"schema": "xentool.grants/1", **told})
+        survey_view.check(found, grants=True)
         return
     console = output.stdout()
     frames = "" if table.frames is None else f", {table.frames} of {table.frames_max} frames of its table used"
-    count = f"{views.counted(len(table.grants), 'grant')} in use"
+    count = f"{'at least ' if found.lost_grants else ''}{views.counted(len(table.grants), 'grant')} in use"
     console.print(Text(f"{output.printable(survey_view.domain(found, domid))}: {count}{frames}"))
     if table.grants:
         console.print()
         console.print(_table(found, table, every))
     survey_view.write_besides(found, domid, console)
+    survey_view.check(found, grants=True)
 
 
 def _table(found: Survey, table: GrantTable, every: bool) -> object:

@@ -5,8 +5,10 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from xentool.errors import PeerError
 from xentool.output import printable
 from xentool.tools.channels.survey import Survey
+from xentool.tools.store.nodes import complain
 
 
 def domain(found: Survey, domid: int) -> str:
@@ -20,7 +22,21 @@ def besides(found: Survey, domid: int | None) -> dict[str, Any]:
     return {
         "findings": [{"domid": of, "finding": text} for of, text in found.findings if domid in (None, of)],
         "unread_lines": found.unread,
+        "unlisted": [each.path for each in found.unlisted],
     }
+
+
+def check(found: Survey, *, ports: bool = False, grants: bool = False) -> None:
+    """Fail if something of what was asked for is missing; to be called when all the rest is told.
+
+    :raises PeerError: Xen's dumps could not be read as a whole
+    :raises XentoolError: XenStore could not
+    """
+    lost = [*(found.lost_ports if ports else ()), *(found.lost_grants if grants else ())]
+    if lost:
+        what = " and ".join(word for word, asked in (("ports", ports), ("grants", grants)) if asked)
+        raise PeerError(f"Xen's console could not be read as a whole, and {what} are missing above: {lost[0]!r:.200}")
+    complain(found.unlisted)
 
 
 def write_besides(found: Survey, domid: int | None, console: Console) -> None:

@@ -1,33 +1,33 @@
 """PV devices as XenStore tells them, both ends of each.
 
 Law: pure functions of what was read from XenStore. A frontend's nodes are the guest's own to write, a backend's those
-of its driver domain: nothing here trusts a value, follows a path that one names, or raises for what a node holds.
+of its driver domain: neither is believed about another domain's devices, nothing here reads a path that a node names,
+or raises for what one holds.
 
 Ref: docs/misc/xenstore-paths.pandoc; xen/include/public/io/{xenbus,blkif,netif,console}.h
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pvdrivers.abi.xenbus import XenbusState
-from xentool.tools import vdev
+from xentool.tools import kinds, vdev
 
 # Domids have 15 bits and devids 32; a guest that makes up longer ones names no device.
 _DOMID = r"(\d{1,5})"
 _DEVID = r"(\d{1,10})"
-_FRONT = re.compile(rf"/local/domain/{_DOMID}/(?:device/([\w-]+)/{_DEVID}|(console))(?:/(.+))?", re.ASCII)
-_BACK = re.compile(rf"/local/domain/{_DOMID}/backend/([\w-]+)/{_DOMID}/{_DEVID}(?:/(.+))?", re.ASCII)
-#: Backends that serve another kind of frontend than their own name says.
-_SERVES = {"qdisk": "vbd", "udisk": "vbd", "tap": "vbd", "qnic": "vif", "qusb": "vusb"}
+_FRONT = re.compile(
+    rf"/local/domain/{_DOMID}/(?:(?:xenserver/)?device/([\w-]+)/{_DEVID}|(console)|(vuart)/{_DEVID})(?:/(.+))?",
+    re.ASCII,
+)
+_BACK = re.compile(rf"/local/domain/{_DOMID}/(?:xenserver/)?backend/([\w-]+)/{_DOMID}/{_DEVID}(?:/(.+))?", re.ASCII)
 
 _QUEUE = re.compile(r"(?:queue-(?P<queue>\d{1,4})/)?(?P<node>[a-z0-9-]+)")
 #: Several pages of one ring are ring-ref0, ring-ref1, ...
 _RING = re.compile(r"(?P<ring>(?:[a-z]+-)*(?:ring-ref|page-ref|gref))(?P<page>\d{0,2})")
 _PORT = re.compile(r"event-channel(?:-[a-z]+)?|port")
-#: Kinds of devices whose ends write no states: xenconsoled and the console's driver.
-NO_HANDSHAKE = {"console"}
 _NUMBER = re.compile(r"\d{1,10}", re.ASCII)
 
 _FEATURE = re.compile(r"(?:feature-|request-|multi-queue-|max-|ring-page-order).*")
@@ -154,48 +154,76 @@ def _feature(node: str, value: str) -> str:
 def devices(nodes: Mapping[str, bytes], domid: int | None = None) -> list[Device]:
     """Find all devices, or those of which one end is in a domain, by the frontend's domain, kind and devid.
 
-    Ends belong together by where they are in the store: /local/domain/B/backend/KIND/F/ID serves
-    /local/domain/F/device/KIND/ID. A frontend that has several backends is paired with the one that it names.
+    A backend belongs to the frontend that its ``frontend`` node names, whatever kinds the two are of, if that is in the
+    domain which the backend's own path says it serves: the toolstack made that path. Where it names none, kind and
+    devid tell (`kinds.SERVES`). A frontend with several backends, or none, gets the one that its ``backend`` node
+    names, if that one's path says that it serves this domain.
 
     :param nodes: values by path, at least those under ``/local/domain``
     """
-    fronts = dict(_ends(nodes, _FRONT, _front))
-    backs: dict[Key, list[End]] = defaultdict(list)
-    for key, end in _ends(nodes, _BACK, _back):
-        backs[key].append(end)
+    fronts, backs = dict(_ends(nodes, _FRONT)), dict(_ends(nodes, _BACK))
+    serving: dict[str, list[str]] = defaultdict(list)
+    for path, back in backs.items():
+        serving[_served(path, back)].append(path)
+    for path, front in fronts.items():
+        named = front.nodes.get("backend", "")
+        if path not in serving and named in backs and _serves(named, path):
+            other = _served(named, backs[named])
+            if other not in fronts:
+                serving[other].remove(named)
+                serving[path] = [named]
     found = []
-    for key in sorted(fronts.keys() | backs.keys()):
-        front = fronts.get(key)
-        named = front.nodes.get("backend") if front else None
-        candidates = sorted(backs[key], key=lambda end: (end.path != named, end.domid))
-        found.append(_device(key, front, candidates[0] if candidates else None))
-        found += (_device(key, None, other) for other in candidates[1:])
+    for path in sorted(fronts.keys() | serving.keys(), key=_key):
+        end = fronts.get(path)
+        wanted = end.nodes.get("backend") if end else None
+        candidates = sorted(serving.get(path, ()), key=lambda back: (back != wanted, backs[back].domid))
+        if end or candidates:
+            found.append(_device(_key(path), end, backs[candidates[0]] if candidates else None))
+        found += (_device(_key(path), None, backs[other]) for other in candidates[1:])
     return [one for one in found if domid is None or domid in one.domids]
 
 
-def _front(match: re.Match[str]) -> tuple[int, Key]:
-    domid = int(match[1])
-    return domid, (domid, match[2] or "console", int(match[3] or 0))
+def _key(path: str) -> Key:
+    # Of a frontend's path.
+    match = _FRONT.fullmatch(path)
+    assert match  # noqa: S101 - whoever calls this has matched it, or made it below
+    return int(match[1]), match[2] or match[4] or match[5], int(match[3] or match[6] or 0)
 
 
-def _back(match: re.Match[str]) -> tuple[int, Key]:
-    return int(match[1]), (int(match[3]), _SERVES.get(match[2], match[2]), int(match[4]))
+def _serves(back: str, front: str) -> bool:
+    match = _BACK.fullmatch(back)
+    return match is not None and int(match[3]) == _key(front)[0]
 
 
-def _ends(
-    nodes: Mapping[str, bytes], pattern: re.Pattern[str], key: Callable[[re.Match[str]], tuple[int, Key]]
-) -> Iterator[tuple[Key, End]]:
-    places: dict[str, tuple[int, Key]] = {}
+def _served(path: str, back: End) -> str:
+    """Give the path of the frontend that a backend serves, which need not be there."""
+    match = _BACK.fullmatch(path)
+    assert match  # noqa: S101 - it is a backend
+    named = back.nodes.get("frontend", "")
+    front = _FRONT.fullmatch(named)
+    if front and front[front.re.groups] is None and int(front[1]) == int(match[3]):
+        return named
+    kind, devid = kinds.SERVES.get(match[2], match[2]), int(match[4])
+    home = f"/local/domain/{int(match[3])}"
+    if kind == "console" and devid == 0:
+        return f"{home}/console"
+    if kind == "vuart":
+        return f"{home}/vuart/{devid}"
+    return f"{home}/device/{kind}/{devid}"
+
+
+def _ends(nodes: Mapping[str, bytes], pattern: re.Pattern[str]) -> Iterator[tuple[str, End]]:
+    places: dict[str, int] = {}
     found: dict[str, dict[str, str]] = defaultdict(dict)
     for path, value in nodes.items():
         if match := pattern.fullmatch(path):
             rest = match[pattern.groups]
             top = path[: -len(rest) - 1] if rest else path
-            places[top] = key(match)
+            places[top] = int(match[1])
             if rest:
                 found[top][rest] = text(value)
-    for top, (domid, of) in places.items():
-        yield of, _end(nodes, domid, top, found[top])
+    for top, domid in places.items():
+        yield top, _end(nodes, domid, top, found[top])
 
 
 def _end(nodes: Mapping[str, bytes], domid: int, path: str, found: dict[str, str]) -> End:
@@ -222,7 +250,7 @@ def _device(key: Key, front: End | None, back: End | None) -> Device:
         domid=domid,
         kind=kind,
         devid=devid,
-        name=vdev.name(devid) if kind in ("vbd", "uvbd") else f"{kind}{devid}",
+        name=vdev.name(devid) if kind in kinds.DISKS else f"{kind}{devid}",
         front=front,
         back=back,
         queues=queues,

@@ -8,7 +8,8 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from itertools import islice
 
 from pvdrivers.abi.xenbus import XenbusState
-from xentool.tools.devices import NO_HANDSHAKE, Device, End, end_name, text
+from xentool.tools import kinds, vchans
+from xentool.tools.devices import Device, End, end_name, text
 
 _S = XenbusState
 _NO_DRIVER = "the backend waits for the frontend: no driver in the guest has taken the device"
@@ -50,7 +51,7 @@ def problems(device: Device, alive: Container[int]) -> list[str]:
     if back.domid not in alive:
         return [f"the backend's domain {back.domid} is gone"]
     found = [*_own(front, "frontend"), *_own(back, "backend"), *_pointers(front, back)]
-    if device.kind not in NO_HANDSHAKE:
+    if device.kind not in kinds.NO_HANDSHAKE:
         found += _handshake(device, front, back)
     found += _unreadable(device.unreadable)
     return found
@@ -105,7 +106,7 @@ def _handshake(device: Device, front: End, back: End) -> Iterator[str]:
 
 def _connected(device: Device, front: End) -> Iterator[str]:
     # Other kinds of devices share pages in their own ways.
-    if device.kind in ("vbd", "vif"):
+    if device.kind in kinds.QUEUES:
         if not device.queues:
             yield "both ends are Connected, but the frontend names no ring"
         halves = [queue for queue in device.queues if not (queue.rings and queue.ports)]
@@ -123,13 +124,15 @@ def _both(front: End, back: End) -> str:
 
 
 def stale(nodes: Mapping[str, bytes], alive: Container[int]) -> list[str]:
-    """Give the uppermost nodes that domains which are gone have left.
+    """Give the uppermost nodes that domains which are gone have left, or others for them.
 
     :param nodes: the whole store
     :param alive: the domids that there are
     """
     known = {text(value) for path, value in nodes.items() if _VM_OF.fullmatch(path)}
-    return sorted(_left(nodes, alive)) + sorted(path for path in nodes if _VM.fullmatch(path) and path not in known)
+    of_vchans = (f"{top}/{gone}" for top, each in vchans.leftovers(nodes, alive).items() for gone in each)
+    of_vms = sorted(path for path in nodes if _VM.fullmatch(path) and path not in known)
+    return [*sorted(_left(nodes, alive)), *of_vchans, *of_vms]
 
 
 def _left(nodes: Iterable[str], alive: Container[int]) -> Iterator[str]:

@@ -1,13 +1,13 @@
 """What xl knows: the domains and the machine. Running and parsing are apart; parsing is pure.
 
-Ref: tools/xl/xl_info.c, stable-4.17 and stable-4.20
+Ref: tools/xl/xl_info.c, and tools/libxl/xl_cmdimpl.c before 4.10; 4.2 to 4.21
 """
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from xentool.errors import PeerError, XentoolError
 from xentool.hosts import Host
@@ -72,11 +72,33 @@ def parse_domains(table: str, configurations: str) -> list[Domain]:
 
     :raises PeerError: that is not what xl prints
     """
-    try:
-        types = {entry["domid"]: entry["config"]["c_info"].get("type") for entry in json.loads(configurations)}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise PeerError(f"xl list --long printed what this program cannot read: {error}") from error
+    types = {domid: domain_type(config) for domid, config in parse_configurations(configurations).items()}
     return [Domain(row.domid, row.name, types.get(row.domid), row.vcpus) for row in parse_table(table)]
+
+
+def parse_configurations(text: str) -> dict[int, dict[str, Any]]:
+    """Read what `xl list --long` prints: configurations by domid, of the domains that libxl made.
+
+    There are none where xl.conf has ``output_format="sxp"``, an older form.
+
+    :raises PeerError: that is something else
+    """
+    if text.lstrip().startswith("("):
+        return {}
+    try:
+        found = {entry["domid"]: entry["config"] for entry in json.loads(text or "[]")}
+        for config in found.values():
+            config["c_info"].get, config["b_info"].get
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise PeerError(f"xl list --long printed what this program cannot read: {error}") from error
+    return found
+
+
+def domain_type(config: Mapping[str, Any]) -> str | None:
+    """Give the type in a configuration: pv, pvh, hvm; None where it tells none."""
+    creation = config["c_info"]
+    # Before 4.10 PVH was a kind of PV, now called PVHv1.
+    return "pvh" if creation.get("pvh") in (True, "True") else creation.get("type")
 
 
 def parse_table(table: str) -> list[Row]:
@@ -85,7 +107,10 @@ def parse_table(table: str) -> list[Row]:
     :raises PeerError: that is something else
     """
     rows = []
-    for line in table.splitlines()[1:]:
+    heading, *lines = table.splitlines() or [""]
+    if not heading.startswith("Name"):
+        raise PeerError(f"xl list printed a heading that this program cannot read: {heading!r:.100}")
+    for line in lines:
         match = ROW.fullmatch(line.rstrip())
         if match is None:
             raise PeerError(f"xl list printed a line that this program cannot read: {line!r}")
@@ -103,9 +128,19 @@ def parse_info(text: str) -> HostInfo:
     """
     values = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
     try:
-        return HostInfo(values["xen_version"], int(values["nr_cpus"]), float(values["cpu_mhz"]) * 1e6)
+        return HostInfo(xen_version(values), int(values["nr_cpus"]), float(values["cpu_mhz"]) * 1e6)
     except (KeyError, ValueError) as error:
         raise PeerError(f"xl info printed what this program cannot read: {error}") from error
+
+
+def xen_version(values: Mapping[str, str]) -> str:
+    """Give Xen's version from what `xl info` told; before 4.4 that is in parts only.
+
+    :raises KeyError: it is not there
+    """
+    if {"xen_major", "xen_minor"} <= values.keys() and "xen_version" not in values:
+        return f"{values['xen_major']}.{values['xen_minor']}{values.get('xen_extra', '')}"
+    return values["xen_version"]
 
 
 class Named(Protocol):

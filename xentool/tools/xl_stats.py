@@ -1,10 +1,9 @@
 """The stats model from xl and dom0's sysfs. Reading is one script in dom0; parsing is pure.
 
-Ref: tools/xl/xl_info.c, tools/xl/xl_vcpu.c, stable-4.17 and stable-4.20; Linux drivers/block/xen-blkback/xenbus.c and
-drivers/net/xen-netback (counters)
+Ref: tools/xl/xl_info.c, tools/xl/xl_vcpu.c, and tools/libxl/xl_cmdimpl.c before 4.10; 4.2 to 4.21; Linux
+drivers/block/xen-blkback/xenbus.c and drivers/net/xen-netback (counters)
 """
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Callable
@@ -18,10 +17,11 @@ from xentool.tools import vdev, xl
 from xentool.tools.inspect import Inspected, inspect
 from xentool.tools.stats import Block, Domain, Machine, Net, Sample, State, Vcpu, VcpuState
 
-# "%-32s %5u %5u" and "%5u %3c%c- " or "%5c %3c%cp ", "%9.1f  ", affinities: name, domid, vcpu, pcpu, state, seconds
+# "%-32s %5u %5u" and "%5u %3c%c- " or "%5c %3c%cp ", "%9.1f  ", affinities: name, domid, vcpu, pcpu, state, seconds.
+# Before 4.5 there is one affinity; all pCPUs were called "any cpu" until 4.3.
 _VCPU = re.compile(
     r".*? +(?P<domid>\d+) +(?P<vcpu>\d+) +(?P<pcpu>\d+|-) +(?P<state>[rb-][b-][p-]) +(?P<seconds>[\d.]+) +"
-    r"(?P<hard>\S+) / (?P<soft>\S+)"
+    r"(?P<hard>any cpu|\S+)(?: / (?P<soft>\S+))?"
 )
 _BACKEND = re.compile(r"(?P<kind>vbd|qdisk|tap|vif)-(?P<domid>\d+)-(?P<devid>\d+)")
 _COUNTER = re.compile(r"(?P<backend>[^/]+)/(?:net/[^/]+/)?statistics/(?P<counter>\w+):(?P<value>\d+)")
@@ -89,7 +89,7 @@ def parse(text: str) -> Sample:
         exact_values = dict(line.split() for line in exact.splitlines())
         seconds = float(exact_values.pop("at", "") or uptime.split()[0])
         exact_ns = {int(domid): int(ns) for domid, ns in exact_values.items()}
-        details = {entry["domid"]: entry["config"] for entry in json.loads(configurations or "[]")}
+        details = xl.parse_configurations(configurations)
         blocks, nets = _devices(backends, counters)
         each_vcpu = _vcpus(vcpus)
         domains = tuple(
@@ -115,7 +115,7 @@ def _domain(row: xl.Row, config: dict[str, Any] | None) -> Domain:
         name=row.name,
         state=_state(row.flags),
         uuid=creation.get("uuid"),
-        type=creation.get("type"),
+        type=xl.domain_type(config) if config else None,
         vcpus=row.vcpus,
         max_vcpus=build.get("max_vcpus"),
         memory_bytes=row.mib << 20,
@@ -136,12 +136,16 @@ def _state(flags: str) -> State:
 
 def _vcpus(listing: str) -> dict[int, list[Vcpu]]:
     found = defaultdict(list)
-    for line in listing.splitlines()[1:]:
+    heading, *lines = listing.splitlines() or [""]
+    if lines and not heading.startswith("Name"):
+        raise ValueError(f"{heading!r:.100} heads xl vcpu-list")
+    for line in lines:
         row = _VCPU.fullmatch(line.rstrip())
         if row is None:
             raise ValueError(f"{line!r} in xl vcpu-list")
         pcpu = None if row["pcpu"] == "-" else int(row["pcpu"])
-        vcpu = Vcpu(int(row["vcpu"]), _vcpu_state(row["state"]), pcpu, float(row["seconds"]), row["hard"], row["soft"])
+        hard = "all" if row["hard"] == "any cpu" else row["hard"]
+        vcpu = Vcpu(int(row["vcpu"]), _vcpu_state(row["state"]), pcpu, float(row["seconds"]), hard, row["soft"])
         found[int(row["domid"])].append(vcpu)
     return found
 
@@ -208,7 +212,7 @@ def parse_machine(text: str) -> Machine:
         return Machine(
             name=values["host"],
             hypervisor="Xen",
-            version=values["xen_version"],
+            version=xl.xen_version(values),
             kernel=values.get("release"),
             machine=values.get("machine"),
             pcpus=number("nr_cpus"),

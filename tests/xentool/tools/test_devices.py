@@ -1,5 +1,6 @@
 """PV devices from XenStore: recorded on real Xen, and as a hostile guest would have it."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -144,6 +145,68 @@ def test_a_frontend_of_two_backends_belongs_to_the_one_that_it_names() -> None:
     assert left.back
     assert (served.back.domid, left.front, left.back.domid) == (2, None, 0)
     assert problems(left, ALIVE) == ["the backend has no frontend"]
+
+
+def pair(front: str, back: str, **more: str) -> dict[str, bytes]:
+    """Give both ends of a device that works, as a toolstack and two drivers write them."""
+    nodes = {f"{front}/backend": back, f"{front}/state": "4", f"{back}/frontend": front, f"{back}/state": "4"}
+    return {path: value.encode() for path, value in (nodes | more).items()}
+
+
+@pytest.mark.parametrize(
+    ("front", "back", "name"),
+    [
+        ("device/vbd/768", "backend/vbd3/5/768", "hda"),
+        ("device/vbd/51712", "backend/qdisk/5/51712", "xvda"),
+        ("device/vbd/51712", "backend/tap/5/51712", "xvda"),
+        ("device/vbd/51728", "backend/whatever-comes-next/5/51728", "xvdb"),
+        ("device/9pfs/0", "backend/xen_9pfs/5/0", "9pfs0"),
+        ("device/vkbd/0", "backend/vinput/5/0", "vkbd0"),
+        ("device/vusb/0", "backend/qusb/5/0", "vusb0"),
+        ("device/vsnd/0", "backend/vsnd/5/0", "vsnd0"),
+        ("device/virtio_disk/51728", "backend/virtio_disk/5/51728", "virtio_disk51728"),
+        ("vuart/0", "backend/vuart/5/0", "vuart0"),
+        ("xenserver/device/net-sriov-vf/1", "xenserver/backend/net-sriov-vf/5/1", "net-sriov-vf1"),
+        # Links, and nothing else, tell that these two belong together.
+        ("device/vif/1", "backend/vif/5/7", "vif1"),
+    ],
+)
+@pytest.mark.parametrize("home", [0, 2])
+def test_ends_belong_together_by_their_links(front: str, back: str, name: str, home: int) -> None:
+    paths = f"/local/domain/5/{front}", f"/local/domain/{home}/{back}"
+    nodes = pair(*paths)
+    if "/v" in front and "virtio" not in front and "uart" not in front:
+        nodes |= {f"{paths[0]}/ring-ref": b"8", f"{paths[0]}/event-channel": b"15"}
+    (device,) = devices(nodes)
+    assert device.front
+    assert device.back
+    assert (device.domid, device.name, device.front.path, device.back.path) == (5, name, *paths)
+    assert problems(device, {0, 2, 5}) == []
+
+
+def test_a_link_into_another_domain_is_not_believed() -> None:
+    own, others = "/local/domain/5/device/vbd/51712", "/local/domain/6/device/vbd/51712"
+    back = "/local/domain/0/backend/vbd/6/51712"
+    theirs = "/local/domain/2/backend/vbd/5/51712"
+    nodes = pair(others, back) | pair(own, theirs)
+    # A guest names another's backend as its own; a driver domain names a frontend that it does not serve.
+    nodes |= {f"{own}/backend": back.encode(), f"{theirs}/frontend": others.encode()}
+    five, six = devices(nodes)
+    assert six.back
+    assert (six.domid, six.back.path) == (6, back)
+    assert five.back
+    assert (five.domid, five.back.path) == (5, theirs)
+    assert problems(six, {0, 2, 5, 6})[0].startswith("both ends are Connected")
+    assert [problem.split(";")[0] for problem in problems(five, {0, 2, 5, 6})][:2] == [
+        f"the frontend names '{back}' as its backend",
+        f"the backend names '{others}' as its frontend",
+    ]
+
+
+def test_leftovers_of_vchans() -> None:
+    nodes = {f"/local/domain/{path}": b"" for path in ("0/data/vchan/7", "0/data/vchan/2", "1/data/vchan/1234", "1/vm")}
+    nodes["/local/domain/1/data/vchan/1234/ring-ref"] = b"9"  # a port's, not a domain's
+    assert stale(nodes, ALIVE) == ["/local/domain/0/data/vchan/7"]
 
 
 def test_errors_that_drivers_report() -> None:

@@ -66,3 +66,19 @@ def test_what_xl_does_not_print_is_said(table: str, long: str) -> None:
 def test_missing_values_are_said() -> None:
     with pytest.raises(PeerError, match="cpu_mhz"):
         parse_info("xen_version : 4.17.5\nnr_cpus : 2\n")
+
+
+def test_releases_before_4_5() -> None:
+    info = "nr_cpus : 8\ncpu_mhz : 2400\nxen_major : 4\nxen_minor : 2\nxen_extra : .5\n"
+    assert parse_info(info) == HostInfo("4.2.5", 8, 2400 * 1e6)
+    # output_format="sxp" in xl.conf; and PVHv1, a kind of PV
+    row = "a                                            5   192     1     -b----       3.2\n"
+    assert parse_domains(HEADER + row, "(domain\n\t(domid 5)\n)\n") == [Domain(5, "a", None, 1)]
+    old = '[{"domid": 5, "config": {"c_info": {"type": "pv", "pvh": "True"}, "b_info": {}}}]'
+    assert parse_domains(HEADER + row, old) == [Domain(5, "a", "pvh", 1)]
+
+
+def test_something_that_is_no_list_is_not_an_empty_one() -> None:
+    for text in ("", "Usage: xl [-vfN] <subcommand> [args]\n"):
+        with pytest.raises(PeerError, match="a heading that"):
+            parse_domains(text, "[]")

@@ -131,3 +131,19 @@ def test_a_machine_seen_without_privilege() -> None:
         parse_machine("host : h\n")
     with pytest.raises(PeerError, match="x"):
         parse_machine("host : h\nxen_version : 4\nnr_cpus : x\n")
+
+
+def test_vcpus_of_each_release() -> None:
+    row = "{:<32} {:5} {:5}{:>5} {} {:9.1f}  {}\n".format
+    old = "Name                                ID  VCPU   CPU State   Time(s) CPU Affinity\n"
+    old += row("a 1 2", 1, 0, 3, " r--", 94.4, "any cpu") + row("a 1 2", 1, 1, 0, " -b-", 1, "0-3,8")
+    old += row("a 1 2", 1, 2, "-", " --p", 0, "all") + row("(null)", 2, 0, 1, " ---", 0, "none")
+    found = parse(changed(4, old)).domains
+    assert found[1].each_vcpu == (
+        Vcpu(0, "running", 3, 94.4, "all", None),
+        Vcpu(1, "blocked", 0, 1.0, "0-3,8", None),
+        Vcpu(2, "offline", None, 0.0, "all", None),
+    )
+    assert found[2].each_vcpu == (Vcpu(0, "runnable", 1, 0.0, "none", None),)
+    with pytest.raises(PeerError, match="heads xl vcpu-list"):
+        parse(changed(4, "libxl: error\n" + row("a", 1, 0, 3, " r--", 94.4, "all")))

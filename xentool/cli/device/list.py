@@ -8,6 +8,7 @@ from xentool import hosts, output
 from xentool.cli import device_view, options
 from xentool.tools import xl
 from xentool.tools.inspect import inspect
+from xentool.tools.store.nodes import complain
 
 
 @click.command("list")
@@ -25,6 +26,9 @@ def command(domain: str | None, where: str | None, as_json: bool) -> None:
         found = inspect(host, None if domain is None else xl.choose(domains, domain).domid)
     if as_json:
         devices = [device_view.document(device) for device in found.devices]
-        output.write_json({"schema": "xentool.devices/1", "devices": devices, "stale": found.stale})
+        unlisted = [each.path for each in found.unlisted]
+        told = {"schema": "xentool.devices/1", "devices": devices, "stale": found.stale, "unlisted": unlisted}
+        output.write_json(told)
     else:
         device_view.write_table(found, {each.domid: each.name for each in domains}, output.stdout())
+    complain(found.unlisted)

@@ -1,6 +1,7 @@
 """Xen's own account of grants and event channels: the debug keys ``g`` and ``e``, and where in its console they are.
 
-Ref: xen/common/{grant_table,event_channel}.c, 4.17 to 4.21; tools/xl/xl_misc.c
+Ref: xen/common/{grant_table,event_channel}.c and xen/drivers/char/console.c (printk_start_of_line), 4.2 to 4.21;
+tools/xl/xl_misc.c
 """
 
 import re
@@ -16,8 +17,17 @@ _PORTS = "'e' pressed -> dumping event-channel info"
 _GRANTS = "gnttab_usage_print_all [ key 'g' pressed"
 _END = "gnttab_usage_print_all ] done"
 
-# Xen's own lines. With console_timestamps a time is in brackets: a date, or seconds since boot.
-_LINE = re.compile(r"\(XEN\) (?:\[[\d: .-]+\] )?(.*)")
+# With console_timestamps Xen puts a time in front: a date, with milliseconds or not, seconds since it booted, or the
+# time stamp counter. A grant's number stands in brackets as well: `[  8]`, `[0x008]`.
+_STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{3})?| *\d+\.\d{6}|[0-9a-f]{16}"
+_LINE = re.compile(rf"\(XEN\) (?:\[(?:{_STAMP})\] )?(.*)")
+
+_LOST = (
+    "Xen's console does not hold all that its debug keys printed; "
+    "boot Xen with a larger conring_size=, and with loglvl=info or none"
+)
+_NO_LINES = "`xl dmesg` has printed no line of Xen's that this program can read; its first is {!r:.100}"
+_NO_DUMPS = "Xen's console has nothing that the debug keys e and g have printed, and {!r:.100} as its last line"
 
 
 def read(host: Host) -> tuple[list[str], list[str]]:
@@ -40,7 +50,13 @@ def cut(console: str) -> tuple[list[str], list[str]]:
     :returns: the lines on event channels, and those on grants
     :raises PeerError: they are not whole
     """
-    lines = [match[1] for line in console.splitlines() if (match := _LINE.fullmatch(line.rstrip("\r")))]
+    all_lines = console.splitlines()
+    lines = [match[1] for line in all_lines if (match := _LINE.fullmatch(line.rstrip("\r")))]
+    if not lines:
+        raise PeerError(_NO_LINES.format(next(iter(all_lines), "")))
+    if not {_PORTS, _GRANTS, _END} & set(lines):
+        # The keys print more than some consoles hold, but then at least their end is there.
+        raise PeerError(_NO_DUMPS.format(lines[-1]))
     try:
         end = _last(lines, _END, len(lines))
         grants = _last(lines, _GRANTS, end)
@@ -48,10 +64,7 @@ def cut(console: str) -> tuple[list[str], list[str]]:
         if _PORTS in lines[end:] or _GRANTS in lines[end:]:
             raise ValueError("the last dump's end is lost, and what was found is an earlier one")
     except ValueError:
-        raise PeerError(
-            "Xen's console does not hold all that its debug keys printed; "
-            "boot Xen with a larger conring_size=, and with loglvl=info or none"
-        ) from None
+        raise PeerError(_LOST) from None
     return lines[ports + 1 : grants], lines[grants + 1 : end]
 
 

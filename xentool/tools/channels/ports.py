@@ -1,6 +1,7 @@
 """Event channel ports, from what Xen prints of them.
 
-Ref: xen/common/event_channel.c, domain_dump_evtchn_info(); xen/include/xen/sched.h, ECS_*; xen/include/public/xen.h
+Ref: xen/common/event_channel.c, domain_dump_evtchn_info(), 4.2 to 4.21; xen/include/xen/sched.h, ECS_*;
+xen/include/public/xen.h
 """
 
 import re
@@ -8,13 +9,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _DOMAIN = re.compile(r"Event channel information for domain (\d{1,5}):")
-# The third in brackets is the FIFO's link, of no use here. Z= is a label of XSM.
+# The third in brackets, since 4.4, is the FIFO's link, of no use here. Z= is a label of XSM.
 _PORT = re.compile(
-    r" *(?P<port>\d{1,6}) \[(?P<pending>[01])/(?P<masked>[01])/[^\]]*\]:"
+    r" *(?P<port>\d{1,6}) \[(?P<pending>[01])/(?P<masked>[01])(?:/[^\]]*)?\]:"
     r" s=(?P<state>\d) n=(?P<vcpu>\d{1,5}) x=(?P<xen>\d)"
     r"(?: d=(?P<domid>-?\d{1,5}))?(?: p=(?P<peer>-?\d{1,6}))?(?: i=-?\d{1,6})?(?: v=(?P<virq>\d{1,3}))?(?: Z=.*)?"
 )
-_KNOWN = re.compile(r"(Polling vCPUs: \{.*\}| +port \[p/m/s\]|)")
+_KNOWN = re.compile(r"(Polling vCPUs: \{.*\}| +port \[p/m(?:/s)?\]|)")
+#: What can only be part of a dump: without it there is no telling how many ports there are.
+_OURS = re.compile(r" *\d+ .*|.* s=\d.*|.*event.channel.*", re.IGNORECASE)
 
 _STATES = {1: "reserved", 2: "unbound", 3: "interdomain", 4: "pirq", 5: "virq", 6: "ipi"}
 _VIRQS = (
@@ -64,6 +67,11 @@ def parse(lines: Iterable[str]) -> tuple[dict[int, list[Port]], list[str]]:
         elif not _KNOWN.fullmatch(line):
             unread.append(line)
     return found, unread
+
+
+def missing(unread: Iterable[str]) -> list[str]:
+    """Choose of the lines that could not be read those that are a dump's own, and not what others printed meanwhile."""
+    return [line for line in unread if _OURS.fullmatch(line)]
 
 
 def _port(domid: int, match: re.Match[str]) -> Port:

@@ -1,12 +1,13 @@
-"""What a grant or a port is for: joined with the rings and ports that frontends publish in XenStore.
+"""What a grant or a port is for: joined with the rings and ports that frontends and vchans publish in XenStore.
 
-A frontend's nodes are the guest's to write: they name its own grants and ports, and nobody else's.
+These nodes are the guest's to write: they name its own grants and ports, and nobody else's.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from xentool.tools.channels.ports import Port
 from xentool.tools.devices import Device, Queue
+from xentool.tools.vchans import Vchan
 
 #: Grants that Xen's toolstack makes before a domain runs. Ref: xen/include/public/grant_table.h, GNTTAB_RESERVED_*
 _RESERVED = {0: "console ring", 1: "xenstore ring"}
@@ -28,19 +29,24 @@ def names_of_grants(devices: list[Device]) -> dict[Key, str]:
     return found
 
 
+def grants_of_vchans(vchans: Iterable[Vchan]) -> dict[Key, str]:
+    """Name the grants that are vchans' rings; those of their data are told in the ring, which is not in XenStore."""
+    return {(vchan.server, vchan.ring): f"{vchan.name} ring" for vchan in vchans}
+
+
 def grant_name(names: Mapping[Key, str], domid: int, gref: int) -> str | None:
     """Name a grant; None for a page of data."""
     return names.get((domid, gref)) or _RESERVED.get(gref)
 
 
 def names_of_ports(
-    devices: list[Device], nodes: Mapping[str, bytes], ports: Mapping[int, list[Port]]
+    devices: list[Device], vchans: Iterable[Vchan], nodes: Mapping[str, bytes], ports: Mapping[int, list[Port]]
 ) -> dict[Key, str]:
-    """Name the ports that belong to devices or to XenStore, at both ends, by domain and port.
+    """Name the ports that belong to devices, vchans or XenStore, at both ends, by domain and port.
 
     :param nodes: XenStore's values by path
     """
-    found: dict[Key, str] = {}
+    found: dict[Key, str] = {(vchan.server, vchan.port): vchan.name for vchan in vchans}
     for device, queue in _queues(devices):
         for node, port in queue.ports.items():
             role = node.removeprefix("event-channel").removeprefix("port").strip("-")

@@ -1,18 +1,22 @@
 """Nodes as they are at a moment: path, value and permissions."""
 
 import errno
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
-from pvdrivers.xenstore.client import NotFound, Refused, View
+from pvdrivers.xenstore.client import Conflict, NotFound, Refused, View
 from pvdrivers.xenstore.client.client import join
+from xentool.errors import XentoolError
 
 Value = TypeVar("Value")
 
 #: Requests under way at the same time: over ssh most of each one's time is the way. Xen allows a guest 20.
 _AT_ONCE = 16
+#: Ref: docs/misc/xenstore.txt, XS_DIRECTORY_PART, which oxenstored had not for long
+_TOO_MANY = "it has more children than fit into one reply, and this store cannot tell them in parts"
 
 
 class Node(NamedTuple):
@@ -25,6 +29,13 @@ class Node(NamedTuple):
     path: str
     value: bytes | None
     permissions: tuple[str, ...]
+
+
+class Unlisted(NamedTuple):
+    """A node of which the store could not list the children, and why."""
+
+    path: str
+    why: str
 
 
 def parent(path: str) -> str | None:
@@ -66,20 +77,21 @@ def present(view: View, paths: Iterable[str]) -> list[Node]:
     return found
 
 
-def tree(view: View, top: str, levels: int | None = None) -> list[Node]:
+def tree(view: View, top: str, levels: int | None = None, *, unlisted: list[Unlisted] | None = None) -> list[Node]:
     """Read a node and all under it, in the store's order, each before its children.
 
     What goes away meanwhile is left out; children of what this domain may not read as well.
 
     :param levels: how many levels below the node; None for all
+    :param unlisted: takes why the store cannot list the children of a node, which are then left out; None: it is raised
     :raises NotFound: there is no such node
     """
-    found = {top: _with_children(view, top)}
+    found = {top: _with_children(view, top, unlisted)}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         level = [top]
         while level and levels != 0:
             level = [path for each in level for path in found[each][1]]
-            read = zip(level, pool.map(lambda path: _if_there(view, path), level), strict=True)
+            read = zip(level, pool.map(lambda path: _if_there(view, path, unlisted), level), strict=True)
             there = {path: entry for path, entry in read if entry}
             found |= there
             level = list(there)
@@ -87,15 +99,31 @@ def tree(view: View, top: str, levels: int | None = None) -> list[Node]:
     return list(_in_order(found, top))
 
 
-def _with_children(view: View, path: str) -> tuple[Node, list[str]]:
-    there = node(view, path)
-    names: list[str] = _allowed(lambda: view.directory(path), [])
-    return there, [join(path, name) for name in names]
+def children(view: View, path: str, unlisted: list[Unlisted] | None = None) -> list[str]:
+    """List the paths of a node's children; none where this domain may not read it.
 
-
-def _if_there(view: View, path: str) -> tuple[Node, list[str]] | None:
+    :param unlisted: as `tree` has it
+    :raises NotFound: there is no such node
+    """
     try:
-        return _with_children(view, path)
+        names: list[str] = _allowed(lambda: view.directory(path), [])
+    except NotFound:
+        raise
+    except Refused as error:
+        if unlisted is None or isinstance(error, Conflict):
+            raise
+        unlisted.append(Unlisted(path, _TOO_MANY if error.code == errno.E2BIG else os.strerror(error.code)))
+        return []
+    return [join(path, name) for name in names]
+
+
+def _with_children(view: View, path: str, unlisted: list[Unlisted] | None) -> tuple[Node, list[str]]:
+    return node(view, path), children(view, path, unlisted)
+
+
+def _if_there(view: View, path: str, unlisted: list[Unlisted] | None) -> tuple[Node, list[str]] | None:
+    try:
+        return _with_children(view, path, unlisted)
     except NotFound:
         return None
 
@@ -106,6 +134,17 @@ def _in_order(found: dict[str, tuple[Node, list[str]]], top: str) -> Iterator[No
         if entry := found.get(stack.pop()):
             yield entry[0]
             stack += reversed(entry[1])
+
+
+def complain(unlisted: Sequence[Unlisted]) -> None:
+    """Fail if something could not be listed; to be called when all the rest is told.
+
+    :raises XentoolError: naming it
+    """
+    if unlisted:
+        paths = list(dict.fromkeys(each.path for each in unlisted))
+        more = f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
+        raise XentoolError(f"cannot list {paths[0]}{more}: {unlisted[0].why}; what lies under it is left out")
 
 
 def _allowed(read: Callable[[], Value], otherwise: Value) -> Value:

@@ -143,6 +143,101 @@ def torn(within: str, at: int) -> str:
     return f"{CONSOLE[:begin]}(XEN) uart interrupt: switched to polling\n{CONSOLE[begin:]}"
 
 
+#: Domain 5 grants 8, 9 and 1024, domain 6 as well 8; a channel between 5 and 6.
+GRANTED = {0: (), 5: ((8, 0), (9, 0), (1024, 6)), 6: ((8, 0),)}
+BOUND = {0: ((32, "s=3 n=0 x=0 d=5 p=15"),), 5: ((15, "s=3 n=0 x=0 d=0 p=32"), (16, "s=6 n=1 x=0")), 6: ()}
+
+
+def console(release: int, stamp: str = "") -> str:
+    """Give what Xen 4.``release`` prints. Ref: grant_table.c, event_channel.c, console.c of each stable branch"""
+    lines = ["'e' pressed -> dumping event-channel info"]
+    for domid, each in BOUND.items():
+        lines += [f"Event channel information for domain {domid}:", "Polling vCPUs: {}"]
+        lines += ["    port [p/m/s]" if release > 3 else "    port [p/m]"]
+        state = "/B 123 " if release > 3 else ""
+        lines += (f"    {port:4} [0/1{state}]: {what}" for port, what in each)
+    lines += ["gnttab_usage_print_all [ key 'g' pressed"]
+    for domid, grants_ in GRANTED.items():
+        lines += ["      -------- active --------       -------- shared --------"]
+        lines += ["[ref] localdom mfn      pin          localdom gmfn     flags"]
+        if release < 10:
+            lines += [f"grant-table for remote domain:{domid:5} (v1)"] if grants_ else []
+        else:
+            lines += [f"grant-table for remote d{domid} (v1)", "  1 frames (64 max), 0 maptrack frames (1024 max)"]
+        for ref, mapper in grants_:
+            number = f"[{ref:3}]   " if release < 9 else f"[0x{ref:03x}] "
+            lines += [f"{number} {mapper:5} 0x12345 0x00000001      {mapper:5} 0x002345 0x19"]
+        if not grants_:
+            told = "no active grant table entries"
+            lines += [told if release >= 10 else f"grant-table for remote domain:{domid:5} ... {told}"]
+    return "".join(f"(XEN) {stamp}{line}\n" for line in [*lines, "gnttab_usage_print_all ] done"])
+
+
+STAMPS = (
+    *("", "[2024-05-06 07:08:09] ", "[2024-05-06 07:08:09.123] ", "[  812.123456] ", "[1000812.123456] "),
+    *("[0000012a4bc3d9ef] ", "[0000000000001024] "),
+)
+
+
+@pytest.mark.parametrize("release", range(2, 22))
+def test_dumps_of_each_release(release: int) -> None:
+    for stamp in STAMPS:
+        said = parsed(*dump.cut(console(release, stamp)))
+        assert (said.unread, said.lost_ports, said.lost_grants) == ([], [], [])
+        told = {d: tuple((grant.gref, grant.mapper) for grant in table.grants) for d, table in said.tables.items()}
+        assert told == GRANTED
+        assert {domid: [port.port for port in each] for domid, each in said.ports.items()} == {
+            0: [32],
+            5: [15, 16],
+            6: [],
+        }
+        assert said.ports[5][0].remote_port == 32
+        assert {table.frames for table in said.tables.values()} == {None if release < 10 else 1}
+        # What it does not tell is not known.
+        assert said.tables[0].version == (None if release < 10 else 1)
+
+
+def test_a_dump_that_cannot_be_read_is_not_an_empty_one() -> None:
+    unknown = console(17).replace("[0x", "[#").replace("Event channel information for", "Channels of")
+    said = parsed(*dump.cut(unknown))
+    assert len(said.lost_grants) == 4
+    assert said.lost_ports == ["nothing of any domain"]
+    assert parsed([], []).lost_grants == ["nothing of any domain"]
+    # Others' lines are no part of it.
+    assert parsed(["d5v0 Over-allocation for domain 5: 131073 > 131072"], []).unread
+    assert grants.missing(["d5v0 Over-allocation for domain 5: 131073 > 131072"]) == []
+
+
+def test_a_console_in_an_unknown_form_says_so() -> None:
+    with pytest.raises(PeerError, match=r"no line of Xen's that this program can read; its first is \"<4>"):
+        dump.cut(console(17).replace("(XEN)", "<4>"))
+    with pytest.raises(PeerError, match=r"nothing that the debug keys e and g have printed, and 'Latest"):
+        dump.cut("(XEN) Xen version 4.17\n(XEN) Latest ChangeSet: x\n")
+    with pytest.raises(PeerError, match="conring_size="):
+        dump.cut("\n".join(console(17).splitlines()[-5:]))
+
+
+def test_vchans_have_names_and_are_not_found_guilty() -> None:
+    nodes = {
+        "/local/domain/5/data/vchan/6/512/ring-ref": b"1024",
+        "/local/domain/5/data/vchan/6/512/event-channel": b"16",
+        "/local/domain/6/data/vchan/1234/ring-ref": b"7",
+        "/local/domain/6/data/vchan/1234/event-channel": b"3",
+        "/local/domain/6/data/half/ring-ref": b"8",
+        "/local/domain/6/data/vchan/5/rubbish/ring-ref": b"\xff",
+        "/local/domain/6/data/vchan/5/rubbish/event-channel": b"1",
+        **{f"/local/domain/0/data/vchan/{gone}": b"" for gone in range(5, 12)},
+    }
+    said = parsed(*dump.cut(console(17)))
+    found = made({0: "Domain-0", 5: "work", 6: "vault"}, said, nodes)
+    assert found.grant_names == {(5, 1024): "vchan 512 to d6 ring", (6, 7): "vchan 1234 ring"}
+    assert found.port_names == {(5, 16): "vchan 512 to d6", (6, 3): "vchan 1234"}
+    assert found.findings == [(0, "/local/domain/0/data/vchan has nodes of domains 7, 8, 9, 10, 11, which are gone")]
+    # A guest's word counts for its own grants only, and for those that its peer maps.
+    lies = {path.replace("/domain/5/", "/domain/6/"): value for path, value in nodes.items()}
+    assert (5, "1 grant is mapped by domain 6, and it serves no device of d5") in made({}, said, lies).findings
+
+
 PORT, GRANT, BEGIN, END = "s=3 n=0 x=0 d=0", "0x00000001", "'e' pressed", "gnttab_usage_print_all ] done"
 
 
