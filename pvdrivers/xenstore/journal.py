@@ -1,36 +1,24 @@
 """A store's nodes in a file, so that what was acknowledged outlives the server: a log of changes, replayed at start.
 
-A record holds the changes of one request, or of one committed transaction, and counts as a whole or not at all. It is
-written before the reply is; it is not synced, so that it survives the server's death and not the machine's.
-
-    file    = MAGIC record*
-    record  = u32 size, u32 crc32 of what follows, change*
-    change  = u16 length of path, u16 entries of permissions (``GONE``: the node was removed, and nothing follows),
-              u32 length of value, u32 length of children, path, permissions, value, children
-    permission = u32 access, u32 domid
-
-All little-endian. What is cut off or damaged at the end was never acknowledged, and is dropped.
+A record (`records`) holds the changes of one request, or of one committed transaction, and counts as a whole or not at
+all. It is written before the reply is; it is not synced, so that it survives the server's death and not the machine's.
+What is cut off at the end was never acknowledged, and is dropped. What is damaged is read past, and the file as it was
+is kept beside the new one.
 """
 
 import fcntl
 import os
+import secrets
 import stat
-import struct
-import zlib
-from collections.abc import Iterable, Iterator
+import time
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
-from pvdrivers.xenstore.perms import Perm
+from pvdrivers.xenstore.mend import mend
+from pvdrivers.xenstore.records import MAGIC, MARK, Change, Piece, decode, encode, encode_change
 from pvdrivers.xenstore.tree import Node, Tree, walk
 
-MAGIC = b"xentool store 1\n"
-GONE = 0xFFFF
-
-_RECORD = struct.Struct("<II")
-_CHANGE = struct.Struct("<HHII")
-_PERM = struct.Struct("<II")
-#: Bytes of a record that no request comes near: a larger size is damage.
-_RECORD_MAX = 1 << 30
 #: The log is written anew once it is so much larger than when that was done last.
 _GROWTH = 4
 _GROWTH_MIN = 1 << 20
@@ -44,30 +32,43 @@ class Journal:
     """The log of one tree.
 
     :param path: created when it is not there
-    :raises JournalError: another server has it, it is something else, or it cannot be written
+    :raises JournalError: another server has it, it is something else or somebody else's, all of it is damaged, or it
+        cannot be written
     :ivar tree: the nodes
-    :ivar dropped: bytes at the file's end that were no whole record
+    :ivar torn: bytes at the file's end that are the beginning of a record
+    :ivar damage: what was read past
+    :ivar lost: nodes that were seen to be lost by that, or their values
+    :ivar aside: where the damaged file is
     """
 
     def __init__(self, path: Path) -> None:
-        # Where a link leads, for the file is replaced.
-        self._path = path.resolve()
+        self._path = path
         self._changes: list[bytes] = []
         self._failed: JournalError | None = None
         self.tree = Tree(self._note)
+        self._mark = b""
+        self._size = self._compact = 0
+        self.torn = self.lost = 0
+        self.damage: list[Piece] = []
+        self.aside: Path | None = None
         try:
-            self._file = _locked(self._path)
+            # By the kernel, which follows no stranger's link in /tmp.
+            self._file = _locked(path)
+            # Where a link leads, for the file is replaced.
+            self._path = path.resolve()
         except OSError as error:
             raise self._broken(error) from error
         try:
-            self.dropped = self._load()
+            self._load()
+            if self.damage:
+                self._keep_aside()
             self._rewrite()
         except BaseException:
             self.close()
             raise
 
     def _note(self, path: bytes, node: Node | None) -> None:
-        self._changes.append(_change(path, node))
+        self._changes.append(encode_change(path, node))
 
     def commit(self) -> None:
         """Keep the changes since the last time, as one record.
@@ -78,66 +79,103 @@ class Journal:
             raise self._failed
         if not self._changes:
             return
-        record = _record(self._changes)
+        record = encode(self._mark, self._changes)
         self._changes.clear()
         try:
-            written = 0
-            while written < len(record):
-                written += os.write(self._file, record[written:])
+            _write(self._file, record)
         except OSError as error:
             self._failed = self._broken(error)
             raise self._failed from error
         self._size += len(record)
         if self._size > self._compact * _GROWTH + _GROWTH_MIN:
-            self._rewrite()
+            # A disk that has no room for both has some for more of this one.
+            with suppress(JournalError):
+                self._compact = self._size
+                self._rewrite()
 
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._file)
 
-    def _load(self) -> int:
-        """Fill the tree, and give the number of bytes at the end that were no whole record."""
+    def _load(self) -> None:
+        whole = False
         try:
-            status = os.fstat(self._file)
-            if not stat.S_ISREG(status.st_mode):
-                # As root one would replace /dev/null for all.
-                raise JournalError(f"{self._path} is no regular file")
-            data = os.pread(self._file, status.st_size, 0)
+            data = self._read()
+            for piece in decode(data) if data else ():
+                if piece.changes is not None:
+                    whole = True
+                    self._apply(piece.changes)
+                elif piece.torn:
+                    self.torn = piece.size
+                else:
+                    self.damage.append(piece)
         except OSError as error:
             raise self._broken(error) from error
-        if not data:
-            return 0
-        if not data.startswith(MAGIC):
-            raise JournalError(f"{self._path} is no state of a store")
-        end = len(MAGIC)
-        try:
-            for end, changes in _records(data):  # noqa: B007 - the last one counts
-                for path, node in changes:
-                    if node is not None:
-                        self.tree.put(path, node.perms, node.value, node.children)
-                    elif path in self.tree.nodes:
-                        self.tree.drop(path)
-        except (struct.error, IndexError) as error:
-            raise JournalError(f"{self._path} is damaged: a record holds what no store has written") from error
+        except MemoryError as error:
+            raise JournalError(f"{self._path} is larger than this machine's memory") from error
+        except ValueError as error:
+            raise JournalError(f"{self._path} {error}") from error
+        if self.damage:
+            if not whole:
+                raise JournalError(f"{self._path} is damaged: no record in it is whole")
+            self.lost = mend(self.tree)
         self._changes.clear()
-        return len(data) - end
+
+    def _read(self) -> bytes:
+        status = os.fstat(self._file)
+        if not stat.S_ISREG(status.st_mode):
+            # As root one would replace /dev/null for all.
+            raise JournalError(f"{self._path} is no regular file")
+        if status.st_uid not in (os.geteuid(), 0):
+            raise JournalError(f"{self._path} belongs to another user ({status.st_uid}), who could write what is in it")
+        with open(self._file, "rb", closefd=False) as file:
+            return file.read()
+
+    def _apply(self, changes: list[Change]) -> None:
+        for path, node in changes:
+            if node is not None:
+                self.tree.put(path, node.perms, node.value, node.children)
+            elif path in self.tree.nodes:
+                self.tree.drop(path)
+
+    def _keep_aside(self) -> None:
+        # A second name for the file, which is about to lose its own.
+        stem = f"{self._path.name}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+        for number in count(1):
+            aside = self._path.with_name(f"{stem}-{number}" if number > 1 else stem)
+            try:
+                os.link(self._path, aside)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise JournalError(
+                    f"{self._path} is damaged, and cannot be kept beside a new one: {error.strerror}"
+                ) from error
+            self.aside = aside
+            return
 
     def _rewrite(self) -> None:
         # In another file that takes the name of this one: whenever the server dies, one of them is whole.
         part = self._path.with_name(self._path.name + ".part")
+        mark = secrets.token_bytes(MARK)
+        data = MAGIC + mark + b"".join(encode(mark, [encode_change(path, node)]) for path, node in walk(self.tree))
         try:
             part.unlink(missing_ok=True)
-            new = _locked(part)
-            data = MAGIC + b"".join(_record([_change(path, node)]) for path, node in walk(self.tree))
-            with os.fdopen(os.dup(new), "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(new)
-            part.replace(self._path)
+            new = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise self._broken(error) from error
+        try:
+            fcntl.flock(new, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _write(new, data)
+            os.fsync(new)
+            part.replace(self._path)
+        except OSError as error:
+            os.close(new)
+            with suppress(OSError):
+                part.unlink()
+            raise self._broken(error) from error
         os.close(self._file)
-        self._file = new
+        self._file, self._mark = new, mark
         self._size = self._compact = len(data)
 
     def _broken(self, error: OSError) -> JournalError:
@@ -148,10 +186,11 @@ class Journal:
 
 def _locked(path: Path) -> int:
     while True:
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        # Of another kind of file, nobody is to be waited for.
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if path.exists() and path.stat().st_ino == os.fstat(file).st_ino:
+            if path.exists() and os.path.samestat(path.stat(), os.fstat(file)):
                 return file
         except OSError:
             os.close(file)
@@ -159,44 +198,7 @@ def _locked(path: Path) -> int:
         os.close(file)  # renamed over between the two
 
 
-def _change(path: bytes, node: Node | None) -> bytes:
-    if node is None:
-        return _CHANGE.pack(len(path), GONE, 0, 0) + path
-    head = _CHANGE.pack(len(path), len(node.perms), len(node.value), len(node.children))
-    perms = b"".join(_PERM.pack(perm.access, perm.domid) for perm in node.perms)
-    return head + path + perms + node.value + node.children
-
-
-def _record(changes: Iterable[bytes]) -> bytes:
-    body = b"".join(changes)
-    return _RECORD.pack(len(body), zlib.crc32(body)) + body
-
-
-def _records(data: bytes) -> Iterator[tuple[int, list[tuple[bytes, Node | None]]]]:
-    """Give the changes of each whole record, with where it ends."""
-    at = len(MAGIC)
-    while at + _RECORD.size <= len(data):
-        size, checksum = _RECORD.unpack_from(data, at)
-        body = data[at + _RECORD.size : at + _RECORD.size + min(size, _RECORD_MAX)]
-        if len(body) < size or zlib.crc32(body) != checksum:
-            return
-        at += _RECORD.size + size
-        yield at, list(_changes(body))
-
-
-def _changes(body: bytes) -> Iterator[tuple[bytes, Node | None]]:
-    at = 0
-    while at < len(body):
-        path_size, entries, value_size, children_size = _CHANGE.unpack_from(body, at)
-        at += _CHANGE.size
-        path = body[at : at + path_size]
-        at += path_size
-        if entries == GONE:
-            yield path, None
-            continue
-        perms = tuple(Perm(*_PERM.unpack_from(body, at + entry * _PERM.size)) for entry in range(entries))
-        at += entries * _PERM.size
-        value = body[at : at + value_size]
-        children = body[at + value_size : at + value_size + children_size]
-        at += value_size + children_size
-        yield path, Node(0, perms, value, children)
+def _write(file: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(file, left) :]

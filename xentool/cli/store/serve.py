@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ from pvdrivers.xenstore.lookout import Lookout
 from pvdrivers.xenstore.quotas import DISABLED, PROFILE
 from pvdrivers.xenstore.server import Server
 from pvdrivers.xenstore.store import Store
+from xentool.cli.views import counted
 from xentool.errors import XentoolError
 
 
@@ -84,9 +86,22 @@ def command(path: Path, domain_sockets: list[tuple[int, Path]], state: Path | No
 
 def _kept(state: Path) -> Store:
     journal = Journal(state)
-    if journal.dropped:
-        click.echo(f"xentool: {state}: dropped {journal.dropped} bytes at its end, which were never answered", err=True)
+    for line in _told(journal):
+        click.echo(f"xentool: {state}: {line}", err=True)
     return Store(journal.tree, journal.commit)
+
+
+def _told(journal: Journal) -> Iterator[str]:
+    if journal.torn:
+        yield f"left out {journal.torn} bytes at its end, the beginning of a change that was never answered"
+    if journal.damage:
+        first, places = journal.damage[0].at, len(journal.damage)
+        size = sum(piece.size for piece in journal.damage)
+        where = f"at byte {first}" if places == 1 else f"in {places} places from byte {first} on"
+        yield (
+            f"damaged: {counted(size, 'byte')} {where} left out, with the changes in them; "
+            f"{counted(journal.lost, 'node')} known to be lost; the file as it was is {journal.aside}"
+        )
 
 
 async def _serve(store: Store, sockets: list[tuple[int, Path]]) -> signal.Signals:
