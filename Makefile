@@ -41,7 +41,7 @@ setup: .venv/ready
 	fi
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q "setuptools>=77" "Cython>=3.1" wheel
-	$(BIN)/python -m pip install -q --no-build-isolation -e ".[export,sql,html,libvirt,lab,dev]"
+	$(BIN)/python -m pip install -q --no-build-isolation -e ".[export,sql,html,libvirt,lab,zstd,dev]"
 	$(BIN)/xentool man --to .venv/share/man/man1
 	touch $@
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent / "captures"
 NAMES = sorted(path.name.removesuffix(".xentrace.xz") for path in FOLDER.glob("*.xentrace.xz"))
+STRANGERS = sorted(path.name.removesuffix(".xentrace.xz") for path in (FOLDER / "strangers").glob("*.xentrace.xz"))
 
 
 @cache

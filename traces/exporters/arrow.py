@@ -13,15 +13,20 @@ from collections.abc import Mapping
 #: Stand in the schema for what differs from table to table: a string may be shorter than the room it has.
 PLACES = {"hz": b"#" * 32, "hz_source": b"@" * 32}
 _PACKED = (
-    "eNqFVD1oU1EUPkmTGvUhGTIEESlYnKRGrZKhQ4cgDiIixdHw+vJqCkleyHvpjxTp0KFjEcfiJOLg4OAsDg4OpWR06ODg4ODgIA41yfU7956YyzO+"
-    "3vDl3tx89zvnnnPuUUopOkVUoNE4Q+domrKUwwojlaG87Dv4zsh+T6+JpoDnwF35vQ29kqxngMUTBiufBupPqmHQ7Xg+1h9jGpdOGKyR1hoE7xzt"
-    "Y07Osgb7v+G3oiBozPlrWIRXr/GZaSD06n7TJTrPdrNEu8B9IA98weG3wDZQAn7isp+AfaANVIAi8B3GPwD1tHGklyLaAcopjh/RAccFmB/d6Tdi"
-    "Tqk0+1WUPR5IA7m1WscPQ3pxrBQHpz/Q3Cznpxzj8xx13Davv4HnyJ14LGkblOIY3OkrVRkm6/gbqxGvS0Ojk5X/9i2dPegcWb5fsDTOsi9u57Ef"
-    "Vde8dpcegcdnnP6YP2PxnTG/FjRXa7z3TM78iPlasM5xvbX8dVpEjeStfZJ7jnxdQDzKKlknaNRoV3SmLJ09S2cHOr3+5HxxjLyg2+LA3esb399Y"
-    "NiuxOzM/7C4HnLAcvMnpSjX1mbbs5wdj+5kh+1cEbxr14YBbkPc4tjFr2dBvabPtdzy30dB28n/tOKYc9YgsG3XYeDcY39GOE/vV6hDNDcz9jhJ4"
-    "67eIHgovM0zg3SR6KrwrSTw8mFfCW0ri3SA6FN5WEu860S/hvUzioTtcHBreQRIPTeq28EyOKJYj0jlaiNUBzy23ya1OOlVGvpEjZeVef4i+ah9o"
-    "Yv3pfob5UPzYUpNrlWf9MDGOh6bmX6v/1/XoUV6W91FXk33guS26D4Sb17Vt6pV/Sb3+0zN0bYWmZ+fAzpntFPe9z5a9+LuNQo/eK9MfjS2K2TLn"
-    "ZmP9aXkz8qvBykroR7pT8rvgfsk6fwCjBDS5"
+    "eNrFWD2MG0UUfr74DgMLsoSLE0LIMhHV6bDvxzpFKVKcEGkQQgkNP9be7lxsab1r7c/95GJ0RYqUERVFRBUhCgqKlAhRUKSIopQUKSgoKCgQQhTB"
+    "5+G9mVl7szvec6SVPKd3M/vmm/e9mXnzdsecc/7wDYAaxOUVeB1WYBkq2MJSKkNV6Q38X1b6r1+jtpTPsF1DeWTI5x//5vyBat/H+qTRc2121LE8"
+    "J+q7QeNS/dPP1+oN+dgRfSylFY8nDdfsM2w19o5D1vH29wMWNhCz32OO3ZnROTBd2ww64fFA9EY9N2xvUYcb9QfHGn2fhaZthiZq3chxhmv1KXEY"
+    "WFlCpSyUCGec4ZG6FM0MlqvzkAysQZSlibWa+bTa+vlIfR6V7fV7dpZrop6T7PrVecgOtPM6eLF5zUfFDpiricGJWkO2uaFfRKnPDQqqs2GhtCkq"
+    "ywzZDc/vWaaT5dPRnRCmEw8TJ5A8QJDn28xnNir2TSdgw+ecOmxmXZK6OedOC33+3A9bGppW8TQbGpqN4mk2NTSbxdNsaWi2iqfZ1tBsF0/T1tC0"
+    "C6dxfc0Z8wun6SLax8PpZNme61rQsQ6iPW+QdW2iXpBblhfp8u1EXegWeY7mlaWUC5q/yw410SmVC3IpNP0bLOzMeMOnewvdIGVc/75PdRZKzI56"
+    "ure+0i5qI3xTc2Jj7YKcMm3bZ4HmazbRMeeX8/WZH7V0UTDD0O/tRaHw7GRIVwefmaHnC9+d3p5v+sdk5gg/zTzPaQynzAfMD3qeS72t9eZ6szGk"
+    "G84KigQAnOK9qKnuN3WUK+cUGv8ySvdmJ/Ai32LY/iVl451zCtlYEjYAb1mGuGtV1FiyQfcwNZl18cEZvNeK/Q6sLuubAG8S7zLAHZSPUKoov+Hg"
+    "H1BOUZoo/1wAeIhyD2WAsouyivInkv+M0l2SjjwpAdxG2SnRPRDvd1idomzFc/qPc+xYIr9WlY7KSyhqt+GbZ5zT4ozOBHaZ7pk7KTzVFLXU/gNx"
+    "hpoTlWuCA0q0Bh+MON8d59uhI0nt5ljaWVZ99xJ27qKdpwnf30rYeJV8mSYS+AJxNMYYTfH1BN6Y4kXKI91XasxfKV9riXG43IBpHK5gjFQTelDz"
+    "jH29jOuxw/Pt4BsK7ig7FxJ27ibs3EY7T0b6/aI1Ei9UrD8cSd+/T3DupuZMePFdABSnNZSyiNOqit+4VM+m/OUx+beKuBWMDwOxNfW7wpTjYoJD"
+    "nKX4s0jwVCc8hgxHUcIERxc5HpxN55hcJ/LL9QHWz+T8nubgDtsAnyhceZyD2wb4UuHW8nB4YL5VuGt5uE2Axwp3Kw+3AfCvwt3Pw2F2eHsscY/y"
+    "cJik3lc4uUeQ2iMQe3Q5FQdUU3YHsT8V9euQ1Bs8sffiD+B34QNo40/kM6wfKz9ucX2sUi0OJpZnYxnz3/HZcR0fynfV+ehyvQ9UD5TdjxW2KmJb"
+    "xis9qXjN5AwRW4HM2RVEV6S6RHnv1wRf+tyGgQU/cZkfJRekuOS4i6n8lPjBS2RKOheUL8nO/9LzSUc="
 )
 
 

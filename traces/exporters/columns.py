@@ -1,5 +1,6 @@
 """The columns of the wide table of records (``wide``), and where ``encode`` gets them from."""
 
+import json
 from typing import Any, NamedTuple
 
 from traces.analyses.report import Report
@@ -59,9 +60,31 @@ ENCODED = [COLUMNS.index(column) for column in (*_RECORD, *_COMMON, *WORDS, *_NU
 _NUMBER_PLACES = {column.name: place for place, column in enumerate(_NUMBERS)}
 
 
+def _pandas() -> str:
+    # What pandas' columns are: left to itself it makes floats of numbers that may be null, and addresses are rounded.
+    # Ref: "Storing pandas DataFrame objects in Apache Parquet format" in pandas' developer guide
+    about = {"index_columns": [], "column_indexes": [], "columns": [_in_pandas(column) for column in COLUMNS]}
+    return json.dumps({**about, "attributes": {}, "creator": {"library": "xentool"}, "pandas_version": "1.0.0"})
+
+
+def _in_pandas(column: Column) -> dict[str, Any]:
+    names = {"name": column.name, "field_name": column.name}
+    if not column.bits:
+        # How many there are is known to each reader before it could read this.
+        how = {"num_categories": None, "ordered": False}
+        return {**names, "pandas_type": "categorical", "numpy_type": "int32", "metadata": how}
+    kind = f"{'int' if column.signed else 'uint'}{column.bits}"
+    # Those that may be null are of pandas' own types, whose names are in capitals: UInt64.
+    own = kind.replace("uint", "UInt").replace("int", "Int") if column.nullable else kind
+    return {**names, "pandas_type": kind, "numpy_type": own, "metadata": None}
+
+
+_PANDAS = _pandas()
+
+
 def metadata(report: Report) -> dict[str, str]:
     """Say what the table is."""
-    return {"schema": SCHEMA, "hz": repr(report.clock.hz), "hz_source": report.clock.source}
+    return {"schema": SCHEMA, "hz": repr(report.clock.hz), "hz_source": report.clock.source, "pandas": _PANDAS}
 
 
 def encoder(report: Report, rows: int) -> Encoder:

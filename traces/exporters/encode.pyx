@@ -467,7 +467,6 @@ cdef class Encoder:
         cdef Block *b = self.block
         cdef Column *c = &self.columns[column]
         cdef uint8_t *at
-        cdef Py_ssize_t i
         if not c.given_up and not self._encode(c, present):
             c.given_up = True
         if not c.given_up:
@@ -479,11 +478,31 @@ cdef class Encoder:
             return
         at = levels(c, at, b.level, b.rows, present)
         if size == 8:
-            memcpy(at, b.values, 8 * present)
+            self._plain_long(c, <uint64_t *>at, present)
         else:
-            for i in range(present):
-                (<uint32_t *>at)[i] = <uint32_t>b.values[i]
+            self._plain_short(c, <uint32_t *>at, present)
         finish(c, E_PLAIN, b.rows, present, at + size * present)
+
+    cdef void _plain_long(self, Column *c, uint64_t *at, Py_ssize_t present) noexcept nogil:
+        cdef const uint64_t *values = self.block.values
+        cdef Py_ssize_t i
+        cdef uint64_t least = values[0], most = values[0]
+        for i in range(present):
+            at[i] = values[i]
+            least = min(least, values[i])
+            most = max(most, values[i])
+        self._range(c, least, most)
+
+    cdef void _plain_short(self, Column *c, uint32_t *at, Py_ssize_t present) noexcept nogil:
+        cdef const uint64_t *values = self.block.values
+        cdef Py_ssize_t i
+        cdef uint32_t value, least = <uint32_t>values[0], most = <uint32_t>values[0]
+        for i in range(present):
+            value = <uint32_t>values[i]
+            at[i] = value
+            least = min(least, value)
+            most = max(most, value)
+        self._range(c, least, most)
 
     cdef bint _encode(self, Column *c, Py_ssize_t present) noexcept nogil:
         # Give each value its code. False: they do not repeat enough.
@@ -513,6 +532,8 @@ cdef class Encoder:
         if nullable:
             at = levels(c, at, b.level, b.rows, present)
         at[0] = <uint8_t>width
+        # The last eight are filled up with the first code: readers look up what they have unpacked, wanted or not.
+        memset(&b.codes[present], 0, 8 * sizeof(uint16_t))
         at = repeated(at + 1, present, 0, width) if entries == 1 else packed(at + 1, b.codes, present, width)
         finish(c, E_DICTIONARY, b.rows, present, at)
 
@@ -553,7 +574,7 @@ cdef class Encoder:
                 (c.least, c.most) if c.ranged else None)
 
     cdef object _dictionary(self, int column, Py_ssize_t entries):
-        # Of numbers; and what range these have, which all values have if they are all in it.
+        # Of numbers; and what range these have: pages that are not coded have widened it by theirs.
         cdef Column *c = &self.columns[column]
         cdef Small *small = self.small[column] if column < NAMES else NULL
         cdef int number = column - NAMES - self.names - WORDS
@@ -564,6 +585,5 @@ cdef class Encoder:
         for i in range(entries):
             value = c.dictionary.values[i] if small == NULL else small.values[i]
             memcpy(at + size * i, &value, size)
-            if not c.has_plain:
-                self._range(c, value, value)
+            self._range(c, value, value)
         return made

@@ -131,7 +131,7 @@ class _File:
         data_at = self._at
         self._put(pages)
         # By these a reader can skip row groups.
-        if ranged is None and column.bits and dictionary is not None and PLAIN not in encodings:
+        if ranged is None and column.bits and dictionary is not None:
             distinct = memoryview(dictionary).cast("I")
             ranged = min(distinct), max(distinct)
         width = 8 if column.bits == 64 else 4
