@@ -9,6 +9,7 @@ from rich.text import Text
 from xentool import output
 from xentool.cli import options, views
 from xentool.tools.stats import Domain
+from xentool.tools.store.nodes import complain
 
 
 @click.command("list")
@@ -25,11 +26,12 @@ def command(where: str | None, uri: str | None, as_json: bool) -> None:
         domains = toolstack.sample().domains
     if as_json:
         output.write_json({"schema": "xentool.domains/1", "domains": [asdict(domain) for domain in domains]})
-        return
-    table = views.table(">ID", "~Name", "Type", "State", ">vCPUs", ">Memory", ">CPU s", ">Disks", ">Nets")
-    for domain in domains:
-        table.add_row(*_row(domain))
-    output.stdout().print(table)
+    else:
+        table = views.table(">ID", "~Name", "Type", "State", ">vCPUs", ">Memory", ">CPU s", ">Disks", ">Nets")
+        for domain in domains:
+            table.add_row(*_row(domain))
+        output.stdout().print(table)
+    complain(toolstack.unlisted)
 
 
 def _row(domain: Domain) -> list[Text]:

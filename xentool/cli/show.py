@@ -14,6 +14,7 @@ from xentool.cli import device_view, options, views
 from xentool.tools import xl
 from xentool.tools.inspect import Inspected
 from xentool.tools.stats import Domain
+from xentool.tools.store.nodes import complain
 
 
 @click.command("show")
@@ -34,6 +35,7 @@ def command(domain: str, where: str | None, uri: str | None, as_json: bool) -> N
         output.write_json({"schema": "xentool.domain/1", "domain": asdict(found), "devices": told})
     else:
         _write(found, devices, output.stdout())
+    complain(toolstack.unlisted)
 
 
 def _write(domain: Domain, devices: tuple[Inspected, ...] | None, console: Console) -> None:

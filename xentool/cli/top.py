@@ -16,6 +16,7 @@ from xentool import output
 from xentool.cli import options, top_view
 from xentool.cli.keyboard import Keyboard
 from xentool.tools.stats import Frame
+from xentool.tools.store.nodes import complain
 from xentool.tools.toolstack import Toolstack, frames
 
 
@@ -55,14 +56,19 @@ def command(
     with closing(options.toolstack(where, uri, traced=traced)) as toolstack:
         if sys.stdout.isatty() and sys.stdin.isatty() and not as_json:
             _live(toolstack, delay, number, sort, traced=traced)
-            return
-        console = output.stdout()
-        for frame in islice(frames(toolstack, lambda: _slept(delay)), number):
-            if as_json:
-                click.echo(json.dumps({"schema": "xentool.top/1", "time": time.time(), **asdict(frame)}))
-            else:
-                console.print(top_view.picture(toolstack.name, frame, sort, console.width), Text())
-                sys.stdout.flush()
+        else:
+            _printed(toolstack, delay, number, sort, as_json=as_json)
+    complain(toolstack.unlisted)
+
+
+def _printed(toolstack: Toolstack, delay: float, number: int | None, sort: str, *, as_json: bool) -> None:
+    console = output.stdout()
+    for frame in islice(frames(toolstack, lambda: _slept(delay)), number):
+        if as_json:
+            click.echo(json.dumps({"schema": "xentool.top/1", "time": time.time(), **asdict(frame)}))
+        else:
+            console.print(top_view.picture(toolstack.name, frame, sort, console.width), Text())
+            sys.stdout.flush()
 
 
 def _slept(delay: float) -> bool:

@@ -18,8 +18,20 @@ SERVES: Mapping[str, str] = {
     "xen_9pfs": "9pfs",
 }
 
+#: All that are known, of either end.
+KNOWN = frozenset(
+    {
+        *SERVES,
+        *SERVES.values(),
+        *("console", "vuart", "vfb", "pci", "vtpm", "vscsi", "vsnd", "vdispl", "pvcalls", "argo"),
+        *("virtio", "virtio_disk", "net-sriov-vf"),
+    }
+)
+
 #: Kinds of frontends whose devid is that of a disk. Ref: xen-vbd-interface(7)
 DISKS = frozenset({"vbd", "uvbd"})
+#: Kinds of frontends that are disks.
+BLOCK = DISKS | {"virtio_disk"}
 #: Kinds of frontends that are network interfaces.
 NETS = frozenset({"vif"})
 #: Kinds whose frontends share a ring and a port for each of their queues under the nodes' own names.

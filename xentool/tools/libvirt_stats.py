@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 from xentool.errors import Unavailable, XentoolError
 from xentool.tools.stats import Block, Domain, Machine, Net, Sample, State, Vcpu, VcpuState
+from xentool.tools.store.nodes import Unlisted
 
 Result = TypeVar("Result")
 
@@ -59,6 +60,7 @@ class LibvirtToolstack:
                 "and `pip install 'xentool[libvirt]'` builds it against libvirt-dev"
             ) from None
         self.name = uri
+        self.unlisted: list[Unlisted] = []  # libvirt hides XenStore
         self._error: type[Exception] = libvirt.libvirtError
         libvirt.registerErrorHandler(lambda _context, _error: None, None)  # it would print what is raised anyway
         try:

@@ -7,13 +7,18 @@ from xentool import hosts
 from xentool.tools.inspect import Inspected
 from xentool.tools.libvirt_stats import LibvirtToolstack
 from xentool.tools.stats import Frame, Machine, Sample, rates
+from xentool.tools.store.nodes import Unlisted
 from xentool.tools.xl_stats import XlToolstack
 
 
 class Toolstack(Protocol):
-    """A connection to a toolstack; ``name`` is what messages call it."""
+    """A connection to a toolstack.
+
+    ``name`` is what messages call it; ``unlisted`` grows by what of XenStore it could not read.
+    """
 
     name: str
+    unlisted: list[Unlisted]
 
     def sample(self, *, details: bool = True) -> Sample:
         """Return all domains as they are now.

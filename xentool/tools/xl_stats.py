@@ -7,15 +7,19 @@ drivers/block/xen-blkback/xenbus.c and drivers/net/xen-netback (counters)
 import re
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
-from xentool.errors import PeerError
+from pvdrivers.xenstore.client import Client, XenStoreError
+from xentool.errors import PeerError, Unavailable, XentoolError
 from xentool.hosts import Host
-from xentool.tools import vdev, xl
+from xentool.tools import kinds, store, vdev, xl
+from xentool.tools.backends import Backend, counted, listed, merged
 from xentool.tools.inspect import Inspected, inspect
 from xentool.tools.stats import Block, Domain, Machine, Net, Sample, State, Vcpu, VcpuState
+from xentool.tools.store.nodes import Unlisted
 
 # "%-32s %5u %5u" and "%5u %3c%c- " or "%5c %3c%cp ", "%9.1f  ", affinities: name, domid, vcpu, pcpu, state, seconds.
 # Before 4.5 there is one affinity; all pCPUs were called "any cpu" until 4.3.
@@ -23,7 +27,12 @@ _VCPU = re.compile(
     r".*? +(?P<domid>\d+) +(?P<vcpu>\d+) +(?P<pcpu>\d+|-) +(?P<state>[rb-][b-][p-]) +(?P<seconds>[\d.]+) +"
     r"(?P<hard>any cpu|\S+)(?: / (?P<soft>\S+))?"
 )
-_BACKEND = re.compile(r"(?P<kind>vbd|qdisk|tap|vif)-(?P<domid>\d+)-(?P<devid>\d+)")
+# Linux makes a device on this bus for each directory of backend/, whatever its kind.
+_BACKEND = re.compile(r"(?P<kind>[\w-]+)-(?P<domid>\d+)-(?P<devid>\d+)", re.ASCII)
+#: What tapback counts. Ref: tools/libs/stat/xenstat_priv.h, struct vbd3_stats, as eight-byte words
+_VBD3 = re.compile(r"vbd-(?P<domid>\d+)-(?P<devid>\d+)(?P<words>(?: \d+){10,12})", re.ASCII)
+_VBD3_VERSION = 1
+_VBD3_WORDS = {"oo_req": 1, "rd_req": 2, "rd_sect": 4, "wr_req": 6, "wr_sect": 8}
 _COUNTER = re.compile(r"(?P<backend>[^/]+)/(?:net/[^/]+/)?statistics/(?P<counter>\w+):(?P<value>\d+)")
 # shutdown_reason_letters in xl_info.c; "-" is a poweroff.
 _REASONS: dict[str, State] = {"r": "rebooting", "s": "suspended", "c": "crashed", "w": "crashed", "S": "rebooting"}
@@ -38,10 +47,21 @@ _EXACT = """
 import glob, sys
 sys.path += glob.glob("/usr/lib*/xen*/lib/python")
 from xen.lowlevel.xc import xc
-domains = xc().domain_getinfo()
-print("at", open("/proc/uptime").read().split()[0])
+xen = xc()
+domains = xen.domain_getinfo()
+at = open("/proc/uptime").read().split()[0]
+vcpus = {}
+for domain in domains if sys.argv[1] else ():
+    for vcpu in range(domain["max_vcpu_id"] + 1):
+        try:
+            vcpus[domain["domid"], vcpu] = xen.vcpu_getinfo(domain["domid"], vcpu)
+        except Exception:
+            pass
+print("at", at)
 for domain in domains:
     print(domain["domid"], domain["cpu_time"])
+for (domid, vcpu), told in vcpus.items():
+    print("vcpu", domid, vcpu, *(told[key] for key in ("online", "running", "blocked", "cpu", "cpu_time")))
 """
 
 
@@ -50,7 +70,13 @@ class XlToolstack:
 
     def __init__(self, host: Host) -> None:
         self.name = host.name
+        #: What of XenStore could not be read by now.
+        self.unlisted: list[Unlisted] = []
         self._host = host
+        self._store: Client | None = None
+        self._asked = False
+        self._backends: list[Backend] = []
+        self._of: object = None
 
     def sample(self, *, details: bool = True) -> Sample:
         """Return all domains, by rising domid.
@@ -61,11 +87,35 @@ class XlToolstack:
         """
         script = files(__package__).joinpath("xl_stats.sh").read_text()
         words = ["sh", "-c", script, "sh", _EXACT, "all" if details else ""]
-        return parse(self._host.run(words, timeout=xl.TIMEOUT).stdout.decode(errors="replace"))
+        sample = parse(self._host.run(words, timeout=xl.TIMEOUT).stdout.decode(errors="replace"))
+        try:
+            return self._with_backends(sample)
+        except XenStoreError as error:
+            raise XentoolError(f"{self.name}: {error}") from error
+
+    def _with_backends(self, sample: Sample) -> Sample:
+        if not self._asked:
+            self._asked = True
+            # xl has another way to the store: what it and sysfs tell is told in any case.
+            with suppress(Unavailable):
+                self._store = store.connect(self._host)
+        if self._store is None:
+            return sample
+        # Listed again when a domain or a backend in dom0 has come or gone.
+        of = [
+            (domain.domid, domain.name, [block.device for block in domain.blocks], [net.device for net in domain.nets])
+            for domain in sample.domains
+        ]
+        if of != self._of:
+            self._backends = listed(self._store, [domid for domid, *_ in of if domid is not None], self.unlisted)
+            self._of = of
+        return merged(sample, self._backends, counted(self._store, self._backends))
 
     def devices(self, domid: int) -> tuple[Inspected, ...]:
         """Return the PV devices of which a domain has an end (see `inspect`)."""
-        return inspect(self._host, domid).devices
+        found = inspect(self._host, domid)
+        self.unlisted += found.unlisted
+        return found.devices
 
     def machine(self) -> Machine:
         """Return what Xen says about the machine."""
@@ -73,6 +123,8 @@ class XlToolstack:
 
     def close(self) -> None:
         """End the connection to the host."""
+        if self._store is not None:
+            self._store.close()
         self._host.close()
 
 
@@ -86,17 +138,15 @@ def parse(text: str) -> Sample:
         raise PeerError(f"the domains' statistics have {len(parts)} parts instead of 7")
     uptime, table, exact, configurations, vcpus, backends, counters = parts
     try:
-        exact_values = dict(line.split() for line in exact.splitlines())
-        seconds = float(exact_values.pop("at", "") or uptime.split()[0])
-        exact_ns = {int(domid): int(ns) for domid, ns in exact_values.items()}
+        seconds, exact_ns, exact_vcpus = _exact(exact)
+        seconds = float(uptime.split()[0]) if seconds is None else seconds
         details = xl.parse_configurations(configurations)
         blocks, nets = _devices(backends, counters)
         each_vcpu = _vcpus(vcpus)
         domains = tuple(
             replace(
-                _domain(row, details.get(row.domid)),
+                _at_once(_domain(row, details.get(row.domid)), each_vcpu[row.domid], exact_vcpus[row.domid]),
                 cpu_seconds=exact_ns[row.domid] / 1e9 if row.domid in exact_ns else row.seconds,
-                each_vcpu=tuple(each_vcpu[row.domid]),
                 blocks=tuple(blocks[row.domid]),
                 nets=tuple(nets[row.domid]),
             )
@@ -105,6 +155,40 @@ def parse(text: str) -> Sample:
         return Sample(seconds, domains)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise PeerError(f"xl printed what this program cannot read: {error}") from error
+
+
+def _exact(told: str) -> tuple[float | None, dict[int, int], dict[int, dict[int, Vcpu]]]:
+    # When it was told, the CPU time of each domain in ns, and its vCPUs at the same moment.
+    at, ns = None, {}
+    vcpus: dict[int, dict[int, Vcpu]] = defaultdict(dict)
+    for words in map(str.split, told.splitlines()):
+        if words[0] == "at":
+            at = float(words[1])
+        elif words[0] == "vcpu":
+            domid, vcpu, online, running, blocked, pcpu, spent = map(int, words[1:])
+            state: VcpuState = "running" if running else "blocked" if blocked else "runnable"
+            vcpus[domid][vcpu] = Vcpu(vcpu, state if online else "offline", pcpu if online else None, spent / 1e9)
+        else:
+            ns[int(words[0])] = int(words[1])
+    return at, ns, vcpus
+
+
+def _at_once(domain: Domain, listed: list[Vcpu], exact: dict[int, Vcpu]) -> Domain:
+    """Give a domain its vCPUs; its own state as they have it, by Xen's rule, where both can be of one moment.
+
+    Ref: xen/common/domctl.c, getdomaininfo()
+    """
+    vcpus = tuple(
+        each
+        if each.vcpu not in exact
+        else replace(exact[each.vcpu], hard_affinity=each.hard_affinity, soft_affinity=each.soft_affinity)
+        for each in listed
+    )
+    states = {each.state for each in vcpus} - {"offline"}
+    if not exact or not states or domain.state not in ("running", "runnable", "blocked"):
+        return replace(domain, each_vcpu=vcpus)
+    state: State = "running" if "running" in states else "blocked" if states == {"blocked"} else "runnable"
+    return replace(domain, state=state, each_vcpu=vcpus)
 
 
 def _domain(row: xl.Row, config: dict[str, Any] | None) -> Domain:
@@ -158,15 +242,22 @@ def _vcpu_state(flags: str) -> VcpuState:
 
 def _devices(backends: str, counters: str) -> tuple[dict[int, list[Block]], dict[int, list[Net]]]:
     values: dict[str, dict[str, int]] = defaultdict(dict)
-    for match in filter(None, map(_COUNTER.fullmatch, counters.splitlines())):
-        values[match["backend"]][match["counter"]] = int(match["value"])
+    for line in counters.splitlines():
+        if match := _COUNTER.fullmatch(line):
+            values[match["backend"]][match["counter"]] = int(match["value"])
+        elif match := _VBD3.fullmatch(line):
+            words = [int(word) for word in match["words"].split()]
+            if words[0] & 0xFFFFFFFF == _VBD3_VERSION:
+                of = values[f"vbd3-{match['domid']}-{match['devid']}"]
+                of |= {name: words[at] for name, at in _VBD3_WORDS.items()}
     blocks, nets = defaultdict(list), defaultdict(list)
     for match in filter(None, map(_BACKEND.fullmatch, backends.splitlines())):
-        domid, devid, of = int(match["domid"]), int(match["devid"]), values[match[0]].get
-        if match["kind"] == "vif":
-            nets[domid].append(_net(f"vif{devid}", of))
-        else:
-            blocks[domid].append(_block(vdev.name(devid), of))
+        domid, devid, get = int(match["domid"]), int(match["devid"]), values[match[0]].get
+        kind = kinds.SERVES.get(match["kind"], match["kind"])
+        if kind in kinds.NETS:
+            nets[domid].append(_net(f"{kind}{devid}", get))
+        elif kind in kinds.DISKS:
+            blocks[domid].append(_block(vdev.name(devid), get))
     return blocks, nets
 
 

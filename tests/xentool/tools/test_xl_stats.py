@@ -147,3 +147,29 @@ def test_vcpus_of_each_release() -> None:
     assert found[2].each_vcpu == (Vcpu(0, "runnable", 1, 0.0, "none", None),)
     with pytest.raises(PeerError, match="heads xl vcpu-list"):
         parse(changed(4, "libxl: error\n" + row("a", 1, 0, 3, " r--", 94.4, "all")))
+
+
+def test_heading_and_vcpus_are_of_one_moment() -> None:
+    # xl said "blocked" of both, some seconds earlier; the binding tells the domain and its vCPUs at once.
+    exact = "at 2261.07\n1 60000000000\nvcpu 1 0 1 1 0 1 31000000000\nvcpu 1 1 1 0 1 0 29000000000\n"
+    pv = parse(changed(2, exact)).domains[1]
+    assert (pv.state, pv.cpu_seconds) == ("running", 60.0)
+    assert pv.each_vcpu == (Vcpu(0, "running", 1, 31.0, "all", "all"), Vcpu(1, "blocked", 0, 29.0, "all", "all"))
+    assert parse(changed(2, exact.replace(" 1 1 0 1 ", " 1 0 0 1 "))).domains[1].state == "runnable"
+    assert parse(changed(2, exact.replace(" 1 1 0 1 ", " 0 0 0 1 "))).domains[1].state == "blocked"
+    table = STATS.split("\f")[1].replace("-b----", "--p---")
+    both = changed(1, table).split("\f")
+    both[2] = exact
+    assert parse("\f".join(both)).domains[1].state == "paused"
+
+
+def test_tapbacks_counters() -> None:
+    parts = STATS.split("\f")
+    parts[5] += "vbd3-1-768\nvbd3-1-832\nudisk-1-51728\nvkbd-1-0\n"
+    parts[6] += "vbd-1-768 8589934593 5 10 10 80 1 20 20 160 1 0 0\nvbd-1-832 2 5 10 10 80 1 20 20 160 1 0 0\n"
+    _, pv, _ = parse("\f".join(parts)).domains
+    assert pv.blocks[1:] == (
+        Block("hda", 10, 80 * 512, 20, 160 * 512, None, 5),
+        Block("hdb"),  # another version of them
+        Block("xvdb"),
+    )

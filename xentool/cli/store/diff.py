@@ -7,8 +7,8 @@ import click
 from xentool import output
 from xentool.cli.store import options, text
 from xentool.tools.store import opened
-from xentool.tools.store.changes import changes
-from xentool.tools.store.document import changes_document, load, take
+from xentool.tools.store.document import changes_document, differences, load, take
+from xentool.tools.store.nodes import complain
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -30,8 +30,9 @@ def command(where: str | None, as_json: bool, wide: bool, before: Path, after: P
     else:
         with opened(where) as client:
             new = take(client, old.top)
-    found = changes(old.nodes, new.nodes)
+    found = differences(old, new)
     if as_json:
         output.write_json(changes_document(found))
     else:
         text.show(map(text.change_line, found), wide=wide)
+    complain([*old.unlisted, *new.unlisted])

@@ -10,7 +10,7 @@ import click
 from xentool.cli.store import options
 from xentool.tools.store import opened
 from xentool.tools.store.document import Snapshot, document, trees_document
-from xentool.tools.store.nodes import Node, depth, tree
+from xentool.tools.store.nodes import Node, Unlisted, complain, depth, tree
 from xentool.tools.store.values import escaped, shown
 
 _TAG = len(' = "..."')
@@ -33,18 +33,21 @@ def command(
     Lines are shortened only on a terminal. --json prints the document that `snapshot` keeps, with PATH itself; of
     several PATHs one document with theirs in `trees`.
     """
+    unlisted: list[list[Unlisted]] = [[] for _ in paths or ("/",)]
     with opened(where) as client:
-        trees = [tree(client, path) for path in paths or ("/",)]
+        trees = [tree(client, path, unlisted=left) for path, left in zip(paths or ("/",), unlisted, strict=True)]
     columns = shutil.get_terminal_size().columns - 2 if sys.stdout.isatty() and not (wide or flat) else None
     if as_json:
         from xentool import output  # noqa: PLC0415 - brings rich, which plain text needs not
 
-        snapshots = [Snapshot(nodes[0].path, time.time(), False, nodes) for nodes in trees]
+        both = zip(trees, unlisted, strict=True)
+        snapshots = [Snapshot(nodes[0].path, time.time(), False, nodes, tuple(left)) for nodes, left in both]
         output.write_json(document(snapshots[0]) if len(snapshots) == 1 else trees_document(snapshots))
-        return
-    for nodes in trees:
-        for line in _lines(nodes, columns, flat=flat, permissions=permissions):
-            click.echo(line)
+    else:
+        for nodes in trees:
+            for line in _lines(nodes, columns, flat=flat, permissions=permissions):
+                click.echo(line)
+    complain([each for left in unlisted for each in left])
 
 
 def _lines(nodes: Sequence[Node], columns: int | None, *, flat: bool, permissions: bool) -> Iterator[str]:

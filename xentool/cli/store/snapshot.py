@@ -7,6 +7,7 @@ import click
 from xentool.cli.store import options
 from xentool.tools.store import opened
 from xentool.tools.store.document import document, save, take
+from xentool.tools.store.nodes import complain
 
 
 @click.command()
@@ -29,3 +30,4 @@ def command(where: str | None, file: Path, path: str) -> None:
         output.write_json(document(snapshot))
     else:
         save(snapshot, file)
+    complain(snapshot.unlisted)

@@ -14,6 +14,7 @@ from xentool.tools.store import opened
 from xentool.tools.store.changes import Change
 from xentool.tools.store.document import change_object
 from xentool.tools.store.follow import Condition, follow
+from xentool.tools.store.nodes import Unlisted
 from xentool.tools.store.values import unescaped
 
 
@@ -60,13 +61,25 @@ def command(
     ]
     if not (paths or until):
         raise click.UsageError("give a PATH, or something to wait for")
+    unlisted = _Told()
     with opened(where) as client:
-        seen = islice(follow(client, paths, until=until, timeout=timeout, levels=levels), number)
+        seen = islice(follow(client, paths, until=until, timeout=timeout, levels=levels, unlisted=unlisted), number)
         if as_json:
             for change in seen:
                 click.echo(json.dumps({"time": time.time(), **change_object(change)}))
         else:
             text.show(_stamped(seen), wide=wide)
+    if unlisted:
+        click.get_current_context().exit(1)
+
+
+class _Told(list[Unlisted]):
+    # Told as soon as it is known, since the end may be far.
+
+    def append(self, each: Unlisted) -> None:
+        if each not in self:
+            click.echo(f"xentool: cannot list {each.path}: {each.why}; only what changes under it is told", err=True)
+            super().append(each)
 
 
 def _condition(word: str) -> Condition:

@@ -2,14 +2,14 @@
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pvdrivers.xenstore.client import Client, Conflict
+from pvdrivers.xenstore.client import Client, Conflict, View
 from xentool.errors import PeerError, XentoolError
-from xentool.tools.store.changes import Change
-from xentool.tools.store.nodes import Node, tree
+from xentool.tools.store.changes import Change, changes
+from xentool.tools.store.nodes import Node, Unlisted, lineage, tree
 from xentool.tools.store.values import from_json, to_json
 
 SCHEMA = "xentool.store/1"
@@ -24,12 +24,14 @@ class Snapshot(NamedTuple):
 
     :param taken: when, seconds since 1970
     :param consistent: whether all is of one moment, read in one transaction
+    :param unlisted: nodes whose children are not among ``nodes``, since the store could not list them
     """
 
     top: str
     taken: float
     consistent: bool
     nodes: list[Node]
+    unlisted: tuple[Unlisted, ...] = ()
 
 
 def take(client: Client, top: str) -> Snapshot:
@@ -38,10 +40,25 @@ def take(client: Client, top: str) -> Snapshot:
     :raises NotFound: there is no such node
     """
     taken = time.time()
+
+    def read(view: View) -> tuple[list[Node], tuple[Unlisted, ...]]:
+        unlisted: list[Unlisted] = []
+        return tree(view, top, unlisted=unlisted), tuple(unlisted)
+
     try:
-        return Snapshot(top, taken, True, client.transact(lambda transaction: tree(transaction, top), _TRIES))
+        return Snapshot(top, taken, True, *client.transact(read, _TRIES))
     except Conflict:
-        return Snapshot(top, taken, False, tree(client, top))
+        return Snapshot(top, taken, False, *read(client))
+
+
+def differences(before: Snapshot, after: Snapshot) -> list[Change]:
+    """List what differs between two snapshots, but for what one of them could not tell."""
+    unlisted = {each.path for each in (*before.unlisted, *after.unlisted)}
+
+    def told(snapshot: Snapshot) -> Iterator[Node]:
+        return (each for each in snapshot.nodes if not unlisted.intersection(lineage(each.path)))
+
+    return changes(told(before), told(after))
 
 
 def document(snapshot: Snapshot) -> dict[str, Any]:
@@ -52,6 +69,7 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
         "taken": snapshot.taken,
         "consistent": snapshot.consistent,
         "nodes": [{"path": node.path, **_held(node)} for node in snapshot.nodes],
+        "unlisted": [each._asdict() for each in snapshot.unlisted],
     }
 
 
@@ -112,7 +130,8 @@ def _parsed(read: Any) -> Snapshot:  # noqa: ANN401 - anything at all, until it 
         Node(_text(each["path"]), from_json(each), tuple(_text(entry) for entry in each["permissions"]))
         for each in read["nodes"]
     ]
-    return Snapshot(_text(read["top"]), float(read["taken"]), read["consistent"] is True, nodes)
+    unlisted = tuple(Unlisted(_text(each["path"]), _text(each["why"])) for each in read.get("unlisted", ()))
+    return Snapshot(_text(read["top"]), float(read["taken"]), read["consistent"] is True, nodes, unlisted)
 
 
 def _text(value: object) -> str:

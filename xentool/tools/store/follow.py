@@ -10,7 +10,7 @@ from typing import NamedTuple
 from pvdrivers.xenstore.client import Client, ConnectionLost, NotFound, Watch, XenStoreError
 from xentool.errors import XentoolError
 from xentool.tools.store.changes import Change, Kind, changes
-from xentool.tools.store.nodes import Node, depth, lineage, present, tree, within
+from xentool.tools.store.nodes import Node, Unlisted, depth, lineage, present, tree, within
 from xentool.tools.store.reach import TIMEOUT
 
 
@@ -36,6 +36,7 @@ def follow(
     until: Sequence[Condition] = (),
     timeout: float | None = None,
     levels: int | None = None,
+    unlisted: list[Unlisted] | None = None,
 ) -> Iterator[Change]:
     """Tell what changes at and under some nodes from now on; they need not be there.
 
@@ -45,13 +46,14 @@ def follow(
     :param until: ends when all of these hold; their nodes are watched too
     :param timeout: seconds; None for no end
     :param levels: tell nothing of nodes deeper than so many levels under their path; None for all
+    :param unlisted: takes what the store cannot list: of what is there nothing is known then, but it is watched
     :raises XentoolError: the conditions did not hold in time
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     tops = _outermost([*paths, *(condition.path for condition in until)])
     with ExitStack() as open_watches:
         told: SimpleQueue[tuple[str, str] | XenStoreError] = SimpleQueue()
-        memory = _Memory(client)
+        memory = _Memory(client, unlisted)
         for top in tops:
             watch = open_watches.enter_context(client.watch(top))
             watch.next(TIMEOUT)  # what is there at first is no change
@@ -93,8 +95,9 @@ def _pass_on(watch: Watch, told: "SimpleQueue[tuple[str, str] | XenStoreError]")
 class _Memory:
     # The nodes under the watched paths as they were when last looked at.
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, unlisted: list[Unlisted] | None) -> None:
         self._client = client
+        self._unlisted = unlisted
         self.known: dict[str, Node] = {}
         # Nodes that were told because of another's event; their own is still to come, and no news.
         self._ahead: set[str] = set()
@@ -121,6 +124,6 @@ class _Memory:
 
     def _now(self, path: str) -> list[Node]:
         try:
-            return [] if path.startswith("@") else tree(self._client, path)
+            return [] if path.startswith("@") else tree(self._client, path, unlisted=self._unlisted)
         except NotFound:
             return []

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from pvdrivers.xenstore.client import Conflict, NotFound, Refused, View
@@ -86,16 +87,16 @@ def tree(view: View, top: str, levels: int | None = None, *, unlisted: list[Unli
     :param unlisted: takes why the store cannot list the children of a node, which are then left out; None: it is raised
     :raises NotFound: there is no such node
     """
-    found = {top: _with_children(view, top, unlisted)}
+    found = {top: (node(view, top), [] if levels == 0 else children(view, top, unlisted))}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         level = [top]
         while level and levels != 0:
             level = [path for each in level for path in found[each][1]]
-            read = zip(level, pool.map(lambda path: _if_there(view, path, unlisted), level), strict=True)
-            there = {path: entry for path, entry in read if entry}
+            levels = None if levels is None else levels - 1
+            look = partial(_if_there, view, unlisted=unlisted, last=levels == 0)
+            there = {path: entry for path, entry in zip(level, pool.map(look, level), strict=True) if entry}
             found |= there
             level = list(there)
-            levels = None if levels is None else levels - 1
     return list(_in_order(found, top))
 
 
@@ -117,13 +118,9 @@ def children(view: View, path: str, unlisted: list[Unlisted] | None = None) -> l
     return [join(path, name) for name in names]
 
 
-def _with_children(view: View, path: str, unlisted: list[Unlisted] | None) -> tuple[Node, list[str]]:
-    return node(view, path), children(view, path, unlisted)
-
-
-def _if_there(view: View, path: str, unlisted: list[Unlisted] | None) -> tuple[Node, list[str]] | None:
+def _if_there(view: View, path: str, *, unlisted: list[Unlisted] | None, last: bool) -> tuple[Node, list[str]] | None:
     try:
-        return _with_children(view, path, unlisted)
+        return node(view, path), [] if last else children(view, path, unlisted)
     except NotFound:
         return None
 
