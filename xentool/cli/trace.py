@@ -59,6 +59,8 @@ def command(
             traced = trace(host, domain, chosen.where, seconds=duration, output=keep, progress=show)
         if not live and not dump:
             _report(traced.report, as_json=as_json)
+        if duration and not traced.interrupted and not traced.domain_ended:
+            _say_how_long(duration, traced.recorded)
         if traced.domain_ended:
             click.echo(f"xentool: {domain} has ended", err=True)
         if traced.interrupted:
@@ -78,6 +80,11 @@ def _shown(domain: str, *, live: bool, dump: bool, as_json: bool) -> AbstractCon
 
         return nullcontext(Follow(paint(), as_json=as_json).show)
     return Live(domain)
+
+
+def _say_how_long(asked: float, recorded: float | None) -> None:
+    if recorded is not None and abs(recorded - asked) > max(0.1, asked / 20):
+        click.echo(f"xentool: {recorded:.1f} s were recorded, not {asked:g} s: dom0 is slow to stop xentrace", err=True)
 
 
 def _report(report: Report, *, as_json: bool) -> None:

@@ -5,8 +5,8 @@ The dom0 side is capture.sh, sent over the connection; nothing is installed ther
 
 import contextlib
 import fcntl
+import math
 import os
-import select
 import signal
 import subprocess
 import threading
@@ -40,24 +40,36 @@ class Capture:
     :param mask: Xen's event mask (`traces.analyses.where.Kinds.mask`)
     :param buffer_pages: 4 KiB pages of buffer per CPU; Xen keeps the first size set since it booted
     :param cpus: CPUs to record on; None for all
+    :param seconds: end by itself after so long, by dom0's clock; None for no limit
     :raises Unavailable: the host cannot be reached, is no dom0, or (from `chunks`) went away
     :raises XentoolError: the host is being traced already, cannot trace, or (from `chunks`) xentrace ended by itself
     """
 
-    def __init__(self, host: Host, mask: int, buffer_pages: int = 1024, cpus: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        host: Host,
+        mask: int,
+        buffer_pages: int = 1024,
+        cpus: Sequence[int] | None = None,
+        seconds: float | None = None,
+    ) -> None:
         self.host = host
         self.mask = mask
         self.buffer_pages = buffer_pages  # what was asked for, and once started what there is
         self.started = 0.0  # time.monotonic() when records began
         #: Of one of dom0's processors, the share that the tracer took; known once an orderly stop has ended.
         self.share: float | None = None
+        #: Seconds that were recorded, by dom0's clock; known with `share`.
+        self.recorded: float | None = None
+        self._seconds = seconds
         self._cpus = "all" if cpus is None else ",".join(map(str, cpus))
         self._stopping = False
-        self._stopped = 0.0
         self._over = threading.Event()
 
     def __enter__(self) -> Self:
         words = ["bash", "-s", "--", hex(self.mask), str(self.buffer_pages), self._cpus, LOCK]
+        # Rounded up: 0 means no limit.
+        words.append(str(0 if self._seconds is None else math.ceil(self._seconds * 100)))
         pipe = subprocess.PIPE
         self._process = self.host.popen(words, stdin=pipe, stdout=pipe, stderr=pipe)
         self._stdin, self.stdout, self._stderr = _streams(self._process)
@@ -79,23 +91,12 @@ class Capture:
     ) -> None:
         self._abandon()
 
-    def chunks(self, seconds: float | None = None) -> Iterator[bytes]:
+    def chunks(self) -> Iterator[bytes]:
         """Yield records as they come, in pieces of any length, until the capture ends.
 
-        :param seconds: stop by itself so long after records began
         :raises XentoolError: after the last piece, when the capture did not end because of `stop`
         """
-        deadline = None if seconds is None else self.started + seconds
-        while True:
-            wait = None if deadline is None or self._stopping else deadline - time.monotonic()
-            if wait is not None and wait <= 0:
-                self.stop()
-                wait = None
-            if not select.select([self.stdout], [], [], wait)[0]:
-                continue
-            chunk = os.read(self.stdout.fileno(), CHUNK)
-            if not chunk:
-                break
+        while chunk := os.read(self.stdout.fileno(), CHUNK):
             yield chunk
         self._finish()
 
@@ -106,7 +107,6 @@ class Capture:
         """
         if not self._stopping and not self._over.is_set():
             self._stopping = True
-            self._stopped = time.monotonic()
             with contextlib.suppress(OSError):
                 os.write(self._stdin.fileno(), STOP)
 
@@ -137,8 +137,8 @@ class Capture:
             match capture_status.parse(line):
                 case Ended() as ended:
                     pass
-                case Used(seconds) if self._stopped > self.started:
-                    self.share = seconds / (self._stopped - self.started)
+                case Used(seconds, recorded) if recorded > 0:
+                    self.share, self.recorded = seconds / recorded, recorded
                 case None:
                     messages.append(line)
         error = capture_status.end_error(self.host.name, ended, messages)

@@ -2,25 +2,33 @@
 # seconds: an empty one, and "stop" from when it wants the end on. Records go to stdout; lines to the client, which
 # begin with "xentool: ", and xentrace's own messages to stderr. Whatever ends this, tracing is put back.
 #
-# Words: MASK PAGES CPUS LOCK. Needs bash 4.1, flock, the core utilities and Xen's xentrace.
+# Words: MASK PAGES CPUS LOCK TIME, the last in hundredths of a second, 0 for "until the client says so". Needs bash 4.1, flock, the core utilities and Xen's xentrace.
 #
 # Ref: tools/xentrace/xentrace.c, xen/common/trace.c, stable-4.17 and stable-4.20
 
 say() { printf 'xentool: %s\n' "$*" >&2; }
 
-# A client that is frozen or cut off keeps the connection open; this many tenths of a second of silence end it.
-patience=100
+# A client that is frozen or cut off keeps the connection open; this many hundredths of a second of silence end it.
+patience=1000
 silence=0
 
-# Wait for the client for $1 tenths of a second. Sets `client` to stop, gone or silent when it wants no more.
+# Set `clock` to the hundredths of a second since this machine booted.
+look() {
+    local up rest
+    read -r up rest </proc/uptime
+    clock=$((10#${up/./}))
+}
+
+# Wait for the client for $1 hundredths of a second. Sets `client` to stop, gone or silent when it wants no more.
 listen() {
-    local line tenths=$1
-    if IFS= read -r -t "$((tenths / 10)).$((tenths % 10))" line; then
+    local line limit wait=$1
+    printf -v limit %d.%02d $((wait / 100)) $((wait % 100))
+    if IFS= read -r -t "$limit" line; then
         silence=0
         if [[ $line == stop ]]; then client=stop; fi
     elif (($? <= 128)); then
         client=gone # end of file: the client was killed, or its connection closed
-    elif (((silence += tenths) >= patience)); then
+    elif (((silence += wait) >= patience)); then
         client=silent
     fi
 }
@@ -78,15 +86,16 @@ used() {
 # was seen polling for 0.3 s on end: it reads all buffers every 0.1 s, so that by then it has nothing left to write.
 drain() {
     local calm=0 where
-    say used "$(used)" "$(getconf CLK_TCK 2>/dev/null || echo 100)"
     set_masks 1
+    look
+    say used "$(used)" "$(getconf CLK_TCK 2>/dev/null || echo 100)" $((clock - begun))
     while running && [[ $client == stop ]]; do
         where=
         read -r where 2>/dev/null <"/proc/$xentrace/wchan"
         # A kernel without symbols says 0.
         if [[ $where == *poll* || $where == 0 ]]; then ((calm++)); else calm=0; fi
         if ((calm == 4)); then kill -INT "$xentrace"; fi
-        listen 1
+        listen 10
         if [[ $client == silent || $client == gone ]]; then return; fi
     done
 }
@@ -110,7 +119,7 @@ put_back() {
     status=$?
     while running; do sleep 0.1; done # the guard is not its parent, and cannot wait for it
     # What the relay still holds is for a client that waits for it.
-    while [[ $client == stop || $client == recording ]] && kill -0 "$relay" 2>/dev/null; do listen 1; done
+    while [[ $client == stop || $client == recording ]] && kill -0 "$relay" 2>/dev/null; do listen 10; done
     kill -KILL "$relay" 2>/dev/null
     # One that came between our look and our start has bound the VIRQ first, and ours failed: the buffers are its.
     if ! foreign >/dev/null; then
@@ -141,7 +150,7 @@ open_pipe() {
 }
 
 main() {
-    local mask=$1 pages=$2 cpus=$3 lock=$4 other reader writer
+    local mask=$1 pages=$2 cpus=$3 lock=$4 time=$5 other reader writer launched begun end
     client=recording xentrace='' relay='' watched=
     PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin:/usr/lib/xen/bin
 
@@ -166,6 +175,8 @@ main() {
     open_pipe "$lock"
     cat <&"$reader" {watched}>&- {writer}>&- 9>&- &
     relay=$!
+    look
+    launched=$clock
     command xentrace -D -e "$mask" -c "$cpus" -S "$pages" /proc/self/fd/1 \
         >&"$writer" </dev/null {watched}>&- {reader}<&- {writer}>&- 9>&- &
     xentrace=$!
@@ -174,10 +185,24 @@ main() {
 
     until pages=$(mapped_pages); do
         if ! running || [[ $client != recording ]]; then return; fi
-        listen 1
+        listen 10
     done
+    look
+    begun=$clock
     say started "$pages"
-    while running && [[ $client == recording ]]; do listen 10; done
+    # What ends it is another start of xentrace, which comes into force as late as this one did: where processes are
+    # slow to start, 10 s would be 11.
+    end=$((begun + time - (begun - launched < time / 2 ? begun - launched : time / 2)))
+    while running && [[ $client == recording ]]; do
+        look
+        if ((time == 0 || end - clock > 100)); then
+            listen 100
+        elif ((end > clock)); then
+            listen $((end - clock))
+        else
+            client=stop
+        fi
+    done
     if [[ $client == stop ]]; then drain; fi
 }
 

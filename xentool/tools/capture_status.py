@@ -52,9 +52,10 @@ class Started:
 
 @dataclass(frozen=True)
 class Used:
-    """Processor time that the tracer took in dom0 until it was asked to stop, in seconds."""
+    """Processor time that the tracer took in dom0 while it recorded, in seconds, and how long that was by dom0's clock."""
 
     seconds: float
+    recorded: float
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,9 @@ def parse(line: str) -> Status | None:
             return Refused(reason, " ".join(rest).strip())
         case ["started", pages]:
             return Started(int(pages))
-        case ["used", ticks, rate]:
-            return Used(int(ticks) / int(rate))
+        case ["used", ticks, rest]:
+            rate, hundredths = rest.split()
+            return Used(int(ticks) / int(rate), int(hundredths) / 100)
         case ["ended", client, rest]:
             status, off = rest.split()
             return Ended(client, int(status), off == "1")

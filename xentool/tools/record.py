@@ -20,7 +20,7 @@ Progress = Callable[[float, int], None]
 class Recording:
     """What was captured, and where.
 
-    :param seconds: from the first record to the end of tracing, by this machine's clock
+    :param seconds: from the first record to the end of tracing, by dom0's clock
     :param buffer_pages: 4 KiB pages per CPU that Xen's buffers really have
     :param hz: clock rate of the time stamps, as Xen measured it when it booted
     :param interrupted: ended by Ctrl-C; the data are whole all the same
@@ -66,10 +66,10 @@ def record(
     domains = xl.list_domains(host)
     found = None if domain is None else xl.choose(domains, domain)
     size = 0
-    with Capture(host, kinds.mask, buffer_pages) as capture, on_interrupt(capture.stop) as interrupted:
+    with Capture(host, kinds.mask, buffer_pages, seconds=seconds) as capture, on_interrupt(capture.stop) as interrupted:
         about = sidecar.of_host(host.name, info, kinds.mask, domains)
         known(about)
-        for chunk in capture.chunks(seconds):
+        for chunk in capture.chunks():
             _write(output, chunk)
             size += len(chunk)
             progress(time.monotonic() - capture.started, size)
@@ -84,7 +84,8 @@ def record(
             classes=tuple(sorted(kinds.classes)),
             buffer_pages=capture.buffer_pages,
             bytes=size,
-            seconds=time.monotonic() - capture.started,
+            # By this machine's where the end was out of order, and dom0 had no time to say.
+            seconds=capture.recorded or time.monotonic() - capture.started,
             interrupted=interrupted(),
             tracer_share=capture.share,
         )

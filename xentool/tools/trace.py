@@ -48,12 +48,16 @@ Progress = Callable[[Running, bytes], None]
 
 @dataclass(frozen=True)
 class Traced:
-    """A finished trace: why it ended, and what it shows of its domain."""
+    """A finished trace: why it ended, and what it shows of its domain.
+
+    :param recorded: seconds, by dom0's clock; None when its end was out of order
+    """
 
     report: Report
     domain: xl.Domain
     interrupted: bool
     domain_ended: bool
+    recorded: float | None
 
 
 def trace(
@@ -82,11 +86,15 @@ def trace(
     scan = Scan(pcpus=where.pcpus, stretches=[(FOREVER if where.begin else 0, FOREVER)] if where.timed else None)
     placed = not where.timed
     ended = False
-    with _kept(output) as keep, Capture(host, where.kinds.mask) as capture, on_interrupt(capture.stop) as interrupted:
+    with (
+        _kept(output) as keep,
+        Capture(host, where.kinds.mask, seconds=seconds) as capture,
+        on_interrupt(capture.stop) as interrupted,
+    ):
         if output:
             sidecar.write(output, known)
         running = Running(where, info.hz, scan, capture.started, capture.stop, info.xen_version)
-        for chunk in capture.chunks(seconds):
+        for chunk in capture.chunks():
             keep(chunk)
             scan.feed(chunk)
             placed = placed or scan.stretch(*where.cycles(info.hz))
@@ -100,7 +108,7 @@ def trace(
     scan.finish()
     report = report_of(scan, host_hz=info.hz, infos=known.domains, xen_version=info.xen_version)
     report = replace(of(report, where), tracer_share=capture.share)
-    return Traced(report, domain, interrupted(), ended)
+    return Traced(report, domain, interrupted(), ended, capture.recorded)
 
 
 @contextlib.contextmanager
