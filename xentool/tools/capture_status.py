@@ -52,7 +52,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Used:
-    """Processor time that the tracer took in dom0 while it recorded, in seconds, and how long that was by dom0's clock."""
+    """What the tracer took of dom0's processors, in seconds, while it recorded for so many seconds by dom0's clock."""
 
     seconds: float
     recorded: float
