@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from io import BufferedReader
@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from traces.errors import TraceError
 from xentool.errors import PeerError, XentoolError
-from xentool.tools import reports, sidecar
+from xentool.tools import outputs, reports, sidecar
 from xentool.tools.reports import EVERYTHING, STANDARD, Chosen
 
 if TYPE_CHECKING:
@@ -169,9 +169,13 @@ def _copied(
     brief: bool,
     progress: Progress,
 ) -> "Report":
-    with rereadable(capture) as source:
-        if output != STANDARD and output.exists() and os.path.samestat(os.fstat(source.fileno()), output.stat()):
+    with ExitStack() as stack:
+        source = stack.enter_context(rereadable(capture))
+        if output != STANDARD and _is(output, source.fileno()):
             raise XentoolError(f"{output} is the trace itself; give another output with -o")
+        stack.enter_context(outputs.orderly_end())
+        # Before anything is read: whether it can be written is not told after an hour.
+        target = stack.enter_context(nullcontext(sys.stdout.buffer) if output == STANDARD else outputs.replaced(output))
         start = source.tell()
         size = source.seek(0, os.SEEK_END) - start
         source.seek(start)
@@ -188,12 +192,18 @@ def _copied(
         )
         source.seek(start)
         second = _Counted(source, report.account.bytes, lambda done: progress(size + done, 2 * size))
-        with nullcontext(sys.stdout.buffer) if output == STANDARD else _replaced(output) as target:
-            try:
-                write(second, report, target)
-            except TraceError as error:
-                raise PeerError(f"{capture} has changed while it was read: it {error}") from error
+        try:
+            write(second, report, target)
+        except TraceError as error:
+            raise PeerError(f"{capture} has changed while it was read: it {error}") from error
     return report
+
+
+def _is(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:
+        return False  # writing it tells
 
 
 def load(module: str, extra: str) -> Any:  # noqa: ANN401 - an exporter, loaded late
@@ -231,20 +241,3 @@ def rereadable(capture: Path) -> Iterator[BufferedReader]:
             yield cast(BufferedReader, spool)
         if piped.interrupted:
             raise KeyboardInterrupt
-
-
-@contextmanager
-def _replaced(path: Path) -> Iterator[BinaryIO]:
-    if path.exists() and not path.is_file():
-        # A device or a pipe is written to; a directory says so.
-        with path.open("wb") as file:
-            yield file
-        return
-    path = path.resolve()  # what a link points at is replaced, not the link
-    part = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
-    try:
-        with part.open("xb") as file:
-            yield file
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

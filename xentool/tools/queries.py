@@ -1,6 +1,5 @@
 """SQL over a trace: its records as a table, and views of what they mean, in an engine that can do nothing else."""
 
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 from traces.analyses.report import Report
 from xentool.errors import XentoolError
 from xentool.tools.exports import FORMATS, Progress, export
+from xentool.tools.outputs import orderly_end
 from xentool.tools.reports import STANDARD
 
 _PARQUET_MAGIC = b"PAR1"
@@ -136,16 +136,14 @@ def opened(capture: Path, *, hz: float | None = None, progress: Progress) -> Ite
         import duckdb  # noqa: F401, PLC0415 - an extra, and slow to load
     except ModuleNotFoundError as error:
         raise XentoolError("sql needs duckdb: pip install 'xentool[sql]'") from error
-    folder = Path(tempfile.mkdtemp(prefix="xentool-sql-"))
-    try:
+    with orderly_end(), tempfile.TemporaryDirectory(prefix="xentool-sql-", ignore_cleanup_errors=True) as made:
+        folder = Path(made)
         table, report = capture, None
         if capture == STANDARD or not _is_parquet(capture):
             table = folder / "events.parquet"
             report = export(capture, FORMATS["parquet"], table, hz=hz, progress=progress)
         with _engine(table, folder, report) as engine:
             yield Database(engine, report)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -188,7 +186,7 @@ def _interruptible(engine: Any, work: Callable[[], _T]) -> _T:  # noqa: ANN401 -
         result = pool.submit(work)
         try:
             return result.result()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             # Again, since one that comes before the engine has begun is lost.
             while not result.done():
                 engine.interrupt()

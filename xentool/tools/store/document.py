@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from pvdrivers.xenstore.client import Client, Conflict, View
 from xentool.errors import PeerError, XentoolError
+from xentool.tools import outputs
 from xentool.tools.store.changes import Change, changes
 from xentool.tools.store.nodes import Node, Unlisted, lineage, tree
 from xentool.tools.store.values import from_json, to_json
@@ -98,15 +99,8 @@ def save(snapshot: Snapshot, path: Path) -> None:
 
     :raises XentoolError: it cannot be written
     """
-    part = path.with_name(f"{path.name}.part")
-    try:
-        part.unlink(missing_ok=True)
-        part.touch(0o600, exist_ok=False)
-        part.write_text(json.dumps(document(snapshot), indent=1) + "\n")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise XentoolError(f"cannot write {path}: {error.strerror or error}") from error
+    with outputs.replaced(path, private=True) as file:
+        file.write(json.dumps(document(snapshot), indent=1).encode() + b"\n")
 
 
 def load(path: Path) -> Snapshot:
