@@ -178,6 +178,12 @@ class Backend(Plain):
         if self.journal:
             self.journal.leave()
 
+    def lost(self) -> DriverError | None:
+        """Let go of all, if the machine is gone, and not XenStore alone."""
+        if reason := self.transport.gone:
+            self.close()
+        return reason
+
     def _part(self) -> None:
         running, self._running = self._running, []
         for queue, _ in running:

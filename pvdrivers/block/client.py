@@ -71,6 +71,7 @@ class Client:
         self._closed = False
         #: Why nothing can be asked any more.
         self.error: DriverError | None = None
+        self._gone: MachineError | None = None
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._thread = threading.Thread(target=self._attend, name="block client", daemon=True)
         self._thread.start()
@@ -183,25 +184,33 @@ class Client:
             for part, status in done:
                 _finish(part, status)
             with self._lock:
-                for queue in self._queues:
-                    if queue.error and not self.error:
-                        self._fail(queue.error)
+                for why in (*(queue.error for queue in self._queues), self._gone):
+                    if why and not self.error:
+                        self._fail(why)
 
     def _answers(self, ready: set[int]) -> list[tuple[Part, BlkifRsp]]:
         done: list[tuple[Part, BlkifRsp]] = []
         try:
             for queue in self._queues:
-                if queue.channel.fileno() not in ready or not queue.channel.take():
+                if queue.channel.fileno() not in ready or not self._told(queue):
                     continue
                 done += queue.complete()
                 while queue.more():
                     done += queue.complete()
                 queue.channel.unmask()
-            if not any(queue.error for queue in self._queues):
+            if not self._gone and not any(queue.error for queue in self._queues):
                 self._submit()
         except OSError as error:
             self._fail(MachineError(f"event channels: {error.strerror or error}"))
         return done
+
+    def _told(self, queue: FrontQueue) -> bool:
+        # What was answered before the transport went is answered.
+        try:
+            return queue.channel.take()
+        except MachineError as error:
+            self._gone = error
+            return True
 
     def _fail(self, error: DriverError) -> None:
         self.error = error
@@ -222,7 +231,7 @@ class Client:
         with self._lock:
             self._collect()
             queues, self._queues = self._queues, []
-            self.error = None
+            self.error = self._gone = None
             os.eventfd_write(self._wake, 1)
             for queue in queues:
                 queue.close()
@@ -230,6 +239,7 @@ class Client:
     def resume(self, queues: Sequence[FrontQueue], geometry: Geometry | None = None) -> None:
         """Ask again what was not answered, and go on, with what the new backend says of its disk."""
         with self._lock:
+            self.error = self._gone = None
             self.geometry = geometry or self.geometry
             self._queues = list(queues)
             longest = min((queue.max_sectors for queue in queues), default=0)

@@ -54,6 +54,10 @@ class User(Protocol):
         """Give queues back, if there are any."""
         ...
 
+    def fail(self, error: DriverError) -> None:
+        """Wait for no others: there may be none."""
+        ...
+
 
 @dataclass(eq=False)
 class Frontend(Plain):
@@ -136,6 +140,17 @@ class Frontend(Plain):
         self._drop()
         return NOTHING
 
+    def lost(self) -> DriverError | None:
+        """Let all that is asked fail, if the machine is gone, and not XenStore alone."""
+        if reason := self.transport.gone:
+            self.close()
+            self.user.fail(reason)
+        return reason
+
+    def over(self) -> None:
+        """Let all fail: there will be no successor."""
+        self.user.fail(MachineError(f"the device at {self.there} is gone"))
+
     def _drop(self) -> None:
         queues, self._queues = self._queues, []
         for queue in queues:
@@ -157,6 +172,8 @@ def joined(transport: Transport, here: str, user: User, options: Options | None 
     end.start()
     try:
         if not end.wait([XenbusState.CONNECTED], PATIENCE):
+            if end.lost:
+                raise end.lost
             state = Peer(transport.store, there).state().name.title().replace("_", "")
             raise MachineError(f"the backend at {there} does not connect: {end.error or f'it is in state {state}'}")
         yield end

@@ -65,6 +65,14 @@ class Device(Protocol):
         """Begin anew."""
         ...
 
+    def lost(self) -> DriverError | None:
+        """Now that XenStore is gone: if its transport is too, do as in `close`, and tell why."""
+        ...
+
+    def over(self) -> None:
+        """Take note that this end is no more."""
+        ...
+
     def tick(self) -> tuple[Nodes, bool]:
         """Look after things, every now and then while connected: nodes to write, and whether the peer is to be told.
 
@@ -115,6 +123,13 @@ class Plain:
     def restart(self) -> Nodes:
         """See `Device.restart`."""
         return NOTHING
+
+    def lost(self) -> DriverError | None:
+        """See `Device.lost`."""
+        return None
+
+    def over(self) -> None:
+        """See `Device.over`."""
 
     def tick(self) -> tuple[Nodes, bool]:
         """See `Device.tick`."""

@@ -72,6 +72,8 @@ class End(threading.Thread):
         self._awake = threading.Event()
         self._changed = threading.Condition()
         self._faults: list[tuple[DriverError, bool]] = []
+        #: Why the device can do nothing for now.
+        self.lost: DriverError | None = None
         self._stopping = self._leaving = self.over = False
 
     def stop(self) -> None:
@@ -94,10 +96,10 @@ class End(threading.Thread):
         self._awake.set()
 
     def wait(self, states: Sequence[XenbusState], timeout: float | None = None) -> bool:
-        """Wait until this end is in one of some states, or over; tell whether it is in one of them."""
+        """Wait until this end is in one of some states, over, or lost; tell whether it is in one of them."""
         with self._changed:
-            self._changed.wait_for(lambda: self.over or self.state in states, timeout)
-            return self.state in states
+            self._changed.wait_for(lambda: self.over or self.lost or self.state in states, timeout)
+            return self.state in states and not self.lost
 
     def run(self) -> None:
         """Run the end until it is over or stopped."""
@@ -110,6 +112,8 @@ class End(threading.Thread):
             except XenStoreError as error:
                 # It may come back: a daemon that was restarted, or a quota that is not used up any more.
                 self._say(f"XenStore: {error}")
+                if reason := self._tried(self.device.lost):
+                    self._lose(reason)
                 if self._leaving:
                     break
                 self._rest(TICK)
@@ -121,6 +125,7 @@ class End(threading.Thread):
             paths = [join(self.here, "state"), join(self.there, "state")]
             paths += [join(self.here, "online")] if self.role is Role.BACK else []
             watches = [stack.enter_context(self._store.watch(path, self._awake.set)) for path in paths]
+            self.lost = None
             self._first()
             due = 0.0
             while not (self.over or self._stopping):
@@ -219,6 +224,7 @@ class End(threading.Thread):
 
     def _finish(self, last: Callable[[], object] | None = None) -> None:
         self._tried(last or self.device.close)
+        self._tried(self.device.over)
         with self._changed:
             self.over = True
             self._changed.notify_all()
@@ -276,6 +282,12 @@ class End(threading.Thread):
         self._store.transact(write)
         if state is not None:
             self._enter(state)
+
+    def _lose(self, reason: DriverError) -> None:
+        # It begins anew, where there is something to begin with.
+        with self._changed:
+            self.lost = reason
+        self._enter(XenbusState.INITIALISING)
 
     def _enter(self, state: XenbusState) -> None:
         with self._changed:

@@ -12,6 +12,7 @@ from struct import Struct
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
+from pvdrivers.errors import MachineError
 from pvdrivers.xenstore.client import Client
 
 
@@ -70,7 +71,10 @@ class Channel(Protocol):
         ...
 
     def fileno(self) -> int:
-        """Give a descriptor that becomes readable with a notification, for select, asyncio and the like."""
+        """Give a descriptor that becomes readable with a notification, for select, asyncio and the like.
+
+        So it does when the transport is gone, for `take` to tell.
+        """
         ...
 
     def notify(self) -> None:
@@ -78,7 +82,10 @@ class Channel(Protocol):
         ...
 
     def take(self) -> bool:
-        """Take the notification, if there is one; never waits."""
+        """Take the notification, if there is one; never waits.
+
+        :raises MachineError: none will come any more, since the transport is gone
+        """
         ...
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -86,6 +93,7 @@ class Channel(Protocol):
 
         :param timeout: seconds; None to wait for ever
         :returns: False when none came in time
+        :raises MachineError: none will come any more, since the transport is gone
         :raises ValueError: the channel is masked, and would never be notified
         """
         ...
@@ -128,6 +136,15 @@ class Transport(Protocol):
     @property
     def store(self) -> Client:
         """XenStore as this domain sees it."""
+        ...
+
+    @property
+    def gone(self) -> MachineError | None:
+        """Why nothing of this works any more; None while it does.
+
+        What was granted, mapped or bound is gone for good then. What is asked for anew may be had, once there is
+        another machine in this one's place.
+        """
         ...
 
     def grant(self, domid: int, pages: int = 1, *, writable: bool = True) -> Grant:

@@ -3,10 +3,12 @@
 A request is its number and arguments. A reply is an errno, then results if that is 0.
 """
 
+import os
 import socket
 from array import array
 from collections.abc import Sequence
 from enum import IntEnum
+from errno import ECONNRESET, EMFILE
 from pathlib import Path
 
 #: Pages that one call maps: each may bring a descriptor of its own, and a packet carries no more than 253.
@@ -62,8 +64,13 @@ def receive(source: socket.socket) -> tuple[list[int], list[int]]:
     """Take a packet: words and descriptors.
 
     :raises ConnectionError: the other side is gone
+    :raises OSError: this process cannot take so many descriptors
     """
-    packet, fds, _, _ = socket.recv_fds(source, PACKET_MAX, _FDS_MAX)
+    packet, fds, flags, _ = socket.recv_fds(source, PACKET_MAX, _FDS_MAX)
     if not packet:
-        raise ConnectionResetError
+        raise ConnectionResetError(ECONNRESET, os.strerror(ECONNRESET))
+    if flags & socket.MSG_CTRUNC:
+        for fd in fds:
+            os.close(fd)
+        raise OSError(EMFILE, os.strerror(EMFILE))
     return list(array("I", packet[: len(packet) & ~3])), list(fds)

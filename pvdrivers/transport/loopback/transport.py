@@ -3,7 +3,6 @@
 import mmap
 import os
 import select
-import socket
 import threading
 from array import array
 from collections.abc import Callable, Sequence
@@ -19,17 +18,10 @@ from pvdrivers.transport.base import PIECE, Piece
 from pvdrivers.transport.loopback import calls
 from pvdrivers.transport.loopback.calls import MAP_MAX, Call
 from pvdrivers.transport.loopback.hypervisor import GREFS
+from pvdrivers.transport.loopback.link import Link, Refused
 from pvdrivers.transport.loopback.memory import Area
 from pvdrivers.transport.loopback.peer import Peer, Region
 from pvdrivers.xenstore.client import Client
-
-
-class _Refused(Exception):
-    # The machine said no.
-
-    def __init__(self, errno: int) -> None:
-        super().__init__(errno)
-        self.errno = errno
 
 
 class Pages:
@@ -52,6 +44,9 @@ class Pages:
 
     revoke = unmap = close
 
+    def lose(self, reason: MachineError) -> None:
+        """Keep what is there: it is memory still, and nobody else's."""
+
 
 class Channel:
     """One end of an event channel: two eventfds."""
@@ -61,6 +56,9 @@ class Channel:
         self._own, self._peer = fds
         self._end = end
         self._masked = False
+        self._gone: MachineError | None = None
+        # Who loses it is another thread than who closes it.
+        self._lock = threading.Lock()
 
     def fileno(self) -> int:
         """Give the descriptor that becomes readable."""
@@ -74,6 +72,8 @@ class Channel:
 
     def take(self) -> bool:
         """Take the notification, if there is one."""
+        if self._gone:
+            raise self._gone
         if self._masked:
             return False
         try:
@@ -95,11 +95,20 @@ class Channel:
         """Let the next notification come."""
         self._masked = False
 
+    def lose(self, reason: MachineError) -> None:
+        """Wake who waits, to be told that the machine is gone."""
+        with self._lock:
+            if self._own >= 0:
+                self._gone = reason
+                with suppress(BlockingIOError):
+                    os.eventfd_write(self._own, 1)
+
     def close(self) -> None:
         """Give up this end."""
-        if self._own >= 0:
+        with self._lock:
             own, peer = self._own, self._peer
             self._own = self._peer = -1
+        if own >= 0:
             try:
                 self._end(self)
             finally:
@@ -110,6 +119,9 @@ class Channel:
 class Loopback:
     """Connects a domain to its machine; see `base.Transport`.
 
+    When the machine's process has ended, however it did, `gone` tells, and so do channels. The next call for anything
+    looks for another machine in the same place.
+
     :param directory: the machine's
     :raises MachineError: there is no machine, or no such domain in it
     """
@@ -117,82 +129,65 @@ class Loopback:
     def __init__(self, directory: Path, domid: int) -> None:
         self.domid = domid
         self._directory = directory
-        self._machine = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._lock = threading.Lock()
         self._peers: dict[int, Peer] = {}
-        self._held: dict[Pages | Channel, None] = {}
-        try:
-            self._machine.connect(str(calls.address(directory, domid)))
-        except OSError as error:
-            self._machine.close()
-            raise MachineError(f"no domain {domid} of a loopback in {directory}: {error.strerror or error}") from error
+        self._current = Link(directory, domid)
+        self._closed = False
 
     @cached_property
     def store(self) -> Client:
         """XenStore as this domain sees it."""
         return Client(calls.store_address(self._directory, self.domid))
 
-    def _call(self, call: Call, *arguments: int) -> tuple[list[int], list[int]]:
-        try:
-            with self._lock:
-                calls.send(self._machine, (call, *arguments))
-                (errno, *results), fds = calls.receive(self._machine)
-        except OSError as error:
-            raise MachineError(f"the loopback in {self._directory} is gone: {error.strerror or error}") from error
-        except OverflowError as error:
-            raise ValueError(f"{arguments} are not all of 32 bits") from error
-        if errno:
-            raise _Refused(errno)
-        return results, fds
+    @property
+    def gone(self) -> MachineError | None:
+        """Why nothing of this works any more."""
+        return self._current.look()
+
+    @property
+    def _link(self) -> Link:
+        with self._lock:
+            if self._current.gone and not self._closed:
+                link = Link(self._directory, self.domid)
+                # With it go what was mapped for copies, and regions' numbers: another machine has its own.
+                self._current.close()
+                self._current, self._peers = link, {}
+            return self._current
 
     def grant(self, domid: int, pages: int = 1, *, writable: bool = True) -> Pages:
         """Grant new pages to a domain."""
+        link = self._link
         try:
-            (region, *grefs), (fd,) = self._call(Call.GRANT, domid, writable, pages)
-        except _Refused as refused:
+            (region, *grefs), (fd,) = link.call(Call.GRANT, domid, writable, pages)
+        except Refused as refused:
             raise MachineError(f"no {pages} pages to be granted: {os.strerror(refused.errno)}") from None
         try:
             area = Area(pages)
             area.put(0, fd, 0, pages, writable=True)
         finally:
             os.close(fd)
-        granted = Pages(area, grefs, partial(self._give_back, Call.REVOKE, [region]))
-        self._held[granted] = None
+        granted = Pages(area, grefs, partial(link.give_back, Call.REVOKE, [region]))
+        link.hold(granted)
         return granted
 
     def map(self, domid: int, grefs: Sequence[int], *, writable: bool = True) -> Pages:
         """Map pages that a domain has granted to this one, all or none of them."""
+        link = self._link
         area = Area(len(grefs))
         mappings: list[int] = []
-        mapped = Pages(area, grefs, partial(self._give_back, Call.UNMAP, mappings))
-        self._held[mapped] = None
+        mapped = Pages(area, grefs, partial(link.give_back, Call.UNMAP, mappings))
+        link.hold(mapped)
         try:
             for first in range(0, len(grefs), MAP_MAX):
-                mapping = self._map(area, first, domid, grefs[first : first + MAP_MAX], writable)
+                mapping = _map(link, area, first, domid, grefs[first : first + MAP_MAX], writable)
                 mappings.append(mapping)
-        except _Refused:
+        except Refused:
             mapped.unmap()
             raise NotGranted(domid, grefs) from None
         except MachineError:
             mapped.unmap()
             raise
         return mapped
-
-    def _map(self, area: Area, first: int, domid: int, grefs: Sequence[int], writable: bool) -> int:
-        (mapping, *places), fds = self._call(Call.MAP, domid, writable, *grefs)
-        try:
-            for at, (fd, page) in enumerate(zip(places[::2], places[1::2], strict=True), first):
-                area.put(at, fds[fd], page, writable=writable)
-        finally:
-            for fd in fds:
-                os.close(fd)
-        return mapping
-
-    def _give_back(self, call: Call, numbers: Sequence[int], held: Pages | Channel) -> None:
-        if held in self._held:
-            del self._held[held]
-            for number in numbers:
-                self._call(call, number)
 
     def copy_from(self, domid: int, pieces: Sequence[Piece], memory: memoryview) -> list[int]:
         """Copy out of pages that a domain has granted, without mapping them."""
@@ -212,60 +207,48 @@ class Loopback:
     def _copy(self, domid: int, pieces: Sequence[Piece], memory: memoryview, *, into_peer: bool) -> list[int]:
         try:
             peer = self._peers.get(domid) or self._peer(domid)
-        except _Refused:
+        except Refused:
             return [GntSt.BAD_DOMAIN] * len(pieces)
         return peer.copy(pieces, memory, into_peer=into_peer)
 
     def _peer(self, domid: int) -> Peer:
-        _, (fd,) = self._call(Call.TABLE, domid)
+        link = self._link
+        _, (fd,) = link.call(Call.TABLE, domid)
         try:
             table = mmap.mmap(fd, GREFS * 8, prot=mmap.PROT_READ)
         finally:
             os.close(fd)
-        peer = self._peers[domid] = Peer(memoryview(table).cast("Q"), partial(self._find, domid))
+        peer = self._peers[domid] = Peer(memoryview(table).cast("Q"), partial(_find, link, domid))
         return peer
-
-    def _find(self, domid: int, gref: int) -> Region | None:
-        try:
-            (number, pages, writable), (fd,) = self._call(Call.OPEN, domid, gref)
-        except _Refused:
-            return None
-        try:
-            area = Area(pages)
-            area.put(0, fd, 0, pages, writable=bool(writable))
-        finally:
-            os.close(fd)
-        return Region(number, area, bool(writable))
 
     def alloc_unbound(self, domid: int) -> Channel:
         """Allocate a channel whose other end a domain may bind."""
         try:
-            return self._channel(*self._call(Call.ALLOC_UNBOUND, domid))
-        except _Refused as refused:
+            return self._channel(Call.ALLOC_UNBOUND, domid)
+        except Refused as refused:
             raise MachineError(f"no event channel to be had: {os.strerror(refused.errno)}") from None
 
     def bind_interdomain(self, domid: int, port: int) -> Channel:
         """Bind the other end of a channel that a domain has allocated for this one, and that nobody has bound."""
         try:
-            return self._channel(*self._call(Call.BIND_INTERDOMAIN, domid, port))
-        except _Refused:
+            return self._channel(Call.BIND_INTERDOMAIN, domid, port)
+        except Refused:
             raise NotOffered(domid, port) from None
 
-    def _channel(self, results: list[int], fds: list[int]) -> Channel:
-        channel = Channel(results[0], fds, partial(self._give_back, Call.CLOSE, results))
-        self._held[channel] = None
+    def _channel(self, call: Call, *arguments: int) -> Channel:
+        link = self._link
+        ports, fds = link.call(call, *arguments)
+        channel = Channel(ports[0], fds, partial(link.give_back, Call.CLOSE, ports))
+        link.hold(channel)
         return channel
 
     def close(self) -> None:
         """Give back what is still granted, mapped or bound, and end the connection to XenStore."""
-        # With the connection, the machine takes back all of it.
-        self._machine.close()
+        with self._lock:
+            self._closed = True
+        self._current.close()
         for peer in self._peers.values():
             peer.close()
-        held, self._held = self._held, {}
-        for each in held:
-            with suppress(BufferError):
-                each.close()
         if "store" in self.__dict__:
             self.store.close()
 
@@ -276,3 +259,27 @@ class Loopback:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _map(link: Link, area: Area, first: int, domid: int, grefs: Sequence[int], writable: bool) -> int:
+    (mapping, *places), fds = link.call(Call.MAP, domid, writable, *grefs)
+    try:
+        for at, (fd, page) in enumerate(zip(places[::2], places[1::2], strict=True), first):
+            area.put(at, fds[fd], page, writable=writable)
+    finally:
+        for fd in fds:
+            os.close(fd)
+    return mapping
+
+
+def _find(link: Link, domid: int, gref: int) -> Region | None:
+    try:
+        (number, pages, writable), (fd,) = link.call(Call.OPEN, domid, gref)
+    except Refused:
+        return None
+    try:
+        area = Area(pages)
+        area.put(0, fd, 0, pages, writable=bool(writable))
+    finally:
+        os.close(fd)
+    return Region(number, area, bool(writable))

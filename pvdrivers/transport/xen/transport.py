@@ -31,6 +31,9 @@ class Xen:
     :raises MachineError: this is no Xen domain; also from what needs a device that is not there
     """
 
+    #: Nobody outlives the hypervisor.
+    gone: MachineError | None = None
+
     def __init__(self) -> None:
         self._gntdev = open_device("gntdev")
         self._held: dict[Pages | Mapping | Channel, None] = {}

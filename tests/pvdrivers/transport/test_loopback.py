@@ -3,10 +3,12 @@
 import errno
 import mmap
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from array import array
 from collections.abc import Iterator
 from contextlib import suppress
@@ -113,6 +115,54 @@ def test_a_machine_that_is_gone(tmp_path: Path) -> None:
         domain.grant(0)
     domain.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_end_of_a_machine_is_told_and_another_one_can_follow(tmp_path: Path) -> None:
+    told: list[MachineError] = []
+    with machine(tmp_path, [BACK, FRONT]):
+        front, back = Loopback(tmp_path, FRONT), Loopback(tmp_path, BACK)
+        channel = front.alloc_unbound(BACK)
+        other = back.bind_interdomain(FRONT, channel.port)
+        old = front.grant(BACK)
+        here = memoryview(bytearray(4))
+        assert back.copy_from(FRONT, [Piece(old.grefs[0], 0, 0, 4)], here) == [0]
+        assert (front.gone, back.gone) == (None, None)
+
+        def wait() -> None:
+            # Once woken at binding, as Xen has it, it may wait for ever.
+            try:
+                while True:
+                    channel.wait()
+                    channel.unmask()
+            except MachineError as error:
+                told.append(error)
+
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+    waiting.join()
+    assert str(front.gone) == str(told[0]) == f"the loopback in {tmp_path} is gone: its process has ended"
+    for end in (channel, other):
+        while not select.select([end], [], [], 60)[0]:
+            pass
+        with pytest.raises(MachineError, match="is gone"):
+            end.wait()
+        end.notify()
+    with pytest.raises(MachineError, match="no domain 0 of a loopback"):
+        back.alloc_unbound(FRONT)
+    with machine(tmp_path, [BACK, FRONT]) as second:
+        new = front.grant(BACK)
+        new.memory[:4] = b"here"
+        assert front.gone is None
+        assert back.alloc_unbound(FRONT).port
+        assert back.copy_from(FRONT, [Piece(new.grefs[0], 0, 0, 4)], here) == [0]
+        assert bytes(here) == b"here"
+        # What the other machine gave is given back to nobody.
+        old.revoke()
+        channel.close()
+        assert second.hypervisor.in_use(FRONT) == InUse(1, 0, 0)
+        front.close()
+        back.close()
+    other.close()
 
 
 def test_grants_end_as_xens_do(ends: Ends) -> None:

@@ -67,7 +67,6 @@ class _Queues:
         self.error: DriverError | None = None
         self.geometry = Geometry(0)
         self.queues: list[FrontQueue] = []
-        self.gone = threading.Event()
 
     def resume(self, queues: Sequence[FrontQueue], geometry: Geometry | None = None) -> None:
         self.geometry = geometry or self.geometry
@@ -78,6 +77,9 @@ class _Queues:
         for queue in queues:
             queue.close()
 
+    def fail(self, error: DriverError) -> None:
+        self.error = error
+
 
 def measure(load: Load) -> dict[str, Any]:
     """Run a load and give what was measured.
@@ -86,13 +88,15 @@ def measure(load: Load) -> dict[str, Any]:
     :raises xentool.errors.PeerError: the backend broke the protocol
     """
     with ExitStack() as stack:
+        transport: Transport | None = None
         try:
             transport, here = stack.enter_context(_way(load))
             return _run(transport, here, load)
         except PeerError as error:
             raise Broken(str(error)) from error
         except (DriverError, XenStoreError, ValueError) as error:
-            raise XentoolError(str(error)) from error
+            # XenStore's end is the same one.
+            raise XentoolError(str((transport and transport.gone) or error)) from error
 
 
 def _run(transport: Transport, here: str, load: Load) -> dict[str, Any]:

@@ -1,12 +1,19 @@
 """``xentool block serve`` and ``bench`` on a loopback, as users call them."""
 
 import json
+import os
 import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
+from pvdrivers.abi.blkif import BlkifOp
 from pvdrivers.block import frontend
+from pvdrivers.errors import MachineError
 from pvdrivers.transport.loopback import Loopback
 from tests.xentool.cli.block.serving import serving
 from tests.xentool.cli.test_report import run
@@ -76,6 +83,51 @@ def test_a_frontend_that_is_connected_is_parted_from(tmp_path: Path) -> None:
         disk.write(0, b"x" * 4096)
         assert served.end(signal.SIGINT) == 130
     assert served.rows[-1]["writes"] == 1
+
+
+def test_who_uses_a_disk_learns_that_its_server_was_killed_and_goes_on_with_the_next(tmp_path: Path) -> None:
+    place, image = tmp_path / "loop", tmp_path / "image"
+    image.write_bytes(bytes(1 << 20))
+    words = ("--disk", f"raw:{image}")
+    with ExitStack() as stack:
+        with serving(place, *words) as first:
+            guest = stack.enter_context(Loopback(place, 1))
+            disk = stack.enter_context(frontend.disk(guest, f"{FRONT}51712"))
+            disk.write(0, b"x" * 4096)
+            first.process.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, first.process.pid, os.WSTOPPED)
+            under_way = [disk.start(BlkifOp.WRITE, at * 4096, 4096, bytes(4096)) for at in range(200)]
+            first.process.kill()
+            for each in under_way:
+                with pytest.raises(MachineError, match=r"the loopback in .* is gone"):
+                    each.result(60)
+        with pytest.raises(MachineError, match="is gone"):
+            disk.start(BlkifOp.READ, 0, 4096, bytearray(4096))
+        with serving(place, *words) as second:
+            written = False
+            while not written:
+                with suppress(MachineError):
+                    disk.write(4096, b"y" * 4096)
+                    written = True
+            assert disk.read(8192, 512) == bytes(512)
+            second.process.kill()
+            second.process.wait()
+    assert image.read_bytes()[4096:8192] == b"y" * 4096
+
+
+def test_a_measurement_ends_with_its_server(tmp_path: Path) -> None:
+    place = tmp_path / "loop"
+    words = ["block", "bench", "--loopback", str(place), "--seconds", "1000"]
+    with (
+        serving(place, "--disk", "mem:1M") as served,
+        Loopback(place, 0) as dom0,
+        subprocess.Popen([sys.executable, "-m", "xentool", *words], stderr=subprocess.PIPE, text=True) as bench,
+    ):
+        while dom0.store.read(f"{FRONT}51712/state") != b"4":
+            time.sleep(0.01)
+        served.process.kill()
+        said = bench.communicate(timeout=120)[1]
+    assert (bench.returncode, said) == (1, f"xentool: the loopback in {place} is gone: its process has ended\n")
 
 
 def test_what_cannot_be_served(tmp_path: Path) -> None:
