@@ -33,6 +33,8 @@ SEVERITIES = {
     "bad_tsc": "error",
     "out_of_order": "error",
     "too_many_kinds": "error",
+    "too_many_restarts": "error",
+    "too_many_vcpus": "error",
 }
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from traces.account import Account
 from traces.batches import CHUNK, PENDING_MAX, account_of, check
@@ -55,7 +54,9 @@ class Reader:
                 break
         self._rest = bytes(rest)
         full = len(self._rows["tsc"]) > PENDING_MAX
-        return tables + self._emit(everything=full, hurried=full)
+        tables += self._emit(everything=full, hurried=full)
+        self._forget()
+        return tables
 
     def finish(self) -> list[EventTable]:
         """Take note that the input has ended; give what was still waiting."""
@@ -91,11 +92,12 @@ class Reader:
             hurried=hurried,
         )
         self._restart = False
-        self._keep(np.flatnonzero(~ready))
+        rows = np.flatnonzero(~ready)
+        self._rows = {name: column[rows] for name, column in self._rows.items()}
         return [table]
 
-    def _keep(self, rows: NDArray[np.intp]) -> None:
-        self._rows = {name: column[rows] for name, column in self._rows.items()}
+    def _forget(self) -> None:
+        # Bytes that no row needs any more; once a piece, since it copies the others.
         offsets = self._rows["offset"]
         end = self._tokenizer.offset
         base = min(int(offsets.min()), end) if len(offsets) else end

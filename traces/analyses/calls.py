@@ -30,6 +30,8 @@ _FLAGS = np.uint32(xentrace.FLAG_64 | xentrace.FLAG_NESTED)
 # What a row is, beside a hypercall's number; that of a VMMCALL is above _VMMCALL.
 _GUEST, _LEFT, _EXIT, _ENTRY, _RESTART = -1, -2, -3, -4, -5
 _VMMCALL = 1 << 32
+#: Hypercalls by vCPU and number, of which times are kept: beyond these, as of a hostile trace, nothing is told.
+_KINDS_MAX = 1 << 14
 # Hypercall 0, which must not look like a row that tells nothing.
 _ZERO = -9
 
@@ -64,9 +66,13 @@ def read(tables: Iterable[EventTable], report: Report) -> tuple[CallTimes, ...]:
 class _Reader:
     def __init__(self, report: Report) -> None:
         self._where, self._hz = report.where, report.clock.hz
+        # Of no others is anything kept.
+        known = (domain.domid << 16 | vcpu.vcpu for domain in report.domains for vcpu in domain.vcpus)
+        self._known = np.sort(np.fromiter(known, np.int64))
         self._elapsed = Elapsed()
         # Of each vCPU, its last two rows: key, what it is, cycles, whether it is wanted.
         self._carry = tuple(np.empty(0, np.int64) for _ in range(4))
+        #: By vCPU and number.
         self._buckets: dict[tuple[int, int], Counter[int]] = {}
         self._sums: Counter[tuple[int, int]] = Counter()
         self._longest: Counter[tuple[int, int]] = Counter()
@@ -75,6 +81,8 @@ class _Reader:
     def feed(self, table: EventTable) -> None:
         cycles = self._elapsed.of(table)
         rows, what = _relevant(table, cycles)
+        there = _are_in(self._known, table.domid[rows].astype(np.int64) << 16 | table.vcpu[rows])
+        rows, what = rows[there], what[there]
         wanted = np.zeros(len(table), np.int64)
         wanted[self._where.rows(table, cycles, self._hz)] = 1
         keys = table.domid[rows].astype(np.int64) << 16 | table.vcpu[rows]
@@ -104,7 +112,8 @@ class _Reader:
         self, keys: NDArray[np.int64], what: NDArray[np.int64], took: NDArray[np.int64], told: NDArray[np.bool_]
     ) -> None:
         for one in zip(keys[~told].tolist(), what[~told].tolist(), strict=True):
-            self._unknown[one] += 1
+            if self._has_room(one):
+                self._unknown[one] += 1
         took = np.maximum(took, 0)
         places = np.frexp((took | 8).astype(np.float64))[1].astype(np.int64) - 4
         buckets = 8 * places + (took >> places)
@@ -112,9 +121,15 @@ class _Reader:
             keys[told].tolist(), what[told].tolist(), buckets.tolist(), took.tolist(), strict=True
         ):
             one = (key, nr)
+            if not self._has_room(one):
+                continue
             self._buckets.setdefault(one, Counter())[bucket] += 1
             self._sums[one] += cycles
             self._longest[one] = max(self._longest[one], cycles)
+
+    def _has_room(self, one: tuple[int, int]) -> bool:
+        known = one in self._buckets or one in self._unknown
+        return known or len(self._buckets) + len(self._unknown) < _KINDS_MAX
 
     def finish(self) -> tuple[CallTimes, ...]:
         return tuple(
@@ -129,6 +144,13 @@ class _Reader:
             )
             for key, nr in sorted(self._buckets.keys() | self._unknown.keys())
         )
+
+
+def _are_in(known: NDArray[np.int64], keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+    if not len(known):
+        return np.zeros(len(keys), bool)
+    found: NDArray[np.bool_] = known[np.minimum(np.searchsorted(known, keys), len(known) - 1)] == keys
+    return found
 
 
 def _relevant(table: EventTable, cycles: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:

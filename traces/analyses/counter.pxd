@@ -1,14 +1,10 @@
-"""A hash table from 64-bit keys to counts, with open addressing and no more than KINDS_MAX keys.
+"""A hash table from 64-bit keys to counts, with open addressing and a bounded number of keys.
 
 Inlined where it is used; needs no GIL. Whoever makes one frees it.
 """
 
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
-
-cdef enum:
-    # A capture has some hundred kinds; what a hostile one has more is counted together.
-    KINDS_MAX = 1 << 18
 
 cdef struct Slot:
     uint64_t key
@@ -19,20 +15,35 @@ cdef struct Slot:
     uint8_t used
     uint8_t kind            # the user's own
 
+cdef struct Room:
+    # What several tables share.
+    int64_t left            # keys that there is room for
+    uint64_t seed           # unknown to who makes a trace: keys cannot be chosen so that they fall into one place
+
 cdef struct Counter:
     Slot *slots
+    Room *room
     uint64_t mask
     uint64_t used
+    uint64_t most           # keys, at most
     uint64_t uncounted
     Slot spill              # stands in for keys that have no place
 
 
-cdef inline bint make(Counter *c, uint64_t size) noexcept nogil:
-    """Make a table of ``size`` places, a power of two. False: no memory."""
+cdef inline bint make(Counter *c, Room *room, uint64_t size, uint64_t most) noexcept nogil:
+    """Make a table of ``size`` places, a power of two, for ``most`` keys. False: no memory."""
     c.slots = <Slot *>calloc(size, sizeof(Slot))
+    c.room = room
     c.mask = size - 1
+    c.most = most
     c.used = c.uncounted = 0
     return c.slots != NULL
+
+
+cdef inline uint64_t place(const Counter *c, uint64_t key) noexcept nogil:
+    # An odd factor that nobody knows, twice: the high bits of each product depend on all bits below.
+    cdef uint64_t mixed = (key ^ c.room.seed) * (c.room.seed | 1)
+    return ((mixed ^ mixed >> 32) * (c.room.seed | 1)) >> 32 & c.mask
 
 
 cdef inline Slot *count(Counter *c, uint64_t key, uint64_t offset) noexcept nogil:
@@ -42,8 +53,7 @@ cdef inline Slot *count(Counter *c, uint64_t key, uint64_t offset) noexcept nogi
 
 cdef inline Slot *add(Counter *c, uint64_t key, uint64_t offset, uint64_t times) noexcept nogil:
     """Count a key several times."""
-    # Fibonacci hashing: the high bits of the product depend on all bits of the key.
-    cdef uint64_t at = ((key * <uint64_t>0x9E3779B97F4A7C15) >> 32) & c.mask
+    cdef uint64_t at = place(c, key)
     while c.slots[at].used:
         if c.slots[at].key == key:
             c.slots[at].count += times
@@ -54,11 +64,11 @@ cdef inline Slot *add(Counter *c, uint64_t key, uint64_t offset, uint64_t times)
 
 cdef inline Slot *insert(Counter *c, uint64_t key, uint64_t offset, uint64_t times) noexcept nogil:
     cdef uint64_t at
-    if c.used >= KINDS_MAX or (2 * c.used > c.mask and not grow(c)):
+    if c.used >= c.most or c.room.left <= 0 or (2 * c.used > c.mask and not grow(c)):
         c.uncounted += times
         c.spill.kind = 0
         return &c.spill
-    at = ((key * <uint64_t>0x9E3779B97F4A7C15) >> 32) & c.mask
+    at = place(c, key)
     while c.slots[at].used:
         at = (at + 1) & c.mask
     c.slots[at].used = 1
@@ -66,6 +76,7 @@ cdef inline Slot *insert(Counter *c, uint64_t key, uint64_t offset, uint64_t tim
     c.slots[at].count = times
     c.slots[at].first = offset
     c.used += 1
+    c.room.left -= 1
     return &c.slots[at]
 
 
@@ -79,7 +90,7 @@ cdef inline bint grow(Counter *c) noexcept nogil:
     c.mask = 2 * size - 1
     for i in range(size):
         if old[i].used:
-            at = ((old[i].key * <uint64_t>0x9E3779B97F4A7C15) >> 32) & c.mask
+            at = place(c, old[i].key)
             while slots[at].used:
                 at = (at + 1) & c.mask
             slots[at] = old[i]

@@ -5,17 +5,20 @@ see ``formats.names.SUBOPS`` for those that are sub-operations.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from heapq import nsmallest
 
 from traces.account import UNKNOWN_DOMID
-from traces.analyses.scan import Scan
+from traces.analyses.scan import Item, Scan
 from traces.formats import xentrace
 
 _CMD_BITS = 12
 _BUCKET_BITS = 9
 
 VcpuKey = tuple[int, int]
+#: Hosts have some hundred.
+VCPUS_MAX = 1 << 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,52 +84,75 @@ class Counts:
         self.firsts[table, value] = min(offset, self.firsts.get((table, value), offset))
 
 
-def by_vcpu(scan: Scan) -> dict[VcpuKey, Counts]:
-    """Read off what each vCPU (domid, vcpu) did so far, of what was chosen."""
+def busiest(scan: Scan) -> tuple[frozenset[VcpuKey], int]:
+    """Give the vCPUs (domid, vcpu) that a scan has heard of so far, and of how many it has beyond ``VCPUS_MAX``.
+
+    Those that are left out have the fewest records.
+    """
+    records: Counter[VcpuKey] = Counter()
+    for who, _, count, *_ in scan.items("events"):
+        records[who] += count
+    records.update({who: 0 for who, *_ in scan.items("seen")})
+    records.update({(of.domid, of.vcpu): 0 for of in scan.vcpus.values()})
+    if len(records) <= VCPUS_MAX:
+        return frozenset(records), 0
+    kept = nsmallest(VCPUS_MAX, records, key=lambda who: (-records[who], who))
+    return frozenset(kept), len(records) - VCPUS_MAX
+
+
+def by_vcpu(scan: Scan, vcpus: frozenset[VcpuKey] | None = None) -> dict[VcpuKey, Counts]:
+    """Read off what each vCPU (domid, vcpu) did so far, of what was chosen.
+
+    :param vcpus: only these
+    """
+
+    def items(table: str) -> Iterator[Item]:
+        return (item for item in scan.items(table) if vcpus is None or item[0] in vcpus)
+
     found: defaultdict[VcpuKey, Counts] = defaultdict(Counts)
-    for who, event, count, _, _, first in scan.items("events"):
+    for who, event, count, _, _, first in items("events"):
         base = xentrace.base_id(event)
         found[who].events[base] += count
         found[who].note("events", base, first)
-    for who, nr, count, _, _, first in scan.items("hypercalls"):
+    for who, nr, count, _, _, first in items("hypercalls"):
         found[who].hypercalls[nr] += count
         found[who].note("hypercalls", nr, first)
-    for who, nr, count, _, _, first in scan.items("subcalls"):
+    for who, nr, count, _, _, first in items("subcalls"):
         found[who].subcalls[nr] += count
         found[who].note("subcalls", nr, first)
-    for who, nr, count, *_ in scan.items("restarts"):
+    for who, nr, count, *_ in items("restarts"):
         found[who].restarts[nr] += count
         found[who].hypercalls[nr] -= count
-    for who, nr, count, *_ in scan.items("subcall_restarts"):
+    for who, nr, count, *_ in items("subcall_restarts"):
         found[who].subcall_restarts[nr] += count
         found[who].subcalls[nr] -= count
-    for who, value, count, *_ in scan.items("subops"):
+    for who, value, count, *_ in items("subops"):
         found[who].subops[value >> _CMD_BITS][value & (1 << _CMD_BITS) - 1] += count
-    for who, vector, count, *_ in scan.items("traps"):
+    for who, vector, count, *_ in items("traps"):
         found[who].traps[vector] += count
-    for who, nr, calls, items, *_ in scan.items("batches"):
+    for who, nr, calls, asked, *_ in items("batches"):
         known = found[who].batches.get(nr, Batches(0, 0))
-        found[who].batches[nr] = Batches(known.calls + calls, known.items + items)
-    for who, vector, count, *_ in scan.items("injections"):
+        found[who].batches[nr] = Batches(known.calls + calls, known.items + asked)
+    for who, vector, count, *_ in items("injections"):
         found[who].injections[vector] += count
-    for who, reason, count, cycles, longest, _ in scan.items("exits"):
+    for who, reason, count, cycles, longest, _ in items("exits"):
         found[who].exits[reason].add(count, cycles, longest)
-    for who, value, count, *_ in scan.items("took"):
+    for who, value, count, *_ in items("took"):
         reason, bucket = value >> _BUCKET_BITS, value & (1 << _BUCKET_BITS) - 1
         # No processor has reasons that lose bits here; a made-up one has no distribution.
         if reason in found[who].exits:
             found[who].exits[reason].took[bucket] += count
-    _emulated(scan, found)
+    _emulated(items, found)
     return dict(found)
 
 
-def _emulated(scan: Scan, found: Mapping[VcpuKey, Counts]) -> None:
+def _emulated(items: Callable[[str], Iterator[Item]], found: Mapping[VcpuKey, Counts]) -> None:
     for table, kind, shift in (("port", "port", 0), ("memory", "memory", 0), ("high", "memory", 12)):
-        for who, place, count, *_ in scan.items(f"{table}_reads"):
+        for who, place, count, *_ in items(f"{table}_reads"):
             found[who].io[kind, place << shift].reads += count
-        for who, place, count, *_ in scan.items(f"{table}_writes"):
+        for who, place, count, *_ in items(f"{table}_writes"):
             found[who].io[kind, place << shift].writes += count
-    for who, root, count, *_ in scan.items("roots"):
+    for who, root, count, *_ in items("roots"):
         found[who].roots[root << 12] += count
 
 

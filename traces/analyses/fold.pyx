@@ -31,9 +31,12 @@ cdef enum:
     NEAR = 256
     # Real ones are far below; a hostile capture names a new one each time.
     REASONS_MAX = 256
-    VCPUS_MAX = 1 << 14
-    # Interrupts by vCPU and vector; each takes 6 KiB.
+    VCPUS_MAX = 1 << 13
+    # Exits by vCPU and reason, interrupts by vCPU and vector, of all vCPUs.
+    EXITS_MAX = 1 << 15
     INTERRUPTS_MAX = 1 << 14
+    # Of what took time, so much is counted by buckets; each takes 2 KiB.
+    SPREAD_MAX = 1 << 15
     VECTORS = 256
     # Of these a vCPU counts its time without a Python integer.
     NEAR_PCPUS = 32
@@ -65,24 +68,57 @@ cdef inline bint covers(const Bounds *bounds, uint64_t at, uint32_t p) noexcept:
 
 
 @cython.final
+cdef class Room:
+    """What there is room for, of all vCPUs together; a hostile capture wants more."""
+
+    cdef int exits
+    cdef int interrupts
+    cdef int spread             # ``Durations`` with buckets
+    cdef uint64_t uncounted     # rows of what there was none for
+
+    def __cinit__(self):
+        self.exits = EXITS_MAX
+        self.interrupts = INTERRUPTS_MAX
+        self.spread = SPREAD_MAX
+        self.uncounted = 0
+
+
+@cython.final
 cdef class Durations:
     """How often something took how many cycles, in the buckets of ``analyses.latencies``; sum and longest exactly."""
 
-    cdef uint32_t buckets[BUCKETS]
+    cdef uint32_t *buckets      # NULL before there is anything in them
+    cdef Room room
     cdef readonly uint64_t longest
     cdef readonly uint64_t cycles
 
-    def __cinit__(self):
-        memset(self.buckets, 0, sizeof(self.buckets))
+    def __cinit__(self, Room room=None):
+        self.buckets = NULL
+        self.room = room
         self.longest = self.cycles = 0
+
+    def __dealloc__(self):
+        free(self.buckets)
 
     @property
     def counts(self):
         """How many lie in each bucket that has any."""
+        if self.buckets == NULL:
+            return {}
         return {i: self.buckets[i] for i in range(BUCKETS) if self.buckets[i]}
 
+    cdef bint _spread(self) noexcept:
+        if self.room is None or self.room.spread == 0:
+            return False
+        self.buckets = <uint32_t *>calloc(BUCKETS, sizeof(uint32_t))
+        self.room.spread -= self.buckets != NULL
+        return self.buckets != NULL
+
     cdef void add(self, uint64_t cycles) noexcept:
-        self.buckets[bucket_of(cycles)] += 1
+        if self.buckets != NULL or self._spread():
+            self.buckets[bucket_of(cycles)] += 1
+        elif self.room is not None:
+            self.room.uncounted += 1
         self.cycles += cycles
         if cycles > self.longest:
             self.longest = cycles
@@ -97,9 +133,9 @@ cdef class Exits:
     cdef readonly uint64_t away
     cdef readonly Durations took    # each one's cycles in Xen
 
-    def __cinit__(self):
+    def __cinit__(self, Room room):
         self.count = self.cycles = self.away = 0
-        self.took = Durations()
+        self.took = Durations(room)
 
 
 @cython.final
@@ -119,10 +155,10 @@ cdef class Interrupt:
     cdef bint covered
     cdef uint64_t since
 
-    def __cinit__(self):
-        self.alone = Durations()
-        self.woke = Durations()
-        self.running = Durations()
+    def __cinit__(self, Room room):
+        self.alone = Durations(room)
+        self.woke = Durations(room)
+        self.running = Durations(room)
         self.pending = False
 
 
@@ -209,6 +245,9 @@ cdef class Vcpu:
     cdef readonly uint16_t domid
     cdef readonly uint16_t vcpu
     cdef int state
+    cdef bint restless          # heard of since records were lost last
+    cdef int places             # pCPUs that it is known to run on
+    cdef Room room
     cdef uint32_t pcpu          # where it runs, or ran last; NOBODY before that is known
     cdef readonly uint64_t migrations
     cdef uint32_t stays[STATES][OCTAVES]
@@ -241,9 +280,12 @@ cdef class Vcpu:
     cdef bint waking            # woken, and not entered yet
     cdef bint wake_known        # the interrupt that woke it is
 
-    def __cinit__(self, uint16_t domid, uint16_t vcpu, Domain domain):
+    def __cinit__(self, uint16_t domid, uint16_t vcpu, Domain domain, Room room):
         cdef int i
         self.domain = domain
+        self.room = room
+        self.restless = False
+        self.places = 0
         self.joined = False
         self.origin = 0
         memset(self.near_pcpus, 0, sizeof(self.near_pcpus))
@@ -257,8 +299,8 @@ cdef class Vcpu:
         self.exits = {}
         self.interrupts = {}
         self.pending = 0
-        self.wake_to_run = Durations()
-        self.preempted_to_run = Durations()
+        self.wake_to_run = Durations(room)
+        self.preempted_to_run = Durations(room)
         for i in range(<int>STATES):
             self.counts[i] = self.cycles[i] = self.clipped[i] = 0
         self._begin(LOST, 0)
@@ -332,10 +374,11 @@ cdef class Vcpu:
     cdef bint _exit(self, uint32_t reason, uint64_t at):
         cdef Exits entry = self.exits.get(reason)
         if entry is None:
-            if len(self.exits) >= REASONS_MAX:
+            if len(self.exits) >= REASONS_MAX or self.room.exits == 0:
                 self.in_exit = False
                 return False
-            entry = self.exits[reason] = Exits()
+            self.room.exits -= 1
+            entry = self.exits[reason] = Exits(self.room)
         entry.count += 1
         self.in_exit = True
         self.exit_reason = reason
@@ -448,8 +491,10 @@ cdef class Fold:
     cdef readonly dict vcpus            # domid << 16 | vcpu -> Vcpu
     cdef readonly dict domains          # domid -> Domain
     cdef readonly uint64_t span         # cycles, of all closed runs of the clock together
-    cdef readonly uint64_t uncounted    # rows of what there was no room for: a real trace has none
-    cdef int interrupts                 # by vCPU and vector
+    cdef Room room
+    cdef list heard                     # vCPUs, and domains, of this run of the clock
+    cdef list told
+    cdef list restless                  # vCPUs that are so, those that run elsewhere for certain left out
     cdef uint64_t start
     cdef uint64_t past                  # cycles of all closed runs, whatever counts of them
     cdef Bounds bounds
@@ -461,8 +506,11 @@ cdef class Fold:
         memset(self.near, 0, sizeof(self.near))
         self.vcpus = {}
         self.domains = {}
-        self.span = self.past = self.uncounted = 0
-        self.interrupts = 0
+        self.span = self.past = 0
+        self.room = Room()
+        self.heard = []
+        self.told = []
+        self.restless = []
         self.bounds.begin = 0
         self.bounds.end = FOREVER
         self.bounds.pcpus = NULL
@@ -470,6 +518,11 @@ cdef class Fold:
 
     def __dealloc__(self):
         free(self.bounds.pcpus)
+
+    @property
+    def uncounted(self):
+        """Rows of what there was no room for: a real trace has none."""
+        return self.room.uncounted
 
     def limit(self, uint64_t begin, uint64_t end):
         """Count only what lies between two time stamps of this run of the clock, and of what lies across, the part."""
@@ -534,13 +587,13 @@ cdef class Fold:
         elif row.kind == ROW_EXIT:
             v = self._find(row.who, RUNNING)
             if v is None:
-                self.uncounted += 1
+                self.room.uncounted += 1
                 return 0
             v.pcpu = row.pcpu
             if not covers(&self.bounds, row.tsc, row.pcpu):
                 v.in_exit = False
             elif not v._exit(row.arg, row.tsc):
-                self.uncounted += 1
+                self.room.uncounted += 1
         elif row.kind == ROW_ENTRY:
             v = self._find(row.who, RUNNING)
             if v is not None:
@@ -568,15 +621,19 @@ cdef class Fold:
             v = self.vcpus.get(self.running[p])
             if v is not None and v.state == RUNNING:
                 v._close(stamp, &self.bounds)
-        for v in self.vcpus.values():
+        # Others are as an earlier run of the clock left them.
+        for v in self.heard:
             v.counting = False
-            if v.since >= start:
-                v._close(end, &self.bounds)
+            v._close(end, &self.bounds)
             v._begin(LOST, 0)
-        for d in self.domains.values():
-            if d.since >= self.start:
-                d._close(end, &self.bounds)
+            v.places = 0
+            v.restless = False
+        for d in self.told:
+            d._close(end, &self.bounds)
             d._begin(0)
+        self.heard.clear()
+        self.told.clear()
+        self.restless.clear()
         self.past += end - start
         if start < self.bounds.begin:
             start = self.bounds.begin
@@ -604,14 +661,23 @@ cdef class Fold:
         if v is None:
             if len(self.vcpus) >= VCPUS_MAX:
                 return None
-            v = self.vcpus[who] = Vcpu(<uint16_t>(who >> 16), <uint16_t>who, self._domain(<uint16_t>(who >> 16)))
+            v = Vcpu(<uint16_t>(who >> 16), <uint16_t>who, self._domain(<uint16_t>(who >> 16)), self.room)
+            self.vcpus[who] = v
         if v.since < self.start:
             v._begin(state, self.start)
             v.origin = self.past - self.start
+            self.heard.append(v)
             if v.domain.since < self.start:
                 v.domain._begin(self.start)
+                self.told.append(v.domain)
             v._join(state, self.start, &self.bounds)
+        if not v.restless:
+            self._stir(v)
         return v
+
+    cdef int _stir(self, Vcpu v) except -1:
+        v.restless = True
+        self.restless.append(v)
 
     cdef Vcpu _known(self, uint32_t who):
         cdef Vcpu v
@@ -633,7 +699,7 @@ cdef class Fold:
     cdef int _runstate(self, uint32_t who, int old, int new, uint64_t now, uint64_t first, uint32_t p) except -1:
         cdef Vcpu v = self._find(who, old)
         if v is None:
-            self.uncounted += 1
+            self.room.uncounted += 1
             return 0
         if old == RUNNING:
             v.pcpu = p
@@ -650,9 +716,21 @@ cdef class Fold:
         if new == RUNNING:
             v.migrations += v.pcpu != p and v.pcpu != NOBODY and covers(&self.bounds, now, p)
             v.pcpu = p
-            self.running[p] = who
+            if self.running[p] != who:
+                self._vacate(p)
+                self.running[p] = who
+                v.places += 1
         elif self.running[p] == who:
+            self._vacate(p)
+
+    cdef int _vacate(self, uint32_t p) except -1:
+        cdef Vcpu v
+        if self.running[p] != NOBODY:
+            v = self._known(self.running[p])
+            v.places -= 1
             self.running[p] = NOBODY
+            if not v.restless:
+                self._stir(v)
 
     cdef int _injected(self, const Row *row) except -1:
         # Who is heard of by this first ran all along, but where?
@@ -661,28 +739,29 @@ cdef class Fold:
         if v is None or v.since < self.start or row.arg >= VECTORS:
             # No processor has a vector above.
             return 0
+        if not v.restless:
+            self._stir(v)
         one = v.interrupts.get(row.arg)
         if one is None:
-            if self.interrupts >= INTERRUPTS_MAX:
-                self.uncounted += 1
+            if self.room.interrupts == 0:
+                self.room.uncounted += 1
                 return 0
-            self.interrupts += 1
-            one = v.interrupts[row.arg] = Interrupt()
+            self.room.interrupts -= 1
+            one = v.interrupts[row.arg] = Interrupt(self.room)
         v._interrupt(one, row.tsc, row.new, covers(&self.bounds, row.since, row.pcpu))
 
     cdef int _lost(self, uint32_t p, uint32_t who, uint64_t first, uint64_t now) except -1:
-        # Who ran here, and who ran nowhere, may have done anything since: only those running elsewhere are known.
+        # Who ran here, and who ran nowhere, may have done anything since: only those running elsewhere are known. Those
+        # are looked at again once something is told of them, and others that were lost before are so still.
         cdef Vcpu v
-        cdef uint32_t key
-        cdef set elsewhere = set()
-        cdef uint32_t i
-        for i in range(<uint32_t>PCPUS):
-            if i != p and self.running[i] != NOBODY:
-                elsewhere.add(self.running[i])
+        cdef list found
+        self._vacate(p)
+        found, self.restless = self.restless, []
         if first > now:
             first = now
-        for key, v in self.vcpus.items():
-            if key not in elsewhere and v.domid != IDLE_DOMID and v.since >= self.start:
+        for v in found:
+            v.restless = False
+            if v.places == 0 and v.domid != IDLE_DOMID:
                 v._change(LOST, first if first > v.since else v.since, p, &self.bounds)
                 v.in_exit = False
                 v._forget_interrupts()

@@ -16,6 +16,8 @@ from traces.table import EventTable
 
 RUNNING = 0
 LOST = 4
+#: As in ``fold``.
+VCPUS_MAX = 1 << 13
 STATES = (*xentrace.RUNSTATES, "lost")
 
 _EXIT_FLAGS = np.uint32(xentrace.FLAG_64 | xentrace.FLAG_NESTED)
@@ -70,6 +72,8 @@ class _Vcpu:
         self.vcpu = vcpu
         self.pcpu = 0
         self.exit_end = 0
+        self.restless = False
+        self.places = 0
         self.begin(state, since)
 
     def begin(self, state: int, since: int) -> None:
@@ -91,6 +95,9 @@ class Intervals:
     def __init__(self, *, exits: bool = True) -> None:
         self._exits_wanted = exits
         self._vcpus: dict[tuple[int, int], _Vcpu] = {}
+        #: Of this run of the clock; and of these, who may have to be lost, as ``fold`` has them.
+        self._heard: list[_Vcpu] = []
+        self._restless: list[_Vcpu] = []
         self._running: dict[int, _Vcpu] = {}
         self._first: dict[int, int] = {}
         self._last: dict[int, int] = {}
@@ -125,15 +132,20 @@ class Intervals:
                 lost = np.frombuffer(table.payload_bytes(row), "<u4").tolist()
                 first = min(elapsed.at(lost[3] << 32 | lost[2]), now)
                 self._lost(pcpu, lost[1] & 0xFFFF, lost[1] >> 16, first, now)
-            elif domid != UNKNOWN_DOMID and kind == xentrace.HVM_VMENTRY:
-                self._entry(self._find(domid, vcpu, RUNNING), now)
-            elif domid != UNKNOWN_DOMID:
-                self._exit(self._find(domid, vcpu, RUNNING), word, now, pcpu)
+            elif domid != UNKNOWN_DOMID and (found := self._find(domid, vcpu, RUNNING)):
+                if kind == xentrace.HVM_VMENTRY:
+                    self._entry(found, now)
+                else:
+                    self._exit(found, word, now, pcpu)
         self._row = -1
 
     def finish(self, end: int) -> None:
         """Close what is open: the trace has ended, after ``end`` cycles."""
         self._end_run(end)
+        for vcpu in self._vcpus.values():
+            # Those of earlier runs of the clock.
+            vcpu.state = LOST
+            self._close(vcpu, end)
 
     def taken(self) -> tuple[list[Interval], list[Exit]]:
         """Hand out what has ended since the last time; of one vCPU in order of time."""
@@ -148,16 +160,31 @@ class Intervals:
         for pcpu, last in zip(*np.unique(table.pcpu[timed[::-1]], return_index=True), strict=True):
             self._last[int(pcpu)] = int(cycles[timed[::-1][last]])
 
-    def _find(self, domid: int, vcpu: int, state: int) -> _Vcpu:
+    def _find(self, domid: int, vcpu: int, state: int) -> _Vcpu | None:
         # ``state`` is the one it was in since this run of the clock began, should this be the first heard of it.
+        # None: one more than there is room for.
         found = self._vcpus.get((domid, vcpu))
         if found is None:
+            if len(self._vcpus) >= VCPUS_MAX:
+                return None
             found = self._vcpus[domid, vcpu] = _Vcpu(domid, vcpu, state, self._start)
             if self._start:
                 self._found.append(Interval(domid, vcpu, LOST, 0, self._start, counted=False, pcpu=0))
+            self._heard.append(found)
         elif not found.heard:
+            if found.since < self._start:
+                # Since an earlier run of the clock.
+                found.state = LOST
+                self._close(found, self._start)
             found.begin(state, self._start)
+            self._heard.append(found)
+        self._stir(found)
         return found
+
+    def _stir(self, vcpu: _Vcpu) -> None:
+        if not vcpu.restless:
+            vcpu.restless = True
+            self._restless.append(vcpu)
 
     def _close(self, vcpu: _Vcpu, at: int, *, ran: bool = False) -> None:
         # A time stamp from the past ends an interval where it began.
@@ -168,6 +195,8 @@ class Intervals:
 
     def _runstate(self, domid: int, number: int, old: int, new: int, now: int, pcpu: int) -> None:
         vcpu = self._find(domid, number, old)
+        if vcpu is None:
+            return
         if old == RUNNING:
             vcpu.pcpu = pcpu
         if not vcpu.counting and new == RUNNING:
@@ -185,15 +214,26 @@ class Intervals:
         vcpu.state = new
         if new == RUNNING:
             vcpu.pcpu = pcpu
-            self._running[pcpu] = vcpu
+            if self._running.get(pcpu) is not vcpu:
+                self._vacate(pcpu)
+                self._running[pcpu] = vcpu
+                vcpu.places += 1
         elif self._running.get(pcpu) is vcpu:
-            del self._running[pcpu]
+            self._vacate(pcpu)
+
+    def _vacate(self, pcpu: int) -> None:
+        vcpu = self._running.pop(pcpu, None)
+        if vcpu is not None:
+            vcpu.places -= 1
+            self._stir(vcpu)
 
     def _lost(self, pcpu: int, domid: int, number: int, first: int, now: int) -> None:
         # Who ran here, and who ran nowhere, may have done anything since: only those running elsewhere are known.
-        elsewhere = {(vcpu.domid, vcpu.vcpu) for where, vcpu in self._running.items() if where != pcpu}
-        for key, vcpu in self._vcpus.items():
-            if key not in elsewhere and vcpu.domid != IDLE_DOMID and vcpu.heard:
+        self._vacate(pcpu)
+        found, self._restless = self._restless, []
+        for vcpu in found:
+            vcpu.restless = False
+            if not vcpu.places and vcpu.domid != IDLE_DOMID:
                 self._close(vcpu, first)
                 vcpu.state = LOST
                 vcpu.exit = None
@@ -218,13 +258,14 @@ class Intervals:
             # Who runs is seen to run up to the pCPU's last record.
             if vcpu.state == RUNNING:
                 self._close(vcpu, self._last[pcpu])
-        for vcpu in self._vcpus.values():
-            vcpu.counting = False
+        for vcpu in self._heard:
+            vcpu.counting = vcpu.restless = False
             vcpu.exit = None
-            if not vcpu.heard:
-                vcpu.state = LOST
+            vcpu.places = 0
             self._close(vcpu, end)
             vcpu.heard = False
+        self._heard.clear()
+        self._restless.clear()
         self._running.clear()
         self._first.clear()
         self._last.clear()

@@ -12,12 +12,12 @@ import os
 cimport cython
 from libc.errno cimport errno
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcpy, memset
 from posix.unistd cimport pread
 
 from traces.analyses.bucket cimport BUCKET_BITS, bucket_of
-from traces.analyses.counter cimport Counter, Slot, add, count, make
+from traces.analyses.counter cimport Counter, Room, Slot, add, count, make
 from traces.analyses.kinds cimport *
 from traces.analyses.near cimport (
     CALL, COUNT_MASK, ELSEWHERE, NEAR_PLACES, Near, Nears, PLAIN_SHAPE, SPECIAL, call_of, place_of, prepare, shape_of,
@@ -38,6 +38,7 @@ CLOCK_PAIRS = CLOCK_PAIRS_MAX
 DAMAGE_CODES = (
     "resync", "bad_pcpu", "record_straddles_window", "window_cut_short", "truncated", "tsc_backwards", "bad_tsc",
     "lost_records", "unattributed", "clock_restart", "out_of_order",
+    "too_many_restarts",
 )
 
 cdef enum TableIndex:
@@ -66,6 +67,13 @@ cdef enum TableIndex:
     SEEN
     INJECTIONS
     TABLE_COUNT
+
+#: Keys of all tables of a trace together, and of one table: a real trace has some hundred, on a large host ten thousands.
+#: What a hostile one has more is counted together (``uncounted``), since a report tells each of them.
+ROOM = 1 << 19
+KINDS_MAX = 1 << 16
+#: Other tables have more, since they are added up, or fewer, since each is told at length.
+KINDS_MAX_OF = {"events": 1 << 17, "took": 1 << 18, "irq_took": 1 << 17, "exits": 1 << 15, "irqs": 1 << 13}
 
 #: Of each table, what a value is; and what is summed, where that is something.
 TABLES = (
@@ -144,6 +152,7 @@ cdef class Lane:
     cdef Cutter cut
     cdef bint brief
     cdef Seat *seats
+    cdef Room room              # of all tables
     cdef Counter *tables        # those that count the record at hand
     cdef Counter counted[TABLE_COUNT]
     cdef Counter passed[TABLE_COUNT]    # what was not chosen
@@ -188,8 +197,12 @@ cdef class Lane:
         if self.cut.pcpus == NULL or self.seats == NULL or self.pairs == NULL or self.nears == NULL:
             raise MemoryError()
         prepare(self.nears, brief)
+        # Lanes together have as much as one. Where that is too little one has to read all, so that the answer is the same.
+        self.room.left = ROOM // lanes
+        self.room.seed = int.from_bytes(os.urandom(8), "little")
         for i in range(<int>TABLE_COUNT):
-            if not make(&self.counted[i], 1024) or not make(&self.passed[i], 16):
+            most = KINDS_MAX_OF.get(TABLES[i], KINDS_MAX) // lanes
+            if not make(&self.counted[i], &self.room, 1024, most) or not make(&self.passed[i], &self.room, 16, most):
                 raise MemoryError()
         self._restart()
 
@@ -416,11 +429,6 @@ cdef class Lane:
         near.notifier = NOBODY
         if is_call and (key >> 28) & 7 and (nr == EVENT_CHANNEL_OP or nr == EVENT_CHANNEL_OP_COMPAT):
             near.notifier = key >> 48
-
-    cdef void _settle_all(self) noexcept nogil:
-        cdef int i
-        for i in range(NEAR_PLACES):
-            self._settle(&self.nears.places[i])
 
     cdef void _settle(self, Near *near) noexcept nogil:
         cdef uint64_t who = near.key & ~<uint64_t>0xFFFFFFFF
@@ -839,31 +847,59 @@ cdef class Lane:
 
     @property
     def uncounted(self):
-        """How many records had no place of their own in a table: a real trace has none, see ``KINDS_MAX``."""
+        """How many records had no place of their own in a table: a real trace has none, see ``ROOM``."""
+        return self._uncounted()
+
+    cdef uint64_t _uncounted(self) noexcept nogil:
         cdef int i
         cdef uint64_t total = 0
         for i in range(<int>TABLE_COUNT):
             total += self.counted[i].uncounted + self.passed[i].uncounted
         return total
 
+    cdef void _settle_all(self) noexcept nogil:
+        cdef int i
+        for i in range(NEAR_PLACES):
+            self._settle(&self.nears.places[i])
+        if self.cut.lanes > 1 and self._uncounted():
+            self.cut.irregular = True
+
     def items(self, str table, bint passed=False):
-        """Give ((domid, vcpu), value, count, sum, most, file offset of the first) of each key of a table.
+        """Give ((domid, vcpu), value, count, sum, most, file offset of the first) of each key of a table, ascending.
 
         passed  of the records that were not chosen
+        Raises MemoryError.
         """
         cdef int index = TABLES.index(table)
         cdef Counter *counter = &self.passed[index] if passed else &self.counted[index]
         cdef Slot *slot
-        cdef uint64_t i
-        cdef list found = []
-        for i in range(counter.mask + 1):
-            slot = &counter.slots[i]
-            if slot.used:
-                found.append((
+        cdef uint64_t i, used = 0
+        cdef Slot *slots
+        if not counter.used:
+            return
+        slots = <Slot *>malloc(counter.used * sizeof(Slot))
+        if slots == NULL:
+            raise MemoryError()
+        try:
+            for i in range(counter.mask + 1):
+                if counter.slots[i].used:
+                    slots[used] = counter.slots[i]
+                    used += 1
+            # Where they lie tells nothing, and is another place each time.
+            qsort(slots, used, sizeof(Slot), &by_key)
+            for i in range(used):
+                slot = &slots[i]
+                yield (
                     (slot.key >> 48, slot.key >> 32 & 0xFFFF), slot.key & 0xFFFFFFFF,
                     slot.count, slot.sum, slot.most, slot.first,
-                ))
-        return found
+                )
+        finally:
+            free(slots)
+
+
+cdef int by_key(const void *one, const void *other) noexcept nogil:
+    cdef uint64_t key = (<const Slot *>one).key, than = (<const Slot *>other).key
+    return (key > than) - (key < than)
 
 
 cdef inline bint drawn(uint64_t lot, int bits) noexcept nogil:

@@ -11,6 +11,7 @@ from traces.analyses.counts import (
     Batches,
     Counts,
     Handled,
+    busiest,
     by_vcpu,
     first_grants,
     grants,
@@ -291,18 +292,18 @@ def report(
     """
     infos = infos or {}
     clock = _clock(hz, host_hz, scan)
-    counted = by_vcpu(scan)
+    told, left = busiest(scan)
+    counted = by_vcpu(scan, told)
     events, reasons = kinds(scan)
     svm = exits_are_amds(scan, events, reasons)
     vcpus: dict[int, list[VcpuReport]] = {}
-    seen = {who for who, *_ in scan.items("seen")}
-    for domid, number in sorted(counted.keys() | seen | {(v.domid, v.vcpu) for v in scan.vcpus.values()}):
+    for domid, number in sorted(told):
         folded = scan.vcpus.get(domid << 16 | number)
         vcpu = _vcpu(number, counted.get((domid, number), Counts()), folded, clock, svm=svm)
         vcpus.setdefault(domid, []).append(vcpu)
     modes = _modes(events, infos)
     return Report(
-        account=_account(scan),
+        account=_account(scan, left),
         clock=clock,
         span_s=clock.seconds(scan.span),
         domains=tuple(
@@ -335,13 +336,15 @@ def _notifications(scan: Scan, grants: Iterable[GrantPair]) -> tuple[Notificatio
     return tuple(Notification(*pair, count, confidence(*pair)) for pair, count in sorted(counted.items()))
 
 
-def _account(scan: Scan) -> Account:
+def _account(scan: Scan, vcpus_left: int) -> Account:
     account = scan.account
     unknown, first = unknown_events(scan)
     if unknown:
         account.diagnostics.append(Diagnostic("unknown_event", SEVERITIES["unknown_event"], unknown, first))
     if scan.uncounted:
         account.diagnostics.append(Diagnostic("too_many_kinds", SEVERITIES["too_many_kinds"], scan.uncounted, 0))
+    if vcpus_left:
+        account.diagnostics.append(Diagnostic("too_many_vcpus", SEVERITIES["too_many_vcpus"], vcpus_left, 0))
     return account
 
 
@@ -368,8 +371,10 @@ def _grants(scan: Scan) -> tuple[GrantPair, ...]:
 def _irqs(scan: Scan, clock: Clock) -> tuple[Irq, ...]:
     found = irqs(scan)
     answer = []
-    for number in sorted({irq for _, irq in found}):
-        pcpus = {pcpu: of for (pcpu, irq), of in sorted(found.items()) if irq == number}
+    by_number: dict[int, dict[int, Handled]] = {}
+    for (pcpu, number), of in sorted(found.items()):
+        by_number.setdefault(number, {})[pcpu] = of
+    for number, pcpus in sorted(by_number.items()):
         whole = Handled()
         for of in pcpus.values():
             whole.add(of.count, of.cycles, of.longest)

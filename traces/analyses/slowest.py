@@ -24,6 +24,8 @@ from traces.table import EventTable
 
 _BLOCKED, _RUNNABLE = STATES.index("blocked"), STATES.index("runnable")
 _FOREVER = 1 << 62
+#: vCPUs that are told to have run meanwhile; a hostile trace has a new one with each record.
+_RAN_MAX = 1 << 10
 
 
 class Slow(NamedTuple):
@@ -146,9 +148,11 @@ class Meanwhile:
     """
 
     def __init__(self, slow: Sequence[Slow]) -> None:
-        self._slow = slow
+        self._by_pcpu: dict[int, list[tuple[Slow, Counter[tuple[int, int]]]]] = {}
         self._occupancy = Occupancy()
         self.ran: list[Counter[tuple[int, int]]] = [Counter() for _ in slow]
+        for one, ran in zip(slow, self.ran, strict=True):
+            self._by_pcpu.setdefault(one.pcpu, []).append((one, ran))
 
     def feed(self, table: EventTable, cycles: NDArray[np.int64], elapsed: Elapsed) -> None:
         """Take the next table and its cycles; ``elapsed`` has just given them."""
@@ -163,7 +167,7 @@ class Meanwhile:
     def _take(self) -> None:
         for stretch in self._occupancy.taken():
             if stretch.domid != UNKNOWN_DOMID:
-                for one, ran in zip(self._slow, self.ran, strict=True):
+                for one, ran in self._by_pcpu.get(stretch.pcpu, ()):
                     overlap = min(one.end, stretch.end) - max(one.begin, stretch.begin)
-                    if one.pcpu == stretch.pcpu and overlap > 0:
+                    if overlap > 0 and (len(ran) < _RAN_MAX or stretch[1:3] in ran):
                         ran[stretch.domid, stretch.vcpu] += overlap

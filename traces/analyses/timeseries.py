@@ -3,7 +3,6 @@
 Memory is what the columns take, however long the trace. Times are in cycles of ``Elapsed``.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,22 +70,33 @@ class Occurrences:
     """
 
     def __init__(self, series: Mapping[int, Sequence[int]], columns: Columns | Edges) -> None:
-        self._series = series
         self._columns = columns
+        rows = [len(of) + 1 for of in series.values()]
+        every = np.zeros((sum(rows), columns.count), np.int64)
+        self._flat = every.reshape(-1)
+        ends = np.cumsum(rows, dtype=np.intp)
         #: By domain: a row a series, the shared one last.
-        self.counts = {domid: np.zeros((len(of) + 1, columns.count), np.int64) for domid, of in series.items()}
+        self.counts = {
+            domid: every[end - count : end] for domid, end, count in zip(series, ends.tolist(), rows, strict=True)
+        }
+        # Of each domain the last row, -1 where it does not count; of each series its row, by domain and number.
+        self._last = np.full(1 << 16, -1, np.intp)
+        self._last[np.fromiter(series, np.intp, len(series))] = ends - 1
+        keys = [domid << 32 | number for domid, of in series.items() for number in of]
+        places = [end - count + at for end, count in zip(ends.tolist(), rows, strict=True) for at in range(count - 1)]
+        order = np.argsort(np.array(keys, np.int64), kind="stable")
+        self._keys, self._rows = np.array(keys, np.int64)[order], np.array(places, np.intp)[order]
 
     def add(self, domids: NDArray[np.uint16], numbers: NDArray[np.uint32], cycles: NDArray[np.int64]) -> None:
         """Count some, given as columns of equal length."""
-        column = self._columns.column(cycles)
-        for domid, chosen in self._series.items():
-            of = domids == domid
-            series = np.full(np.count_nonzero(of), len(chosen))
-            for index, number in enumerate(chosen):
-                series[numbers[of] == number] = index
-            flat = series * self._columns.count + column[of]
-            shape = self.counts[domid].shape
-            self.counts[domid] += np.bincount(flat, minlength=math.prod(shape)).reshape(shape)
+        rows = self._last[domids]
+        there = rows >= 0
+        rows = rows[there]
+        if len(self._keys):
+            keys = domids[there].astype(np.int64) << 32 | numbers[there]
+            at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+            rows = np.where(self._keys[at] == keys, self._rows[at], rows)
+        np.add.at(self._flat, rows * self._columns.count + self._columns.column(cycles)[there], 1)
 
 
 class Shares:
@@ -114,17 +124,13 @@ class Shares:
             place = self._columns.place(np.asarray(times, np.int64))
             column = place.astype(np.intp)
             flat = line * self._shape[2] + column
-            self._places += sign * self._sums(flat, None)
-            self._parts += sign * self._sums(flat, place - column)
+            np.add.at(self._places.reshape(-1), flat, sign)
+            np.add.at(self._parts.reshape(-1), flat, sign * (place - column))
 
     def shares(self) -> NDArray[np.float64]:
         """Give the shares so far, 0 to 1, by row, state and column."""
         later = np.cumsum(self._places[:, :, ::-1], axis=2)[:, :, ::-1]
         return np.clip(later[:, :, 1:] + self._parts[:, :, :-1], 0.0, 1.0)
-
-    def _sums(self, flat: NDArray[np.intp], weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
-        size = self._places.size
-        return np.bincount(flat, weights, minlength=size).astype(np.float64).reshape(self._shape)
 
 
 class Stays:

@@ -20,6 +20,8 @@ from traces.formats.ids cimport (
 
 cdef enum:
     LONGEST = 40    # bytes of a record
+    # Who puts captures end to end has some. Each costs what thousands of records do, and a file can have one with each.
+    RESTARTS_MAX = 1 << 10
 
 cdef enum Damage:
     RESYNC
@@ -33,6 +35,7 @@ cdef enum Damage:
     UNATTRIBUTED
     CLOCK_RESTART
     OUT_OF_ORDER
+    RESTARTS_LEFT
     DAMAGES
 
 cdef enum Place:
@@ -169,9 +172,11 @@ cdef inline bint stamp(Cutter *c, Pcpu *p, uint64_t tsc, uint64_t at) noexcept n
     if c.window_is_new:
         if p.window_tsc and tsc <= p.window_tsc:
             # Not younger than the last window's beginning: another capture or boot starts here.
-            note(c, CLOCK_RESTART, at, 1)
             c.irregular = True
-            return False
+            if c.counts[<int>CLOCK_RESTART] < RESTARTS_MAX:
+                note(c, CLOCK_RESTART, at, 1)
+                return False
+            note(c, RESTARTS_LEFT, at, 1)
         c.window_is_new = False
         p.window_tsc = tsc
     if tsc < p.last_tsc:

@@ -17,6 +17,7 @@ from traces.formats.ids cimport PCPUS, UNKNOWN_DOMID
 DAMAGE_CODES = (
     "resync", "bad_pcpu", "record_straddles_window", "window_cut_short", "truncated", "tsc_backwards", "bad_tsc",
     "lost_records", "unattributed", "clock_restart", "out_of_order",
+    "too_many_restarts",
 )
 
 

@@ -13,6 +13,7 @@ from traces.analyses.calls import CallTimes
 from traces.analyses.latencies import QUANTILES, merged
 from traces.analyses.report import Report
 from traces.exporters.document import latency
+from traces.exporters.text import DOMAINS_MAX, busiest, shown
 from traces.exporters.words import duration, who
 
 _NOTE = (
@@ -39,22 +40,27 @@ def document(found: Sequence[CallTimes]) -> list[dict[str, Any]]:
 
 def write(found: Sequence[CallTimes], report: Report, console: Console) -> None:
     """Write a table a domain, vCPUs together, what took longest in all first."""
-    for domid in sorted({one.domid for one in found}):
+    by_domain: dict[int, list[CallTimes]] = {}
+    for one in found:
+        by_domain.setdefault(one.domid, []).append(one)
+    counts = {domid: sum(one.latency.count + one.unknown for one in of) for domid, of in by_domain.items()}
+    for domid in busiest(sorted(by_domain), counts.__getitem__, DOMAINS_MAX):
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="none")
         table.add_column(Text(f"Time of hypercalls, {who(domid, report)}", "bold cyan"), no_wrap=True)
         for column in ("count", *QUANTILES, "max", "not known"):
             table.add_column(Text(column, "dim"), justify="right", no_wrap=True)
         by_name: dict[tuple[str, str], list[CallTimes]] = {}
-        for one in found:
-            if one.domid == domid:
-                by_name.setdefault((one.name, one.bound), []).append(one)
+        for one in by_domain[domid]:
+            by_name.setdefault((one.name, one.bound), []).append(one)
         rows = [(name, merged(one.latency for one in of), of) for name, of in by_name.items()]
-        for (name, bound), took, of in sorted(rows, key=lambda row: -row[1].seconds):
+        for (name, bound), took, of in shown(sorted(rows, key=lambda row: -row[1].seconds), table):
             sign = "≤ " if bound == "upper" else ""
             times = (*(took.quantile(share) for share in QUANTILES.values()), took.longest)
             cells = (f"{sign}{duration(seconds)}" if took.count else "-" for seconds in times)
             table.add_row(name, f"{took.count:,}", *cells, f"{sum(one.unknown for one in of):,}")
         console.print()
         console.print(table)
+    if len(by_domain) > DOMAINS_MAX:
+        console.print(Text(f"and {len(by_domain) - DOMAINS_MAX:,} domains more (--json)", "dim"))
     if any(one.bound == "upper" for one in found):
         console.print(Padding(Text(_NOTE, "dim"), (0, 0, 0, 2), expand=False))

@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from traces.analyses.compare import CHANCE, Change, DomainChanges
+from traces.exporters.text import DOMAINS_MAX, ROWS_MAX, busiest
 
 SCHEMA = "xentool.diff/1"
 _TITLES = {
@@ -55,7 +56,7 @@ def document(found: Differences) -> dict[str, Any]:
 def write(found: Differences, console: Console) -> None:
     """Write the text."""
     console.print(f"A is {escape(found.before)}, B is {escape(found.after)}\n")
-    for domain in found.domains:
+    for domain in busiest(found.domains, lambda one: len(one.changes), DOMAINS_MAX):
         title = f"{domain.name} " if domain.name else ""
         ids = f"domid {domain.before}" if domain.before == domain.after else f"domid {domain.before} → {domain.after}"
         console.print(f"[bold]Domain {escape(title)}[/]({ids})")
@@ -65,11 +66,16 @@ def write(found: Differences, console: Console) -> None:
         for kind, heading in _TITLES.items():
             changes = [change for change in domain.changes if change.kind == kind]
             if changes:
-                console.print(_table(heading, changes, _SCALES.get(kind, 1.0)))
+                console.print(_table(heading, changes[:ROWS_MAX], _SCALES.get(kind, 1.0)))
+                if len(changes) > ROWS_MAX:
+                    console.print(f"  and {len(changes) - ROWS_MAX:,} more (--json)", style="dim")
         console.print(f"  {domain.alike} other measures differ by no more than by chance\n")
+    if len(found.domains) > DOMAINS_MAX:
+        console.print(f"and {len(found.domains) - DOMAINS_MAX:,} domains more (--json, --domain)\n", style="dim")
     for side, domids in zip("AB", found.unmatched, strict=True):
         if domids:
-            console.print(f"Only in {side}: {', '.join(f'domid {domid}' for domid in domids)}")
+            more = f" and {len(domids) - ROWS_MAX:,} more" if len(domids) > ROWS_MAX else ""
+            console.print(f"Only in {side}: {', '.join(f'domid {domid}' for domid in domids[:ROWS_MAX])}{more}")
     console.print(
         f"[dim]B - A with its 95 % interval, over slices of time; about {CHANCE:.0%} of what is told may be chance.[/]"
     )

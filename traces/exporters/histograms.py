@@ -8,20 +8,29 @@ from rich.text import Text
 
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.report import Report, VcpuReport
+from traces.exporters.text import busiest
 from traces.exporters.words import LATENCIES, duration, who
 
 _BAR = 40
+#: Hundreds of lines each would say no more.
+VCPUS_MAX = 64
 
 
 def write(report: Report, console: Console) -> None:
-    """Write the histograms of each vCPU."""
-    for domain in report.domains:
-        if domain.domid not in (IDLE_DOMID, UNKNOWN_DOMID):
-            for vcpu in domain.vcpus:
-                for what, counts in _of(vcpu):
-                    console.print()
-                    console.print(Text(f"{who(domain.domid, report)} v{vcpu.vcpu}: {what}", "bold cyan"))
-                    console.print(_table(counts))
+    """Write the histograms of each vCPU, of the busiest ones if there are many."""
+    found = [
+        (domain.domid, vcpu)
+        for domain in report.domains
+        if domain.domid not in (IDLE_DOMID, UNKNOWN_DOMID)
+        for vcpu in domain.vcpus
+    ]
+    for domid, vcpu in busiest(found, lambda one: sum(one[1].events.values()), VCPUS_MAX):
+        for what, counts in _of(vcpu):
+            console.print()
+            console.print(Text(f"{who(domid, report)} v{vcpu.vcpu}: {what}", "bold cyan"))
+            console.print(_table(counts))
+    if len(found) > VCPUS_MAX:
+        console.print(Text(f"\nand {len(found) - VCPUS_MAX:,} vCPUs more (--json, --domain)", "dim"))
 
 
 def _of(vcpu: VcpuReport) -> Iterator[tuple[str, Mapping[tuple[float, float], int]]]:

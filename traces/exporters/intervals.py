@@ -11,7 +11,7 @@ from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.elapsed import nanoseconds
 from traces.analyses.report import Report
 from traces.analyses.series import DomainSeries, Series
-from traces.exporters.text import STATE_STYLES
+from traces.exporters.text import DOMAINS_MAX, STATE_STYLES, busiest, records
 from traces.exporters.words import who
 
 #: What the columns of counts are called, shorter than in the document: a table has to fit.
@@ -71,9 +71,12 @@ def _share(cycles: int, width: int, vcpus: int) -> float:
 
 def write(series: Series, report: Report, console: Console) -> None:
     """Write a table a domain, with the columns that tell anything of it."""
-    for domain in series.domains:
-        if domain.domid not in (IDLE_DOMID, UNKNOWN_DOMID):
-            _write(domain, series, report, console)
+    found = [domain for domain in series.domains if domain.domid not in (IDLE_DOMID, UNKNOWN_DOMID)]
+    counts = {domain.domid: records(domain) for domain in report.domains}
+    for domain in busiest(found, lambda one: counts[one.domid], DOMAINS_MAX):
+        _write(domain, series, report, console)
+    if len(found) > DOMAINS_MAX:
+        console.print(Text(f"\nand {len(found) - DOMAINS_MAX:,} domains more (--json, --domain)", "dim"))
 
 
 def _write(domain: DomainSeries, series: Series, report: Report, console: Console) -> None:

@@ -20,12 +20,14 @@ from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
 from traces.analyses.report import Report
 from traces.analyses.slowest import Meanwhile, Slow, Slowest
 from traces.exporters import dump, jsonl
-from traces.exporters.details import exit_names, naming
+from traces.exporters.details import Naming, exit_names, naming
 from traces.exporters.words import duration, who
 from traces.table import EventTable
 
 #: Records before and after the beginning, and the end.
 NEAR = 3
+#: Of those who ran meanwhile, in text.
+_MEANWHILE_MAX = 20
 _TITLES = {"wake_to_run": "waits from waking until running", "exits": "VM exits"}
 _INDENT, _DEEPER = (0, 0, 0, 2), (0, 0, 0, 6)
 
@@ -52,14 +54,17 @@ def describe(tables: Iterable[EventTable], report: Report, slow: list[Slow]) -> 
 
     :param report: on the same trace: its clock, and the names of its exits
     """
-    elapsed, meanwhile = Elapsed(), Meanwhile(slow)
+    elapsed, meanwhile, names = Elapsed(), Meanwhile(slow), naming(report)
     anchors = [(one.pcpu, at, _Around()) for one in slow for at in (one.begin, one.end)]
     for table in tables:
         cycles = elapsed.of(table)
         meanwhile.feed(table, cycles, elapsed)
-        rows_of = {pcpu: np.flatnonzero((table.pcpu == pcpu) & (cycles != UNTIMED)) for pcpu, *_ in anchors}
+        rows_of = {
+            pcpu: np.flatnonzero((table.pcpu == pcpu) & (cycles != UNTIMED)) for pcpu in {one.pcpu for one in slow}
+        }
+        cycles_of = {pcpu: cycles[rows] for pcpu, rows in rows_of.items()}
         for pcpu, at, around in anchors:
-            around.feed(table, rows_of[pcpu], cycles, at, report)
+            around.feed(table, rows_of[pcpu], cycles_of[pcpu], at, report.clock.hz, names)
     meanwhile.finish()
     found = []
     for index, one in enumerate(slow):
@@ -77,35 +82,42 @@ class _Around:
         self._after: list[Record] = []
 
     def feed(
-        self, table: EventTable, rows: NDArray[np.intp], cycles: NDArray[np.int64], at: int, report: Report
+        self,
+        table: EventTable,
+        rows: NDArray[np.intp],
+        cycles: NDArray[np.int64],
+        at: int,
+        hz: float,
+        names: Naming,
     ) -> None:
-        middle = int(np.searchsorted(cycles[rows], at))
-        before, after = rows[max(middle - NEAR, 0) : middle], rows[middle : middle + NEAR - len(self._after)]
-        self._before.extend(_records(table, before, cycles, report))
-        self._after.extend(_records(table, after, cycles, report))
+        middle = int(np.searchsorted(cycles, at))
+        before, after = slice(max(middle - NEAR, 0), middle), slice(middle, middle + NEAR - len(self._after))
+        self._before.extend(_records(table.take(rows[before]), cycles[before], hz, names))
+        self._after.extend(_records(table.take(rows[after]), cycles[after], hz, names))
 
     def records(self) -> list[Record]:
         return [*self._before, *self._after]
 
 
-def _records(table: EventTable, rows: NDArray[np.intp], cycles: NDArray[np.int64], report: Report) -> Iterator[Record]:
-    if len(rows):
-        chosen, ns, names = table.take(rows), nanoseconds(cycles[rows], report.clock.hz), naming(report)
-        texts = zip(dump.lines(chosen, ns, names), jsonl.lines(chosen, ns, names), strict=True)
+def _records(table: EventTable, cycles: NDArray[np.int64], hz: float, names: Naming) -> Iterator[Record]:
+    if len(table):
+        ns = nanoseconds(cycles, hz)
+        texts = zip(dump.lines(table, ns, names), jsonl.lines(table, ns, names), strict=True)
         yield from (Record(line.rstrip("\n"), json.loads(fields)) for line, fields in texts)
 
 
 def document(found: Mapping[str, Slowest], described: Mapping[str, list[Described]], report: Report) -> dict[str, Any]:
     """Give what ``json`` writes; times in seconds, of begin and end since the first record."""
+    names = exit_names(report)
     return {
-        what: {"count": found[what].count, "slowest": [_document(one, report) for one in of]}
+        what: {"count": found[what].count, "slowest": [_document(one, report, names) for one in of]}
         for what, of in described.items()
     }
 
 
-def _document(one: Described, report: Report) -> dict[str, Any]:
+def _document(one: Described, report: Report, names: Mapping[int, str]) -> dict[str, Any]:
     slow, hz = one.slow, report.clock.hz
-    exits = {} if slow.reason is None else {"reason": slow.reason, "name": _name(slow, report)}
+    exits = {} if slow.reason is None else {"reason": slow.reason, "name": _name(slow, names)}
     return {
         "domid": slow.domid,
         "vcpu": slow.vcpu,
@@ -126,25 +138,28 @@ def write(
     found: Mapping[str, Slowest], described: Mapping[str, list[Described]], report: Report, console: Console
 ) -> None:
     """Write them for people, the slowest first."""
+    names = exit_names(report)
     for what, of in described.items():
         if of:
             console.print()
             console.print(Text(f"Slowest of {found[what].count:,} {_TITLES[what]}", "bold cyan"))
             for one in of:
-                _write(one, report, console)
+                _write(one, report, names, console)
 
 
-def _write(one: Described, report: Report, console: Console) -> None:
+def _write(one: Described, report: Report, names: Mapping[int, str], console: Console) -> None:
     slow, hz = one.slow, report.clock.hz
     line = Text(f"{duration(slow.cycles / hz):>8}", "bold")
     line.append(f"  {who(slow.domid, report)} v{slow.vcpu} on pCPU {slow.pcpu}", "not bold")
-    line.append(f" {_name(slow, report)}" if slow.reason is not None else "", "magenta not bold")
+    line.append(f" {_name(slow, names)}" if slow.reason is not None else "", "magenta not bold")
     line.append(f" from {slow.begin / hz:.9f} s", "not bold")
     console.print(Padding(line, _INDENT, expand=False))
     ran = [
         f"{'idle' if domid == IDLE_DOMID else f'{who(domid, report)} v{vcpu}'} {duration(cycles / hz)}"
-        for (domid, vcpu), cycles in one.meanwhile.most_common()
+        for (domid, vcpu), cycles in one.meanwhile.most_common(_MEANWHILE_MAX)
     ]
+    if len(one.meanwhile) > _MEANWHILE_MAX:
+        ran.append(f"{len(one.meanwhile) - _MEANWHILE_MAX:,} more")
     # In an exit, that it was the vCPU itself goes without saying.
     if ran and set(one.meanwhile) != {(slow.domid, slow.vcpu)}:
         console.print(Padding(Text(f"there meanwhile: {', '.join(ran)}"), _DEEPER, expand=False))
@@ -155,5 +170,5 @@ def _write(one: Described, report: Report, console: Console) -> None:
         console.print(Padding(text, _DEEPER, expand=False))
 
 
-def _name(slow: Slow, report: Report) -> str:
-    return exit_names(report).get(slow.reason or 0, f"exit_{slow.reason:#x}")
+def _name(slow: Slow, names: Mapping[int, str]) -> str:
+    return names.get(slow.reason or 0, f"exit_{slow.reason:#x}")

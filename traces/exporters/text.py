@@ -1,6 +1,8 @@
 """A report as text for people: names, rates and percentages, as wide as the terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TypeVar
 
 from rich import box
 from rich.console import Console
@@ -29,6 +31,10 @@ from traces.exporters.words import (
 _VCPU_COLUMNS = 4
 #: Addresses of each kind; there may be thousands.
 _BUSIEST = 20
+#: Of anything else, and domains: a hostile trace has more than anybody reads, or waits for.
+ROWS_MAX, DOMAINS_MAX = 64, 32
+#: In a cell.
+_WORDS_MAX = 20
 #: pCPUs that a vCPU ran on.
 _PCPUS_TOLD = 3
 _INDENT, _DEEPER = (0, 0, 0, 2), (0, 0, 0, 4)
@@ -36,18 +42,37 @@ _INDENT, _DEEPER = (0, 0, 0, 2), (0, 0, 0, 4)
 STATE_STYLES = {"running": "green", "runnable": "yellow", "blocked": "blue", "offline": "dim", "lost": "red"}
 
 
+_T = TypeVar("_T")
+
+
 def write(report: Report, console: Console) -> None:
     """Write the report: the capture, each domain, what passed between domains, what is doubtful, findings."""
     console.print(_heading(report))
-    for domain in report.domains:
-        if domain.domid not in (IDLE_DOMID, UNKNOWN_DOMID):
-            _write_domain(domain, report, console)
+    domains = [domain for domain in report.domains if domain.domid not in (IDLE_DOMID, UNKNOWN_DOMID)]
+    for domain in busiest(domains, records, DOMAINS_MAX):
+        _write_domain(domain, report, console)
+    if len(domains) > DOMAINS_MAX:
+        console.print()
+        console.print(Text(f"and {len(domains) - DOMAINS_MAX:,} domains more (--json, --domain)", "dim"))
     _write_pcpus(report, console)
     _write_irqs(report, console)
     _write_grants(report, console)
     _write_notifications(report, console)
     _write_doubts(report, console)
     _write_findings(report, console)
+
+
+def records(domain: DomainReport) -> int:
+    """Count a domain's records."""
+    return sum(sum(vcpu.events.values()) for vcpu in domain.vcpus)
+
+
+def busiest(found: Sequence[_T], key: Callable[[_T], float], most: int) -> list[_T]:
+    """Choose those with the highest keys, in the order that they have."""
+    if len(found) <= most:
+        return list(found)
+    chosen = sorted(range(len(found)), key=lambda at: -key(found[at]))[:most]
+    return [found[at] for at in sorted(chosen)]
 
 
 def _heading(report: Report) -> Text:
@@ -80,10 +105,15 @@ def _write_domain(domain: DomainReport, report: Report, console: Console) -> Non
     title = Text(domain.name or f"Domain {domain.domid}", "bold")
     title.append(f"  (domid {domain.domid}, {domain.mode}, {plural(len(domain.vcpus), 'vCPU')})", "not bold dim")
     console.print(title)
-    _write_runstates(domain.vcpus, report.span_s, console)
+    vcpus = busiest(domain.vcpus, lambda vcpu: sum(vcpu.events.values()), ROWS_MAX)
+    if len(domain.vcpus) > ROWS_MAX:
+        left = len(domain.vcpus) - ROWS_MAX
+        note = f"Run states, placement and latencies of the {ROWS_MAX} busiest; {left:,} vCPUs more (--json)"
+        console.print(Padding(Text(note, "dim"), _INDENT, expand=False))
+    _write_runstates(vcpus, report.span_s, console)
     _write_contention(domain, report.span_s, console)
-    _write_places(domain.vcpus, console)
-    _write_latencies(domain.vcpus, console)
+    _write_places(vcpus, console)
+    _write_latencies(vcpus, console)
     _write_hypercalls(domain.vcpus, report.span_s, console)
     _write_subcalls(domain.vcpus, report.span_s, console)
     _write_page_tables(domain.vcpus, report.span_s, console)
@@ -159,11 +189,13 @@ def _write_calls(
     table = _table(title, "count", "per s", *(f"v{vcpu.vcpu}" for vcpu in vcpus[:each]))
     if detailed:
         table.add_column(Text("of these", "dim"), overflow="fold")
-    for call in found:
+    for call in shown(found, table):
         cells = [call.name, f"{call.count:,}", rate(call.count, span_s)]
         cells += [f"{sum(one.count for one in of_vcpu if one.nr == call.nr):,}" for of_vcpu in calls[:each]]
         if detailed:
-            remarks = [f"{subop} {count:,}" for subop, count in call.subops.items()]
+            remarks = [f"{subop} {count:,}" for subop, count in islice(call.subops.items(), _WORDS_MAX)]
+            if len(call.subops) > _WORDS_MAX:
+                remarks.append(f"{len(call.subops) - _WORDS_MAX:,} more")
             remarks += [f"preempted {plural(call.restarts, 'time')}"] if call.restarts else []
             cells.append(", ".join(remarks))
         table.add_row(*cells)
@@ -186,7 +218,7 @@ def _write_exits(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -
     if not found:
         return
     table = _table("VM exits", "count", "per s", "in Xen", "of all", "mean", "descheduled")
-    for one in found:
+    for one in shown(found, table):
         share = one.seconds / span_s / len(vcpus) if span_s else 0.0
         table.add_row(
             one.name,
@@ -199,7 +231,7 @@ def _write_exits(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -
         )
     _print(table, console)
     table = _table("VM exits, each", "count", *QUANTILES, "max")
-    for one in (one for one in found if one.latency.count):
+    for one in shown([one for one in found if one.latency.count], table):
         times = (*(one.latency.quantile(share) for share in QUANTILES.values()), one.latency.longest)
         table.add_row(one.name, f"{one.latency.count:,}", *map(duration, times))
     _print(table, console)
@@ -209,23 +241,27 @@ def _write_io(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -> N
     found = totals.io(vcpus)
     if found:
         table = _table("Emulated I/O", "reads", "writes", "per s")
-        for one in found[:_BUSIEST]:
+        for one in shown(found, table, _BUSIEST):
             accesses = one.reads + one.writes
             table.add_row(f"{one.kind} {one.address:#x}", f"{one.reads:,}", f"{one.writes:,}", rate(accesses, span_s))
-        _add_rest(table, len(found))
         _print(table, console)
     roots = totals.cr3_writes(vcpus)
     if roots:
         table = _table("Page tables switched to (cr3)", "count", "per s")
-        for root, count in roots.most_common(_BUSIEST):
+        for root, count in shown(roots.most_common(), table, _BUSIEST):
             table.add_row(f"{root:#x}", f"{count:,}", rate(count, span_s))
-        _add_rest(table, len(roots))
         _print(table, console)
 
 
-def _add_rest(table: Table, rows: int) -> None:
-    if rows > _BUSIEST:
-        table.add_row(Text(f"and {rows - _BUSIEST:,} more (--json)", "dim"))
+def shown(found: Sequence[_T], table: Table, most: int = ROWS_MAX) -> Iterator[_T]:
+    """Give those that get a row each, and then say how many are left."""
+    yield from found[:most]
+    _add_rest(len(found), table, most)
+
+
+def _add_rest(rows: int, table: Table, most: int = ROWS_MAX) -> None:
+    if rows > most:
+        table.add_row(Text(f"and {rows - most:,} more (--json)", "dim"))
 
 
 def _write_latencies(vcpus: Sequence[VcpuReport], console: Console) -> None:
@@ -246,13 +282,13 @@ def _write_interrupts(vcpus: Sequence[VcpuReport], span_s: float, console: Conso
         return
     each = len(vcpus) if 1 < len(vcpus) <= _VCPU_COLUMNS else 0
     table = _table("Guest interrupts", "count", "per s", *(f"v{vcpu.vcpu}" for vcpu in vcpus[:each]))
-    for one in found:
+    for one in shown(found, table):
         of_vcpus = ([of.count for of in vcpu.interrupts if of.vector == one.vector] for vcpu in vcpus[:each])
         counts = (f"{sum(counts):,}" for counts in of_vcpus)
         table.add_row(f"vector {one.vector}", f"{one.count:,}", rate(one.count, span_s), *counts)
     _print(table, console)
     table = _table("From interrupt to halt", "count", *QUANTILES, "max")
-    for one in found:
+    for one in found[:ROWS_MAX]:
         cases = {
             "woke alone": one.alone,
             "woke": one.wake_to_halt,
@@ -273,7 +309,7 @@ def _write_traps(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -
     if not found:
         return
     table = _table("Traps", "count", "per s")
-    for trap in found:
+    for trap in shown(found, table):
         table.add_row(trap.name, f"{trap.count:,}", rate(trap.count, span_s))
     _print(table, console)
 
@@ -283,8 +319,9 @@ def _write_pcpus(report: Report, console: Console) -> None:
     if not idle:
         return
     table = _table("pCPUs", "busy", "idle")
-    for pcpu, share in idle.items():
-        table.add_row(f"{pcpu}", f"{1 - share:.1%}", f"{share:.1%}")
+    for pcpu in busiest(list(idle), lambda pcpu: -idle[pcpu], ROWS_MAX):
+        table.add_row(f"{pcpu}", f"{1 - idle[pcpu]:.1%}", f"{idle[pcpu]:.1%}")
+    _add_rest(len(idle), table)
     console.print()
     console.print(table)
 
@@ -293,7 +330,7 @@ def _write_irqs(report: Report, console: Console) -> None:
     if not report.irqs:
         return
     table = _table("Interrupts", "count", "per s", "in Xen", "p50", "p99", "max", "pCPUs")
-    for one in report.irqs:
+    for one in busiest(report.irqs, lambda irq: irq.count, ROWS_MAX):
         table.add_row(
             f"irq {one.irq}",
             f"{one.count:,}",
@@ -303,6 +340,7 @@ def _write_irqs(report: Report, console: Console) -> None:
             duration(one.latency.longest),
             _numbers(list(one.pcpus)),
         )
+    _add_rest(len(report.irqs), table)
     console.print()
     console.print(table)
 
@@ -315,17 +353,18 @@ def _numbers(of: Sequence[int]) -> str:
             runs[-1].append(one)
         else:
             runs.append([one])
-    parts = (f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
-    return ", ".join(parts)
+    parts = [f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
+    return ", ".join(parts[:_WORDS_MAX] + (["..."] if len(parts) > _WORDS_MAX else []))
 
 
 def _write_grants(report: Report, console: Console) -> None:
     if not report.grants:
         return
     table = _table("Grants", "maps", "unmaps", "per s")
-    for pair in report.grants:
+    for pair in busiest(report.grants, lambda pair: pair.maps + pair.unmaps, ROWS_MAX):
         pages = f"{who(pair.mapper, report)} maps pages of {who(pair.granter, report)}"
         table.add_row(pages, f"{pair.maps:,}", f"{pair.unmaps:,}", rate(pair.maps, report.span_s))
+    _add_rest(len(report.grants), table)
     console.print()
     console.print(table)
 
@@ -334,9 +373,10 @@ def _write_notifications(report: Report, console: Console) -> None:
     if not report.notifications:
         return
     table = _table("Notifications (inferred)", "count", "per s", "confidence")
-    for one in report.notifications:
+    for one in busiest(report.notifications, lambda one: one.count, ROWS_MAX):
         pair = f"{who(one.source, report)} → {who(one.target, report)}"
         table.add_row(pair, f"{one.count:,}", rate(one.count, report.span_s), one.confidence)
+    _add_rest(len(report.notifications), table)
     console.print()
     console.print(table)
     note = "Xen records no event channels: these are event_channel_op calls right after which the other side woke up."
@@ -362,9 +402,11 @@ def _write_findings(report: Report, console: Console) -> None:
     if found:
         console.print()
         console.print(Text("Findings", "bold cyan"))
-        for one in found:
+        for one in found[:ROWS_MAX]:
             line = Text.assemble((one.rule.replace("_", " "), "yellow"), ": ", one.text, (_evidence(one), "dim"))
             console.print(Padding(line, _INDENT, expand=False))
+        if len(found) > ROWS_MAX:
+            console.print(Padding(Text(f"and {len(found) - ROWS_MAX:,} more (--json)", "dim"), _INDENT, expand=False))
 
 
 def _evidence(one: Finding) -> str:

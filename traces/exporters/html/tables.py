@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from traces.analyses import totals
 from traces.analyses.latencies import QUANTILES
@@ -10,6 +11,8 @@ from traces.exporters.words import CONTENTION, LATENCIES, duration, plural, rate
 
 #: No capture of a real host has so many; a made-up one would make a page that no browser opens.
 ROWS_MAX = 200
+#: In a cell.
+_WORDS_MAX = 20
 #: With more vCPUs than this, hypercalls are shown as totals only.
 _VCPU_COLUMNS = 4
 #: So many columns have room in half a page.
@@ -78,7 +81,8 @@ def damage(report: Report) -> Table | None:
 
 
 def _calls(title: str, domain: DomainReport, calls: Sequence[Sequence[Hypercall]], span_s: float) -> Table | None:
-    found = totals.calls(calls)
+    every = totals.calls(calls)
+    found = every[:ROWS_MAX]
     each = calls if 1 < len(calls) <= _VCPU_COLUMNS else ()
     most = max((call.count for call in found), default=0)
     subops = any(call.subops for call in found)
@@ -87,10 +91,12 @@ def _calls(title: str, domain: DomainReport, calls: Sequence[Sequence[Hypercall]
         row = [Cell(call.name), _bar(call.count, most), _count(call.count), _rate(call.count, span_s)]
         row += [_count(sum(one.count for one in of_vcpu if one.nr == call.nr)) for of_vcpu in each]
         if subops:
-            row.append(Cell(", ".join(f"{name} {count:,}" for name, count in call.subops.items())))
+            told = [f"{name} {count:,}" for name, count in islice(call.subops.items(), _WORDS_MAX)]
+            more = len(call.subops) - len(told)
+            row.append(Cell(", ".join([*told, f"{more:,} more"] if more else told)))
         rows.append(row)
     vcpus = [f"v{vcpu.vcpu}" for vcpu, _ in zip(domain.vcpus, each, strict=False)]
-    return _table(title, ("", "count", "per s", *vcpus, *(["of these"] if subops else [])), rows)
+    return _table(title, ("", "count", "per s", *vcpus, *(["of these"] if subops else [])), rows, len(every))
 
 
 def _multicalls(domain: DomainReport) -> str:
@@ -230,9 +236,12 @@ def _pcpus(report: Report) -> Table | None:
     return _table("pCPUs", ("", "busy", "idle"), rows)
 
 
-def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Table | None:
+def _table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], count: int | None = None
+) -> Table | None:
+    # ``count`` is how many there are, should not all be given.
     every = list(rows)
-    return Table(title, columns, every[:ROWS_MAX], max(len(every) - ROWS_MAX, 0)) if every else None
+    return Table(title, columns, every[:ROWS_MAX], max((count or len(every)) - ROWS_MAX, 0)) if every else None
 
 
 def _bar(value: float, most: float) -> Cell:
