@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
+from pvdrivers.private import Claim
 from pvdrivers.xenstore.connection import Connection
 from pvdrivers.xenstore.domains import DOM0
 from pvdrivers.xenstore.errors import StoreError
@@ -40,19 +41,34 @@ class Server:
         #: For all clients: what was read into it is taken out at once.
         self.buffer = memoryview(bytearray(_READ_SIZE))
         self._listening: list[tuple[asyncio.Server, Path, int]] = []
+        self._claims: list[Claim] = []
 
     async def listen(self, path: Path, domid: int = DOM0) -> None:
         """Listen on a socket that only this user can open; whoever connects is this domain, introduced by it.
 
         :raises OSError: when that cannot be, because another server listens there, say
         """
-        bound = _bind(path)
+        bound = self._bind(path)
         if not self.store.domains.is_introduced(domid):
             self.store.introduce(domid)
             self.store.publish()
         loop = asyncio.get_running_loop()
         server = await loop.create_unix_server(lambda: _Client(self, domid), sock=bound)
         self._listening.append((server, path, path.stat().st_ino))
+
+    def _bind(self, path: Path) -> socket.socket:
+        # Of two that find the socket of one that was killed, one takes its place.
+        try:
+            claim = Claim(path.with_name(path.name + ".lock"))
+        except BlockingIOError as error:
+            raise OSError(EADDRINUSE, os.strerror(EADDRINUSE)) from error
+        try:
+            bound = _bind(path)
+        except OSError:
+            claim.release()
+            raise
+        self._claims.append(claim)
+        return bound
 
     async def close(self) -> None:
         """End all connections, and remove the sockets."""
@@ -61,6 +77,9 @@ class Server:
             if path.exists() and path.stat().st_ino == inode:
                 path.unlink()
         self._listening.clear()
+        for claim in self._claims:
+            claim.release()
+        self._claims.clear()
         for client in list(self.clients):
             client.transport.abort()
 

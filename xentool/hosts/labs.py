@@ -25,6 +25,9 @@ def running(environ: Mapping[str, str] = os.environ) -> dict[str, dict[str, Any]
     found: dict[str, dict[str, Any]] = {}
     for path in sorted(cache_directory(environ).glob("lab/run/*/state.json")):
         try:
+            if path.stat().st_uid not in (os.geteuid(), 0):
+                # Where a cache is in a folder of many, others could say where our lab is.
+                continue
             state = json.loads(path.read_bytes())
         except (OSError, ValueError):  # being written or removed just now: a lab that starts or ends, not one that runs
             continue

@@ -1,15 +1,21 @@
 """A domain's connection to its machine, with what the domain has from there: both end together."""
 
+import os
 import select
 import socket
 import threading
 from contextlib import suppress
+from errno import EACCES
 from pathlib import Path
+from struct import Struct
 from typing import Protocol
 
 from pvdrivers.errors import MachineError
 from pvdrivers.transport.loopback import calls
 from pvdrivers.transport.loopback.calls import Call
+
+# struct ucred
+_CREDENTIALS = Struct("iII")
 
 
 class Refused(Exception):
@@ -52,6 +58,12 @@ class Link:
         self._closing = False
         try:
             self._machine.connect(str(calls.address(directory, domid)))
+            _, uid, _ = _CREDENTIALS.unpack(
+                self._machine.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+            )
+            if uid not in (os.geteuid(), 0):
+                # Who made a folder where we look for ours.
+                raise OSError(EACCES, f"it is another user's ({uid})")
         except OSError as error:
             self._machine.close()
             raise MachineError(f"no domain {domid} of a loopback in {directory}: {error.strerror or error}") from error

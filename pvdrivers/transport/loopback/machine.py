@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from pvdrivers.errors import MachineError
+from pvdrivers.private import Claim
 from pvdrivers.transport.loopback.calls import MAP_MAX, Call, address, receive, send, store_address
 from pvdrivers.transport.loopback.hypervisor import Hypervisor, Port, Refusal
 from pvdrivers.xenstore import tree
@@ -39,13 +40,16 @@ class Machine:
         self._store = Server()
         self._listening: list[socket.socket] = []
         self._domains: dict[socket.socket, int] = {}
+        self._claim: Claim | None = None
 
     async def __aenter__(self) -> Self:
         """Listen.
 
+        :raises BlockingIOError: there is a machine in that directory
         :raises OSError: when that cannot be
         """
         try:
+            self._claim = Claim(self.directory / "lock")
             for domid in self.domids:
                 await self._listen(domid)
         except OSError:
@@ -90,6 +94,8 @@ class Machine:
                 address(self.directory, domid).unlink()
         await self._store.close()
         self.hypervisor.shut_down()
+        if self._claim:
+            self._claim.release()
 
     def _accept(self, listening: socket.socket, domid: int) -> None:
         domain, _ = listening.accept()
@@ -206,6 +212,8 @@ def machine(directory: Path, domids: Sequence[int]) -> Iterator[Machine]:
     started.wait()
     if failed:
         thread.join()
+        if isinstance(failed[0], BlockingIOError):
+            raise MachineError(f"a loopback runs in {directory} already; choose another name")
         raise MachineError(f"no loopback in {directory}: {failed[0].strerror or failed[0]}")
     made, end = ready[0]
     try:

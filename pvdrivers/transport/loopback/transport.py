@@ -147,8 +147,11 @@ class Loopback:
     @property
     def _link(self) -> Link:
         with self._lock:
-            if self._current.gone and not self._closed:
-                link = Link(self._directory, self.domid)
+            if (gone := self._current.gone) and not self._closed:
+                try:
+                    link = Link(self._directory, self.domid)
+                except MachineError:
+                    raise gone from None
                 # With it go what was mapped for copies, and regions' numbers: another machine has its own.
                 self._current.close()
                 self._current, self._peers = link, {}

@@ -1,5 +1,6 @@
 """The server on real sockets: whom it lets in, and that no client is the others' harm."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -13,6 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
+from pvdrivers.xenstore import server as servers
+from pvdrivers.xenstore.server import Server
 from pvdrivers.xenstore.wire import Op, encode
 from tests.pvdrivers.bus.joined import until
 from tests.pvdrivers.xenstore.served import Raw, served
@@ -227,3 +230,30 @@ def test_connections_that_come_and_go(server: Served) -> None:
     assert server.works()
     # It may notice the last ones' end after that.
     until(lambda: len(list(descriptors.iterdir())) <= before + 1)
+
+
+def test_two_servers_at_the_socket_of_one_that_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left:
+        left.bind(str(path))
+    looked = servers._is_left_over
+    refused: list[str | None] = []
+
+    def meanwhile(path: Path) -> bool:
+        # Between looking and taking its place, the other one tries the same.
+        found = looked(path)
+        with pytest.raises(OSError, match="Address already in use") as caught:
+            Server()._bind(path)
+        refused.append(caught.value.strerror)
+        return found
+
+    monkeypatch.setattr(servers, "_is_left_over", meanwhile)
+    first = Server()
+    bound = first._bind(path)
+    assert len(refused) == 1
+    bound.listen()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.connect(str(path))
+    bound.close()
+    asyncio.run(first.close())
+    assert [each.name for each in tmp_path.iterdir()] == ["socket"]

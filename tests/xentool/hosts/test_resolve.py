@@ -74,6 +74,15 @@ def test_a_lab_whose_qemu_died_is_none(cache: dict[str, str]) -> None:
         resolve("lab:default", cache)
 
 
+def test_a_lab_of_somebody_else_is_none(cache: dict[str, str], qemu_pid: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_lab(cache, "default", qemu_pid)
+    if os.geteuid() == 0:
+        os.chown(Path(cache["XENTOOL_CACHE"]) / "lab/run/default/state.json", 12345, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    assert labs.running(cache) == {}
+
+
 def test_a_lab_that_starts_is_not_up(cache: dict[str, str], qemu_pid: int) -> None:
     write_lab(cache, "default", qemu_pid, "starting")
     with pytest.raises(Unavailable, match=r"lab default is not up yet \(starting\)"):

@@ -59,7 +59,7 @@ def serve(wanted: Serving, log: Callable[[str], object]) -> Iterator[Service]:
                 groups = _groups(wanted)
             else:
                 groups = _groups(wanted)
-                transport = stack.enter_context(_loopback(loopbacks.directory(wanted.loopback), sorted(groups)))
+                transport = stack.enter_context(_loopback(loopbacks.made(wanted.loopback), sorted(groups)))
             service = stack.enter_context(
                 Service(
                     transport,
@@ -119,22 +119,5 @@ def _xen() -> Iterator[Transport]:
 def _loopback(directory: Path, domids: Sequence[int]) -> Iterator[Transport]:
     from pvdrivers.transport.loopback import Loopback, machine  # noqa: PLC0415 - see `_xen`
 
-    _make(directory)
     with machine(directory, [0, *domids]), Loopback(directory, 0) as joined:
         yield joined
-
-
-def _make(directory: Path) -> None:
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise XentoolError(f"cannot make {directory}: {error.strerror}") from error
-    if any(directory.glob("*.xen")):
-        # A machine that was killed leaves its sockets; one that runs answers.
-        from pvdrivers.transport.loopback import Loopback  # noqa: PLC0415 - see `_xen`
-
-        try:
-            Loopback(directory, 0).close()
-        except MachineError:
-            return
-        raise XentoolError(f"a loopback runs in {directory} already; choose another name")

@@ -1,5 +1,7 @@
 """What one daemon of disks leaves to the next."""
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from pvdrivers.block.backend import Options
 from pvdrivers.transport.loopback import Loopback, machine
 from xentool.errors import XentoolError
-from xentool.tools.block import service
+from xentool.tools.block import loopbacks, service
 from xentool.tools.block.disks import parse
 from xentool.tools.block.service import Service
 
@@ -24,3 +26,33 @@ def test_a_number_that_was_kept_is_not_given_twice(monkeypatch: pytest.MonkeyPat
             assert second.attach(5, [parse("mem:1M,vdev=xvdc"), parse("mem:1M,vdev=xvdd,front=user")])[0] == kept
             with pytest.raises(XentoolError, match=r"^xvdd of domain 5 is there with front=user$"):
                 second.attach(5, [parse("mem:1M,vdev=xvdd")])
+
+
+def test_a_loopbacks_place_is_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    user = os.geteuid()
+    # Not of this user, so that all that is left is /tmp.
+    monkeypatch.setattr(loopbacks, "_RUNTIME", tmp_path / "none")
+    monkeypatch.setattr(loopbacks, "_ROOTS", tmp_path / "none")
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    theirs.chmod(0o777)
+    environ = {"XDG_RUNTIME_DIR": str(theirs)}
+    place = loopbacks.made("demo", environ)
+    base = tmp_path / f"xentool-{user}"
+    assert place == base / "xentool/loopback/demo"
+    assert [path.stat().st_mode & 0o777 for path in (base, base / "xentool", place)] == [0o700] * 3
+    assert loopbacks.made("demo", environ) == loopbacks.directory("demo", environ) == place
+    base.chmod(0o777)
+    for way in (loopbacks.made, loopbacks.directory):
+        with pytest.raises(XentoolError, match="loopbacks have no place: others may write to"):
+            way("demo", environ)
+    base.rename(tmp_path / "aside")
+    base.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(XentoolError, match="cannot make"):
+        loopbacks.made("demo", environ)
+    assert not (tmp_path / "elsewhere").exists()
+    theirs.chmod(0o700)
+    assert loopbacks.directory("demo", environ) == theirs / "xentool/loopback/demo"
+    with pytest.raises(XentoolError, match=r"no loopback can be there: "):
+        loopbacks.made("/tmp/")
