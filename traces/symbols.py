@@ -16,6 +16,8 @@ _CODE = frozenset("tTwWiV")
 _ABSOLUTE = frozenset("aA")
 #: What may follow the start of a symbol that nothing comes after; most of one is less.
 _LAST_BYTES = 4096
+#: Linux with all its modules has half as many.
+SYMBOLS_MAX = 1 << 20
 
 
 class Symbols:
@@ -27,7 +29,7 @@ class Symbols:
     def __init__(self, lines: Iterable[str]) -> None:
         """Take lines, in any order.
 
-        :raises SymbolError: there is no symbol, or their addresses are hidden
+        :raises SymbolError: there is no symbol, or there are too many, or their addresses are hidden
         """
         self.unread = 0
         #: Whether it is global, its name, which is empty where no code is, and its module.
@@ -44,6 +46,8 @@ class Symbols:
             if address == 0:
                 hidden += 1
                 continue
+            if len(found) >= SYMBOLS_MAX:
+                raise SymbolError(f"there are more than {SYMBOLS_MAX:,} symbols")
             # Of several names that a place has, a global one; and of those the first.
             known = found.get(address)
             if known is None or (not known[0] and kind == "T"):

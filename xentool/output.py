@@ -56,6 +56,38 @@ def printable(text: str) -> str:
 
 
 def write_json(document: Any) -> None:  # noqa: ANN401 - whatever json can write
-    """Write one JSON document on stdout: indented on a terminal, one line in a pipe."""
+    """Write one JSON document on stdout: indented on a terminal, one line in a pipe.
+
+    An object's values may be iterators: these become lists, which are never in memory as a whole.
+    """
+    indent = 2 if sys.stdout.isatty() else None
     # Not json.dump, which is not compiled.
-    sys.stdout.write(json.dumps(document, indent=2 if sys.stdout.isatty() else None) + "\n")
+    if isinstance(document, dict) and any(isinstance(value, Iterator) for value in document.values()):
+        sys.stdout.writelines(_in_parts(document, indent))
+    else:
+        sys.stdout.write(json.dumps(document, indent=indent))
+    sys.stdout.write("\n")
+
+
+def _in_parts(document: dict[str, Any], indent: int | None) -> Iterator[str]:
+    # As json.dumps writes it, a value, or an element of one that is an iterator, at a time.
+    def start(depth: int, *, first: bool) -> str:
+        return ("" if first else ",") + (f"\n{' ' * indent * depth}" if indent else "" if first else " ")
+
+    def inside(value: Any, depth: int) -> str:  # noqa: ANN401 - whatever json can write
+        text = json.dumps(value, indent=indent)
+        # No text in it has a line's end of its own: json escapes these.
+        return text.replace("\n", f"\n{' ' * indent * depth}") if indent else text
+
+    yield "{"
+    for number, (name, value) in enumerate(document.items()):
+        yield f"{start(1, first=not number)}{json.dumps(name)}: "
+        if not isinstance(value, Iterator):
+            yield inside(value, 1)
+            continue
+        count = 0
+        yield "["
+        for count, element in enumerate(value, 1):
+            yield start(2, first=count == 1) + inside(element, 2)
+        yield f"{start(1, first=True) if count else ''}]"
+    yield f"{start(0, first=True)}}}"

@@ -3,6 +3,7 @@
 ``python -m tests.bench.hostile [MEGABYTES [MAKER... [/ COMMAND...]]]``; ends with 1 where a limit was passed.
 """
 
+import multiprocessing
 import os
 import resource
 import signal
@@ -14,8 +15,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench.repeat import repeat
-from tests.traces.captures import capture
 from tests.traces.hostile import MAKERS
 
 MEGABYTES = 20
@@ -26,6 +25,12 @@ FACTOR, SECONDS = 10, 10.0
 SOUND = "xen-4.17-pv1"
 #: What is not done by then is given up.
 PATIENCE = 60
+_SOUND = """
+from tests.bench.repeat import repeat
+from tests.traces.captures import capture
+with open({1!r}, "wb") as file:
+    repeat(capture({0!r}), file, {2})
+"""
 XENTOOL = os.environ.get("XENTOOL", f"{sys.executable} -m xentool").split()
 
 
@@ -95,9 +100,14 @@ def run(command: Command, path: Path, out: Path) -> Run:
     return Run(usage.ru_utime + usage.ru_stime, usage.ru_maxrss // 1024, process.returncode)
 
 
-def of_size(make: Callable[[int], bytes], size: int) -> bytes:
-    sample = 5_000
-    return make(max(sample * size // max(len(make(sample)), 1), 1))
+def write(maker: str, size: int, path: Path) -> None:
+    """Make a trace of about so many bytes: in a process of its own, since a child's memory counts from its parent's."""
+    make, sample = MAKERS[maker], 5_000
+    process = multiprocessing.get_context("fork").Process(
+        target=lambda: path.write_bytes(make(max(sample * size // len(make(sample)), 1)))
+    )
+    process.start()
+    process.join()
 
 
 def main() -> int:
@@ -110,13 +120,12 @@ def main() -> int:
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
         path, out = Path(folder) / "trace", Path(folder) / "out"
-        with path.open("wb") as file:
-            repeat(capture(SOUND), file, round(megabytes * 1e6))
+        subprocess.run([sys.executable, "-c", _SOUND.format(SOUND, str(path), round(megabytes * 1e6))], check=True)
         sound = {name: run(COMMANDS[name], path, out) for name in commands}
         for name, one in sound.items():
             print(f"{'sound':<24} {name:<20} {one.seconds:6.2f} s {one.megabytes:5} MB")
         for maker in makers:
-            path.write_bytes(of_size(MAKERS[maker], round(megabytes * 1e6)))
+            write(maker, round(megabytes * 1e6), path)
             for name in commands:
                 found = run(COMMANDS[name], path, out)
                 limit = EXPORT_MB if COMMANDS[name].exports else REPORT_MB

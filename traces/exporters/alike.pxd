@@ -39,6 +39,7 @@ cdef class Kinds:
     cdef int name_count
     cdef int number_count
     cdef uint64_t masks[MASKS]
+    cdef uint64_t seed                  # unknown to who makes a trace, as in ``analyses.counter``
     cdef Shape *shapes
     cdef uint32_t shape_mask
     cdef uint32_t shape_count
@@ -59,17 +60,18 @@ cdef class Kinds:
     cdef int32_t _string(self, int name, bytes string) except -1
 
 
-cdef inline uint32_t place_of(uint32_t header, uint64_t told) noexcept nogil:
-    return <uint32_t>(((told + header) * <uint64_t>0x9E3779B97F4A7C15) >> 32) ^ header
+cdef inline uint32_t place_of(uint64_t seed, uint32_t header, uint64_t told) noexcept nogil:
+    cdef uint64_t mixed = (told ^ seed) * (seed | 1)
+    return <uint32_t>(((mixed ^ mixed >> 32 ^ header) * (seed | 1)) >> 32)
 
 
-cdef inline uint32_t shape_place(uint32_t header) noexcept nogil:
-    return (header * <uint32_t>0x9E3779B1) >> 16
+cdef inline uint32_t shape_place(uint64_t seed, uint32_t header) noexcept nogil:
+    return <uint32_t>(((header ^ seed) * (seed | 1)) >> 32)
 
 
 cdef inline Known *find(Kinds kinds, uint32_t header, const uint8_t *payload) noexcept nogil:
     """Find a record's kind; NULL for one that is not known yet. Reads eight bytes more than the record has."""
-    cdef uint32_t at = shape_place(header)
+    cdef uint32_t at = shape_place(kinds.seed, header)
     cdef const Shape *shape = &kinds.shapes[at & kinds.shape_mask]
     cdef uint64_t told
     cdef Known *known
@@ -79,7 +81,7 @@ cdef inline Known *find(Kinds kinds, uint32_t header, const uint8_t *payload) no
         at += 1
         shape = &kinds.shapes[at & kinds.shape_mask]
     told = told_of(shape, kinds.masks, payload)
-    at = place_of(header, told)
+    at = place_of(kinds.seed, header, told)
     known = &kinds.table[at & kinds.table_mask]
     while known.told != told or known.header != header:
         if known.header == EMPTY:

@@ -5,6 +5,8 @@ Law: what a record means is not known here. Alike are records of an event with t
 what they are told apart by (``exporters.details.told_by``).
 """
 
+import os
+
 cimport cython
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free
@@ -34,6 +36,7 @@ cdef class Kinds:
         cdef int i
         if names > NAMES_MAX or numbers > NUMBERS_MAX:
             raise ValueError("more columns than there is room for")
+        self.seed = int.from_bytes(os.urandom(8), "little")
         self.describe = describe
         self.told_by = told_by
         self.name_count = names
@@ -122,7 +125,7 @@ cdef class Kinds:
         return find(self, header, payload)
 
     cdef Known *_place(self, uint32_t header, uint64_t told) noexcept:
-        cdef uint32_t at = place_of(header, told)
+        cdef uint32_t at = place_of(self.seed, header, told)
         while self.table[at & self.table_mask].header != EMPTY:
             at += 1
         return &self.table[at & self.table_mask]
@@ -155,7 +158,7 @@ cdef class Kinds:
         return shape
 
     cdef Shape *_shape_at(self, uint32_t header) noexcept:
-        cdef uint32_t at = shape_place(header)
+        cdef uint32_t at = shape_place(self.seed, header)
         while self.shapes[at & self.shape_mask].header not in (header, <uint32_t>EMPTY):
             at += 1
         return &self.shapes[at & self.shape_mask]

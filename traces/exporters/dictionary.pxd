@@ -14,6 +14,7 @@ cdef struct Dictionary:
     uint64_t values[DISTINCT_MAX]
     # Where a value's code is, by its hash: code + 1. Small, so that it stays in the nearest cache.
     uint16_t places[PLACES]
+    uint64_t seed               # an odd number, unknown to who makes a trace
     int entries
 
 cdef struct Small:
@@ -31,7 +32,7 @@ cdef inline void clear(Dictionary *d) noexcept nogil:
 
 cdef inline int code_of(Dictionary *d, uint64_t value) noexcept nogil:
     """Give a value's code; -1 where there are too many."""
-    cdef uint64_t at = (value * <uint64_t>0x9E3779B97F4A7C15) >> 50
+    cdef uint64_t at = ((value ^ value >> 32) * d.seed) >> 50
     cdef int code
     while d.places[at]:
         code = d.places[at] - 1

@@ -1,7 +1,7 @@
 """A report as the JSON document ``xentool.report/1``: fields may be added to it, none changed or dropped."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from traces.account import Account
@@ -16,20 +16,25 @@ SCHEMA = "xentool.report/1"
 
 def document(report: Report) -> dict[str, Any]:
     """Give the document as what ``json`` writes. Times are in seconds, rates in hertz."""
+    return {name: list(value) if isinstance(value, Iterator) else value for name, value in parts(report).items()}
+
+
+def parts(report: Report) -> dict[str, Any]:
+    """Give the document in parts: its long lists are iterators, which need not be in memory at once."""
     return {
         "schema": SCHEMA,
         "capture": _capture(report, report.account),
         "chosen": _chosen(report.where),
-        "domains": [_domain(domain) for domain in report.domains],
-        "grants": [
+        "domains": (_domain(domain) for domain in report.domains),
+        "grants": (
             {"mapper": pair.mapper, "granter": pair.granter, "maps": pair.maps, "unmaps": pair.unmaps}
             for pair in report.grants
-        ],
-        "notifications": [
+        ),
+        "notifications": (
             {"from": one.source, "to": one.target, "count": one.count, "confidence": one.confidence}
             for one in report.notifications
-        ],
-        "irqs": [
+        ),
+        "irqs": (
             {
                 "irq": one.irq,
                 "count": one.count,
@@ -38,11 +43,11 @@ def document(report: Report) -> dict[str, Any]:
                 "latency": latency(one.latency),
             }
             for one in report.irqs
-        ],
-        "findings": [
+        ),
+        "findings": (
             {"rule": one.rule, "domid": one.domid, "vcpu": one.vcpu, "text": one.text, "evidence": dict(one.evidence)}
             for one in findings(report)
-        ],
+        ),
         "not_recorded": list(report.not_recorded),
     }
 

@@ -7,6 +7,8 @@ stay in a core's own cache: each is read record by record into arrays, and these
 Ref: apache/parquet-format: Encodings, Data Pages
 """
 
+import os
+
 cimport cython
 from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from libc.math cimport rint
@@ -141,6 +143,7 @@ cdef class Encoder:
             self.name_codes[i] = <uint16_t *>claimed(KINDS_MAX * 2)
         for i in range(NAMES + self.names, self._count()):
             self.columns[i].dictionary = <Dictionary *>claimed(sizeof(Dictionary))
+            self.columns[i].dictionary.seed = int.from_bytes(os.urandom(8), "little") | 1
 
     def __dealloc__(self):
         cdef int i

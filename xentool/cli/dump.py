@@ -1,5 +1,6 @@
 """``xentool dump``: a trace, record by record."""
 
+import io
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,12 +17,12 @@ from xentool.cli import INTERRUPTED, choosing, options
 from xentool.cli.follow import Follow
 from xentool.cli.paint import paint
 from xentool.errors import PeerError, XentoolError
-from xentool.tools import pipes, reports
+from xentool.tools import beside, pipes, reports
 from xentool.tools.exports import written
 from xentool.tools.reports import STANDARD, Chosen
 
 #: Linux's with all its modules are a tenth of that.
-_SYMBOLS_BYTES_MAX = 256 << 20
+_SYMBOLS_BYTES_MAX = 64 << 20
 
 
 @click.command(epilog=choosing.CLASSES)
@@ -74,14 +75,13 @@ def command(
 
 def _symbols(path: Path) -> Symbols:
     try:
-        with path.open("rb") as file:
-            data = file.read(_SYMBOLS_BYTES_MAX + 1)
-    except OSError as error:
+        # A shell makes a pipe of <(zcat System.map.gz).
+        data = beside.contents(path, _SYMBOLS_BYTES_MAX, pipes=True)
+    except FileNotFoundError as error:
         raise XentoolError(f"cannot read {path}: {error.strerror}") from error
-    if len(data) > _SYMBOLS_BYTES_MAX:
-        raise PeerError(f"{path} has more than {_SYMBOLS_BYTES_MAX >> 20} MiB, which no kernel's symbols take")
     try:
-        symbols = Symbols(data.decode("ascii", "replace").splitlines())
+        # Line by line, since each takes more memory than it has bytes.
+        symbols = Symbols(io.TextIOWrapper(io.BytesIO(data), "ascii", "replace"))
     except SymbolError as error:
         raise PeerError(f"{path} names no functions: {error}") from error
     if symbols.unread:

@@ -137,7 +137,7 @@ def command(
     if as_json:
         from traces.exporters import document  # noqa: PLC0415 - see `_LATER`
 
-        output.write_json(document.document(report) | _more(report, took, slowest, series))
+        output.write_json(document.parts(report) | _more(report, took, slowest, series))
     else:
         _write_text(report, took, slowest, series, histograms=histograms)
     # The process ends: looking once more through all that was loaded would take a tenth of a small trace's report.

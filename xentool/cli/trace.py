@@ -89,6 +89,6 @@ def _say_how_long(asked: float, recorded: float | None) -> None:
 
 def _report(report: Report, *, as_json: bool) -> None:
     if as_json:
-        output.write_json(document.document(report))
+        output.write_json(document.parts(report))
     else:
         text.write(report, output.stdout())

@@ -4,13 +4,14 @@ The raw file stays what xentrace writes, so that every other tool reads it; with
 """
 
 import json
-import math
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xentool.errors import PeerError
+from xentool.tools import beside
 
 if TYPE_CHECKING:
     # A report on a file without a sidecar needs neither, and begins to read the earlier.
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
 SCHEMA = "xentool.capture/1"
 SUFFIX = ".meta.json"
+#: Of all domains that a host can have it is not half of that.
+_BYTES_MAX = 4 << 20
+#: Characters of a name, a version, a word of the command; XenStore's values have at most so many.
+_TEXT_MAX = 4096
+_REASON_MAX = 200
+_HZ_MAX, _MASK_MAX, _DOMID_MAX, _CPUS_MAX = 10**12, (1 << 32) - 1, (1 << 16) - 1, 1 << 16
 
 
 @dataclass(frozen=True)
@@ -78,11 +85,12 @@ def read(capture: Path) -> Sidecar | None:
     """
     path = path_of(capture)
     try:
-        return _parse(json.loads(path.read_text()))
+        return _parse(beside.parsed(beside.contents(path, _BYTES_MAX)))
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
-        raise PeerError(f"{path} is no {SCHEMA} document ({error}); remove it to read the capture without") from error
+        why = textwrap.shorten(str(error)[: 2 * _REASON_MAX], _REASON_MAX) or "it says too much"
+        raise PeerError(f"{path} is no {SCHEMA} document ({why}); remove it to read the capture without") from error
 
 
 def _parse(document: Any) -> Sidecar:  # noqa: ANN401 - whatever JSON holds
@@ -90,20 +98,47 @@ def _parse(document: Any) -> Sidecar:  # noqa: ANN401 - whatever JSON holds
 
     if document["schema"] != SCHEMA:
         raise ValueError(f"schema is {document['schema']!r}")
-    hz = float(document["hz"])
-    if not 0 < hz < math.inf:
-        raise ValueError(f"hz is {hz}")
+    hz = _number(document["hz"], 1, _HZ_MAX)
+    share = document.get("tracer_cpu_share")
     return Sidecar(
-        host=str(document["host"]),
-        xen_version=str(document["xen_version"]),
+        host=_text(document["host"]),
+        xen_version=_text(document["xen_version"]),
         hz=hz,
-        mask=int(document["mask"]),
-        domains={int(one["domid"]): DomainInfo(_text(one["name"]), _text(one["type"])) for one in document["domains"]},
+        mask=int(_number(document["mask"], 0, _MASK_MAX)),
+        domains={
+            int(_number(one["domid"], 0, _DOMID_MAX)): DomainInfo(
+                _text_or_none(one["name"]), _text_or_none(one["type"])
+            )
+            for one in _list(document["domains"])
+        },
         # Captures of earlier versions of this program have neither.
-        command=tuple(map(str, document.get("command", ()))),
-        tracer_share=None if (share := document.get("tracer_cpu_share")) is None else float(share),
+        command=tuple(map(_text, _list(document.get("command", [])))),
+        tracer_share=None if share is None else float(_number(share, 0, _CPUS_MAX)),
     )
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError(f"{_shown(value)} is no list")
+    return value
+
+
+def _number(value: object, least: int, most: int) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value <= most:
+        raise ValueError(f"{_shown(value)} is no number from {least} to {most}")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or len(value) > _TEXT_MAX:
+        raise ValueError(f"{_shown(value)} is no text of at most {_TEXT_MAX} characters")
+    return value
+
+
+def _text_or_none(value: object) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _shown(value: object) -> str:
+    # Neither a whole list nor all digits of a number, which Python may refuse to write.
+    return f"{value!r:.30}" if isinstance(value, str | float | bool) else f"a {type(value).__name__}"
