@@ -64,7 +64,7 @@ def unpause(domain: str, dry_run: bool, where: str | None) -> None:
     "--timeout", type=click.FloatRange(min=0), default=60, show_default=True, metavar="SECONDS", help="For --wait."
 )
 @options.dry_run
-@options.where
+@options.where_alone
 def shutdown(domain: str, wait: bool, timeout: float, dry_run: bool, where: str | None) -> None:
     """Ask DOMAIN to shut down; it may take its time, or not listen."""
     with closing(hosts.resolve(where)) as host:

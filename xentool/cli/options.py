@@ -1,12 +1,15 @@
 """Options that several commands share, so that they are spelled and explained one way."""
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 if TYPE_CHECKING:
     from xentool.tools.toolstack import Toolstack
+
+Command = TypeVar("Command", bound=Callable[..., object])
 
 _UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
@@ -46,7 +49,7 @@ xen_version = click.option(
     help="The Xen that made the trace, as in 4.17: releases differ in what they record.  [default: what `xentool "
     "record` noted]",
 )
-where = click.option(
+where_alone = click.option(
     "-H",
     "--host",
     "where",
@@ -54,6 +57,30 @@ where = click.option(
     help="Where dom0 is: local, ssh://[user@]host[:port], lab or lab:NAME.  "
     "[default: $XENTOOL_HOST, this dom0, a running lab]",
 )
+
+
+def _patience(_context: click.Context, _parameter: click.Parameter, value: float | None) -> None:
+    from xentool.hosts import waiting  # noqa: PLC0415 - most commands that have options need it not
+
+    waiting.choose(value)
+
+
+patience = click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    expose_value=False,
+    callback=_patience,
+    help="How long dom0 may take for each thing asked of it.  [default: $XENTOOL_TIMEOUT, without end on a terminal, "
+    "300 elsewhere]",
+)
+
+
+def where(command: Command) -> Command:
+    """Add --host, and --timeout for what is asked there."""
+    return where_alone(patience(command))
+
+
 connect = click.option(
     "-c",
     "--connect",

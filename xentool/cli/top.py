@@ -15,6 +15,7 @@ from rich.text import Text
 from xentool import output
 from xentool.cli import options, top_view
 from xentool.cli.keyboard import Keyboard
+from xentool.hosts import waiting
 from xentool.tools.stats import Frame
 from xentool.tools.store.nodes import complain
 from xentool.tools.toolstack import Toolstack, frames
@@ -97,6 +98,6 @@ def _live(toolstack: Toolstack, delay: float, number: int | None, sort: str, *, 
             draw()
         return True
 
-    with Keyboard() as keyboard, Live(console=console, screen=True, auto_refresh=False) as live:
+    with waiting.hidden(), Keyboard() as keyboard, Live(console=console, screen=True, auto_refresh=False) as live:
         for frame in islice(frames(toolstack, waited), number):
             shown = frame

@@ -1,12 +1,13 @@
 """The Host seam: what a tool may ask of a dom0. It knows no Xen, and no kind of host."""
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
 from xentool.errors import XentoolError
+from xentool.hosts import waiting
 
 # What subprocess takes for a standard stream: a descriptor, PIPE, DEVNULL, a file, or None for "as the parent".
 Stream = int | IO[bytes] | None
@@ -33,7 +34,7 @@ class Host(Protocol):
         """Run a command to its end.
 
         :param input: its standard input; None for an empty one
-        :param timeout: seconds, None for no limit
+        :param timeout: seconds; None for as long as the user waits (see `waiting`)
         :param check: raise when its exit status is not 0
         :raises XentoolError: it failed (the message quotes its stderr), could not start, or took too long
         :raises Unavailable: the host cannot be reached
@@ -68,7 +69,7 @@ class Host(Protocol):
         ...
 
     def close(self) -> None:
-        """End the connection, if there is one; a later call opens another."""
+        """Give the connection up, if there is one; a later call makes or finds another."""
         ...
 
 
@@ -87,20 +88,34 @@ def checked(host: str, completed: Completed) -> Completed:
 
 
 def run_child(
-    host: str, spawned: Sequence[str], argv: Sequence[str], *, input: bytes | None, timeout: float | None
+    host: str,
+    spawned: Sequence[str],
+    argv: Sequence[str],
+    *,
+    input: bytes | None,
+    timeout: float | None,
+    load: Callable[[], str | None],
 ) -> Completed:
-    """Run a local child process that carries out `argv` (itself, or ssh with it) and collect what it prints."""
+    """Run a local child process that carries out `argv` (itself, or ssh with it) and collect what it prints.
+
+    :param load: tells how busy the machine is that carries it out
+    """
+    limit = waiting.limit() if timeout is None else timeout
+    title = waiting.title(argv)
     try:
-        child = subprocess.run(
-            spawned,
-            input=b"" if input is None else input,
-            capture_output=True,
-            timeout=timeout,
-            check=False,
-            start_new_session=True,  # Ctrl-C is for this program to handle, not for its children to die of
-        )
+        with waiting.shown(f"{title} on {host}", load):
+            child = subprocess.run(
+                spawned,
+                input=b"" if input is None else input,
+                capture_output=True,
+                timeout=None if limit == waiting.FOREVER else limit,
+                check=False,
+                start_new_session=True,  # Ctrl-C is for this program to handle, not for its children to die of
+            )
     except subprocess.TimeoutExpired:
-        raise XentoolError(f"{argv[0]} did not end within {timeout:g} s on {host}") from None
+        busy = f" ({told})" if (told := load()) else ""
+        longer = "; --timeout SECONDS waits longer" if timeout is None else ""
+        raise XentoolError(f"{title} did not end within {limit:g} s on {host}{busy}{longer}") from None
     except OSError as error:
         raise XentoolError(f"{spawned[0]} did not start on {host}: {error.strerror}") from error
     return Completed(tuple(argv), child.returncode, child.stdout, child.stderr)

@@ -1,11 +1,13 @@
 """The machine that runs this program as the host, when it is a dom0."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from xentool.errors import XentoolError
+from xentool.hosts import waiting
 from xentool.hosts.base import Completed, Stream, checked, run_child, spawn
 
 DOM0_UUID = "00000000-0000-0000-0000-000000000000"
@@ -28,6 +30,10 @@ def _read(path: Path) -> str:
         return ""
 
 
+def _load() -> str:
+    return waiting.load(f"{_read(Path('/proc/loadavg'))} {os.cpu_count() or 1}")
+
+
 class LocalHost:
     """Commands run here, as the user who runs this program."""
 
@@ -37,7 +43,7 @@ class LocalHost:
         self, argv: Sequence[str], *, input: bytes | None = None, timeout: float | None = None, check: bool = True
     ) -> Completed:
         """Run a command to its end (see `Host.run`)."""
-        completed = run_child(self.name, argv, argv, input=input, timeout=timeout)
+        completed = run_child(self.name, argv, argv, input=input, timeout=timeout, load=_load)
         return checked(self.name, completed) if check else completed
 
     def popen(self, argv: Sequence[str], *, stdin: Stream, stdout: Stream, stderr: Stream) -> subprocess.Popen[bytes]:

@@ -31,6 +31,8 @@ def down(name: str | None = None, progress: Progress = SILENT) -> str:
         elif state is not None and state.reason:
             how = f"by force: {state.reason}"
         _quit(name)
+        if lab is not None:
+            lab.host().disconnect()  # which other commands have left open
     return f"lab {name} ended {how}" if not how.startswith("was") else f"lab {name} {how}"
 
 

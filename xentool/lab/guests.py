@@ -151,7 +151,7 @@ def stop(name: str, lab: str | None = None, *, where: str | None = None) -> None
     """
     checked_name(name, "guest")
     with _dom0(lab, where) as (host, _):
-        done = host.run([f"{DATA_IN_DOM0}/guest-stop.sh", name], timeout=60, check=False)
+        done = host.run([f"{DATA_IN_DOM0}/guest-stop.sh", name], check=False)
         if done.returncode == 5:
             existing = ", ".join(guest.name for guest in _listed(host)) or "none"
             raise XentoolError(f"there is no guest {name}; there are: {existing}")

@@ -25,7 +25,7 @@ def sync(name: str | None = None, progress: Progress = SILENT) -> str:
     progress.step(f"installing it in lab {lab.name}")
     host = lab.host()
     try:
-        return host.run(["sh", "-c", _INSTALL], input=files, timeout=60).stdout.decode().strip()
+        return host.run(["sh", "-c", _INSTALL], input=files).stdout.decode().strip()
     finally:
         host.close()
 

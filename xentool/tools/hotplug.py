@@ -15,8 +15,6 @@ from xentool.tools.store import connect
 
 #: Kinds of devices as people call them: xl's commands begin with the one, XenStore has the other.
 KINDS = {"block": ("block", "vbd"), "net": ("network", "vif")}
-# xl itself waits for hotplug scripts, and for a guest to let go of a device.
-_XL_TIMEOUT = 120.0
 _POLL = 0.2
 
 
@@ -99,7 +97,7 @@ def plugged(client: Client, domain: xl.Domain, kind: str) -> list[Device]:
 def _try(host: Host, words: Sequence[str]) -> XentoolError | None:
     # What xl gives up may be half done all the same.
     try:
-        xl.change(host, words, timeout=_XL_TIMEOUT)
+        xl.change(host, words)
     except XentoolError as error:
         return error
     return None

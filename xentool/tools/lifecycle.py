@@ -8,8 +8,7 @@ from xentool.errors import XentoolError
 from xentool.hosts import Host
 from xentool.tools import xl
 
-# Seconds: hotplug scripts wait for each other, and give up after 40.
-CREATE_TIMEOUT = 180.0
+# Seconds.
 _POLL = 0.5
 # How long the xl that started a domain may take to take it down once it has shut down.
 _TAKEN_DOWN = 10.0
@@ -27,7 +26,7 @@ def create(host: Host, configuration: bytes, name: str) -> xl.Domain:
     """
     before = {domain.domid for domain in xl.list_domains(host)}
     try:
-        xl.change(host, ["sh", "-c", _CREATE], input=configuration, timeout=CREATE_TIMEOUT)
+        xl.change(host, ["sh", "-c", _CREATE], input=configuration)
     except XentoolError as error:
         raise XentoolError(_TEMPORARY.sub(PurePath(name).name, str(error))) from error
     made = [domain for domain in xl.list_domains(host) if domain.domid not in before]

@@ -12,8 +12,6 @@ from typing import Any, Protocol, TypeVar
 from xentool.errors import PeerError, XentoolError
 from xentool.hosts import Host
 
-# Seconds; xl waits for locks that another xl holds, and forever when XenStore is gone.
-TIMEOUT = 60.0
 # "%-40s %5d %5lu %5d     %c%c%c%c%c%c  %8.1f": name (which may hold blanks), domid, MiB, vcpus, state, seconds
 ROW = re.compile(
     r"(?P<name>.*?) +(?P<domid>\d+) +(?P<mib>\d+) +(?P<vcpus>\d+) +(?P<flags>[a-zA-Z?-]{6}) +(?P<seconds>[\d.]+)"
@@ -192,12 +190,12 @@ def find_domain(host: Host, text: str) -> Domain:
     return choose(list_domains(host), text)
 
 
-def change(host: Host, words: Sequence[str], *, timeout: float = TIMEOUT, input: bytes | None = None) -> None:
+def change(host: Host, words: Sequence[str], *, input: bytes | None = None) -> None:
     """Run a command that changes something: xl itself, or a script that runs it.
 
     :raises XentoolError: it failed; the message is xl's first complaint
     """
-    done = host.run(words, input=input, timeout=timeout, check=False)
+    done = host.run(words, input=input, check=False)
     if done.returncode != 0:
         raise XentoolError(f"xl refused on {host.name}: {complaint(done.stderr)}")
 
@@ -210,4 +208,4 @@ def complaint(stderr: bytes) -> str:
 
 
 def _xl(host: Host, *words: str) -> str:
-    return host.run(["xl", *words], timeout=TIMEOUT).stdout.decode(errors="replace")
+    return host.run(["xl", *words]).stdout.decode(errors="replace")

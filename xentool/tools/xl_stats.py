@@ -87,7 +87,7 @@ class XlToolstack:
         """
         script = files(__package__).joinpath("xl_stats.sh").read_text()
         words = ["sh", "-c", script, "sh", _EXACT, "all" if details else ""]
-        sample = parse(self._host.run(words, timeout=xl.TIMEOUT).stdout.decode(errors="replace"))
+        sample = parse(self._host.run(words).stdout.decode(errors="replace"))
         try:
             return self._with_backends(sample)
         except XenStoreError as error:
@@ -119,7 +119,7 @@ class XlToolstack:
 
     def machine(self) -> Machine:
         """Return what Xen says about the machine."""
-        return parse_machine(self._host.run(["xl", "info"], timeout=xl.TIMEOUT).stdout.decode(errors="replace"))
+        return parse_machine(self._host.run(["xl", "info"]).stdout.decode(errors="replace"))
 
     def close(self) -> None:
         """End the connection to the host."""

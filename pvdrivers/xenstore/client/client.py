@@ -234,6 +234,11 @@ class Client(View):
         """End the connection, its watches and transactions."""
         self._current.router.close()
 
+    @property
+    def pending(self) -> bool:
+        """Whether a request waits for its reply."""
+        return bool(self._current.router.pending)
+
     def domain_path(self, domid: int) -> str:
         """Give where a domain's nodes are."""
         return self._session().ask(Op.GET_DOMAIN_PATH, b"%d" % domid).rstrip(b"\0").decode()

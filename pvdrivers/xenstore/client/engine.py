@@ -100,6 +100,11 @@ class Router:
         """Whether the connection stands."""
         return self._reason is None
 
+    @property
+    def pending(self) -> bool:
+        """Whether a request waits for its reply."""
+        return bool(self._waiting)
+
     def ask(self, op: int, payload: bytes, transaction: int, what: str) -> bytes:
         """Send one request and give its reply's payload, whole.
 

@@ -26,7 +26,7 @@ _timeout = click.option(
 @click.argument("spec", nargs=-1)
 @_timeout
 @options.dry_run
-@options.where
+@options.where_alone
 def attach(domain: str, kind: str, spec: tuple[str, ...], timeout: float, dry_run: bool, where: str | None) -> None:
     """Plug a disk or a network interface into DOMAIN, and wait until both ends are connected.
 
@@ -50,7 +50,7 @@ def attach(domain: str, kind: str, spec: tuple[str, ...], timeout: float, dry_ru
 @click.argument("device")
 @_timeout
 @options.dry_run
-@options.where
+@options.where_alone
 def detach(domain: str, kind: str, device: str, timeout: float, dry_run: bool, where: str | None) -> None:
     """Plug DEVICE (xvdb, vif1, a number, a MAC address) out of DOMAIN, and wait until both ends are gone."""
     with closing(hosts.resolve(where)) as host:

@@ -2,7 +2,9 @@
 
 import click
 
-where = click.option(
+from xentool.cli.options import Command, patience
+
+where_alone = click.option(
     "-H",
     "--host",
     "where",
@@ -10,6 +12,13 @@ where = click.option(
     help="Whose store: local, ssh://[user@]host[:port], lab or lab:NAME.  "
     "[default: $XENSTORED_PATH, $XENTOOL_HOST, this machine's, a running lab's]",
 )
+
+
+def where(command: Command) -> Command:
+    """Add --host, and --timeout for what is asked there."""
+    return where_alone(patience(command))
+
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print data as JSON.")
 paths = click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 dry_run = click.option("-n", "--dry-run", is_flag=True, help="Change nothing; tell what would change.")

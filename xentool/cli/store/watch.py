@@ -19,7 +19,7 @@ from xentool.tools.store.values import unescaped
 
 
 @click.command()
-@options.where
+@options.where_alone
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
 @options.wide
 @options.levels

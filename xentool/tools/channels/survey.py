@@ -74,7 +74,7 @@ def survey(host: Host) -> Survey:
         raise XentoolError(f"{host.name}: {error}") from error
     nodes = {node.path: node.value for node in found if node.value is not None}
     # XenStore says it of other domains; of its own dom0's kernel does.
-    own = host.run(["cat", "/proc/xen/xsd_port"], check=False, timeout=xl.TIMEOUT)
+    own = host.run(["cat", "/proc/xen/xsd_port"], check=False)
     nodes.setdefault("/local/domain/0/store/port", own.stdout.strip())
     return made(names, said, nodes, unlisted)
 

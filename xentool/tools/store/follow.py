@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from pvdrivers.xenstore.client import Client, ConnectionLost, NotFound, Watch, XenStoreError
 from xentool.errors import XentoolError
+from xentool.hosts import waiting
 from xentool.tools.store.changes import Change, Kind, changes
 from xentool.tools.store.nodes import Node, Unlisted, depth, lineage, present, tree, within
-from xentool.tools.store.reach import TIMEOUT
 
 
 class Condition(NamedTuple):
@@ -56,7 +56,7 @@ def follow(
         memory = _Memory(client, unlisted)
         for top in tops:
             watch = open_watches.enter_context(client.watch(top))
-            watch.next(TIMEOUT)  # what is there at first is no change
+            watch.next(waiting.of_requests())  # what is there at first is no change
             memory.learn(top)
             Thread(target=_pass_on, args=(watch, told), daemon=True).start()
         while not until or not all(condition.holds(memory.known) for condition in until):

@@ -2,17 +2,29 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 
-from pvdrivers.xenstore.client import Client, ConnectionLost, NoStore, XenStoreError, find
+from pvdrivers.xenstore.client import Client, ConnectionLost, NoStore, TimedOut, XenStoreError, find
 from xentool.errors import Unavailable, XentoolError
-from xentool.hosts import Host, resolve
+from xentool.hosts import Host, resolve, waiting
 
-#: Seconds that a request may take: the way may be long, and the far end an emulated machine.
-TIMEOUT = 30.0
 # The device is for a store that lives in a domain of its own. It can be used where it is, and not be forwarded.
 _PLACES = ("/run/xenstored/socket", "/var/run/xenstored/socket", "/dev/xen/xenbus")
 _FIND = 'for path; do if [ -S "$path" ] || [ -c "$path" ]; then [ -w "$path" ] && echo "$path" && exit; fi; done'
+
+
+class _Shown(Client):
+    # Says on the terminal when requests are waited for.
+
+    def __init__(self, path: Path, name: str) -> None:
+        super().__init__(path, timeout=waiting.of_requests())
+        self._said = ExitStack()
+        self._said.enter_context(waiting.shown(f"XenStore{name}", waits=lambda: self.pending))
+
+    def close(self) -> None:
+        self._said.close()
+        super().close()
 
 
 def connect(host: Host) -> Client:
@@ -20,12 +32,12 @@ def connect(host: Host) -> Client:
 
     :raises Unavailable: there is none, this user may not use it, or the way is barred
     """
-    found = host.run(["sh", "-c", _FIND, "sh", *_PLACES], timeout=TIMEOUT, check=False)
+    found = host.run(["sh", "-c", _FIND, "sh", *_PLACES], check=False)
     path = found.stdout.decode(errors="replace").rstrip("\n")
     if not path:
         raise Unavailable(f"{host.name} has no XenStore that this user may use; root may, where xenstored runs")
     try:
-        client = Client(host.forward(path), timeout=TIMEOUT)
+        client = _Shown(host.forward(path), f" on {host.name}")
         client.domain_path(0)
     except ConnectionLost as error:
         raise Unavailable(
@@ -57,6 +69,8 @@ def opened(where: str | None, environ: Mapping[str, str] = os.environ) -> Iterat
                 yield client
     except (NoStore, ConnectionLost) as error:
         raise Unavailable(str(error)) from error
+    except TimedOut as error:
+        raise XentoolError(f"{error}; --timeout SECONDS waits longer") from error
     except XenStoreError as error:
         raise XentoolError(str(error)) from error
 
@@ -69,4 +83,4 @@ def _local(environ: Mapping[str, str]) -> Client | None:
         path = find(environ)
     except NoStore:
         return None
-    return Client(path, timeout=TIMEOUT)
+    return _Shown(path, "")
