@@ -27,6 +27,9 @@ def command(as_json: bool, root: Path) -> None:
     Hypervisors by type, containers, Xen's modes, layers in each other; and the techniques for CPU, memory and devices:
     whether this machine is run by them ("implied": its hypervisor knows no other way), and whether it has them for
     guests of its own. Needs no root; as root it may see more, and says what it could not read.
+
+    Out of scope is what runs programs and not machines: Wine, Java's and other languages' machines; and User-Mode Linux
+    beyond its name.
     """
     answer = detect(root)
     if as_json:

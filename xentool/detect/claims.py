@@ -12,6 +12,9 @@ CLOCKSOURCES = "/sys/devices/system/clocksource/clocksource0/available_clocksour
 COMPATIBLE = "/proc/device-tree/hypervisor/compatible"
 CPUINFO = "/proc/cpuinfo"
 FACP = "/sys/firmware/acpi/tables/FACP"
+HYPERVISOR_TYPE = "/sys/hypervisor/type"
+PLATFORM = "/proc/device-tree/compatible"
+SYSINFO = "/proc/sysinfo"
 OSRELEASE = "/proc/sys/kernel/osrelease"
 SMBIOS = "/sys/firmware/dmi/entries/0-0/raw"
 
@@ -32,7 +35,8 @@ class Claim:
 
 def claims(facts: Facts) -> list[Claim]:
     """Collect all signs, the most trustworthy tellers first."""
-    found = [*_cpuid(facts), *_xen(facts), *_kernel(facts), *_cpuname(facts), *_dmi(facts), *_acpi(facts)]
+    tellers = (_cpuid, _xen, _kernel, _device_tree, _control_program, _cpuname, _dmi, _acpi)
+    found = [claim for told in tellers for claim in told(facts)]
     return sorted(found, key=lambda claim: TELLERS.index(claim.teller))
 
 
@@ -64,6 +68,10 @@ def generic(facts: Facts) -> list[Evidence]:
     found = [Evidence(CPUINFO, "flags: hypervisor")] if "hypervisor" in (flags(facts) or ()) else []
     if _smbios_bit(facts):
         found.append(Evidence(SMBIOS, "BIOS characteristics: virtual machine"))
+    if (kind := facts.text(HYPERVISOR_TYPE)) and "xen" not in kind:
+        found.append(facts.evidence(HYPERVISOR_TYPE))
+    if rules.VIRTUAL_PLATFORM in facts.text(PLATFORM).split("\0"):
+        found.append(facts.evidence(PLATFORM, rules.VIRTUAL_PLATFORM))
     unknown = [leaf for leaf in facts.cpuid if leaf == 0x40000000 and facts.cpuid[leaf] not in rules.CPUID_SIGNATURES]
     return [*found, *(Evidence(f"{CPUID} leaf {leaf:#x}", shown(facts.cpuid[leaf])) for leaf in unknown)]
 
@@ -92,23 +100,40 @@ def _kernel(facts: Facts) -> Iterator[Claim]:
         for beginning, who in rules.CLOCKSOURCES.items():
             if clock.startswith(beginning):
                 yield Claim(who, "kernel", facts.evidence(CLOCKSOURCES, clock))
-    for beginning, who in rules.DEVICE_TREE.items():
-        if any(word.startswith(beginning) for word in facts.text(COMPATIBLE).split("\0")):
-            yield Claim(who, "kernel", facts.evidence(COMPATIBLE))
-    if any(name.startswith("fw-cfg") for name in facts.folders.get("/proc/device-tree", ())):
-        yield Claim(rules.QEMU, "kernel", Evidence("/proc/device-tree", "fw-cfg"))
     if devices := facts.devices.get("vmbus"):
         yield Claim(rules.HYPERV, "kernel", Evidence("/sys/bus/vmbus/devices", f"{len(devices)} devices"))
     if "WSL2" in facts.text(OSRELEASE) or "microsoft-standard" in facts.text(OSRELEASE):
         yield Claim(rules.HYPERV, "kernel", facts.evidence(OSRELEASE))
 
 
+def _device_tree(facts: Facts) -> Iterator[Claim]:
+    for beginning, who in rules.DEVICE_TREE.items():
+        if any(word.startswith(beginning) for word in facts.text(COMPATIBLE).split("\0")):
+            yield Claim(who, "kernel", facts.evidence(COMPATIBLE))
+    nodes = facts.folders.get("/proc/device-tree", ())
+    if any(name.startswith("fw-cfg") for name in nodes):
+        yield Claim(rules.QEMU, "kernel", Evidence("/proc/device-tree", "fw-cfg"))
+    for platform in facts.text(PLATFORM).split("\0"):
+        if platform in rules.PLATFORMS:
+            yield Claim(rules.PLATFORMS[platform], "kernel", facts.evidence(PLATFORM, platform))
+    if set(rules.POWERVM_NODES) <= set(nodes) and rules.POWERVM_NOT not in facts.marks:
+        yield Claim(rules.POWERVM, "kernel", Evidence("/proc/device-tree", ", ".join(rules.POWERVM_NODES)))
+
+
+def _control_program(facts: Facts) -> Iterator[Claim]:
+    for line in facts.text(SYSINFO).splitlines():
+        if line.startswith("VM00 Control Program:"):
+            program = line.partition(":")[2].split()
+            who = rules.CONTROL_PROGRAMS.get(program[0] if program else "", rules.KVM)
+            yield Claim(who, "kernel", facts.evidence(SYSINFO, " ".join(line.split())))
+
+
 def _cpuname(facts: Facts) -> Iterator[Claim]:
     for name in ("model name", "vendor_id"):
         text = cpu_field(facts, name) or ""
-        for beginning, who in rules.CPU_NAMES.items():
+        for beginning, (who, product) in rules.CPU_NAMES.items():
             if text.startswith(beginning):
-                yield Claim(who, "cpuname", Evidence(CPUINFO, shown(f"{name}: {text}")))
+                yield Claim(who, "cpuname", Evidence(CPUINFO, shown(f"{name}: {text}")), product)
 
 
 def _dmi(facts: Facts) -> Iterator[Claim]:

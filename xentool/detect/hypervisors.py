@@ -9,7 +9,7 @@ from dataclasses import replace
 from xentool.detect import rules, xen
 from xentool.detect.claims import CPUINFO, TELLERS, Claim, Teller, claims, flags, generic
 from xentool.detect.model import Contradiction, Evidence, Layer
-from xentool.detect.rules import HYPERV, HYPERVISORS, KVM, QEMU, TCG, UML, UNKNOWN, XEN
+from xentool.detect.rules import BOCHS, HYPERV, HYPERVISORS, KVM, QEMU, TCG, UML, UNKNOWN, XEN
 from xentool.detect.sources import Facts
 
 Groups = dict[str, list[Claim]]
@@ -17,10 +17,7 @@ Groups = dict[str, list[Claim]]
 
 def hypervisors(facts: Facts) -> tuple[list[Layer], list[Contradiction]]:
     """Find the hypervisors under this machine, outermost first."""
-    groups: Groups = {}
-    for claim in claims(facts):
-        groups.setdefault(claim.who, []).append(claim)
-    presented = _presented(groups)
+    groups, presented = _settled(facts)
     ours = {who: groups.pop(who) for who in (TCG, XEN, UML) if who in groups}
     layers = [_layer(TCG, ours[TCG])] if TCG in ours else []
     domain = xen.domain(facts) if XEN in ours else None
@@ -49,13 +46,44 @@ def hypervisors(facts: Facts) -> tuple[list[Layer], list[Contradiction]]:
     if domain:
         xen_layer = _layer(XEN, ours[XEN])
         evidence = (*domain.evidence, *xen_layer.evidence)
-        layers.append(replace(xen_layer, role=domain.role, mode=domain.mode, version=domain.version, evidence=evidence))
+        product = rules.EC2 if xen.is_ec2(facts) else xen_layer.product
+        layers.append(
+            replace(
+                xen_layer,
+                product=product,
+                role=domain.role,
+                mode=domain.mode,
+                version=domain.version,
+                evidence=evidence,
+            )
+        )
     if UML in ours:
         layers.append(_layer(UML, ours[UML]))
     if layers:
         inner = layers[-1]
         layers[-1] = replace(inner, presents=presented.get(inner.name, ()))
     return _with_generic(facts, layers, contradictions)
+
+
+def _settled(facts: Facts) -> tuple[Groups, dict[str, tuple[str, ...]]]:
+    """Collect the claims by hypervisor, each where it belongs, and tell which hypervisors show others' interfaces."""
+    groups: Groups = {}
+    for claim in claims(facts):
+        groups.setdefault(claim.who, []).append(claim)
+    # The firmware that QEMU had before 1.6.
+    if BOCHS in groups and groups.keys() & {KVM, QEMU, TCG}:
+        groups.setdefault(QEMU, []).extend(groups.pop(BOCHS))
+    presented = _presented(groups)
+    if XEN in groups and _shown_by_kvm(groups, xen.domain(facts)):
+        groups.setdefault(KVM, []).extend(groups.pop(XEN))
+        groups[KVM].sort(key=lambda claim: TELLERS.index(claim.teller))
+        presented[KVM] = (*presented.get(KVM, ()), XEN)
+    if XEN in groups and KVM in groups and any(claim.teller == "firmware" for claim in groups[XEN]):
+        # Amazon's Xen may say whose it is in the same words as Amazon's KVM.
+        amazons = [claim for claim in groups[KVM] if (claim.product or "").startswith(rules.EC2)]
+        if len(amazons) == len(groups[KVM]):
+            groups[XEN] += [replace(claim, product=rules.EC2) for claim in groups.pop(KVM)]
+    return groups, presented
 
 
 def _with_generic(
@@ -91,6 +119,19 @@ def _presented(groups: Groups) -> dict[str, tuple[str, ...]]:
         groups[real] += groups.pop(look)
         shown[real] = (*shown.get(real, ()), look)
     return shown
+
+
+def _shown_by_kvm(groups: Groups, domain: xen.Domain) -> bool:
+    """Tell whether what looks like Xen is KVM, which shows Xen's interface to guests that ask for it.
+
+    The CPU tells that best (`_presented`), if it can be asked. Else firmware does: Xen gives its HVM guests its own,
+    and others none. QEMU's, or that of a cloud on KVM, is KVM's then, for QEMU without it (TCG) shows no Xen's.
+    """
+    if domain.role == "dom0" or domain.mode not in ("HVM", "PVH") or TCG in groups:
+        return False
+    if any(claim.teller in ("cpuid", "firmware") for claim in groups[XEN]):
+        return False
+    return any(claim.teller == "firmware" for who in (QEMU, KVM) for claim in groups.get(who, ()))
 
 
 def _both_in_cpuid(groups: Groups) -> bool:

@@ -21,6 +21,15 @@ BHYVE: Final = "bhyve"
 APPLE: Final = "Apple Virtualization"
 ACRN: Final = "ACRN"
 UML: Final = "User-Mode Linux"
+VMM: Final = "OpenBSD vmm"
+NVMM: Final = "NetBSD NVMM"
+QNX: Final = "QNX Hypervisor"
+SRE: Final = "LMHS SRE"
+HAXM: Final = "Intel HAXM"
+JAILHOUSE: Final = "Jailhouse"
+BOCHS: Final = "Bochs"
+ZVM: Final = "z/VM"
+POWERVM: Final = "PowerVM"
 UNKNOWN: Final = "unknown hypervisor"
 
 TRANSLATION: Final = "binary translation"
@@ -117,6 +126,24 @@ HYPERVISORS: Mapping[str, Hypervisor] = {
             HARDWARE: ("no", "its code runs as any process does"),
         },
     ),
+    VMM: Hypervisor("type-2", "part of an OpenBSD host", {**_HARDWARE_ONLY, **_NESTED_ONLY}),
+    NVMM: Hypervisor("type-2", "part of a NetBSD host", {**_HARDWARE_ONLY, **_NESTED_ONLY}),
+    QNX: Hypervisor("type-1", "a microkernel made for the bare machine", _HARDWARE_ONLY),
+    SRE: Hypervisor("type-1", "made for the bare machine", _HARDWARE_ONLY),
+    HAXM: Hypervisor("type-2", "a driver in a Windows or macOS host", _HARDWARE_ONLY),
+    JAILHOUSE: Hypervisor(
+        "type-1", "parts the bare machine, started by the Linux that had it", {**_HARDWARE_ONLY, **_NESTED_ONLY}
+    ),
+    BOCHS: Hypervisor(
+        "type-2",
+        "an interpreter in a process of its host",
+        {
+            TRANSLATION: ("no", "Bochs interprets the guest's code"),
+            HARDWARE: ("no", "Bochs runs no guest code on the CPU as it is"),
+        },
+    ),
+    ZVM: Hypervisor("type-1", "made for the bare machine, where that is a partition (LPAR) of its own firmware's"),
+    POWERVM: Hypervisor("type-1", "part of the machine's firmware"),
     UNKNOWN: Hypervisor("unknown"),
 }
 
@@ -172,6 +199,16 @@ CPUID_SIGNATURES: Mapping[str, str] = {
     "bhyve bhyve ": BHYVE,
     "ACRNACRNACRN": ACRN,
     "Apple VZ": APPLE,
+    "OpenBSDVMM58": VMM,
+    "___ NVMM ___": NVMM,
+    "BHyVE BHyVE ": BHYVE,
+    "QNXQVMBSQG": QNX,
+    " QNXQVMBSQG ": QNX,
+    "SRESRESRESRE": SRE,
+    "HAXMHAXMHAXM": HAXM,
+    "Jailhouse": JAILHOUSE,
+    " lrpepyh  vr": PARALLELS,
+    "LKVMLKVMLKVM": KVM,
 }
 
 #: Beginnings of what firmware says in /sys/class/dmi/id: hypervisor, and product where that is another thing.
@@ -182,8 +219,12 @@ DMI: tuple[tuple[str, str, str | None], ...] = (
     ("oVirt", KVM, "oVirt"),
     ("OpenStack", QEMU, "OpenStack"),
     ("KubeVirt", QEMU, "KubeVirt"),
+    ("AHV", KVM, "Nutanix AHV"),
+    ("Nutanix", KVM, "Nutanix AHV"),
     ("KVM", KVM, None),
     ("QEMU", QEMU, None),
+    ("Bochs", BOCHS, None),
+    ("OpenBSD", VMM, None),
     ("VMware", VMWARE, None),
     ("VMW", VMWARE, None),
     ("innotek GmbH", VIRTUALBOX, None),
@@ -201,6 +242,10 @@ DMI_FILES = tuple(
     f"/sys/class/dmi/id/{name}"
     for name in ("product_name", "sys_vendor", "board_vendor", "bios_vendor", "product_version")
 )
+#: What Amazon's firmware says: of its KVM, and of Xen's interface on it; its Xen has Xen's firmware, and versions of
+#: its own ("4.11.amazon").
+EC2: Final = "Amazon EC2"
+EC2_VERSION: Final = "amazon"
 #: Of a machine that is rented whole.
 METAL = ".metal"
 
@@ -219,8 +264,24 @@ CLOCKSOURCES: Mapping[str, str] = {"kvm-clock": KVM, "xen": XEN, "hyperv_clockso
 #: Parts of the device tree's /hypervisor/compatible
 DEVICE_TREE: Mapping[str, str] = {"linux,kvm": KVM, "xen,": XEN, "vmware": VMWARE}
 
-#: Beginnings of "model name" or "vendor_id" in /proc/cpuinfo. TCG's own CPU names itself so in its guests' guests too.
-CPU_NAMES: Mapping[str, str] = {"QEMU TCG CPU": TCG, "QEMU Virtual CPU": QEMU, "User Mode Linux": UML}
+#: Parts of the device tree's /compatible
+PLATFORMS: Mapping[str, str] = {"qemu,pseries": QEMU}
+#: A machine that is virtual, and does not say whose. Ref: QEMU hw/arm/virt.c, kvmtool arm/fdt.c
+VIRTUAL_PLATFORM = "linux,dummy-virt"
+#: Nodes of the device tree that PowerVM makes for its partitions, and one that QEMU makes, which imitates it.
+POWERVM_NODES = ("ibm,partition-name", "hmc-managed?")
+POWERVM_NOT = "/proc/device-tree/chosen/qemu,graphic-width"
+#: "VM00 Control Program" in /proc/sysinfo of s390; all but z/VM are KVM.
+CONTROL_PROGRAMS: Mapping[str, str] = {"z/VM": ZVM}
+
+#: Beginnings of "model name" or "vendor_id" in /proc/cpuinfo: hypervisor, and product. TCG's own CPU names itself so in
+#: its guests' guests too; kvmtool gave its CPUs a vendor until 2022.
+CPU_NAMES: Mapping[str, tuple[str, str | None]] = {
+    "QEMU TCG CPU": (TCG, None),
+    "QEMU Virtual CPU": (QEMU, None),
+    "LKVMLKVMLKVM": (KVM, "kvmtool"),
+    "User Mode Linux": (UML, None),
+}
 
 #: (what it is, what it also looks like): shows the other's interface to guests that know it.
 PRESENTS: tuple[tuple[str, str], ...] = (

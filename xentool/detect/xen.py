@@ -42,6 +42,12 @@ def domain(facts: Facts) -> Domain:
     return Domain(role, mode, _version(facts), (*mode_signs, *signs), tuple(disagreements))
 
 
+def is_ec2(facts: Facts) -> bool:
+    """Tell whether this Xen is Amazon's, which has versions of its own in sysfs and firmware."""
+    told = (f"{_VERSION}/extra", "/sys/class/dmi/id/product_version")
+    return any(facts.text(path).rpartition(".")[2] == rules.EC2_VERSION for path in told)
+
+
 def feature(facts: Facts, bit: int) -> bool | None:
     """Tell whether Xen offers a feature to this domain; None when that can't be read."""
     try:

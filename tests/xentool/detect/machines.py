@@ -368,7 +368,7 @@ MACHINES: dict[str, Machine] = {
             **xen("HVM", features=_HVM, version="4.2.amazon", uuid="ec2c3b1d-9d1c-5b0e-7f0c-0e9c8b7a6d5e"),
             **device("pci", "0000:00:03.0", DRIVER="ixgbevf", PCI_ID="8086:10ED", PCI_SUBSYS_ID="8086:7B11"),
         },
-        ("Xen HVM domU 4.2.amazon",),
+        ("Xen HVM domU 4.2.amazon [Amazon EC2]",),
         used={"io passthrough": "yes Xen", "io SR-IOV": "yes Xen"},
         cpuid={0x40000000: "XenVMMXenVMM"},
     ),
@@ -440,6 +440,105 @@ MACHINES: dict[str, Machine] = {
         used={"cpu hardware-assisted": "implied KVM"},
         cpuid={0x40000000: "XenVMMXenVMM", 0x40000100: "KVMKVMKVM"},
     ),
+    "KVM that plays Xen, seen without privilege": Machine(  # /dev/cpu/0/cpuid is root's; Xen has firmware of its own
+        {**x86("hypervisor"), **_QEMU_BOARD, **xen("HVM", features=_HVM), **clocks("xen tsc hpet"), **_XEN_FRONT},
+        ("KVM [QEMU] +Xen",),
+        used={"cpu hardware-assisted": "implied KVM"},
+    ),
+    "KVM that plays Xen for a PVH kernel": Machine(
+        {**x86("hypervisor"), **dmi(sys_vendor="Red Hat", product_name="KVM"), **xen("PVH", features=_HVM)},
+        ("KVM +Xen",),
+    ),
+    "Amazon's KVM that plays Xen": Machine(
+        {**x86("hypervisor"), **dmi(sys_vendor="Amazon EC2", product_name="m4.large"), **xen("HVM", features=_HVM)},
+        ("KVM [Amazon EC2 (Nitro)] +Xen",),
+    ),
+    "Amazon's Xen that says Amazon too": Machine(
+        {
+            **x86("hypervisor"),
+            **dmi(sys_vendor="Amazon EC2", product_name="HVM domU", bios_vendor="Xen", product_version="4.11.amazon"),
+            **xen("HVM", features=_HVM, version="4.11.amazon"),
+        },
+        ("Xen HVM domU 4.11.amazon [Amazon EC2]",),
+    ),
+    "Amazon's Xen of old, PV": Machine(
+        {**x86("hypervisor"), **xen("PV", features=_PV, version="3.4.3.amazon"), **_XEN_FRONT},
+        ("Xen PV domU 3.4.3.amazon [Amazon EC2]",),
+    ),
+    "dom0 in QEMU, with QEMU's firmware": Machine(
+        {**x86("hypervisor"), **_QEMU_BOARD, **xen("PVH", features=_PVH_DOM0, uuid=_DOM0, xenfs="control_d\n")},
+        ("QEMU", "Xen PVH dom0 4.17.5"),
+        hosted=("Xen",),
+    ),
+    "OpenBSD's vmm": Machine(
+        {**x86("hypervisor"), **dmi(sys_vendor="OpenBSD", product_name="VMM")},
+        ("OpenBSD vmm",),
+        used={"cpu hardware-assisted": "implied OpenBSD vmm", "memory nested paging": "implied OpenBSD vmm"},
+    ),
+    "OpenBSD's vmm by CPUID": Machine({**x86("hypervisor")}, ("OpenBSD vmm",), cpuid={0x40000000: "OpenBSDVMM58"}),
+    "kvmtool of old": Machine(
+        {**x86("hypervisor", vendor="LKVMLKVMLKVM"), **clocks("kvm-clock tsc")},
+        ("KVM [kvmtool]",),
+        used={"cpu hardware-assisted": "implied KVM"},
+    ),
+    "Nutanix": Machine({**x86("hypervisor"), **dmi(sys_vendor="Nutanix", product_name="AHV")}, ("KVM [Nutanix AHV]",)),
+    "Bochs": Machine(
+        {**x86("hypervisor"), **dmi(sys_vendor="Bochs", product_name="Bochs", bios_vendor="Bochs")},
+        ("Bochs",),
+        used={"cpu hardware-assisted": "no Bochs"},
+    ),
+    "KVM in QEMU of old, with the firmware of Bochs": Machine(
+        {**x86("hypervisor"), **dmi(sys_vendor="Bochs", bios_vendor="Bochs"), **clocks("kvm-clock tsc")},
+        ("KVM [QEMU]",),
+    ),
+    "Jailhouse": Machine({**x86("hypervisor")}, ("Jailhouse",), cpuid={0x40000000: "Jailhouse"}),
+    # --- POWER and System z
+    "PowerVM": Machine(
+        {
+            "proc/cpuinfo": "processor\t: 0\ncpu\t\t: POWER9 (architected), altivec supported\n",
+            "proc/device-tree/compatible": "IBM,9009-42A\0",
+            "proc/device-tree/ibm,partition-name": "lpar1\0",
+            "proc/device-tree/hmc-managed?": "",
+        },
+        ("PowerVM",),
+    ),
+    "QEMU's POWER machine": Machine(
+        {
+            "proc/cpuinfo": "processor\t: 0\ncpu\t\t: POWER9 (architected), altivec supported\n",
+            "proc/device-tree/compatible": "qemu,pseries\0",
+            "proc/device-tree/ibm,partition-name": "guest\0",
+            "proc/device-tree/hmc-managed?": "",
+            "proc/device-tree/chosen/qemu,graphic-width": "",
+        },
+        ("QEMU",),
+    ),
+    "KVM on POWER": Machine(
+        {"proc/device-tree/hypervisor/compatible": "linux,kvm\0", "proc/device-tree/compatible": "qemu,pseries\0"},
+        ("KVM [QEMU]",),
+    ),
+    "z/VM": Machine(
+        {
+            "proc/cpuinfo": "vendor_id       : IBM/S390\n",
+            "proc/sysinfo": "Manufacturer:         IBM\nLPAR Name:            A1\n"
+            "VM00 Name:            LINUX1\nVM00 Control Program: z/VM    7.2.0\n",
+        },
+        ("z/VM",),
+    ),
+    "KVM on System z": Machine(
+        {
+            "proc/cpuinfo": "vendor_id       : IBM/S390\n",
+            "proc/sysinfo": "LPAR Name:            A1\nVM00 Control Program: KVM/Linux\n",
+        },
+        ("KVM",),
+    ),
+    "a partition of System z": Machine(  # as systemd has it: no virtual machine
+        {
+            "proc/cpuinfo": "vendor_id       : IBM/S390\n",
+            "proc/sysinfo": "LPAR Number:          3\nLPAR Name:            A1\n",
+        },
+        virtualized=False,
+    ),
+    "kvmtool on ARM": Machine({**arm(), "proc/device-tree/compatible": "linux,dummy-virt\0"}, ("unknown hypervisor",)),
     "KVM under a CPU that hides it": Machine(  # -cpu host,-hypervisor
         {**x86(""), **dmi(sys_vendor="Red Hat", product_name="KVM")},
         ("KVM",),
@@ -596,8 +695,9 @@ MACHINES: dict[str, Machine] = {
         x86("hypervisor"),
         ("unknown hypervisor",),
         used={"cpu hardware-assisted": "unknown"},
-        cpuid={0x40000000: "SRESRESRESRE"},
+        cpuid={0x40000000: "NoSuchHyperv"},
     ),
+    "LMHS SRE": Machine({**x86("hypervisor")}, ("LMHS SRE",), cpuid={0x40000000: "SRESRESRESRE"}),
     "firmware that says virtual machine, and no more": Machine(
         {**x86("hypervisor"), "sys/firmware/dmi/entries/0-0/raw": "\0\x1a" + "\0" * 17 + "\x1c" + "\0" * 6},
         ("unknown hypervisor",),

@@ -20,6 +20,7 @@ from xentool.detect.sources import read
 NAMES = {
     "amazon": {"KVM"},
     "bhyve": {"bhyve"},
+    "bochs": {"Bochs", "QEMU", "KVM"},
     "docker": {"Docker"},
     "google": {"KVM"},
     "kvm": {"KVM"},
@@ -30,6 +31,7 @@ NAMES = {
     "oracle": {"VirtualBox"},
     "parallels": {"Parallels"},
     "podman": {"Podman"},
+    "powervm": {"PowerVM"},
     "qemu": {"QEMU", "QEMU TCG"},
     "systemd-nspawn": {"systemd-nspawn"},
     "uml": {"User-Mode Linux"},
@@ -37,6 +39,7 @@ NAMES = {
     "vmware": {"VMware"},
     "wsl": {"WSL 1", "WSL 2"},
     "xen": {"Xen"},
+    "zvm": {"z/VM"},
 }
 #: What the CPU of the machine under the tests says, by systemd's word for it in an empty tree.
 SIGNATURES = {
@@ -65,7 +68,7 @@ def judged(root: Path) -> tuple[str, str]:
 
 def assert_agrees(found: Answer, word: str) -> None:
     """Have the word among the layers, wherever systemd found one; a manager that it knows by no name is any."""
-    names = {layer.name for layer in found.layers}
+    names = {name for layer in found.layers for name in (layer.name, *layer.presents)}
     if word == "container-other":
         assert any(layer.kind == "container" for layer in found.layers)
     elif word != "none":
