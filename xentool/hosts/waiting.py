@@ -20,6 +20,7 @@ FOREVER = math.inf
 _LONG = 1e8
 # Seconds until something is said, and between two looks.
 _QUIET, _TICK = 3.0, 0.5
+_ROOM = 79
 _CLEAR = "\r\x1b[K"
 
 # The command of Xen's that a script is about.
@@ -64,6 +65,17 @@ def load(told: str) -> str:
     return ""
 
 
+def _line(waited: str, busy: str | None) -> str:
+    # A line that wraps cannot be wiped off.
+    try:
+        room = os.get_terminal_size(sys.stderr.fileno()).columns - 1
+    except (OSError, ValueError):
+        room = _ROOM
+    line = f"{waited}, {busy}" if busy else waited
+    more = f"{line} (Ctrl-C ends it)"
+    return more if len(more) <= room else line[:room]
+
+
 @contextlib.contextmanager
 def hidden() -> Iterator[None]:
     """Say nothing meanwhile: something else draws on the terminal."""
@@ -103,8 +115,7 @@ def shown(
             if waited and seconds >= _QUIET and not _HIDDEN:
                 if not drawn and not told:
                     threading.Thread(target=ask, daemon=True).start()
-                besides = f", {told[0]}" if told and told[0] else ""
-                sys.stderr.write(f"{_CLEAR}waiting for {what}: {seconds:.0f} s{besides} (Ctrl-C ends it)")
+                sys.stderr.write(_CLEAR + _line(f"waiting for {what}: {seconds:.0f} s", told[0] if told else None))
                 sys.stderr.flush()
                 drawn = True
             elif drawn:
