@@ -11,7 +11,11 @@ from collections import defaultdict
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
-_NODE = re.compile(r"/local/domain/(\d{1,5})/(data/(?:[\w@-]+/)*[\w@-]+)/(ring-ref|event-channel)", re.ASCII)
+# Anywhere but where devices are.
+_NODE = re.compile(
+    r"/local/domain/(\d{1,5})/((?!device/|backend/|console\b|vuart/|xenserver/)(?:[\w@-]+/)*[\w@-]+)/(ring-ref|event-channel)",
+    re.ASCII,
+)
 _OF_CLIENT = re.compile(r"data/vchan/(\d{1,5})/([\w@-]+)", re.ASCII)
 _ENTRY = re.compile(r"(/local/domain/\d{1,5}/data/vchan)/(\d{1,5})", re.ASCII)
 _NUMBER = re.compile(rb"\d{1,10}")

@@ -224,14 +224,20 @@ def test_vchans_have_names_and_are_not_found_guilty() -> None:
         "/local/domain/6/data/vchan/1234/ring-ref": b"7",
         "/local/domain/6/data/vchan/1234/event-channel": b"3",
         "/local/domain/6/data/half/ring-ref": b"8",
+        "/local/domain/6/tool/agent/ring-ref": b"9",
+        "/local/domain/6/tool/agent/event-channel": b"4",
         "/local/domain/6/data/vchan/5/rubbish/ring-ref": b"\xff",
         "/local/domain/6/data/vchan/5/rubbish/event-channel": b"1",
         **{f"/local/domain/0/data/vchan/{gone}": b"" for gone in range(5, 12)},
     }
     said = parsed(*dump.cut(console(17)))
     found = made({0: "Domain-0", 5: "work", 6: "vault"}, said, nodes)
-    assert found.grant_names == {(5, 1024): "vchan 512 to d6 ring", (6, 7): "vchan 1234 ring"}
-    assert found.port_names == {(5, 16): "vchan 512 to d6", (6, 3): "vchan 1234"}
+    assert found.grant_names == {
+        (5, 1024): "vchan 512 to d6 ring",
+        (6, 7): "vchan 1234 ring",
+        (6, 9): "vchan tool/agent ring",
+    }
+    assert found.port_names == {(5, 16): "vchan 512 to d6", (6, 3): "vchan 1234", (6, 4): "vchan tool/agent"}
     assert found.findings == [(0, "/local/domain/0/data/vchan has nodes of domains 7, 8, 9, 10, 11, which are gone")]
     # A guest's word counts for its own grants only, and for those that its peer maps.
     lies = {path.replace("/domain/5/", "/domain/6/"): value for path, value in nodes.items()}
