@@ -23,6 +23,7 @@ SEVERITIES = {
     "unattributed": "info",
     "unknown_event": "info",
     "clock_restart": "info",
+    "stray_exit_reason": "info",
     "resync": "data_loss",
     "bad_pcpu": "data_loss",
     "record_straddles_window": "data_loss",
@@ -35,7 +36,10 @@ SEVERITIES = {
     "too_many_kinds": "error",
     "too_many_restarts": "error",
     "too_many_vcpus": "error",
+    "exit_vendor_in_doubt": "error",
 }
+#: Those that say nothing against the file: what it tells is not sure.
+DOUBTS = frozenset({"exit_vendor_in_doubt"})
 
 
 @dataclass

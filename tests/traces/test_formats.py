@@ -11,11 +11,12 @@ import pytest
 from tests.traces.captures import NAMES, capture
 from tests.traces.test_tokenize import record, window
 from traces.analyses import scan as scans
+from traces.analyses import vendor
 from traces.analyses.report import report as report_of
 from traces.decode import reference
 from traces.exporters import dump
 from traces.exporters.details import Naming
-from traces.formats import names, xentrace
+from traces.formats import exits, names, xentrace
 from traces.formats.event import release
 from traces.reader import Reader, read
 
@@ -181,7 +182,7 @@ def test_negative_credit_is_told_as_such() -> None:
     header = struct.pack("<II", burn.id | 4 << xentrace.EXTRA_SHIFT | xentrace.CYCLES_FLAG, 99)
     window = struct.pack("<III", xentrace.CPU_CHANGE | 2 << xentrace.EXTRA_SHIFT, 0, len(header) + 4 + len(words))
     (table,) = read(io.BytesIO(window + header + bytes(4) + words), Reader())
-    (line,) = dump.lines(table, np.zeros(1, np.int64), Naming({}))
+    (line,) = dump.lines(table, np.zeros(1, np.int64), Naming(vendor.UNKNOWN))
     assert line.split("  ", 3)[-1].strip().endswith("credit=-5 budget=-2147483648 delta=7")
     decoded = reference.fields(burn.id, words)
     assert (decoded["credit"], decoded["budget"]) == (-5, -(1 << 31))
@@ -259,7 +260,7 @@ def test_names_are_unique_and_complete() -> None:
     assert names.hypercall_name(11) == "hypercall_11"
     assert names.subop_name(20, 5) == "copy"
     assert names.subop_name(20, 99) == "op_99"
-    assert names.exit_name(0x78, svm=True) == "HLT"
-    assert names.exit_name(12, svm=False) == "HLT"
-    assert names.exit_name(0x4E, svm=True) == "EXCEPTION_PF"
+    assert exits.exit_name(0x78, "amd") == "HLT"
+    assert exits.exit_name(12, "intel") == "HLT"
+    assert exits.exit_name(0x4E, "amd") == "EXCEPTION_PF"
     assert names.trap_name(14) == "page_fault"

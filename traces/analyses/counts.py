@@ -5,18 +5,25 @@ see ``formats.names.SUBOPS`` for those that are sub-operations.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import nsmallest
 
 from traces.account import UNKNOWN_DOMID
 from traces.analyses.scan import Item, Scan
 from traces.formats import xentrace
+from traces.formats.exits import AMDS_ID, NESTED
 
 _CMD_BITS = 12
 _BUCKET_BITS = 9
+#: What the names of the tables of exits begin with, and what that says of them.
+_FLAVOURS = {"": 0, "nested_": NESTED, "amds_": AMDS_ID, "amds_nested_": AMDS_ID | NESTED}
+#: Stands for the flags of a negative reason.
+_SIGNS = 0x7F
 
 VcpuKey = tuple[int, int]
+#: Reads off a table, by its name.
+Items = Callable[[str], Iterable[Item]]
 #: Hosts have some hundred.
 VCPUS_MAX = 1 << 13
 
@@ -74,7 +81,7 @@ class Counts:
     roots: Counter[int] = field(default_factory=Counter)
     #: Interrupts that an HVM guest was given, by vector.
     injections: Counter[int] = field(default_factory=Counter)
-    #: By reason, those during which the run state did not change.
+    #: By ``formats.exits.key_of``, those during which the run state did not change.
     exits: defaultdict[int, Handled] = field(default_factory=lambda: defaultdict(Handled))
     #: File offsets of the first record of each, by "events" (without flags), "hypercalls" or "subcalls", and number.
     firsts: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -135,18 +142,17 @@ def by_vcpu(scan: Scan, vcpus: frozenset[VcpuKey] | None = None) -> dict[VcpuKey
         found[who].batches[nr] = Batches(known.calls + calls, known.items + asked)
     for who, vector, count, *_ in items("injections"):
         found[who].injections[vector] += count
-    for who, reason, count, cycles, longest, _ in items("exits"):
-        found[who].exits[reason].add(count, cycles, longest)
-    for who, value, count, *_ in items("took"):
-        reason, bucket = value >> _BUCKET_BITS, value & (1 << _BUCKET_BITS) - 1
-        # No processor has reasons that lose bits here; a made-up one has no distribution.
-        if reason in found[who].exits:
-            found[who].exits[reason].took[bucket] += count
+    for who, key, count, cycles, longest, _ in exits(items):
+        found[who].exits[key].add(count, cycles, longest)
+    for who, key, bucket, count in took(items):
+        # Of a kind that had no place none is told.
+        if key in found[who].exits:
+            found[who].exits[key].took[bucket] += count
     _emulated(items, found)
     return dict(found)
 
 
-def _emulated(items: Callable[[str], Iterator[Item]], found: Mapping[VcpuKey, Counts]) -> None:
+def _emulated(items: Items, found: Mapping[VcpuKey, Counts]) -> None:
     for table, kind, shift in (("port", "port", 0), ("memory", "memory", 0), ("high", "memory", 12)):
         for who, place, count, *_ in items(f"{table}_reads"):
             found[who].io[kind, place << shift].reads += count
@@ -191,12 +197,38 @@ def irqs(scan: Scan) -> dict[tuple[int, int], Handled]:
     return dict(found)
 
 
-def kinds(scan: Scan) -> tuple[dict[int, set[int]], set[int]]:
-    """Say which events each domain (domid) has, and which exit reasons the trace, whatever was chosen of it."""
+def exits(items: Items) -> Iterator[Item]:
+    """Read off the exits without a change of run state, as ``items`` does; values are ``formats.exits.key_of``.
+
+    :param items: ``Scan.items``, or what chooses of them
+    """
+    for table, flags in _FLAVOURS.items():
+        for who, reason, count, cycles, longest, first in items(f"{table}exits"):
+            yield who, reason | flags, count, cycles, longest, first
+
+
+def took(items: Items) -> Iterator[tuple[VcpuKey, int, int, int]]:
+    """Read off how long those took that ended: vCPU, ``formats.exits.key_of``, bucket and count.
+
+    None of reasons that no processor has.
+    """
+    for table, flags in _FLAVOURS.items():
+        for who, value, count, *_ in items(f"{table}took"):
+            yield who, _unsqueezed(value >> _BUCKET_BITS) | flags, value & (1 << _BUCKET_BITS) - 1, count
+
+
+def _unsqueezed(reason: int) -> int:
+    # Turns ``lane.squeezed`` round.
+    low, flags = reason & 0xFFFF, reason >> 16
+    return (0xFFFF if flags == _SIGNS else flags << 9) << 16 | low
+
+
+def kinds(scan: Scan) -> dict[int, set[int]]:
+    """Say which events each domain (domid) has, whatever was chosen of it."""
     events: defaultdict[int, set[int]] = defaultdict(set)
     for (domid, _vcpu), event, *_ in scan.items("events", everything=True):
         events[domid].add(xentrace.base_id(event))
-    return dict(events), {reason for _, reason, *_ in scan.items("exits", everything=True)}
+    return dict(events)
 
 
 def unknown_events(scan: Scan) -> tuple[int, int]:

@@ -131,10 +131,11 @@ cdef class Exits:
     cdef readonly uint64_t count
     cdef readonly uint64_t cycles
     cdef readonly uint64_t away
+    cdef readonly uint64_t first    # file offset
     cdef readonly Durations took    # each one's cycles in Xen
 
     def __cinit__(self, Room room):
-        self.count = self.cycles = self.away = 0
+        self.count = self.cycles = self.away = self.first = 0
         self.took = Durations(room)
 
 
@@ -268,11 +269,11 @@ cdef class Vcpu:
     cdef uint64_t cycles[STATES]
     cdef uint64_t clipped[STATES]
     cdef bint in_exit
-    cdef uint32_t exit_reason
+    cdef uint64_t exit_reason
     cdef uint64_t exit_since
     cdef uint64_t away          # descheduled during the open exit
     cdef uint64_t away_since
-    cdef readonly dict exits    # reason -> Exits
+    cdef readonly dict exits    # ``formats.exits.key_of`` -> Exits
     cdef readonly Durations wake_to_run
     cdef readonly Durations preempted_to_run
     cdef readonly dict interrupts   # vector -> Interrupt
@@ -371,7 +372,7 @@ cdef class Vcpu:
             self.longest_wait_since = self.since + self.origin
             self.longest_wait_pcpu = p
 
-    cdef bint _exit(self, uint32_t reason, uint64_t at):
+    cdef bint _exit(self, uint64_t reason, uint64_t at, uint64_t offset):
         cdef Exits entry = self.exits.get(reason)
         if entry is None:
             if len(self.exits) >= REASONS_MAX or self.room.exits == 0:
@@ -379,6 +380,7 @@ cdef class Vcpu:
                 return False
             self.room.exits -= 1
             entry = self.exits[reason] = Exits(self.room)
+            entry.first = offset
         entry.count += 1
         self.in_exit = True
         self.exit_reason = reason
@@ -592,7 +594,7 @@ cdef class Fold:
             v.pcpu = row.pcpu
             if not covers(&self.bounds, row.tsc, row.pcpu):
                 v.in_exit = False
-            elif not v._exit(row.arg, row.tsc):
+            elif not v._exit(<uint64_t>row.old << 32 | row.arg, row.tsc, row.offset):
                 self.room.uncounted += 1
         elif row.kind == ROW_ENTRY:
             v = self._find(row.who, RUNNING)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED, Elapsed
 from traces.formats import xentrace
+from traces.formats.exits import key_of
 from traces.table import EventTable
 
 RUNNING = 0
@@ -53,12 +54,13 @@ class Interval(NamedTuple):
 class Exit(NamedTuple):
     """A VM exit on a pCPU up to the entry that ended it; ``begin`` and ``end`` in cycles of ``Elapsed``.
 
+    ``key`` is that of ``formats.exits.key_of``.
     ``away`` is how many of these cycles the vCPU was descheduled; ``row`` is the entry's in the table fed last.
     """
 
     domid: int
     vcpu: int
-    reason: int
+    key: int
     begin: int
     end: int
     pcpu: int
@@ -81,7 +83,7 @@ class _Vcpu:
         self.state = state
         self.since = since
         self.counting = False
-        self.exit: tuple[int, int, int] | None = None  # reason, cycles, pCPU
+        self.exit: tuple[int, int, int] | None = None  # key, cycles, pCPU
         self.away = 0  # descheduled during the open exit
         self.away_since = 0
 
@@ -136,7 +138,8 @@ class Intervals:
                 if kind == xentrace.HVM_VMENTRY:
                     self._entry(found, now)
                 else:
-                    self._exit(found, word, now, pcpu)
+                    nested, amds_id = bool(event & xentrace.FLAG_NESTED), kind == xentrace.HVM_SVM_EXIT
+                    self._exit(found, key_of(word, nested=nested, amds_id=amds_id), now, pcpu)
         self._row = -1
 
     def finish(self, end: int) -> None:
@@ -239,18 +242,18 @@ class Intervals:
                 vcpu.exit = None
         self._runstate(domid, number, LOST, RUNNING, now, pcpu)
 
-    def _exit(self, vcpu: _Vcpu, reason: int, now: int, pcpu: int) -> None:
+    def _exit(self, vcpu: _Vcpu, key: int, now: int, pcpu: int) -> None:
         vcpu.pcpu = pcpu
-        vcpu.exit = (reason, now, pcpu)
+        vcpu.exit = (key, now, pcpu)
         vcpu.away = vcpu.away_since = 0
 
     def _entry(self, vcpu: _Vcpu, now: int) -> None:
         if vcpu.exit is not None and self._exits_wanted:
-            reason, since, pcpu = vcpu.exit
+            key, since, pcpu = vcpu.exit
             since = max(since, vcpu.exit_end)
             vcpu.exit_end = max(now, since)
             away = min(vcpu.away, vcpu.exit_end - since)
-            self._exits.append(Exit(vcpu.domid, vcpu.vcpu, reason, since, vcpu.exit_end, pcpu, away, self._row))
+            self._exits.append(Exit(vcpu.domid, vcpu.vcpu, key, since, vcpu.exit_end, pcpu, away, self._row))
             vcpu.exit = None
 
     def _end_run(self, end: int) -> None:

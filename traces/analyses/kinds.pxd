@@ -26,6 +26,7 @@ cdef enum Kind:
     IO
     CR_WRITE
     INJECTION
+    CPUID
 
 
 cdef inline uint8_t classify(uint32_t event) noexcept nogil:
@@ -50,6 +51,8 @@ cdef inline uint8_t classify(uint32_t event) noexcept nogil:
         return VMMCALL
     if event == HVM_INJ_VIRQ:
         return INJECTION
+    if event == HVM_CPUID:
+        return CPUID
     if event == GRANT_MAP:
         return MAP
     if event == GRANT_UNMAP:

@@ -50,8 +50,14 @@ cdef enum TableIndex:
     TRAPS
     MAPS
     UNMAPS
-    EXITS
+    EXITS               # this and the next by ``flavour_of``, as is TOOK
+    NESTED_EXITS
+    AMDS_EXITS
+    AMDS_NESTED_EXITS
     TOOK
+    NESTED_TOOK
+    AMDS_TOOK
+    AMDS_NESTED_TOOK
     NOTIFICATIONS
     IRQS
     IRQ_TOOK
@@ -66,6 +72,7 @@ cdef enum TableIndex:
     ROOTS
     SEEN
     INJECTIONS
+    VENDORS
     TABLE_COUNT
 
 #: Keys of all tables of a trace together, and of one table: a real trace has some hundred, on a large host ten thousands.
@@ -73,7 +80,13 @@ cdef enum TableIndex:
 ROOM = 1 << 19
 KINDS_MAX = 1 << 16
 #: Other tables have more, since they are added up, or fewer, since each is told at length.
-KINDS_MAX_OF = {"events": 1 << 17, "took": 1 << 18, "irq_took": 1 << 17, "exits": 1 << 15, "irqs": 1 << 13}
+KINDS_MAX_OF = {
+    "events": 1 << 17,
+    "irq_took": 1 << 17,
+    "irqs": 1 << 13,
+    **dict.fromkeys(("exits", "nested_exits", "amds_exits", "amds_nested_exits"), 1 << 15),
+    **dict.fromkeys(("took", "nested_took", "amds_took", "amds_nested_took"), 1 << 18),
+}
 
 #: Of each table, what a value is; and what is summed, where that is something.
 TABLES = (
@@ -86,7 +99,13 @@ TABLES = (
     "maps",             # domid of the granter; who is the mapper
     "unmaps",
     "exits",            # reason, of exits without a change of run state; sum and most: cycles until the entry
-    "took",             # of the same exits, those that an entry ended: reason << 9 | bucket of these cycles
+    "nested_exits",     # the same of a nested guest
+    "amds_exits",       # under AMD's own event id
+    "amds_nested_exits",
+    "took",             # of the same exits, those that an entry ended: squeezed reason << 9 | bucket of these cycles
+    "nested_took",
+    "amds_took",
+    "amds_nested_took",
     "notifications",    # domid of the notified; who >> 16 is the notifier
     "irqs",             # number; who is the pCPU; sum and most: cycles that Xen took
     "irq_took",         # number << 9 | bucket of these cycles
@@ -101,6 +120,7 @@ TABLES = (
     "roots",            # cr3 >> 12, as written by an HVM guest
     "seen",             # 0; who changed its run state or lost records, where no rows tell
     "injections",       # vector of an interrupt that an HVM guest is given
+    "vendors",          # of CPUID's leaf 0: ebx, the first letters of the vendor's name
 )
 
 cdef enum:
@@ -114,6 +134,9 @@ cdef enum:
     WRAP_NS = 4294967295
     CLOCK_PAIRS_MAX = 1 << 12
     REMOVED_MAX = 4096
+    # VMX's flags are the seven bits above (``formats.exits``).
+    SQUEEZED_OUT = 0x01FF0000
+    SIGNS = 0x7F
     # Read at once from a file: stays in a core's own cache until it is walked.
     PIECE = 1 << 18
 
@@ -125,6 +148,7 @@ cdef struct Seat:
     uint64_t exit_offset
     Counter *exit_tables    # it counts where it began
     uint32_t exit_reason
+    uint8_t exit_flavour
     bint exit_open
     bint settled            # who runs here has entered since it came: its exits are timed here and not in order
     uint64_t switch_tsc
@@ -438,7 +462,8 @@ cdef class Lane:
             add(&self.counted[<int>EVENTS], who | event, self.cut.offset, near.count)
             if self.brief:
                 if words >= 2 and classify(event) == EXIT:
-                    add(&self.counted[<int>EXITS], who | <uint32_t>near.call, self.cut.offset, near.count)
+                    add(&self.counted[<int>EXITS + flavour_of(event)], who | <uint32_t>near.call, self.cut.offset,
+                        near.count)
             elif words and (event == PV_HYPERCALL_V2 or event == PV_HYPERCALL_SUBCALL):
                 # The highest bit of a count is all these records' or none's.
                 self._hypercalls(HYPERCALLS if event == PV_HYPERCALL_V2 else SUBCALLS, who, words, <uint32_t>near.call,
@@ -448,7 +473,7 @@ cdef class Lane:
 
     cdef inline uint8_t _kind(self, uint32_t event) noexcept nogil:
         cdef uint8_t kind = classify(event)
-        if self.brief and kind not in (EXIT, RUNSTATE, LOSS, SWITCHED_IN, SWITCHED_OUT):
+        if self.brief and kind not in (EXIT, RUNSTATE, LOSS, SWITCHED_IN, SWITCHED_OUT, CPUID):
             return PLAIN
         return kind
 
@@ -467,8 +492,12 @@ cdef class Lane:
         elif kind == ENTRY:
             self._enter(r, seat)
         elif kind == EXIT:
-            if r.words >= 2 and r.who >> 16 != UNKNOWN_DOMID:
-                self._exit(word(r, 0), r, who, seat)
+            if r.words >= 2:
+                if r.who >> 16 == UNKNOWN_DOMID:
+                    # Whose it was is not known; whose numbering it is, it tells all the same.
+                    count(&self.tables[<int>EXITS + flavour_of(r.event)], who | word(r, 0), r.offset)
+                else:
+                    self._exit(word(r, 0), r, who, seat)
         elif kind == RUNSTATE:
             if self.brief and r.words:
                 self._see(word(r, 0), r)
@@ -527,6 +556,10 @@ cdef class Lane:
             if r.words >= 2 and word(r, 0) == CR3:
                 count(&self.tables[<int>ROOTS], who | (word(r, 1) >> 12 | (word(r, 2) << 20 if r.words > 2 else 0)),
                       r.offset)
+        elif kind == CPUID:
+            # Leaf and subleaf, then the registers.
+            if r.words >= 4 and word(r, 0) == 0:
+                count(&self.tables[<int>VENDORS], who | word(r, 3), r.offset)
         elif kind == INJECTION:
             if r.words:
                 count(&self.tables[<int>INJECTIONS], who | word(r, 0), r.offset)
@@ -593,18 +626,20 @@ cdef class Lane:
         count(&self.tables[<int>IRQ_TOOK], pcpu | <uint32_t>(irq << BUCKET_BITS) | bucket_of(took), r.offset)
 
     cdef inline void _exit(self, uint32_t reason, Record *r, uint64_t who, Seat *seat) noexcept nogil:
+        cdef uint8_t flavour = flavour_of(r.event)
         if self.brief:
-            count(&self.tables[<int>EXITS], who | reason, r.offset)
+            count(&self.tables[<int>EXITS + flavour], who | reason, r.offset)
             return
         if not seat.settled:
-            self._row(<uint16_t>self.cut.cpu, ROW_EXIT, r.tsc, r.offset, r.who, reason, 0, 0, 0)
+            self._row(<uint16_t>self.cut.cpu, ROW_EXIT, r.tsc, r.offset, r.who, reason, 0, flavour, 0)
             return
         if seat.exit_open:
             # Its entry is missing.
-            count(&seat.exit_tables[<int>EXITS], who | seat.exit_reason, seat.exit_offset)
+            count(&seat.exit_tables[<int>EXITS + seat.exit_flavour], who | seat.exit_reason, seat.exit_offset)
         seat.exit_open = True
         seat.exit_tables = self.tables
         seat.exit_reason = reason
+        seat.exit_flavour = flavour
         seat.exit_tsc = r.tsc
         seat.exit_offset = r.offset
 
@@ -621,11 +656,13 @@ cdef class Lane:
         if seat.exit_open:
             who = <uint64_t>r.who << 32
             took = r.tsc - seat.exit_tsc if r.tsc > seat.exit_tsc else 0
-            slot = count(&seat.exit_tables[<int>EXITS], who | seat.exit_reason, seat.exit_offset)
+            slot = count(&seat.exit_tables[<int>EXITS + seat.exit_flavour], who | seat.exit_reason, seat.exit_offset)
             slot.sum += took
             if took > slot.most:
                 slot.most = took
-            count(&seat.exit_tables[<int>TOOK], who | <uint32_t>(seat.exit_reason << BUCKET_BITS) | bucket_of(took), 0)
+            if is_squeezable(seat.exit_reason):
+                count(&seat.exit_tables[<int>TOOK + seat.exit_flavour],
+                      who | squeezed(seat.exit_reason) << BUCKET_BITS | bucket_of(took), 0)
             seat.exit_open = False
         elif not seat.settled:
             self._row(<uint16_t>self.cut.cpu, ROW_ENTRY, r.tsc, r.offset, r.who, 0, 0, 0, 0)
@@ -655,7 +692,8 @@ cdef class Lane:
             self._injected(pcpu, seat, seat.injected_tsc, False)
         seat.unentered = seat.told = False
         if seat.exit_open:
-            self._row(pcpu, ROW_EXIT, seat.exit_tsc, seat.exit_offset, seat.who, seat.exit_reason, 0, 0, 0)
+            self._row(pcpu, ROW_EXIT, seat.exit_tsc, seat.exit_offset, seat.who, seat.exit_reason, 0,
+                      seat.exit_flavour, 0)
         seat.exit_open = seat.settled = False
 
     cdef void _row(self, uint16_t pcpu, int kind, uint64_t tsc, uint64_t offset, uint32_t who, uint32_t arg,
@@ -911,6 +949,21 @@ cdef inline bint restarted(uint32_t op, uint32_t nr, uint32_t first) noexcept no
     if nr == MMU_UPDATE or nr == MMUEXT_OP:
         return op & HAS_ARG1 and first > COUNT_MASK
     return nr == GRANT_TABLE_OP and op & HAS_ARG0 and first > CMD_MASK
+
+
+cdef inline uint8_t flavour_of(uint32_t exit_event) noexcept nogil:
+    """What tells exits of one reason apart: whether they are a nested guest's (1) and under AMD's event id (2)."""
+    return <uint8_t>((exit_event & FLAG_NESTED) != 0) | <uint8_t>((exit_event & 0xFF) == (HVM_SVM_EXIT & 0xFF)) << 1
+
+
+cdef inline bint is_squeezable(uint32_t reason) noexcept nogil:
+    """Whether any processor has such reasons: others have no distribution."""
+    return (reason & SQUEEZED_OUT) == 0 and reason >> 25 != SIGNS or reason >> 16 == 0xFFFF
+
+
+cdef inline uint32_t squeezed(uint32_t reason) noexcept nogil:
+    """Leave out of a reason the bits that VMX never sets; SVM's negative codes take the place of all its flags."""
+    return (reason & 0xFFFF) | reason >> 25 << 16
 
 
 cdef inline uint32_t word(const Record *r, int i) noexcept nogil:

@@ -23,15 +23,11 @@ from traces.analyses.counts import (
 from traces.analyses.fold import Domain, Durations, Interrupt, Vcpu
 from traces.analyses.latencies import Distribution, distribution, merged
 from traces.analyses.scan import Scan
+from traces.analyses.vendor import UNKNOWN, Numbering, numbering
 from traces.analyses.where import EVERYTHING, Where
 from traces.formats import xentrace
-from traces.formats.names import (
-    VMX_REASON_MAX,
-    exit_name,
-    hypercall_name,
-    subop_name,
-    trap_name,
-)
+from traces.formats.exits import NESTED, Vendor, reason_of
+from traces.formats.names import hypercall_name, subop_name, trap_name
 
 RUNSTATE_NAMES = (*xentrace.RUNSTATES, "lost")
 #: What the vCPUs of a domain may be together, under xenalyze's names, in ``fold``'s order.
@@ -116,17 +112,27 @@ class Io:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """VM exits for one reason: seconds in Xen, and apart from them those while the vCPU was descheduled.
+    """VM exits of one kind: seconds in Xen, and apart from them those while the vCPU was descheduled.
 
-    ``latency`` is how long each was in Xen, of those that a VM entry ended.
+    ``key`` is that of ``formats.exits.key_of``; ``latency`` how long each was in Xen, of those that a VM entry ended.
     """
 
-    reason: int
+    key: int
     name: str
     count: int
     seconds: float
     descheduled_seconds: float
     latency: Distribution = field(default_factory=Distribution)
+
+    @property
+    def reason(self) -> int:
+        """As it was recorded."""
+        return reason_of(self.key)
+
+    @property
+    def nested(self) -> bool:
+        """Whether it was a nested guest's."""
+        return bool(self.key & NESTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +278,8 @@ class Report:
     tracer_share: float | None = None
     #: As the host gives it.
     xen_version: str | None = None
+    #: Whose exit reasons they are.
+    exits: Numbering = UNKNOWN
     not_recorded: tuple[str, ...] = NOT_RECORDED
 
 
@@ -282,6 +290,8 @@ def report(
     host_hz: float | None = None,
     infos: Mapping[int, DomainInfo] | None = None,
     xen_version: str | None = None,
+    vendor: Vendor | None = None,
+    host_vendor: Vendor | None = None,
 ) -> Report:
     """Answer what a finished scan shows.
 
@@ -289,21 +299,22 @@ def report(
     :param host_hz: the same as the capturing host gives it, used when the trace does not tell
     :param infos: what the host says about the domains, by domid
     :param xen_version: of the host
+    :param vendor: whose exit reasons they are, if the user says so
+    :param host_vendor: the same as the capturing host gives it
     """
     infos = infos or {}
     clock = _clock(hz, host_hz, scan)
     told, left = busiest(scan)
     counted = by_vcpu(scan, told)
-    events, reasons = kinds(scan)
-    svm = exits_are_amds(scan, events, reasons)
+    exits = numbering(scan, option=vendor, host=host_vendor, version=xen_version)
     vcpus: dict[int, list[VcpuReport]] = {}
     for domid, number in sorted(told):
         folded = scan.vcpus.get(domid << 16 | number)
-        vcpu = _vcpu(number, counted.get((domid, number), Counts()), folded, clock, svm=svm)
+        vcpu = _vcpu(number, counted.get((domid, number), Counts()), folded, clock, exits)
         vcpus.setdefault(domid, []).append(vcpu)
-    modes = _modes(events, infos)
+    modes = _modes(kinds(scan), infos)
     return Report(
-        account=_account(scan, left),
+        account=_account(scan, left, exits),
         clock=clock,
         span_s=clock.seconds(scan.span),
         domains=tuple(
@@ -321,6 +332,7 @@ def report(
         irqs=_irqs(scan, clock),
         names={domid: info.name for domid, info in infos.items() if info.name},
         xen_version=xen_version,
+        exits=exits,
     )
 
 
@@ -336,7 +348,7 @@ def _notifications(scan: Scan, grants: Iterable[GrantPair]) -> tuple[Notificatio
     return tuple(Notification(*pair, count, confidence(*pair)) for pair, count in sorted(counted.items()))
 
 
-def _account(scan: Scan, vcpus_left: int) -> Account:
+def _account(scan: Scan, vcpus_left: int, exits: Numbering) -> Account:
     account = scan.account
     unknown, first = unknown_events(scan)
     if unknown:
@@ -345,18 +357,8 @@ def _account(scan: Scan, vcpus_left: int) -> Account:
         account.diagnostics.append(Diagnostic("too_many_kinds", SEVERITIES["too_many_kinds"], scan.uncounted, 0))
     if vcpus_left:
         account.diagnostics.append(Diagnostic("too_many_vcpus", SEVERITIES["too_many_vcpus"], vcpus_left, 0))
+    account.diagnostics.extend(exits.diagnostics)
     return account
-
-
-def exits_are_amds(scan: Scan, events: Mapping[int, set[int]], reasons: set[int]) -> bool:
-    """Tell whether exit reasons are AMD's.
-
-    :param events: by domid, like ``reasons`` as ``counts.kinds`` gives them
-    """
-    # Until 4.18 they came under Intel's event id; then a reason that Intel does not have gives them away.
-    found = reasons.union(*(vcpu.exits for vcpu in scan.vcpus.values()))
-    under_amds_id = any(xentrace.HVM_SVM_EXIT in of for of in events.values())
-    return under_amds_id or max(found, default=0) > VMX_REASON_MAX
 
 
 def _grants(scan: Scan) -> tuple[GrantPair, ...]:
@@ -395,8 +397,8 @@ def _modes(events: Mapping[int, set[int]], infos: Mapping[int, DomainInfo]) -> d
     return modes | {domid: info.mode for domid, info in infos.items() if info.mode and domid != IDLE_DOMID}
 
 
-def _vcpu(number: int, counts: Counts, folded: Vcpu | None, clock: Clock, *, svm: bool) -> VcpuReport:
-    exits = _exits(counts.exits, folded, clock, svm=svm)
+def _vcpu(number: int, counts: Counts, folded: Vcpu | None, clock: Clock, numbers: Numbering) -> VcpuReport:
+    exits = _exits(counts.exits, folded, clock, numbers)
     return VcpuReport(
         vcpu=number,
         runstates=_runstates(folded, clock),
@@ -489,21 +491,21 @@ def _octaves(counts: Mapping[int, int], clock: Clock) -> dict[tuple[float, float
     return {(clock.seconds(1 << i), clock.seconds(2 << i)): count for i, count in sorted(counts.items())}
 
 
-def _exits(settled: Mapping[int, Handled], folded: Vcpu | None, clock: Clock, *, svm: bool) -> tuple[Exit, ...]:
+def _exits(settled: Mapping[int, Handled], folded: Vcpu | None, clock: Clock, numbers: Numbering) -> tuple[Exit, ...]:
     around = folded.exits if folded else {}
     found = []
-    for reason in settled.keys() | around.keys():
-        of = replace(settled.get(reason, Handled()))
+    for key in settled.keys() | around.keys():
+        of = replace(settled.get(key, Handled()))
         away = 0
-        if reason in around:
-            more = around[reason]
+        if key in around:
+            more = around[key]
             of.add(more.count, more.cycles, more.took.longest)
             of.took = of.took + Counter(more.took.counts)
             away = more.away
         latency = distribution(of.took, of.longest, of.cycles, clock.hz)
         seconds = clock.seconds(of.cycles)
-        found.append(Exit(reason, exit_name(reason, svm=svm), of.count, seconds, clock.seconds(away), latency))
-    return tuple(sorted(found, key=lambda exit_: (-exit_.seconds, exit_.reason)))
+        found.append(Exit(key, numbers.name(key), of.count, seconds, clock.seconds(away), latency))
+    return tuple(sorted(found, key=lambda exit_: (-exit_.seconds, exit_.key)))
 
 
 def _distribution(durations: Durations, clock: Clock) -> Distribution:

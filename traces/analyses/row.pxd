@@ -5,7 +5,7 @@ from libc.string cimport memcpy
 
 cdef enum RowKind:
     ROW_RUNSTATE    # who: the vCPU; old, new; since: its pCPU's first time stamp
-    ROW_EXIT        # who: the vCPU; arg: reason
+    ROW_EXIT        # who: the vCPU; arg: reason; old: what else tells exits apart (``lane.flavour_of``)
     ROW_ENTRY       # who: the vCPU
     ROW_INJECTED    # who: the vCPU; arg: vector; since: when; new: whether it is at the VM entry with which it came
     ROW_LOST        # who: the vCPU that runs now; since: when records began to be lost

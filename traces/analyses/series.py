@@ -7,6 +7,7 @@ report does not tell, because it was not chosen, is None and not 0.
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ from traces.table import EventTable
 ROWS_MAX = 100_000
 
 #: What is counted, and the records of a table that count: their rows, and numbers that tell them apart.
-COUNTS: Mapping[str, Callable[[EventTable], tuple[NDArray[np.intp], NDArray[np.uint32]]]] = {
+COUNTS: Mapping[str, Callable[[EventTable], tuple[NDArray[np.intp], NDArray[np.integer[Any]]]]] = {
     "hypercalls": timeseries.hypercalls,
     "multicall_subcalls": timeseries.subcalls,
     "exits": timeseries.exits,

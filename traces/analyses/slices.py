@@ -73,7 +73,7 @@ class _Reader:
             one.domid: sorted({call.nr for vcpu in one.vcpus for call in (*vcpu.hypercalls, *vcpu.multicall_subcalls)})
             for one in domains
         }
-        exits = {one.domid: {exit_.reason: exit_.name for vcpu in one.vcpus for exit_ in vcpu.exits} for one in domains}
+        exits = {one.domid: {exit_.key: exit_.name for vcpu in one.vcpus for exit_ in vcpu.exits} for one in domains}
         self._calls, self._exits = calls, exits
         self._called = Occurrences(calls, columns)
         self._exited = Occurrences({domid: sorted(of) for domid, of in exits.items()}, columns)
@@ -92,15 +92,15 @@ class _Reader:
         self._take()
         for rows, numbers in (timeseries.hypercalls(table), timeseries.subcalls(table)):
             self._called.add(table.domid[rows], numbers, cycles[rows])
-        rows, numbers = timeseries.exits(table)
-        self._exited.add(table.domid[rows], numbers, cycles[rows])
+        rows, keys = timeseries.exits(table)
+        self._exited.add(table.domid[rows], keys, cycles[rows])
         rows, granters = timeseries.first_words(table, xentrace.GRANT_MAP)
         self._granted.add(granters.astype(np.uint16), granters, cycles[rows])
 
     def _take(self) -> None:
         intervals, exits = self._intervals.taken()
         for one in exits:
-            if name := self._exits.get(one.domid, {}).get(one.reason):
+            if name := self._exits.get(one.domid, {}).get(one.key):
                 self._time(one.domid, name, one.end - one.begin - one.away, one.end)
         for ran in intervals:
             before, wait = self._before.get(ran[:2], (None, None))
@@ -124,8 +124,8 @@ class _Reader:
             of = found[domid] = {}
             for row, nr in enumerate(numbers):
                 of[Measure("hypercalls", hypercall_name(nr))] = self._called.counts[domid][row] / seconds
-            for row, reason in enumerate(sorted(self._exits[domid])):
-                of[Measure("exits", self._exits[domid][reason])] = self._exited.counts[domid][row] / seconds
+            for row, key in enumerate(sorted(self._exits[domid])):
+                of[Measure("exits", self._exits[domid][key])] = self._exited.counts[domid][row] / seconds
             granted = self._granted.counts[domid][-1] / seconds
             if granted.any():
                 of[Measure("grants", "pages mapped by others")] = granted

@@ -31,7 +31,8 @@ _RAN_MAX = 1 << 10
 class Slow(NamedTuple):
     """Something that took ``cycles``: a wait that ended on a pCPU, or an exit there; times in cycles of ``Elapsed``.
 
-    ``reason`` is an exit's, None for a wait; of an exit, ``cycles`` does not hold the time descheduled.
+    ``exit`` is the ``formats.exits.key_of`` an exit, None for a wait; of an exit, ``cycles`` does not hold the time
+    descheduled.
     """
 
     cycles: int
@@ -40,7 +41,7 @@ class Slow(NamedTuple):
     domid: int
     vcpu: int
     pcpu: int
-    reason: int | None = None
+    exit: int | None = None
 
 
 @dataclass
@@ -114,7 +115,7 @@ class _Finder:
         for exit_ in exits if self._exits_wanted else ():
             if self._is_chosen(exit_, exit_.pcpu, exit_.begin):
                 cycles = exit_.end - exit_.begin - exit_.away
-                self._exits.add(Slow(cycles, exit_.begin, exit_.end, *exit_[:2], exit_.pcpu, exit_.reason))
+                self._exits.add(Slow(cycles, exit_.begin, exit_.end, *exit_[:2], exit_.pcpu, exit_.key))
 
     def _wait(self, ran: Interval) -> None:
         before, wait = self._last.get(ran[:2], (None, None))

@@ -7,12 +7,13 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from traces.analyses.counts import kinds, notifications
-from traces.analyses.latencies import BUCKETS, bounds
-from traces.analyses.report import RUNSTATE_NAMES, exits_are_amds
+from traces.analyses.counts import exits, notifications, took
+from traces.analyses.latencies import bounds
+from traces.analyses.report import RUNSTATE_NAMES
 from traces.analyses.scan import Scan
+from traces.analyses.vendor import UNKNOWN, Numbering
 from traces.analyses.where import Where
-from traces.formats.names import EVENT_CHANNEL_OP, exit_name, hypercall_name
+from traces.formats.names import EVENT_CHANNEL_OP, hypercall_name
 from traces.formats.xentrace import (
     HVM_SVM_EXIT,
     HVM_VMX_EXIT,
@@ -59,27 +60,20 @@ class SoFar:
     runstates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
-def so_far(scan: Scan, where: Where, hz: float) -> SoFar:
+def so_far(scan: Scan, where: Where, hz: float, numbers: Numbering = UNKNOWN) -> SoFar:
     """Read off what a scan shows so far of one domain.
 
     :param where: names the domain
     :param hz: the clock's rate
+    :param numbers: of exit reasons
     """
     return SoFar(
         _hypercalls(scan, where),
-        _slow_exits(scan, where, hz) if where.slower else _exits(scan, where, hz),
+        _slow_exits(scan, where, hz, numbers) if where.slower else _exits(scan, where, hz, numbers),
         _waits(scan, where, hz),
         _notifications(scan, where),
         _runstates(scan, where, hz),
     )
-
-
-def exit_names(scan: Scan) -> dict[int, str]:
-    """Name the exit reasons that were seen so far, in AMD's or Intel's numbering as the trace tells."""
-    events, reasons = kinds(scan)
-    svm = exits_are_amds(scan, events, reasons)
-    every = reasons.union(*(vcpu.exits for vcpu in scan.vcpus.values()))
-    return {reason: exit_name(reason, svm=svm) for reason in every}
 
 
 def _hypercalls(scan: Scan, where: Where) -> dict[str, Tally]:
@@ -91,33 +85,32 @@ def _hypercalls(scan: Scan, where: Where) -> dict[str, Tally]:
     return dict(found)
 
 
-def _exits(scan: Scan, where: Where, hz: float) -> dict[str, Tally]:
+def _exits(scan: Scan, where: Where, hz: float, numbers: Numbering) -> dict[str, Tally]:
     if not (where.kinds.keeps(HVM_VMX_EXIT) or where.kinds.keeps(HVM_SVM_EXIT)):
         return {}
     found: defaultdict[str, Tally] = defaultdict(Tally)
-    names = exit_names(scan)
-    for (domid, vcpu), reason, count, cycles, *_ in scan.items("exits"):
+    for (domid, vcpu), key, count, cycles, *_ in exits(scan.items):
         if _is_of(where, domid, vcpu):
-            found[names[reason]].add(count, cycles / hz)
+            found[numbers.name(key)].add(count, cycles / hz)
     for of in scan.vcpus.values():
         if _is_of(where, of.domid, of.vcpu):
-            for reason, around in of.exits.items():
-                found[names[reason]].add(around.count, around.cycles / hz)
+            for key, around in of.exits.items():
+                found[numbers.name(key)].add(around.count, around.cycles / hz)
     return dict(found)
 
 
-def _slow_exits(scan: Scan, where: Where, hz: float) -> dict[str, Tally]:
+def _slow_exits(scan: Scan, where: Where, hz: float, numbers: Numbering) -> dict[str, Tally]:
     if not (where.kinds.keeps(HVM_VMX_EXIT) or where.kinds.keeps(HVM_SVM_EXIT)):
         return {}
     found: defaultdict[str, Tally] = defaultdict(Tally)
-    names, least = exit_names(scan), where.slower * hz
-    for (domid, vcpu), value, count, *_ in scan.items("took"):
-        if _is_of(where, domid, vcpu) and bounds(value % BUCKETS)[1] > least:
-            found[names.get(value // BUCKETS, "unknown")].add(count)
+    least = where.slower * hz
+    for (domid, vcpu), key, bucket, count in took(scan.items):
+        if _is_of(where, domid, vcpu) and bounds(bucket)[1] > least:
+            found[numbers.name(key)].add(count)
     for of in scan.vcpus.values():
         if _is_of(where, of.domid, of.vcpu):
-            for reason, around in of.exits.items():
-                found[names[reason]].add(_slower(around.took.counts, least))
+            for key, around in of.exits.items():
+                found[numbers.name(key)].add(_slower(around.took.counts, least))
     return {name: tally for name, tally in found.items() if tally.count}
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from traces.account import UNKNOWN_DOMID
 from traces.formats import xentrace
+from traces.formats.exits import AMDS_ID, NESTED
 from traces.formats.names import (
     EVENT_CHANNEL_OP,
     EVENT_CHANNEL_OP_COMPAT,
@@ -87,7 +88,7 @@ class Occurrences:
         order = np.argsort(np.array(keys, np.int64), kind="stable")
         self._keys, self._rows = np.array(keys, np.int64)[order], np.array(places, np.intp)[order]
 
-    def add(self, domids: NDArray[np.uint16], numbers: NDArray[np.uint32], cycles: NDArray[np.int64]) -> None:
+    def add(self, domids: NDArray[np.uint16], numbers: NDArray[np.integer[Any]], cycles: NDArray[np.int64]) -> None:
         """Count some, given as columns of equal length."""
         rows = self._last[domids]
         there = rows >= 0
@@ -234,8 +235,11 @@ def restarts(table: EventTable, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
     return found
 
 
-def exits(table: EventTable) -> tuple[NDArray[np.intp], NDArray[np.uint32]]:
-    """Find the VM exits of a table: their rows and reasons."""
+def exits(table: EventTable) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Find the VM exits of a table: their rows, and of each the ``formats.exits.key_of``."""
     found = np.isin(table.event & ~_EXIT_FLAGS, _EXITS) & (table.words > 1) & (table.domid != UNKNOWN_DOMID)
     rows = np.flatnonzero(found)
-    return rows, table.word(rows, 0)
+    events = table.event[rows]
+    keys = table.word(rows, 0).astype(np.int64)
+    keys |= np.where(events & np.uint32(xentrace.FLAG_NESTED), NESTED, 0)
+    return rows, keys | np.where(events & ~_EXIT_FLAGS == xentrace.HVM_SVM_EXIT, AMDS_ID, 0)

@@ -65,19 +65,19 @@ def page_tables(vcpus: Sequence[VcpuReport]) -> list[PageTableWork]:
 
 def exits(vcpus: Iterable[VcpuReport]) -> tuple[Exit, ...]:
     """Add up VM exits, those that took longest in all first."""
-    by_reason: dict[int, list[Exit]] = {}
+    by_key: dict[int, list[Exit]] = {}
     for exit_ in (exit_ for vcpu in vcpus for exit_ in vcpu.exits):
-        by_reason.setdefault(exit_.reason, []).append(exit_)
+        by_key.setdefault(exit_.key, []).append(exit_)
     found = [
         Exit(
-            reason,
+            key,
             of[0].name,
             sum(one.count for one in of),
             sum(one.seconds for one in of),
             sum(one.descheduled_seconds for one in of),
             merged(one.latency for one in of),
         )
-        for reason, of in by_reason.items()
+        for key, of in by_key.items()
     ]
     return tuple(sorted(found, key=lambda one: -one.seconds))
 

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from traces.analyses.report import Report
+from traces.analyses.vendor import Numbering
 from traces.exporters.payload import Field, fields, read
 from traces.formats import xentrace
 from traces.formats.event import Release, release
+from traces.formats.exits import key_of
 from traces.formats.names import (
     GRANT_TABLE_OP,
     MMU_UPDATE,
@@ -65,12 +67,12 @@ _PV_HYPERCALL_V1 = 0x00201001
 class Naming(NamedTuple):
     """What names need to know beyond their record.
 
-    exits    names of exit reasons
+    exits    whose reasons VM exits have
     release  of Xen, if that is known
     symbols  functions of the guest's kernel
     """
 
-    exits: Mapping[int, str]
+    exits: Numbering
     release: Release | None = None
     symbols: Symbols | None = None
 
@@ -130,8 +132,9 @@ def meaning(event: int, words: int, payload: bytes, naming: Naming) -> Meaning:
     elif base == _PV_HYPERCALL_V1 and "nr" in found:
         constants = _called(found.pop("nr").of(payload))
     elif base in _EXITS and found:
-        reason = found["reason"].of(payload)
-        constants["exit"] = naming.exits.get(reason, f"exit_{reason:#x}")
+        nested = bool(event & xentrace.FLAG_NESTED)
+        key = key_of(found["reason"].of(payload), nested=nested, amds_id=base == xentrace.HVM_SVM_EXIT)
+        constants["exit"] = naming.exits.name(key)
     elif base == xentrace.PV_TRAP and "trapnr" in found:
         trapnr = found.pop("trapnr").of(payload)
         constants = {"vector": trapnr & _VECTOR_MASK, "trap": trap_name(trapnr & _VECTOR_MASK)}
@@ -150,12 +153,7 @@ def details(
 
 def naming(report: Report, symbols: Symbols | None = None) -> Naming:
     """Give what names of a trace's records need: its exits' in AMD's or Intel's numbering, as the report found."""
-    return Naming(exit_names(report), release(report.xen_version), symbols)
-
-
-def exit_names(report: Report) -> dict[int, str]:
-    """Name the exit reasons that a trace has, in AMD's or Intel's numbering as the report found."""
-    return {one.reason: one.name for domain in report.domains for vcpu in domain.vcpus for one in vcpu.exits}
+    return Naming(report.exits, release(report.xen_version), symbols)
 
 
 def _called(nr: int) -> Constants:

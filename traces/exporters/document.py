@@ -80,6 +80,8 @@ def _capture(report: Report, account: Account) -> dict[str, Any]:
         "hz_source": report.clock.source,
         "hz_error": report.clock.error,
         "xen_version": report.xen_version,
+        "exit_vendor": None if report.exits.source == "default" else report.exits.vendor,
+        "exit_vendor_source": report.exits.source,
         "diagnostics": [
             {"code": one.code, "severity": one.severity, "count": one.count, "first_offset": one.first_offset}
             for one in account.diagnostics
@@ -116,6 +118,7 @@ def _vcpu(vcpu: VcpuReport) -> dict[str, Any]:
             {
                 "reason": one.reason,
                 "name": one.name,
+                "nested": one.nested,
                 "count": one.count,
                 "seconds": one.seconds,
                 "descheduled_seconds": one.descheduled_seconds,

@@ -17,7 +17,7 @@ from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
 from traces.analyses.intervals import RUNNING, STATES, Exit, Interval, Intervals
 from traces.analyses.occupancy import Occupancy, Stretch
 from traces.analyses.report import Report
-from traces.exporters.details import exit_names, naming
+from traces.exporters.details import naming
 from traces.exporters.instants import Instants
 from traces.exporters.packets import BEGIN, END, Kind, Packets
 from traces.exporters.rows import pieces
@@ -53,7 +53,7 @@ class _Writer:
         self._states = {(one.domid, v.vcpu) for one in report.domains for v in one.vcpus if v.runstates}
         self._output = output
         self._tracks = Tracks(report)
-        self._exit_names = exit_names(report)
+        self._exits = report.exits
         self._instants = Instants(self._tracks, naming(report))
         # One more for each rounding.
         self._packets = Packets(int((report.where.begin + report.span_s) * 1e9) + 2)
@@ -129,4 +129,4 @@ class _Writer:
         return kind, one.begin, one.end, 0
 
     def _of_exit(self, one: Exit) -> tuple[Kind, int, int, int]:
-        return Kind(BEGIN, self._tracks.exits[one.domid, one.vcpu], self._exit_names[one.reason]), one.begin, one.end, 0
+        return Kind(BEGIN, self._tracks.exits[one.domid, one.vcpu], self._exits.name(one.key)), one.begin, one.end, 0

@@ -20,8 +20,9 @@ from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
 from traces.analyses.report import Report
 from traces.analyses.slowest import Meanwhile, Slow, Slowest
 from traces.exporters import dump, jsonl
-from traces.exporters.details import Naming, exit_names, naming
+from traces.exporters.details import Naming, naming
 from traces.exporters.words import duration, who
+from traces.formats.exits import reason_of
 from traces.table import EventTable
 
 #: Records before and after the beginning, and the end.
@@ -108,16 +109,15 @@ def _records(table: EventTable, cycles: NDArray[np.int64], hz: float, names: Nam
 
 def document(found: Mapping[str, Slowest], described: Mapping[str, list[Described]], report: Report) -> dict[str, Any]:
     """Give what ``json`` writes; times in seconds, of begin and end since the first record."""
-    names = exit_names(report)
     return {
-        what: {"count": found[what].count, "slowest": [_document(one, report, names) for one in of]}
+        what: {"count": found[what].count, "slowest": [_document(one, report) for one in of]}
         for what, of in described.items()
     }
 
 
-def _document(one: Described, report: Report, names: Mapping[int, str]) -> dict[str, Any]:
+def _document(one: Described, report: Report) -> dict[str, Any]:
     slow, hz = one.slow, report.clock.hz
-    exits = {} if slow.reason is None else {"reason": slow.reason, "name": _name(slow, names)}
+    exits = {} if slow.exit is None else {"reason": reason_of(slow.exit), "name": report.exits.name(slow.exit)}
     return {
         "domid": slow.domid,
         "vcpu": slow.vcpu,
@@ -138,20 +138,19 @@ def write(
     found: Mapping[str, Slowest], described: Mapping[str, list[Described]], report: Report, console: Console
 ) -> None:
     """Write them for people, the slowest first."""
-    names = exit_names(report)
     for what, of in described.items():
         if of:
             console.print()
             console.print(Text(f"Slowest of {found[what].count:,} {_TITLES[what]}", "bold cyan"))
             for one in of:
-                _write(one, report, names, console)
+                _write(one, report, console)
 
 
-def _write(one: Described, report: Report, names: Mapping[int, str], console: Console) -> None:
+def _write(one: Described, report: Report, console: Console) -> None:
     slow, hz = one.slow, report.clock.hz
     line = Text(f"{duration(slow.cycles / hz):>8}", "bold")
     line.append(f"  {who(slow.domid, report)} v{slow.vcpu} on pCPU {slow.pcpu}", "not bold")
-    line.append(f" {_name(slow, names)}" if slow.reason is not None else "", "magenta not bold")
+    line.append(f" {report.exits.name(slow.exit)}" if slow.exit is not None else "", "magenta not bold")
     line.append(f" from {slow.begin / hz:.9f} s", "not bold")
     console.print(Padding(line, _INDENT, expand=False))
     ran = [
@@ -168,7 +167,3 @@ def _write(one: Described, report: Report, names: Mapping[int, str], console: Co
         inside = slow.begin / hz <= at + 5e-10 and at - 5e-10 <= slow.end / hz
         text = Text(record.line, "" if inside else "dim", no_wrap=True, overflow="ellipsis")
         console.print(Padding(text, _DEEPER, expand=False))
-
-
-def _name(slow: Slow, names: Mapping[int, str]) -> str:
-    return names.get(slow.reason or 0, f"exit_{slow.reason:#x}")

@@ -35,6 +35,7 @@ cdef enum:
     HVM_VMX_EXIT = 0x00081002
     HVM_SVM_EXIT = 0x00081003
     HVM_INJ_VIRQ = 0x00082004
+    HVM_CPUID = 0x0008200E
     HVM_VMMCALL = 0x00082012
     HVM_CR_WRITE = 0x00082009
     HVM_IOPORT_READ = 0x00082016
@@ -42,6 +43,7 @@ cdef enum:
     HVM_IOMEM_READ = 0x00082017
     HVM_IOMEM_WRITE = 0x00082217
     # 64-bit addresses and nested guests don't change which exit it is.
+    FLAG_NESTED = 0x400
     EXIT_FLAGS = 0x500
     # Grants.
     GRANT_MAP = 0x0010F001

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from traces.exporters import differences as texts
+from traces.formats.exits import Vendor
 from xentool import output
 from xentool.cli import options
 from xentool.tools import differences, reports
@@ -17,13 +18,16 @@ from xentool.tools import differences, reports
 @click.option(
     "--hz", type=click.FloatRange(min=1), help="The clock's rate, cycles per second.  [default: found in each trace]"
 )
+@options.vendor
 @options.as_json
-def command(before: Path, after: Path, domain: str | None, hz: float | None, as_json: bool) -> None:
+def command(
+    before: Path, after: Path, domain: str | None, hz: float | None, vendor: Vendor | None, as_json: bool
+) -> None:
     """Tell what domains do otherwise in trace B than in A: hypercalls, VM exits, grants, run states.
 
     Only differences that the ups and downs within each trace do not explain are told.
     """
-    one, other = (differences.trace(path, hz=hz) for path in (before, after))
+    one, other = (differences.trace(path, hz=hz, vendor=vendor) for path in (before, after))
     found = differences.differences(one, other, domain)
     if as_json:
         output.write_json(texts.document(found))

@@ -11,6 +11,7 @@ import click
 from traces.analyses.report import Report
 from traces.errors import SymbolError
 from traces.exporters import dump, jsonl
+from traces.formats.exits import Vendor
 from traces.symbols import Symbols
 from traces.table import EventTable
 from xentool.cli import INTERRUPTED, choosing, options
@@ -30,6 +31,7 @@ _SYMBOLS_BYTES_MAX = 64 << 20
 @choosing.choice()
 @options.hz
 @options.xen_version
+@options.vendor
 @click.option(
     "--symbols",
     "symbol_file",
@@ -38,7 +40,13 @@ _SYMBOLS_BYTES_MAX = 64 << 20
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a record.")
 def command(
-    file: Path, chosen: Chosen, hz: float | None, xen_version: str | None, symbol_file: Path | None, as_json: bool
+    file: Path,
+    chosen: Chosen,
+    hz: float | None,
+    xen_version: str | None,
+    vendor: Vendor | None,
+    symbol_file: Path | None,
+    as_json: bool,
 ) -> None:
     """Print the records of FILE in order of time, a line each; `-` reads stdin, and prints while records come.
 
@@ -48,7 +56,7 @@ def command(
     if file == STANDARD and not sys.stdin.seekable():
         with pipes.interruptible(sys.stdin.buffer) as piped:  # type: ignore[arg-type] # a BufferedReader, always
             follow = Follow(paint(), as_json=as_json, symbols=symbols)
-            report = pipes.follow(piped, chosen, follow.show, hz=hz, xen_version=xen_version)
+            report = pipes.follow(piped, chosen, follow.show, hz=hz, xen_version=xen_version, vendor=vendor)
         if piped.interrupted:
             click.get_current_context().exit(INTERRUPTED)
         reports.raise_for_damage(report, "standard input")
@@ -66,6 +74,7 @@ def command(
         STANDARD,
         hz=hz,
         xen_version=xen_version,
+        vendor=vendor,
         chosen=chosen,
         brief=True,
         progress=lambda _done, _total: None,

@@ -3,6 +3,7 @@
 import gc
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from xentool.cli.lazy import ahead
 from xentool.tools import reports
 from xentool.tools.exports import FORMATS, default_output, export
 from xentool.tools.reports import STANDARD, Chosen
+
+if TYPE_CHECKING:
+    from traces.formats.exits import Vendor
 
 
 @click.command(epilog=choosing.CLASSES)
@@ -34,8 +38,15 @@ from xentool.tools.reports import STANDARD, Chosen
 @choosing.choice()
 @options.hz
 @options.xen_version
+@options.vendor
 def command(
-    file: Path, name: str, output: Path | None, chosen: Chosen, hz: float | None, xen_version: str | None
+    file: Path,
+    name: str,
+    output: Path | None,
+    chosen: Chosen,
+    hz: float | None,
+    xen_version: str | None,
+    vendor: "Vendor | None",
 ) -> None:
     """Convert FILE, the output of xentrace or of `xentool record`; `-` reads stdin.
 
@@ -55,7 +66,9 @@ def command(
     ahead(kind.module, "traces.analyses.select")
     # On a terminal that shows the data, progress would get in between.
     with consoles.progress(f"{file} → {target}", hidden=target == STANDARD) as progress:
-        report = export(file, kind, target, hz=hz, xen_version=xen_version, chosen=chosen, progress=progress)
+        report = export(
+            file, kind, target, hz=hz, xen_version=xen_version, vendor=vendor, chosen=chosen, progress=progress
+        )
     # As ``report`` does: the process ends, and much was loaded.
     gc.freeze()
     reports.raise_for_damage(report, str(file))

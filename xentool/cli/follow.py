@@ -2,7 +2,6 @@
 
 import sys
 
-from traces.analyses.sofar import exit_names
 from traces.exporters import dump, jsonl
 from traces.exporters.details import Naming
 from traces.exporters.dump import Paint
@@ -27,7 +26,7 @@ class Follow:
         """Write what is complete with the next bytes of the trace; all of it when there are none."""
         tables = self._reader.feed(chunk) if chunk else self._reader.finish()
         self._chooser = self._chooser or Chooser(running.where, running.hz, timing=True)
-        naming = Naming(exit_names(running.scan), release(running.xen_version), self._symbols)
+        naming = Naming(running.exits, release(running.xen_version), self._symbols)
         for table in tables:
             for part, ns in self._chooser.of(table):
                 if self._as_json:

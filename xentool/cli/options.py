@@ -49,6 +49,11 @@ xen_version = click.option(
     help="The Xen that made the trace, as in 4.17: releases differ in what they record.  [default: what `xentool "
     "record` noted]",
 )
+vendor = click.option(
+    "--vendor",
+    type=click.Choice(["intel", "amd"]),
+    help="Whose processors made the trace, by which VM exits have their names.  [default: found in the trace]",
+)
 where_alone = click.option(
     "-H",
     "--host",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from traces.analyses.series import Series
     from traces.analyses.slowest import Slowest
     from traces.exporters.slow import Described
+    from traces.formats.exits import Vendor
 
     _Slow: TypeAlias = tuple[dict[str, Slowest], dict[str, list[Described]]]
 
@@ -38,6 +39,7 @@ _SLOWEST = 10
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @choosing.choice(slower=False)
 @options.hz
+@options.vendor
 @click.option(
     "--html",
     "page",
@@ -78,6 +80,7 @@ def command(
     file: Path,
     chosen: Chosen,
     hz: float | None,
+    vendor: "Vendor | None",
     page: Path | None,
     most: int | None,
     least: float | None,
@@ -105,7 +108,7 @@ def command(
             raise click.UsageError("--html and --json are two forms of one report; give one of them")
         if chosen.where != EVERYTHING:
             raise click.UsageError("--html shows one domain or all, and all of it: leave out the other filters")
-        reports.raise_for_damage(_write_page(file, page, chosen.domain, hz), str(file))
+        reports.raise_for_damage(_write_page(file, page, chosen.domain, hz, vendor), str(file))
         return
     if interval == 0:
         raise click.UsageError("--interval must be longer than 0")
@@ -120,12 +123,12 @@ def command(
     with _again(file) if again else reports.opened(file) as source:
         start = source.tell() if again else 0
         if source.seekable():
-            report = reports.report(source, str(file), hz=hz, capture=sidecar.read(file), chosen=chosen)
+            report = reports.report(source, str(file), hz=hz, vendor=vendor, capture=sidecar.read(file), chosen=chosen)
         else:
             from xentool.tools import pipes  # noqa: PLC0415 - see TYPE_CHECKING above
 
             with pipes.interruptible(source) as piped:
-                report = reports.report(piped, str(file), hz=hz, chosen=chosen)
+                report = reports.report(piped, str(file), hz=hz, vendor=vendor, chosen=chosen)
             interrupted = piped.interrupted
         if closer:
             from xentool.tools.slowest import find, in_intervals, times_of_calls  # noqa: PLC0415 - see TYPE_CHECKING above
@@ -202,8 +205,8 @@ def _write_text(
         intervals.write(series, report, console)
 
 
-def _write_page(file: Path, page: Path, domain: str | None, hz: float | None) -> "Report":
+def _write_page(file: Path, page: Path, domain: str | None, hz: float | None, vendor: "Vendor | None") -> "Report":
     from xentool.tools import pages  # noqa: PLC0415 - what a plain report does not need would delay it
 
     with output.progress(f"{file} → {page}", hidden=str(page) == "-") as progress:
-        return pages.write(file, page, domain=domain, hz=hz, progress=progress)
+        return pages.write(file, page, domain=domain, hz=hz, vendor=vendor, progress=progress)

@@ -30,7 +30,7 @@ class Sample:
 def sample(running: Running) -> Sample:
     """Take a sample."""
     account = running.scan.account
-    shown = so_far(running.scan, running.where, running.hz)
+    shown = so_far(running.scan, running.where, running.hz, running.exits)
     return Sample(running.seconds, account.bytes, account.records, account.lost_records, shown)
 
 

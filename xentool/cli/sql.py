@@ -13,6 +13,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from traces.formats.exits import Vendor
 from xentool import output as consoles
 from xentool.cli import options
 from xentool.tools import reports
@@ -38,8 +39,11 @@ _EPILOG = "\b\n" + "\n".join(
 @click.argument("query", required=False)
 @click.option("--tables", is_flag=True, help="List the tables with their columns and types.")
 @options.hz
+@options.vendor
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a row.")
-def command(file: Path, query: str | None, tables: bool, hz: float | None, as_json: bool) -> None:
+def command(
+    file: Path, query: str | None, tables: bool, hz: float | None, vendor: Vendor | None, as_json: bool
+) -> None:
     """Ask FILE a question in SQL (DuckDB's): FILE is an xentrace file, `-`, or what `export --format parquet` wrote.
 
     The answer is a table on a terminal, and CSV with a heading in a pipe. Times are nanoseconds since the first record.
@@ -48,7 +52,7 @@ def command(file: Path, query: str | None, tables: bool, hz: float | None, as_js
         raise click.UsageError("give either a QUERY or --tables")
     with ExitStack() as stack:
         with consoles.progress(f"reading {file}") as progress:
-            database = stack.enter_context(opened(file, hz=hz, progress=progress))
+            database = stack.enter_context(opened(file, hz=hz, vendor=vendor, progress=progress))
         if query is None:
             _describe(database, as_json=as_json)
         else:

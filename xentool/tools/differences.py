@@ -9,6 +9,7 @@ from traces.analyses.compare import compare
 from traces.analyses.report import Report
 from traces.analyses.slices import Slices
 from traces.exporters.differences import Differences
+from traces.formats.exits import Vendor
 from traces.reader import Reader, read
 from xentool.errors import XentoolError
 from xentool.tools import reports, sidecar
@@ -25,15 +26,16 @@ class Trace:
     slices: Slices
 
 
-def trace(path: Path, *, hz: float | None = None) -> Trace:
+def trace(path: Path, *, hz: float | None = None, vendor: Vendor | None = None) -> Trace:
     """Read a trace file.
 
     :param hz: the clock's rate, when the user knows better than the trace
+    :param vendor: whose VM exits they are, when the user knows better than the trace
     :raises XentoolError: it can't be read, or is too short to be cut into slices
     :raises PeerError: it is no xentrace
     """
     with reports.opened(path) as source:
-        report = reports.report(source, str(path), hz=hz, capture=sidecar.read(path))
+        report = reports.report(source, str(path), hz=hz, vendor=vendor, capture=sidecar.read(path))
         source.seek(0)
         found = slices.read(read(source, Reader()), report)
     if found is None:

@@ -18,6 +18,7 @@ from xentool.tools.reports import EVERYTHING, STANDARD, Chosen
 if TYPE_CHECKING:
     # What writes is loaded while the trace is read for its report.
     from traces.analyses.report import Report
+    from traces.formats.exits import Vendor
     from traces.table import EventTable
 
 _CAPTURE_SUFFIX = ".xentrace"
@@ -108,6 +109,7 @@ def export(
     *,
     hz: float | None = None,
     xen_version: str | None = None,
+    vendor: "Vendor | None" = None,
     chosen: Chosen = EVERYTHING,
     progress: Progress,
 ) -> "Report":
@@ -117,6 +119,7 @@ def export(
     :param output: `-` is stdout; a file appears when it is complete, and not at all if it does not get so far
     :param hz: the clock's rate, when the user knows better than the trace
     :param xen_version: that made it, when the user knows better than the capture
+    :param vendor: whose VM exits they are, when the user knows better than the trace
     :returns: the report of the first pass, whose account tells of damage
     :raises PeerError: it is no xentrace
     :raises XentoolError: a library is missing, the input can't be read, or the output is the input
@@ -127,7 +130,15 @@ def export(
         (write if kind.compiled else _from_tables(write))(source, report, target)
 
     return _copied(
-        capture, copy, output, hz=hz, xen_version=xen_version, chosen=chosen, brief=kind.records, progress=progress
+        capture,
+        copy,
+        output,
+        hz=hz,
+        xen_version=xen_version,
+        vendor=vendor,
+        chosen=chosen,
+        brief=kind.records,
+        progress=progress,
     )
 
 
@@ -138,6 +149,7 @@ def written(
     *,
     hz: float | None,
     xen_version: str | None = None,
+    vendor: "Vendor | None" = None,
     chosen: Chosen = EVERYTHING,
     brief: bool = False,
     progress: Progress,
@@ -148,7 +160,15 @@ def written(
     """
     tables = _from_tables(write)
     return _copied(
-        capture, tables, output, hz=hz, xen_version=xen_version, chosen=chosen, brief=brief, progress=progress
+        capture,
+        tables,
+        output,
+        hz=hz,
+        xen_version=xen_version,
+        vendor=vendor,
+        chosen=chosen,
+        brief=brief,
+        progress=progress,
     )
 
 
@@ -165,6 +185,7 @@ def _copied(
     *,
     hz: float | None,
     xen_version: str | None,
+    vendor: "Vendor | None",
     chosen: Chosen,
     brief: bool,
     progress: Progress,
@@ -186,6 +207,7 @@ def _copied(
             hz=hz,
             capture=known,
             xen_version=xen_version,
+            vendor=vendor,
             chosen=chosen,
             brief=brief,
             progress=lambda done: progress(min(done, size), 2 * size),

@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from traces.analyses.report import Report
 from traces.analyses.select import of_domain
+from traces.formats.exits import Vendor
 from traces.table import EventTable
 from xentool.tools import reports
 from xentool.tools.exports import Progress, load, written
@@ -13,7 +14,13 @@ from xentool.tools.reports import STANDARD
 
 
 def write(
-    capture: Path, output: Path, *, domain: str | None = None, hz: float | None = None, progress: Progress
+    capture: Path,
+    output: Path,
+    *,
+    domain: str | None = None,
+    hz: float | None = None,
+    vendor: Vendor | None = None,
+    progress: Progress,
 ) -> Report:
     """Write a page about a capture; ``exports.export`` says what becomes of input and output.
 
@@ -26,4 +33,4 @@ def write(
         selected = report if domain is None else of_domain(report, reports.domid_of(report, domain))
         exporter.write(tables, selected, target, "stdin" if capture == STANDARD else capture.name)
 
-    return written(capture, write_page, output, hz=hz, progress=progress)
+    return written(capture, write_page, output, hz=hz, vendor=vendor, progress=progress)

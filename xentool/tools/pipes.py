@@ -12,6 +12,7 @@ from traces.analyses import clock as clocks
 from traces.analyses.report import Report
 from traces.analyses.report import report as report_of
 from traces.analyses.scan import Scan
+from traces.formats.exits import Vendor
 from xentool.errors import PeerError, XentoolError
 from xentool.tools.capture import on_interrupt
 from xentool.tools.reports import Chosen
@@ -84,13 +85,20 @@ def interruptible(source: BufferedReader) -> Iterator[Piped]:
 
 
 def follow(
-    piped: Piped, chosen: Chosen, show: Progress, *, hz: float | None = None, xen_version: str | None = None
+    piped: Piped,
+    chosen: Chosen,
+    show: Progress,
+    *,
+    hz: float | None = None,
+    xen_version: str | None = None,
+    vendor: Vendor | None = None,
 ) -> Report:
     """Show a trace while it comes.
 
     :param show: see ``trace.Progress``
     :param hz: the clock's rate; if not given, the first records tell
     :param xen_version: that makes the trace
+    :param vendor: whose VM exits they are
     :raises PeerError: it is no xentrace
     :raises XentoolError: the domain is no number
     """
@@ -108,7 +116,8 @@ def follow(
         if len(scan.clock_pairs) >= _PAIRS or sum(map(len, head)) >= _HEAD:
             break
     found = clocks.from_trace(scan.clock_pairs)
-    running = Running(where, hz or (found.hz if found else clocks.DEFAULT_HZ), scan, began, piped.end, xen_version)
+    rate = hz or (found.hz if found else clocks.DEFAULT_HZ)
+    running = Running(where, rate, scan, began, piped.end, xen_version, vendor)
     for chunk in head:
         show(running, chunk)
     while chunk := piped.read(_PIECE):
@@ -116,7 +125,7 @@ def follow(
         show(running, chunk)
     scan.finish()
     show(running, b"")
-    report = report_of(scan, hz=hz, xen_version=xen_version)
+    report = report_of(scan, hz=hz, xen_version=xen_version, vendor=vendor)
     if not report.account.records:
         raise PeerError("standard input " + ("holds no xentrace record" if report.account.bytes else "is empty"))
     return report

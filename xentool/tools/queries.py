@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from traces.analyses.report import Report
+from traces.formats.exits import Vendor
 from xentool.errors import XentoolError
 from xentool.tools.exports import FORMATS, Progress, export
 from xentool.tools.outputs import orderly_end
@@ -124,11 +125,14 @@ class Database:
 
 
 @contextmanager
-def opened(capture: Path, *, hz: float | None = None, progress: Progress) -> Iterator[Database]:
+def opened(
+    capture: Path, *, hz: float | None = None, vendor: Vendor | None = None, progress: Progress
+) -> Iterator[Database]:
     """Open a trace for queries: xentrace (as columns in a temporary file), or a Parquet file that an export wrote.
 
     :param capture: `-` is stdin
     :param hz: the clock's rate, when the user knows better than the trace
+    :param vendor: whose VM exits they are, when the user knows better than the trace
     :raises PeerError: it is no trace
     :raises XentoolError: duckdb is missing, or see ``exports.export``
     """
@@ -141,7 +145,7 @@ def opened(capture: Path, *, hz: float | None = None, progress: Progress) -> Ite
         table, report = capture, None
         if capture == STANDARD or not _is_parquet(capture):
             table = folder / "events.parquet"
-            report = export(capture, FORMATS["parquet"], table, hz=hz, progress=progress)
+            report = export(capture, FORMATS["parquet"], table, hz=hz, vendor=vendor, progress=progress)
         with _engine(table, folder, report) as engine:
             yield Database(engine, report)
 

@@ -8,6 +8,7 @@ from io import BufferedReader, IOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from traces.account import DOUBTS
 from traces.analyses import scan as scans
 from traces.analyses import where as wheres
 from traces.analyses.where import Where
@@ -18,10 +19,11 @@ from xentool.tools.sidecar import Sidecar
 if TYPE_CHECKING:
     # Reading begins before what the answer is made with is loaded.
     from traces.analyses.report import Report
+    from traces.formats.exits import Vendor
 
 STANDARD = Path("-")
-#: Kinds of damage that leave a report trustworthy: xentrace itself tells about the records that it lost.
-_HARMLESS = {"lost_records"}
+#: What leaves the file whole: xentrace itself tells about the records that it lost.
+_NO_DAMAGE = DOUBTS | {"lost_records"}
 
 
 def opened(path: Path) -> AbstractContextManager[BufferedReader]:
@@ -70,6 +72,7 @@ def report(
     hz: float | None = None,
     capture: Sidecar | None = None,
     xen_version: str | None = None,
+    vendor: "Vendor | None" = None,
     chosen: Chosen = EVERYTHING,
     brief: bool = False,
     progress: Callable[[int], None] = lambda _bytes: None,
@@ -80,6 +83,7 @@ def report(
     :param name: of the source, for messages
     :param hz: the clock's rate, when the user knows better than the trace
     :param xen_version: that made it, when the user knows better than the capture
+    :param vendor: whose VM exits they are, when the user knows better than the trace
     :param brief: count events and exits only, whenever they were: what must be known to name single records
     :param progress: is told how many bytes were read so far
     :raises PeerError: it is no xentrace
@@ -110,7 +114,15 @@ def report(
     from traces.analyses.report import report as report_of  # noqa: PLC0415 - see above
 
     infos, version = (capture.domains, capture.xen_version) if capture else (None, None)
-    whole = report_of(found, hz=hz, host_hz=host_hz, infos=infos, xen_version=xen_version or version)
+    whole = report_of(
+        found,
+        hz=hz,
+        host_hz=host_hz,
+        infos=infos,
+        xen_version=xen_version or version,
+        vendor=vendor,
+        host_vendor=capture.vendor if capture else None,
+    )
     whole = replace(whole, tracer_share=capture.tracer_share if capture else None)
     domid = None if chosen.domain is None else domid_of(whole, chosen.domain)
     return select.of(whole, replace(where, domid=domid))
@@ -144,7 +156,7 @@ def raise_for_damage(report: "Report", name: str) -> None:
 
     :raises PeerError: the trace is damaged; what was decoded counts all the same
     """
-    damage = [one for one in report.account.diagnostics if one.severity != "info" and one.code not in _HARMLESS]
+    damage = [one for one in report.account.diagnostics if one.severity != "info" and one.code not in _NO_DAMAGE]
     if damage:
         first = min(damage, key=lambda one: one.first_offset)
         raise PeerError(

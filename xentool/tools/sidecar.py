@@ -16,6 +16,7 @@ from xentool.tools import beside
 if TYPE_CHECKING:
     # A report on a file without a sidecar needs neither, and begins to read the earlier.
     from traces.analyses.report import DomainInfo
+    from traces.formats.exits import Vendor
     from xentool.tools import xl
 
 SCHEMA = "xentool.capture/1"
@@ -37,6 +38,7 @@ class Sidecar:
     :param domains: by domid
     :param command: the words by which the capture was made
     :param tracer_share: of one of dom0's processors, the share that the tracer itself took; known in the end
+    :param vendor: of the processors, "intel" or "amd", as far as it is known
     """
 
     host: str
@@ -46,6 +48,7 @@ class Sidecar:
     domains: "dict[int, DomainInfo]"
     command: tuple[str, ...] = ()
     tracer_share: float | None = None
+    vendor: "Vendor | None" = None
 
 
 def of_host(name: str, info: "xl.HostInfo", mask: int, domains: "list[xl.Domain]") -> Sidecar:
@@ -53,7 +56,7 @@ def of_host(name: str, info: "xl.HostInfo", mask: int, domains: "list[xl.Domain]
     from traces.analyses.report import DomainInfo  # noqa: PLC0415 - see above
 
     infos = {domain.domid: DomainInfo(domain.name, domain.type) for domain in domains}
-    return Sidecar(name, info.xen_version, info.hz, mask, infos, ("xentool", *sys.argv[1:]))
+    return Sidecar(name, info.xen_version, info.hz, mask, infos, ("xentool", *sys.argv[1:]), vendor=info.vendor)
 
 
 def path_of(capture: Path) -> Path:
@@ -68,6 +71,7 @@ def write(capture: Path, sidecar: Sidecar) -> None:
         "host": sidecar.host,
         "xen_version": sidecar.xen_version,
         "hz": sidecar.hz,
+        "vendor": sidecar.vendor,
         "mask": sidecar.mask,
         "command": sidecar.command,
         "tracer_cpu_share": sidecar.tracer_share,
@@ -95,6 +99,7 @@ def read(capture: Path) -> Sidecar | None:
 
 def _parse(document: Any) -> Sidecar:  # noqa: ANN401 - whatever JSON holds
     from traces.analyses.report import DomainInfo  # noqa: PLC0415 - see above
+    from traces.formats.exits import VENDORS  # noqa: PLC0415 - see above
 
     if document["schema"] != SCHEMA:
         raise ValueError(f"schema is {document['schema']!r}")
@@ -111,9 +116,10 @@ def _parse(document: Any) -> Sidecar:  # noqa: ANN401 - whatever JSON holds
             )
             for one in _list(document["domains"])
         },
-        # Captures of earlier versions of this program have neither.
+        # Captures of earlier versions of this program have none of these.
         command=tuple(map(_text, _list(document.get("command", [])))),
         tracer_share=None if share is None else float(_number(share, 0, _CPUS_MAX)),
+        vendor=next((one for one in VENDORS if one == document.get("vendor")), None),
     )
 
 

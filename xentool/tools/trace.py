@@ -11,7 +11,9 @@ from traces.analyses.report import Report
 from traces.analyses.report import report as report_of
 from traces.analyses.scan import FOREVER, Scan
 from traces.analyses.select import of
+from traces.analyses.vendor import Numbering, numbering
 from traces.analyses.where import Where
+from traces.formats.exits import Vendor
 from xentool.errors import XentoolError
 from xentool.hosts import Host
 from xentool.tools import sidecar, xl
@@ -27,6 +29,8 @@ class Running:
     :param started: when records began, by ``time.monotonic``
     :param stop: ends it in order
     :param xen_version: of the host
+    :param vendor: whose VM exits these are, if the user says so
+    :param host_vendor: the same as the host gives it
     """
 
     where: Where
@@ -35,6 +39,13 @@ class Running:
     started: float
     stop: Callable[[], None]
     xen_version: str | None = None
+    vendor: Vendor | None = None
+    host_vendor: Vendor | None = None
+
+    @property
+    def exits(self) -> Numbering:
+        """Whose numbering exit reasons have, as far as is known by now."""
+        return numbering(self.scan, option=self.vendor, host=self.host_vendor, version=self.xen_version)
 
     @property
     def seconds(self) -> float:
@@ -93,7 +104,9 @@ def trace(
     ):
         if output:
             sidecar.write(output, known)
-        running = Running(where, info.hz, scan, capture.started, capture.stop, info.xen_version)
+        running = Running(
+            where, info.hz, scan, capture.started, capture.stop, info.xen_version, host_vendor=info.vendor
+        )
         for chunk in capture.chunks():
             keep(chunk)
             scan.feed(chunk)
@@ -106,7 +119,9 @@ def trace(
         if output:
             sidecar.write(output, replace(known, tracer_share=capture.share))
     scan.finish()
-    report = report_of(scan, host_hz=info.hz, infos=known.domains, xen_version=info.xen_version)
+    report = report_of(
+        scan, host_hz=info.hz, infos=known.domains, xen_version=info.xen_version, host_vendor=info.vendor
+    )
     report = replace(of(report, where), tracer_share=capture.share)
     return Traced(report, domain, interrupted(), ended, capture.recorded)
 

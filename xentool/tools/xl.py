@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from traces.formats.exits import Vendor
 from xentool.errors import PeerError, XentoolError
 from xentool.hosts import Host
 
@@ -18,6 +19,10 @@ ROW = re.compile(
 )
 # "libxl: error: libxl_create.c:1640:domcreate_rebuild_done: " before the message
 SOURCE = re.compile(r"\w+: error: (?:panic: )?(?:\w+\.c:\d+:(?:\w+:)? *)?")
+# hw_caps are words of Xen's feature set (xen/lib/x86/cpu-policy.h): of CPUID's leaf 1 ecx, of leaf 0x80000001 ecx.
+_FEATURE_WORDS = (4, 7)
+_VMX_WORD, _VMX_BIT = 1, 1 << 5
+_SVM_WORD, _SVM_BIT = 3, 1 << 2
 
 
 @dataclass(frozen=True)
@@ -58,11 +63,13 @@ class HostInfo:
     :param xen_version: such as 4.17.5
     :param pcpus: physical CPUs that Xen uses
     :param hz: clock rate of the time stamp counter as Xen measured it when it booted
+    :param vendor: of the processors, as far as their features tell
     """
 
     xen_version: str
     pcpus: int
     hz: float
+    vendor: Vendor | None = None
 
 
 def parse_domains(table: str, configurations: str) -> list[Domain]:
@@ -126,7 +133,8 @@ def parse_info(text: str) -> HostInfo:
     """
     values = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
     try:
-        return HostInfo(xen_version(values), int(values["nr_cpus"]), float(values["cpu_mhz"]) * 1e6)
+        version, hz = xen_version(values), float(values["cpu_mhz"]) * 1e6
+        return HostInfo(version, int(values["nr_cpus"]), hz, _vendor(values.get("hw_caps", ""), version))
     except (KeyError, ValueError) as error:
         raise PeerError(f"xl info printed what this program cannot read: {error}") from error
 
@@ -139,6 +147,18 @@ def xen_version(values: Mapping[str, str]) -> str:
     if {"xen_major", "xen_minor"} <= values.keys() and "xen_version" not in values:
         return f"{values['xen_major']}.{values['xen_minor']}{values.get('xen_extra', '')}"
     return values["xen_version"]
+def _vendor(hw_caps: str, version: str) -> Vendor | None:
+    # Who virtualizes by VMX is Intel, by SVM AMD. Before 4.7 the words were others.
+    from traces.formats.event import release  # noqa: PLC0415 - layouts, which take long to load
+
+    words = hw_caps.split(":")
+    if (release(version) or (0, 0)) < _FEATURE_WORDS or len(words) < _SVM_WORD + 1:
+        return None
+    try:
+        vmx, svm = int(words[_VMX_WORD], 16) & _VMX_BIT, int(words[_SVM_WORD], 16) & _SVM_BIT
+    except ValueError:
+        return None
+    return None if bool(vmx) == bool(svm) else "intel" if vmx else "amd"
 
 
 class Named(Protocol):

@@ -80,7 +80,7 @@ class _Reader:
         }
         bins = Columns(RATE_COLUMNS, cycles)
         self._hypercalls = Occurrences({domid: [call.nr for call in of] for domid, of in calls.items()}, bins)
-        self._exits = Occurrences({domid: [exit_.reason for exit_ in of] for domid, of in exits.items()}, bins)
+        self._exits = Occurrences({domid: [exit_.key for exit_ in of] for domid, of in exits.items()}, bins)
         self._call_names = {domid: [call.name for call in of] for domid, of in calls.items()}
         self._exit_names = {domid: [exit_.name for exit_ in of] for domid, of in exits.items()}
 
