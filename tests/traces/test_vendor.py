@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from tests.traces.captures import NAMES, capture, stranger
-from tests.traces.test_fold import change, report_of, vcpu
+from tests.traces.test_fold import change, vcpu
 from tests.traces.test_tokenize import record, window
 from traces.analyses import scan as scans
 from traces.analyses.report import Report
+from traces.analyses.report import report as report_of
 from traces.exporters import dump
 from traces.exporters.details import naming
 from traces.formats.exits import SVM_EXITS, VMX_EXITS, VMX_FLAGS, Vendor, exit_name

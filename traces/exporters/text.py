@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from traces.account import IDLE_DOMID, UNKNOWN_DOMID
+from traces.account import DOUBTS, IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses import totals
 from traces.analyses.findings import Finding, findings
 from traces.analyses.latencies import QUANTILES
@@ -21,6 +21,7 @@ from traces.exporters.words import (
     clock_rate,
     clock_source,
     duration,
+    exit_doubt,
     lost_rate,
     plural,
     rate,
@@ -384,11 +385,14 @@ def _write_notifications(report: Report, console: Console) -> None:
 
 
 def _write_doubts(report: Report, console: Console) -> None:
-    doubts = [one for one in report.account.diagnostics if one.severity != "info"]
-    if doubts:
+    if report.exits.in_doubt:
+        console.print()
+        console.print(f"Whose VM exits these are is in doubt. {exit_doubt(report)}", style="yellow")
+    damage = [one for one in report.account.diagnostics if one.severity != "info" and one.code not in DOUBTS]
+    if damage:
         console.print()
         table = _table("Damage", "count", "severity", "first at byte")
-        for one in doubts:
+        for one in damage:
             code = one.code.replace("_", " ")
             table.add_row(code, f"{one.count:,}", one.severity.replace("_", " "), f"{one.first_offset:,}")
         console.print(table)

@@ -47,6 +47,12 @@ def duration(seconds: float, digits: int = 3) -> str:
     return f"{value:.{max(digits - len(str(int(value))), 0)}f} {unit}"
 
 
+def exit_doubt(report: Report) -> str:
+    """Say whose VM exits a report takes them for, where that is in doubt, and what to do."""
+    names = {"intel": "Intel's", "amd": "AMD's"}
+    return f"They have {names[report.exits.vendor]} names; --vendor intel or amd decides."
+
+
 def clock_rate(clock: Clock) -> str:
     """Say how fast the clock ticks."""
     return f"{clock.hz / 1e9:.4f} GHz"

@@ -14,7 +14,7 @@ from traces.exporters import dump, jsonl
 from traces.formats.exits import Vendor
 from traces.symbols import Symbols
 from traces.table import EventTable
-from xentool.cli import INTERRUPTED, choosing, options
+from xentool.cli import INTERRUPTED, choosing, doubts, options
 from xentool.cli.follow import Follow
 from xentool.cli.paint import paint
 from xentool.errors import PeerError, XentoolError
@@ -59,6 +59,7 @@ def command(
             report = pipes.follow(piped, chosen, follow.show, hz=hz, xen_version=xen_version, vendor=vendor)
         if piped.interrupted:
             click.get_current_context().exit(INTERRUPTED)
+        doubts.tell(report)
         reports.raise_for_damage(report, "standard input")
         return
 
@@ -79,6 +80,7 @@ def command(
         brief=True,
         progress=lambda _done, _total: None,
     )
+    doubts.tell(report)
     reports.raise_for_damage(report, str(file))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from xentool import output as consoles
-from xentool.cli import choosing, options
+from xentool.cli import choosing, doubts, options
 from xentool.cli.lazy import ahead
 from xentool.tools import reports
 from xentool.tools.exports import FORMATS, default_output, export
@@ -71,4 +71,5 @@ def command(
         )
     # As ``report`` does: the process ends, and much was loaded.
     gc.freeze()
+    doubts.tell(report)
     reports.raise_for_damage(report, str(file))

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from traces.formats.exits import Vendor
 from xentool import output as consoles
-from xentool.cli import options
+from xentool.cli import doubts, options
 from xentool.tools import reports
 from xentool.tools.queries import MEANINGS, Answer, Database, opened
 
@@ -58,6 +58,7 @@ def command(
         else:
             _write(database.ask(query), as_json=as_json)
         if database.report is not None:
+            doubts.tell(database.report)
             reports.raise_for_damage(database.report, str(file))
 
 

@@ -151,6 +151,15 @@ def domid_of(report: "Report", text: str) -> int:
     raise XentoolError(f"the trace has no domain {text!r}; it has {existing}")
 
 
+def doubts(report: "Report") -> list[str]:
+    """Say what of a trace is in doubt, for whoever does not print the report."""
+    if not report.exits.in_doubt:
+        return []
+    from traces.exporters.words import exit_doubt  # noqa: PLC0415 - see above
+
+    return [f"whose VM exits these are is in doubt. {exit_doubt(report)}"]
+
+
 def raise_for_damage(report: "Report", name: str) -> None:
     """Tell of damage after the report was given.
 

@@ -15,7 +15,7 @@ from traces.exporters.html.choice import Choice
 from traces.exporters.html.course import COLOURS, Course, Series
 from traces.exporters.html.graph import EDGES_MAX, NODES_MAX, Edge, graph
 from traces.exporters.html.model import Domain, Fact, Figure, Group, Legend, Page, Row, Rule
-from traces.exporters.words import clock_rate, clock_source, duration, plural, who
+from traces.exporters.words import clock_rate, clock_source, duration, exit_doubt, plural, who
 
 #: Of one rule: those in sight, and those on the page at all.
 FINDINGS_SHOWN, FINDINGS_MAX = 6, 100
@@ -73,6 +73,8 @@ def _facts(report: Report) -> list[Fact]:
     if account.skipped_bytes:
         share = account.skipped_bytes / account.bytes
         facts.append(Fact("Not decoded", f"{account.skipped_bytes:,} bytes", f"{share:.1%} of all", alarm=True))
+    if report.exits.in_doubt:
+        facts.append(Fact("VM exits", "in doubt", exit_doubt(report), alarm=True))
     if report.xen_version:
         facts.append(Fact("Xen", report.xen_version))
     return facts

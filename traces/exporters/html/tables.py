@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from traces.account import DOUBTS
 from traces.analyses import totals
 from traces.analyses.latencies import QUANTILES
 from traces.analyses.report import RUNSTATE_NAMES, DomainReport, Hypercall, Report
@@ -75,7 +76,7 @@ def damage(report: Report) -> Table | None:
             _count(one.first_offset),
         ]
         for one in report.account.diagnostics
-        if one.severity != "info"
+        if one.severity != "info" and one.code not in DOUBTS
     )
     return _table("Damage", ("count", "severity", "first at byte"), rows)
 
