@@ -18,7 +18,7 @@ from traces.account import UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED, Elapsed
 from traces.analyses.latencies import Distribution, distribution
 from traces.analyses.report import Report
-from traces.analyses.timeseries import restarts
+from traces.analyses.timeseries import hypercall_nrs, restarts
 from traces.formats import xentrace
 from traces.formats.names import hypercall_name
 from traces.table import EventTable
@@ -165,7 +165,7 @@ def _relevant(table: EventTable, cycles: NDArray[np.int64]) -> tuple[NDArray[np.
     for event, above in ((xentrace.PV_HYPERCALL_V2, 0), (xentrace.HVM_VMMCALL, _VMMCALL)):
         calls = np.flatnonzero((table.event == event) & (table.words > 0))
         nr = table.word(calls, 0)
-        what[calls] = (nr & xentrace.HYPERCALL_OP_MASK if not above else nr).astype(np.int64) + above
+        what[calls] = (nr & xentrace.HYPERCALL_OP_MASK if not above else hypercall_nrs(nr)).astype(np.int64) + above
         if not above:
             what[calls[restarts(table, calls)]] = _RESTART
         what[calls] = np.where(what[calls] == 0, _ZERO, what[calls])

@@ -13,6 +13,7 @@ from traces.account import UNKNOWN_DOMID
 from traces.analyses.scan import Item, Scan
 from traces.formats import xentrace
 from traces.formats.exits import AMDS_ID, NESTED
+from traces.formats.names import hypercall_nr
 
 _CMD_BITS = 12
 _BUCKET_BITS = 9
@@ -121,7 +122,8 @@ def by_vcpu(scan: Scan, vcpus: frozenset[VcpuKey] | None = None) -> dict[VcpuKey
         base = xentrace.base_id(event)
         found[who].events[base] += count
         found[who].note("events", base, first)
-    for who, nr, count, _, _, first in items("hypercalls"):
+    for who, called, count, _, _, first in items("hypercalls"):
+        nr = hypercall_nr(called)
         found[who].hypercalls[nr] += count
         found[who].note("hypercalls", nr, first)
     for who, nr, count, _, _, first in items("subcalls"):

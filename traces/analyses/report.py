@@ -46,6 +46,7 @@ NOT_RECORDED = (
     "event channels: which port or peer a hypercall means; notifications are inferred from who wakes right after",
     "grants: references, frames and flags; grant copies appear only as counts of grant_table_op",
     "hypercalls: all arguments but the few counts and sub-operations shown, return values, and their duration in PV",
+    "Hyper-V calls: which one a 64-bit guest makes, as it says that in rcx; names are by eax, as of 32-bit guests",
     "multicalls: whether one goes on after a preemption; it counts again, as do the calls that it has left",
     "locks: contention inside Xen; a debug build's lock profile tells it",
     "page tables: the entries that mmu_update, mmuext_op and update_va_mapping write; only their counts",

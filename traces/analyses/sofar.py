@@ -13,7 +13,7 @@ from traces.analyses.report import RUNSTATE_NAMES
 from traces.analyses.scan import Scan
 from traces.analyses.vendor import UNKNOWN, Numbering
 from traces.analyses.where import Where
-from traces.formats.names import EVENT_CHANNEL_OP, hypercall_name
+from traces.formats.names import EVENT_CHANNEL_OP, hypercall_name, hypercall_nr
 from traces.formats.xentrace import (
     HVM_SVM_EXIT,
     HVM_VMX_EXIT,
@@ -80,8 +80,8 @@ def _hypercalls(scan: Scan, where: Where) -> dict[str, Tally]:
     found: defaultdict[str, Tally] = defaultdict(Tally)
     for table, event, sign in _CALLS:
         for (domid, vcpu), nr, count, *_ in scan.items(table):
-            if _is_of(where, domid, vcpu) and where.kinds.keeps(event, nr):
-                found[hypercall_name(nr)].add(sign * count)
+            if _is_of(where, domid, vcpu) and where.kinds.keeps(event, hypercall_nr(nr)):
+                found[hypercall_name(hypercall_nr(nr))].add(sign * count)
     return dict(found)
 
 

@@ -17,6 +17,9 @@ from traces.formats.names import (
     EVENT_CHANNEL_OP,
     EVENT_CHANNEL_OP_COMPAT,
     GRANT_TABLE_OP,
+    HYPERV,
+    HYPERV_CODE,
+    HYPERV_ZEROS,
     MMU_UPDATE,
     MMUEXT_OP,
 )
@@ -208,7 +211,13 @@ def hypercalls(table: EventTable) -> tuple[NDArray[np.intp], NDArray[np.uint32]]
     rows = np.flatnonzero((pv | (table.event == xentrace.HVM_VMMCALL)) & (table.words > 0))
     rows = rows[~restarts(table, rows)]
     numbers = table.word(rows, 0)
-    return rows, np.where(pv[rows], numbers & np.uint32(xentrace.HYPERCALL_OP_MASK), numbers)
+    return rows, np.where(pv[rows], numbers & np.uint32(xentrace.HYPERCALL_OP_MASK), hypercall_nrs(numbers))
+
+
+def hypercall_nrs(eax: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Do what ``names.hypercall_nr`` does, of many."""
+    hyperv = (eax & np.uint32(HYPERV | HYPERV_ZEROS)) == np.uint32(HYPERV)
+    return np.where(hyperv, eax & np.uint32(HYPERV | HYPERV_CODE), eax)
 
 
 def subcalls(table: EventTable) -> tuple[NDArray[np.intp], NDArray[np.uint32]]:

@@ -118,7 +118,9 @@ def _decide(scan: Scan, kinds: Mapping[int, _Seen], host: Vendor | None, made_by
 
 def _kinds(scan: Scan) -> dict[int, _Seen]:
     found: dict[int, _Seen] = {}
-    settled = ((key, count, first) for _, key, count, _, _, first in exits(lambda table: scan.items(table, everything=True)))
+    settled = (
+        (key, count, first) for _, key, count, _, _, first in exits(lambda table: scan.items(table, everything=True))
+    )
     others = ((key, one.count, one.first) for vcpu in scan.vcpus.values() for key, one in vcpu.exits.items())
     for key, count, first in chain(settled, others):
         seen = found.get(key, _Seen(0, first))

@@ -10,7 +10,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from traces.filters import ALL_EVENTS, CLASSES, HYPERCALL_EVENTS, classes_of, mask_for
-from traces.formats.names import HYPERCALLS, hypercall_name
+from traces.formats.names import HYPERCALLS, HYPERV, HYPERV_CALLS, hypercall_name, hypercall_nr
 
 if TYPE_CHECKING:
     # A report needs no columns, and they are slow to load; so are the layouts, without which all records can be chosen.
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 #: Whose first word says which hypercall it is: all but those of Xen before 4.2.
 _HYPERCALL_IDS = sorted(HYPERCALL_EVENTS - {0x0020_1001})
+#: An HVM guest's.
+_VMMCALL = 0x0008_2012
+_HYPERV_NUMBERS = [HYPERV | code for code in HYPERV_CALLS]
 #: Stands for "no hypercall" where numbers of hypercalls are.
 _NONE = 0xFFFFFFFF
 _SUBCLASS = 0xFFFF_F000
@@ -140,7 +143,9 @@ class Where:
 
         hypercall = _NONE
         if event in _HYPERCALL_IDS and words:
-            hypercall = int.from_bytes(payload[:4], "little") & HYPERCALL_OP_MASK
+            hypercall = int.from_bytes(payload[:4], "little")
+            # An HVM guest's has nothing above its number, but for Hyper-V's.
+            hypercall = hypercall_nr(hypercall) if event == _VMMCALL else hypercall & HYPERCALL_OP_MASK
         return self._keep(event, hypercall)
 
     def __str__(self) -> str:
@@ -183,11 +188,14 @@ def names_of(event: int, hypercall: int | None = None) -> frozenset[str]:
 def _hypercalls(table: "EventTable", rows: "NDArray[np.intp]") -> "NDArray[np.uint64]":
     import numpy as np  # noqa: PLC0415 - a summary needs none
 
+    from traces.analyses.timeseries import hypercall_nrs  # noqa: PLC0415 - as numpy
     from traces.formats.xentrace import HYPERCALL_OP_MASK  # noqa: PLC0415 - see above
 
     found = np.full(len(rows), _NONE, np.uint64)
     told = np.isin(table.event[rows], _HYPERCALL_IDS) & (table.words[rows] > 0)
     found[told] = table.word(rows[told], 0) & HYPERCALL_OP_MASK
+    hvm = told & (table.event[rows] == _VMMCALL)
+    found[hvm] = hypercall_nrs(table.word(rows[hvm], 0))
     return found
 
 
@@ -195,7 +203,7 @@ def _hypercalls(table: "EventTable", rows: "NDArray[np.intp]") -> "NDArray[np.ui
 def _names() -> frozenset[str]:
     from traces.formats.xentrace import EVENTS  # noqa: PLC0415 - see above
 
-    hypercalls = (hypercall_name(nr) for nr in HYPERCALLS)
+    hypercalls = (hypercall_name(nr) for nr in (*HYPERCALLS, *_HYPERV_NUMBERS))
     return frozenset({*CLASSES, *hypercalls, *(event.name for event in EVENTS), "all"})
 
 
@@ -207,4 +215,5 @@ def _known() -> tuple[tuple[int, int | None], ...]:
     return (
         *((event.id, None) for event in EVENTS),
         *((event, nr) for event in _HYPERCALL_IDS for nr in HYPERCALLS),
+        *((_VMMCALL, nr) for nr in _HYPERV_NUMBERS),
     )

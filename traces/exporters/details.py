@@ -21,6 +21,7 @@ from traces.formats.names import (
     MULTICALL,
     SUBOPS,
     hypercall_name,
+    hypercall_nr,
     subop_name,
     trap_name,
 )
@@ -128,7 +129,7 @@ def meaning(event: int, words: int, payload: bytes, naming: Naming) -> Meaning:
         constants["old"] = xentrace.RUNSTATES[event >> xentrace.RUNSTATE_OLD_SHIFT & 3]
         constants["new"] = xentrace.RUNSTATES[event >> xentrace.RUNSTATE_NEW_SHIFT & 3]
     elif base == xentrace.HVM_VMMCALL and found:
-        constants = _called(found["eax"].of(payload))
+        constants = _called(hypercall_nr(found["eax"].of(payload)))
     elif base == _PV_HYPERCALL_V1 and "nr" in found:
         constants = _called(found.pop("nr").of(payload))
     elif base in _EXITS and found:

@@ -1,6 +1,7 @@
 """Names of hypercalls, their sub-operations and traps; those of VM exits are in ``exits``.
 
-Ref: xen/include/public/{xen,grant_table,vcpu,sched}.h at Xen 4.22 (c447b7308b)
+Ref: xen/include/public/{xen,grant_table,vcpu,sched}.h, xen/arch/x86/hvm/{hypercall,viridian/viridian}.c at Xen 4.22
+(c447b7308b); Hyper-V's Top Level Functional Specification, "Hypercall Reference"
 """
 
 from collections.abc import Mapping
@@ -50,6 +51,46 @@ HYPERCALLS: Mapping[int, str] = {
     41: "dm_op",
     42: "hypfs_op",
     48: "mca",
+}
+
+#: Set in the number of a call of Hyper-V's, which Xen does for viridian domains: their hypercall page sets it in eax,
+#: the only register that is recorded.
+HYPERV = 1 << 31
+#: Below it is the call's code. Above that is how it is made (fast, with a header), and bits that are zero in a call.
+HYPERV_CODE = 0xFFFF
+HYPERV_ZEROS = 0x7800_0000
+#: Hyper-V's calls by code. A 32-bit guest has it in eax; a 64-bit one in rcx, which Xen does not record.
+HYPERV_CALLS: Mapping[int, str] = {
+    0x0001: "HvCallSwitchVirtualAddressSpace",
+    0x0002: "HvCallFlushVirtualAddressSpace",
+    0x0003: "HvCallFlushVirtualAddressList",
+    0x0008: "HvCallNotifyLongSpinWait",
+    0x000B: "HvCallSendSyntheticClusterIpi",
+    0x000C: "HvCallModifyVtlProtectionMask",
+    0x000D: "HvCallEnablePartitionVtl",
+    0x000F: "HvCallEnableVpVtl",
+    0x0011: "HvCallVtlCall",
+    0x0012: "HvCallVtlReturn",
+    0x0013: "HvCallFlushVirtualAddressSpaceEx",
+    0x0014: "HvCallFlushVirtualAddressListEx",
+    0x0015: "HvCallSendSyntheticClusterIpiEx",
+    0x0050: "HvCallGetVpRegisters",
+    0x0051: "HvCallSetVpRegisters",
+    0x005C: "HvCallPostMessage",
+    0x005D: "HvCallSignalEvent",
+    0x0069: "HvCallPostDebugData",
+    0x006A: "HvCallRetrieveDebugData",
+    0x006B: "HvCallResetDebugSession",
+    0x007E: "HvCallRetargetDeviceInterrupt",
+    0x0099: "HvCallStartVirtualProcessor",
+    0x009A: "HvCallGetVpIndexFromApicId",
+    0x00AF: "HvCallFlushGuestPhysicalAddressSpace",
+    0x00B0: "HvCallFlushGuestPhysicalAddressList",
+    0x8001: "HvExtCallQueryCapabilities",
+    0x8002: "HvExtCallGetBootZeroedMemory",
+    0x8003: "HvExtCallMemoryHeatHint",
+    0x8004: "HvExtCallEpfSetup",
+    0x8006: "HvExtCallMemoryHeatHintAsync",
 }
 
 MULTICALL = 13
@@ -124,8 +165,16 @@ TRAPS: tuple[str, ...] = (
 )
 
 
+def hypercall_nr(eax: int) -> int:
+    """Give the number of an HVM guest's hypercall: of Hyper-V's, ``HYPERV`` and its code, however it is made."""
+    return eax & (HYPERV | HYPERV_CODE) if eax & HYPERV and not eax & HYPERV_ZEROS else eax
+
+
 def hypercall_name(nr: int) -> str:
-    """Name a hypercall; an unassigned number becomes ``hypercall_N``."""
+    """Name a hypercall; an unassigned number becomes ``hypercall_N``, of Hyper-V's ``hyperv_0xN``."""
+    if nr & HYPERV:
+        known = None if nr & ~(HYPERV | HYPERV_CODE) else HYPERV_CALLS.get(nr & HYPERV_CODE)
+        return known or f"hyperv_{nr:#x}"
     return HYPERCALLS.get(nr, f"hypercall_{nr}")
 
 

@@ -147,6 +147,8 @@ def xen_version(values: Mapping[str, str]) -> str:
     if {"xen_major", "xen_minor"} <= values.keys() and "xen_version" not in values:
         return f"{values['xen_major']}.{values['xen_minor']}{values.get('xen_extra', '')}"
     return values["xen_version"]
+
+
 def _vendor(hw_caps: str, version: str) -> Vendor | None:
     # Who virtualizes by VMX is Intel, by SVM AMD. Before 4.7 the words were others.
     from traces.formats.event import release  # noqa: PLC0415 - layouts, which take long to load
