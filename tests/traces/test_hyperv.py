@@ -28,7 +28,7 @@ def test_calls_of_both_kinds_have_their_own_names() -> None:
         (POST_MESSAGE, "HvCallPostMessage", 40),
     ]
     timed = calls.read(read(io.BytesIO(stranger("viridian")), Reader()), report)
-    assert {one.name: (one.bound, one.took.count) for one in timed} == {
+    assert {one.name: (one.bound, one.latency.count) for one in timed} == {
         hypercall_name(nr): ("exact", 40) for nr in (32, SPIN_WAIT, ENABLE_VTL, POST_MESSAGE)
     }
 

@@ -22,9 +22,9 @@ def recorded(what: str, version: str) -> str:
         (
             "4.17",
             [Domain(0, "Domain-0", "pv", 2), Domain(6, "quiet", "pv", 2)],
-            HostInfo("4.17.7", 2, 2596.136 * 1e6),
+            HostInfo("4.17.7", 2, 2596.136 * 1e6, "amd"),
         ),
-        ("4.20", DOMAINS, HostInfo("4.20.5-pre", 2, 2596.138 * 1e6)),
+        ("4.20", DOMAINS, HostInfo("4.20.5-pre", 2, 2596.138 * 1e6, "amd")),
     ],
 )
 def test_real_hosts(version: str, domains: list[Domain], info: HostInfo) -> None:
@@ -82,3 +82,19 @@ def test_something_that_is_no_list_is_not_an_empty_one() -> None:
     for text in ("", "Usage: xl [-vfN] <subcommand> [args]\n"):
         with pytest.raises(PeerError, match="a heading that"):
             parse_domains(text, "[]")
+
+
+@pytest.mark.parametrize(
+    ("version", "hw_caps", "vendor"),
+    [
+        ("4.17.6-pre", "bfebfbff:77fef3ff:2c100800:00000121:0000000f:239c6fbb:00000000:00000100", "intel"),
+        ("4.19.0", "178bf3ff:f6d8320b:2e500800:444031ff:0000000f:219c97a9:0040068c:00000780", "amd"),
+        ("4.17.6", "bfebfbff:77fef3df:2c100800:00000121", None),  # virtualization is switched off
+        ("4.6.6", "bfebfbff:77fef3ff:2c100800:00000121", None),  # the words had another order
+        ("4.17.6", "bfebfbff", None),
+        ("4.17.6", "a:b:c:x", None),
+    ],
+)
+def test_the_processors_features_tell_their_vendor(version: str, hw_caps: str, vendor: str | None) -> None:
+    text = f"nr_cpus : 8\ncpu_mhz : 2400.000\nhw_caps : {hw_caps}\nxen_version : {version}\n"
+    assert parse_info(text).vendor == vendor
