@@ -32,3 +32,7 @@ class Unsupported(RequestFailed):
 
 class NoDisk(MachineError):
     """A disk that cannot be opened, or is none."""
+
+
+class InUse(NoDisk):
+    """Others use the disk in a way that does not go with what is wanted."""

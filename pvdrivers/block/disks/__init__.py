@@ -8,15 +8,16 @@ from pvdrivers.block.disks.base import Disk, Kind, Medium
 from pvdrivers.block.disks.file import File
 from pvdrivers.block.disks.memory import Memory, Null
 from pvdrivers.block.disks.qcow2 import Qcow2
+from pvdrivers.block.disks.uses import Use
 from pvdrivers.block.errors import NoDisk
 
-__all__ = ["Disk", "Kind", "Medium", "open_disk"]
+__all__ = ["Disk", "Kind", "Medium", "Use", "open_disk", "use_disk"]
 
 _SIZE = re.compile(r"(\d+)([KMGT]?)i?B?", re.IGNORECASE)
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _MADE: dict[str, type[Memory | Null]] = {"mem": Memory, "null": Null}
 #: What "mem" and "null" alone mean.
-_DEFAULT_SIZE = 1 << 30
+_DEFAULT_SIZE = "1G"
 
 
 def open_disk(spec: str, *, readonly: bool = False, sector_size: int | None = None) -> Disk:
@@ -29,17 +30,35 @@ def open_disk(spec: str, *, readonly: bool = False, sector_size: int | None = No
     """
     if sector_size not in {None, SECTOR_SIZE, 4096}:
         raise NoDisk(f"sectors are of 512 or 4096 bytes, not {sector_size}")
+    kind, rest = _parts(spec)
+    if kind in _MADE:
+        return _MADE[kind](parse_size(rest), readonly=readonly, sector_size=sector_size or SECTOR_SIZE)
+    if kind == "qcow2":
+        return Qcow2(Path(rest), readonly=readonly, sector_size=sector_size or SECTOR_SIZE)
+    return File(Path(rest), readonly=readonly, sector_size=sector_size)
+
+
+def use_disk(spec: str, *, readonly: bool = False, shared: bool = False) -> Use | None:
+    """Keep others from a disk that is to be served, whoever opens it for that; None where nobody else can come.
+
+    :param spec: as for `open_disk`
+    :param shared: whatever others do with it
+    :raises InUse: others use it in a way that does not go with this
+    :raises NoDisk: it cannot be opened
+    """
+    kind, rest = _parts(spec)
+    if kind in _MADE:
+        return None
+    return Use(Path(rest), readonly=readonly, shared=shared, qemu=kind == "qcow2")
+
+
+def _parts(spec: str) -> tuple[str, str]:
     kind, colon, rest = spec.partition(":")
     if kind in _MADE:
-        size = parse_size(rest) if colon else _DEFAULT_SIZE
-        return _MADE[kind](size, readonly=readonly, sector_size=sector_size or SECTOR_SIZE)
-    if kind == "qcow2" and colon:
-        return Qcow2(Path(rest), readonly=readonly, sector_size=sector_size or SECTOR_SIZE)
-    if kind == "raw" and colon:
-        return File(Path(rest), readonly=readonly, sector_size=sector_size)
-    if spec.endswith(".qcow2"):
-        return Qcow2(Path(spec), readonly=readonly, sector_size=sector_size or SECTOR_SIZE)
-    return File(Path(spec), readonly=readonly, sector_size=sector_size)
+        return kind, rest if colon else _DEFAULT_SIZE
+    if kind in ("qcow2", "raw") and colon:
+        return kind, rest
+    return "qcow2" if spec.endswith(".qcow2") else "raw", spec
 
 
 def parse_size(text: str) -> int:

@@ -82,7 +82,7 @@ class Link:
                 calls.send(self._machine, (call, *arguments))
                 (errno, *results), fds = calls.receive(self._machine)
         except ConnectionError as error:
-            raise self._lost(error.strerror) from error
+            raise self._lost() from error
         except OSError as error:
             raise self.gone or MachineError(f"the loopback in {self._directory}: {error.strerror or error}") from error
         except OverflowError as error:
@@ -112,10 +112,10 @@ class Link:
         poll.register(self._machine, 0)
         poll.poll()
         if not self._closing:
-            self._lost("its process has ended")
+            self._lost()
 
-    def _lost(self, why: str | None) -> MachineError:
-        self.gone = self.gone or MachineError(f"the loopback in {self._directory} is gone: {why or 'no reason given'}")
+    def _lost(self) -> MachineError:
+        self.gone = self.gone or MachineError(f"the loopback in {self._directory} is gone: its process has ended")
         for each in list(self.held):
             each.lose(self.gone)
         return self.gone
@@ -125,7 +125,7 @@ class Link:
         poll = select.poll()
         poll.register(self._machine, 0)
         if not self.gone and not self._closing and poll.poll(0):
-            self._lost("its process has ended")
+            self._lost()
         return self.gone
 
     def close(self) -> None:

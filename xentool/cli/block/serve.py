@@ -27,7 +27,8 @@ def _disks(_context: click.Context, _parameter: click.Parameter, values: tuple[s
     callback=_disks,
     metavar="FILE[,KEY=VALUE]...",
     help="A file, a block device, an image (*.qcow2), mem:SIZE or null:SIZE. Keys: vdev=xvdb, mode=r|w, domain=NAME, "
-    "sector-size=4096, front=user (for a program in the guest, such as `block bench --front`). May be given again.",
+    "sector-size=4096, front=user (for a program in the guest, such as `block bench --front`). May be given again. "
+    "What others write to is refused; mode=w! (as in Xen) serves it all the same, mode=r always shares.",
 )
 @click.option("--loopback", metavar="NAME", help="Serve programs of this machine, without Xen.")
 @click.option("--keep", is_flag=True, help="Leave disks attached at the end: the next to serve them goes on.")

@@ -12,8 +12,15 @@ USER = "uvbd"
 
 _KEYS = ("vdev", "mode", "domain", "sector-size", "front")
 #: For people.
-FORM = "FILE[,vdev=xvdb][,mode=r|w][,domain=NAME][,sector-size=4096][,front=user]"
-_MODES = {"r": True, "ro": True, "w": False, "rw": False}
+FORM = "FILE[,vdev=xvdb][,mode=r|w|w!][,domain=NAME][,sector-size=4096][,front=user]"
+# Whether it is read-only, and shared whatever others do with it: the mark is Xen's.
+_MODES = {
+    "r": (True, False),
+    "ro": (True, False),
+    "w": (False, False),
+    "rw": (False, False),
+    "w!": (False, True),
+}
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,7 @@ class Wanted:
     :param domain: as the user calls it; None for the command's own
     :param vdev: as the guest will call it; None for the next that is free
     :param user: whether a program in the guest is to use it, and not its kernel
+    :param shared: whether it is served even if another domain or program writes to it
     """
 
     spec: str
@@ -32,6 +40,7 @@ class Wanted:
     readonly: bool = False
     sector_size: int | None = None
     user: bool = False
+    shared: bool = False
 
 
 def parse(text: str) -> Wanted:
@@ -46,14 +55,15 @@ def parse(text: str) -> Wanted:
         raise XentoolError(f"{text!r}: {wrong}; a disk is {FORM}")
     mode, size = pairs.get("mode", "w"), pairs.get("sector-size", "")
     if mode not in _MODES:
-        raise XentoolError(f"{text!r}: a mode is r or w, not {mode!r}")
+        raise XentoolError(f"{text!r}: a mode is r or w, not {mode!r}; w! shares what others write to")
     if size not in {"", "512", "4096"}:
         raise XentoolError(f"{text!r}: sectors are of 512 or 4096 bytes")
     if (front := pairs.get("front", "kernel")) not in {"kernel", "user"}:
         raise XentoolError(f"{text!r}: a front is kernel or user, not {front!r}")
     if (name := pairs.get("vdev")) is not None:
         vdev.number(name)
-    return Wanted(spec, pairs.get("domain"), name, _MODES[mode], int(size) if size else None, front == "user")
+    readonly, shared = _MODES[mode]
+    return Wanted(spec, pairs.get("domain"), name, readonly, int(size) if size else None, front == "user", shared)
 
 
 def numbers(disks: Sequence[Wanted], taken: Collection[int]) -> list[int]:

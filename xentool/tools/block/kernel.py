@@ -4,9 +4,10 @@ import os
 import stat
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+from pvdrivers.block.disks import Use
 from pvdrivers.bus import toolstack
 from pvdrivers.bus.toolstack import Spot
 from pvdrivers.transport.base import Transport
@@ -58,6 +59,12 @@ def _block_device(path: Path) -> Iterator[Path]:
     if stat.S_ISBLK(mode):
         yield path
         return
+    with closing(Use(path)), _loop(path) as device:
+        yield device
+
+
+@contextmanager
+def _loop(path: Path) -> Iterator[Path]:
     made = subprocess.run(["losetup", "--find", "--show", str(path)], capture_output=True, text=True, check=False)
     if made.returncode:
         raise XentoolError(f"no loop device for {path}: {made.stderr.strip()}")

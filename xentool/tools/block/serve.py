@@ -70,6 +70,7 @@ def serve(wanted: Serving, log: Callable[[str], object]) -> Iterator[Service]:
                     log=log,
                 )
             )
+            service.check(wanted.disks)
             spots = [spot for domid, disks in groups.items() for spot in service.attach(domid, disks)]
             log(f"serving {', '.join(map(_named, spots))}")
             if wanted.loopback is None:

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from pvdrivers.abi.xenbus import XenbusState
 from pvdrivers.block.backend import Backend, Options
-from pvdrivers.block.disks import Disk, open_disk
+from pvdrivers.block.disks import Disk, Use, open_disk, use_disk
+from pvdrivers.block.errors import InUse
 from pvdrivers.block.journal import Journal
 from pvdrivers.bus import toolstack
 from pvdrivers.bus.backends import Backends
@@ -51,6 +53,7 @@ class Service:
         #: The devices by where they are.
         self._devices: dict[Spot, Backend] = {}
         self._own: set[Spot] = set()
+        self._uses: dict[Spot, Use | None] = {}
         self._closing = False
 
     def _ours(self, spot: Spot) -> bool:
@@ -83,6 +86,9 @@ class Service:
                 front = "kernel" if disk.user else "user"
                 raise XentoolError(f"{vdev.name(devid)} of domain {domid} is there with front={front}")
             spot = self._spot(kind, domid, devid)
+            if spot in left:
+                self._check(spot, disk)
+            self._use(spot, disk)
             self._own.add(spot)
             if not toolstack.plug(self._store, spot, back_nodes(disk, devid), front_nodes(devid)):
                 self._adopt(spot, disk)
@@ -90,6 +96,17 @@ class Service:
                     backends.look()
             spots.append(spot)
         return spots
+
+    def check(self, disks: Sequence[Wanted]) -> None:
+        """See that disks can be used at once, before any guest is given one.
+
+        :raises XentoolError: one is in use, here or elsewhere
+        :raises NoDisk: one cannot be opened
+        """
+        with ExitStack() as stack:
+            for disk in disks:
+                if use := _used(disk):
+                    stack.callback(use.close)
 
     def _clear(self) -> None:
         # Of domains that have ended while nobody served them.
@@ -114,9 +131,25 @@ class Service:
     def _children(self, path: str) -> list[str]:
         return self._store.directory(path) if self._store.exists(path) else []
 
+    def _use(self, spot: Spot, disk: Wanted) -> None:
+        # As long as it is plugged in, whether or not its guest is there.
+        self._uses[spot] = _used(disk)
+
+    def _unuse(self, spot: Spot) -> None:
+        if use := self._uses.pop(spot, None):
+            use.close()
+
     def _adopt(self, spot: Spot, disk: Wanted) -> None:
-        name = vdev.name(spot.devid)
         self._own.discard(spot)
+        try:
+            self._check(spot, disk)
+        except XentoolError:
+            self._unuse(spot)
+            raise
+        self._own.add(spot)
+
+    def _check(self, spot: Spot, disk: Wanted) -> None:
+        name = vdev.name(spot.devid)
         served = Peer(self._store, spot.back).text("params", "")
         if not served:
             raise XentoolError(f"domain {spot.domid} has another {name}; choose with vdev=")
@@ -124,7 +157,6 @@ class Service:
             raise XentoolError(f"{name} of domain {spot.domid} is {served} already; choose with vdev=")
         if self._journals and Journal(self._journals, spot).in_use():
             raise XentoolError(f"another process serves {name} of domain {spot.domid}")
-        self._own.add(spot)
 
     def _make(self, spot: Spot) -> Backend:
         journal = Journal(self._journals, spot) if self._journals else None
@@ -161,6 +193,7 @@ class Service:
             self._devices.pop(spot, None)
         if spot in self._own:
             self._own.discard(spot)
+            self._unuse(spot)
             toolstack.remove(self._store, spot)
 
     def statistics(self) -> list[dict[str, Any]]:
@@ -179,6 +212,8 @@ class Service:
         if not self._keep:
             for spot in list(self._own):
                 toolstack.remove(self._store, spot)
+        for spot in list(self._uses):
+            self._unuse(spot)
 
     def _part(self) -> None:
         # All are asked first: guests take their time at once.
@@ -188,3 +223,12 @@ class Service:
         for spot in list(self._own):
             if not toolstack.parted(self._store, spot, max(0.0, deadline - time.monotonic())):
                 self._log(f"domain {spot.domid} does not let go of {vdev.name(spot.devid)}: it is taken away")
+
+
+def _used(disk: Wanted) -> Use | None:
+    try:
+        return use_disk(disk.spec, readonly=disk.readonly, shared=disk.shared)
+    except InUse as error:
+        # qemu-nbd would have none of it.
+        asked = "" if "qcow2" in disk.spec else "; mode=w! serves it all the same"
+        raise XentoolError(f"{error}{asked}") from error

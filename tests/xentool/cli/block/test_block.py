@@ -130,6 +130,25 @@ def test_a_measurement_ends_with_its_server(tmp_path: Path) -> None:
     assert (bench.returncode, said) == (1, f"xentool: the loopback in {place} is gone: its process has ended\n")
 
 
+def test_an_image_has_one_writer_unless_more_are_asked_for(tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(bytes(1 << 20))
+    refused = f"xentool: {image} is in use already, here or by another program; mode=w! serves it all the same\n"
+    twice = ("--disk", str(image), "--disk", f"{image},vdev=xvdb,domain=7")
+    done = run("block", "serve", "--loopback", str(tmp_path / "one"), *twice)
+    assert (done.returncode, done.stderr) == (1, refused)
+    with serving(tmp_path / "one", "--disk", str(image)) as first:
+        done = run("block", "serve", "--loopback", str(tmp_path / "two"), "--disk", str(image))
+        assert (done.returncode, done.stderr) == (1, refused)
+        with serving(tmp_path / "two", "--disk", f"{image},mode=w!") as second:
+            assert second.said == "xentool: serving xvda of domain 1"
+            assert second.end() == 0
+        first.process.kill()
+    with serving(tmp_path / "one", *(f"{word},mode=r" if str(image) in word else word for word in twice)) as readers:
+        assert readers.said == "xentool: serving xvda of domain 1, xvdb of domain 7"
+        assert readers.end() == 0
+
+
 def test_what_cannot_be_served(tmp_path: Path) -> None:
     place = str(tmp_path / "loop")
     for words, code, said in (
