@@ -223,7 +223,9 @@ def _ends(nodes: Mapping[str, bytes], pattern: re.Pattern[str]) -> Iterator[tupl
             if rest:
                 found[top][rest] = text(value)
     for top, domid in places.items():
-        yield top, _end(nodes, domid, top, found[top])
+        # Not for a device, but for what may become one.
+        if found[top] or not top.endswith("/console"):
+            yield top, _end(nodes, domid, top, found[top])
 
 
 def _end(nodes: Mapping[str, bytes], domid: int, path: str, found: dict[str, str]) -> End:

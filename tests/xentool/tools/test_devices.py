@@ -268,6 +268,7 @@ def test_paths_that_name_no_device_are_none() -> None:
         "/local/domain/1/data/device/vbd/1/state": b"4",
         "/local/domain/123456/device/vbd/1/state": b"4",
         "/local/domain/0/backend/vbd/1/x/state": b"4",
+        "/local/domain/0/console": b"",
     }
     assert devices(nodes) == before
 
