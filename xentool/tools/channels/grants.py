@@ -20,7 +20,7 @@ _ENTRY = re.compile(
 #: Headings, and what a domain without grants has.
 _KNOWN = re.compile(r"( *-+ active -+ +-+ shared -+|\[ref\] localdom .*|no active grant table entries|)")
 #: What can only be part of a dump: without it there is no telling how many grants there are.
-_OURS = re.compile(r" *[\[\d].*|.*0x[0-9a-f]+ .*0x.*|.*grant.table.*", re.IGNORECASE)
+_OURS = re.compile(r" *[\[\d].*|grant-table.*")
 
 _GTF_TYPE = 3
 _TYPES = {1: "access", 2: "transfer", 3: "transitive"}

@@ -17,7 +17,7 @@ _PORT = re.compile(
 )
 _KNOWN = re.compile(r"(Polling vCPUs: \{.*\}| +port \[p/m(?:/s)?\]|)")
 #: What can only be part of a dump: without it there is no telling how many ports there are.
-_OURS = re.compile(r" *\d+ .*|.* s=\d.*|.*event.channel.*", re.IGNORECASE)
+_OURS = re.compile(r" *\d.*|.* s=\d n=\d.*|Event channel.*")
 
 _STATES = {1: "reserved", 2: "unbound", 3: "interdomain", 4: "pirq", 5: "virq", 6: "ipi"}
 _VIRQS = (

@@ -204,8 +204,16 @@ def test_a_dump_that_cannot_be_read_is_not_an_empty_one() -> None:
     assert said.lost_ports == ["nothing of any domain"]
     assert parsed([], []).lost_grants == ["nothing of any domain"]
     # Others' lines are no part of it.
-    assert parsed(["d5v0 Over-allocation for domain 5: 131073 > 131072"], []).unread
-    assert grants.missing(["d5v0 Over-allocation for domain 5: 131073 > 131072"]) == []
+    others = [
+        "d5v0 Over-allocation for domain 5: 131073 > 131072",
+        "common/grant_table.c:1909:d0v3 Expanding d5 grant table from 2 to 3 frames",
+        "event_channel.c:319:d3v0 EVTCHNOP failure: error -17",
+        "mm.c:2341:d0v1 Bad mfn 0x1234 (gfn 0x56)",
+    ]
+    with_others = console(17).replace("(XEN) [ref]", "\n".join(f"(XEN) {line}" for line in others) + "\n(XEN) [ref]")
+    said = parsed(*dump.cut(with_others))
+    assert (len(said.unread), said.lost_grants, said.lost_ports) == (12, [], [])
+    assert ports.missing(others) == []
 
 
 def test_a_console_in_an_unknown_form_says_so() -> None:
