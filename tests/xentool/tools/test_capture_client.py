@@ -47,8 +47,7 @@ def test_records_come_until_stop_and_the_rest_after_it() -> None:
 def test_the_share_of_the_tracer() -> None:
     said = "echo xentool: used 25 100 50 >&2; echo xentool: ended stop 0 1 >&2"
     with Capture(Pretended(f"echo xentool: started 32 >&2; read -r l; {said}"), 1) as running:
-        assert running.share is None
-        assert running.recorded is None
+        assert (running.share, running.recorded) == (None, None)
         running.stop()
         assert not b"".join(running.chunks())
     assert (running.share, running.recorded) == (0.5, 0.5)  # a quarter of a second in half a one, by dom0's clock
