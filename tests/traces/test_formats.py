@@ -1,6 +1,7 @@
 """The declarations: against Xen's own header, and against real records."""
 
 import io
+import json
 import re
 import struct
 from pathlib import Path
@@ -14,10 +15,10 @@ from traces.analyses import scan as scans
 from traces.analyses import vendor
 from traces.analyses.report import report as report_of
 from traces.decode import reference
-from traces.exporters import dump
+from traces.exporters import dump, jsonl
 from traces.exporters.details import Naming
 from traces.formats import exits, names, xentrace
-from traces.formats.event import release
+from traces.formats.event import OrNone, release
 from traces.reader import Reader, read
 
 # libxen-dev, Debian 12 (Xen 4.17)
@@ -95,13 +96,13 @@ def test_every_event_that_carries_something_has_named_fields() -> None:
         (0x40F20A, (1, 0, 3, 4), {"gfn": 1, "address": 3 | 4 << 32}),
         (0x40F10E, (1, 2), {"gfn": 1 | 2 << 32}),
         (0x84001, (2, 8, 1000, 0, 5, 1), {"timer": 2, "irq": 8, "delta_ns": 1000, "period_ns": 5 | 1 << 32}),
-        (0x8400B, (0, 1, 0xFFFFFFFF), {"int_output": 0, "is_master": 1, "irq": -1}),
+        (0x8400B, (0, 1, 0xFFFFFFFF), {"int_output": 0, "is_master": 1, "irq": None}),
         (0x802003, (9 | 0x30 << 16, 3, 0, 7, 7, 7, 7), {"irq": 9, "vector": 0x30, "pcpus_0_63": 3}),
         # No guest has so many levels.
         (0x40F301, (1, 2, 3, 4, 5), {}),
     ],
 )
-def test_fields_of_shadows_and_devices(event: int, words: tuple[int, ...], fields: dict[str, int]) -> None:
+def test_fields_of_shadows_and_devices(event: int, words: tuple[int, ...], fields: dict[str, int | None]) -> None:
     assert reference.fields(event, struct.pack(f"<{len(words)}I", *words)) == fields
 
 
@@ -183,9 +184,55 @@ def test_negative_credit_is_told_as_such() -> None:
     window = struct.pack("<III", xentrace.CPU_CHANGE | 2 << xentrace.EXTRA_SHIFT, 0, len(header) + 4 + len(words))
     (table,) = read(io.BytesIO(window + header + bytes(4) + words), Reader())
     (line,) = dump.lines(table, np.zeros(1, np.int64), Naming(vendor.UNKNOWN))
-    assert line.split("  ", 3)[-1].strip().endswith("credit=-5 budget=-2147483648 delta=7")
+    assert line.split("  ", 3)[-1].strip().endswith("credit=-5 budget=none delta=7")
     decoded = reference.fields(burn.id, words)
-    assert (decoded["credit"], decoded["budget"]) == (-5, -(1 << 31))
+    assert (decoded["credit"], decoded["budget"]) == (-5, None)
+
+
+#: Of events, the fields that may say "none", and the bytes that do.
+ABSENT = {
+    (event.id, field.name): field.subcon.none.to_bytes(field.sizeof(), "little", signed=field.subcon.none < 0)
+    for event in xentrace.EVENTS
+    for field in event.payload.subcons
+    if isinstance(field.subcon, OrNone)
+}
+
+
+def told(event: int, payload: bytes) -> tuple[str, dict[str, object]]:
+    body = struct.pack("<IQ", event | len(payload) // 4 << xentrace.EXTRA_SHIFT | xentrace.CYCLES_FLAG, 99) + payload
+    window = struct.pack("<III", xentrace.CPU_CHANGE | 2 << xentrace.EXTRA_SHIFT, 0, len(body))
+    (table,) = read(io.BytesIO(window + body), Reader())
+    shown = [of(table, np.zeros(1, np.int64), Naming(vendor.UNKNOWN))[0].rstrip() for of in (dump.lines, jsonl.lines)]
+    return shown[0], json.loads(shown[1])
+
+
+@pytest.mark.parametrize(("event", "name"), ABSENT)
+def test_what_xen_records_for_none_is_told_as_none(event: int, name: str) -> None:
+    layout = xentrace.layout(event)
+    order = [field.name for field in layout.subcons]
+    offset = sum(field.sizeof() for field in layout.subcons[: order.index(name)])
+    none = ABSENT[event, name]
+    payload = bytearray(b"\x07" * (layout.sizeof() + -layout.sizeof() % 4))
+    line, fields = told(event, bytes(payload))
+    there = int.from_bytes(b"\x07" * len(none), "little")
+    assert fields[name] == there
+    assert "none" not in line
+    payload[offset : offset + len(none)] = none
+    line, fields = told(event, bytes(payload))
+    assert f" {name}=none" in f" {line} "
+    assert fields[name] is None
+    assert reference.fields(event, bytes(payload))[name] is None
+
+
+def test_words_of_idle_states_and_of_the_null_scheduler_are_where_xen_has_them() -> None:
+    line, _ = told(0x00801002, struct.pack("<IIII", 2, 0x1234, (1 << 32) - 2000, 150))
+    assert line.endswith("pm_idle_entry cstate=2 timer=4660 expected_us=none predicted_us=150")
+    line, _ = told(0x00801003, struct.pack("<IIIIII", 2, 0x1234, 0xF0, 0, 0, 0))
+    assert line.endswith("pm_idle_exit cstate=2 timer=4660 pending1=240 pending2=none pending3=none pending4=none")
+    line, _ = told(0x00022A05, struct.pack("<HHhh", 0, 3, -1, -1))
+    assert line.endswith("snull_schedule tasklet=0 target_pcpu=3 assigned_unit=none assigned_domid=none")
+    line, _ = told(0x00022213, struct.pack("<QHHHH", (1 << 63) - 1, 1, 5, 0xFFFF, 2))
+    assert line.endswith("csched2_picked_cpu load=none unit=1 target_domid=5 runq=none target_pcpu=2")
 
 
 def test_no_id_and_no_name_twice() -> None:
@@ -233,7 +280,7 @@ def test_flags_do_not_make_another_event(event: int, base: int) -> None:
         (0x8201E, (1, 2), {}),
     ],
 )
-def test_fields(event: int, words: tuple[int, ...], fields: dict[str, int]) -> None:
+def test_fields(event: int, words: tuple[int, ...], fields: dict[str, int | None]) -> None:
     assert reference.fields(event, struct.pack(f"<{len(words)}I", *words)) == fields
 
 
@@ -255,7 +302,7 @@ def test_real_records_are_as_long_as_declared(name: str) -> None:
     assert len(sizes) > 20
 
 
-def test_names_are_unique_and_complete() -> None:
+def test_orderare_unique_and_complete() -> None:
     assert len(set(names.HYPERCALLS.values())) == len(names.HYPERCALLS)
     assert names.hypercall_name(11) == "hypercall_11"
     assert names.subop_name(20, 5) == "copy"

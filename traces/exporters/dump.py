@@ -15,6 +15,7 @@ from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED
 from traces.analyses.report import Report
 from traces.exporters.details import CODE, Naming, naming
+from traces.exporters.payload import nones
 from traces.exporters.rows import Chooser, Group, groups
 from traces.exporters.words import duration
 from traces.filters import classes_of
@@ -124,9 +125,13 @@ def _tails(table: EventTable, group: Group, paint: Paint, symbols: Symbols | Non
         fields = ["%s"]
         pairs = zip(*(named.pop(name).tolist() for name in ("target_domid", "target_vcpu")), strict=True)
         columns = [[_who(*pair) for pair in pairs]]
+    absent = nones(group.event, group.words)
     for name, column in named.items():
         fields.append(_field(name, column))
         columns.append(column.tolist())
+        if name in absent and (column == absent[name]).any():
+            form, fields[-1] = fields[-1].partition("=")[2], f"{name}=%s"
+            columns[-1] = ["none" if value == absent[name] else form % value for value in column.tolist()]
         if symbols is not None and name in CODE:
             fields[-1] += "%s"
             found = [symbols.name(address) for address in column.tolist()]

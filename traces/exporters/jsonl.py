@@ -17,6 +17,7 @@ from traces.account import UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED
 from traces.analyses.report import Report
 from traces.exporters.details import CODE, Naming, naming
+from traces.exporters.payload import nones
 from traces.exporters.rows import Chooser, Group, groups
 from traces.formats import xentrace
 from traces.symbols import Symbols
@@ -84,8 +85,12 @@ def _tails(table: EventTable, group: Group, symbols: Symbols | None) -> Any:  # 
     constants = {"event": group.event, "name": group.name, **group.constants}
     template = "".join(f",{json.dumps(name)}:{json.dumps(value)}" for name, value in constants.items())
     template = template.replace("%", "%%")
-    columns = [column.tolist() for column in group.columns.values()]
-    template += "".join(f",{json.dumps(name)}:%d" for name in group.columns)
+    absent = nones(group.event, group.words)
+    columns = [
+        _nullable(column, column == absent[name]) if name in absent else column.tolist()
+        for name, column in group.columns.items()
+    ]
+    template += "".join(f",{json.dumps(name)}:%{'s' if name in absent else 'd'}" for name in group.columns)
     if symbols is not None:
         for name in CODE & group.columns.keys():
             template += ',"symbol":%s'

@@ -32,6 +32,7 @@ class Field(NamedTuple):
     """A field of a payload: its name in an export, its offset and size in bytes, and whether it may be negative.
 
     mask    the bits that belong to it, where these are not all
+    none    the number that says that there is none
     """
 
     name: str
@@ -39,6 +40,7 @@ class Field(NamedTuple):
     size: int
     signed: bool = False
     mask: int | None = None
+    none: int | None = None
 
     def of(self, payload: bytes) -> int:
         """Read it from one record's payload."""
@@ -56,9 +58,15 @@ def fields(event: int, words: int, release: Release | None = None) -> tuple[Fiel
         if offset + size > _WORD * words:
             break
         # construct's formats are struct's: small letters are signed.
-        found.append(Field(RENAMED.get(field.name, field.name), offset, size, field.subcon.fmtstr.islower()))
+        name, none = RENAMED.get(field.name, field.name), getattr(field.subcon, "none", None)
+        found.append(Field(name, offset, size, field.subcon.fmtstr.islower(), none=none))
         offset += size
     return tuple(found)
+
+
+def nones(event: int, words: int) -> dict[str, int]:
+    """Give, of the fields that may say so, the number that stands for none."""
+    return {field.name: field.none for field in fields(event, words) if field.none is not None}
 
 
 def read(table: "EventTable", rows: "NDArray[np.intp]", field: Field) -> "NDArray[np.integer[Any]]":

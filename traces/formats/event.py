@@ -2,11 +2,23 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
-from construct import Struct
+from construct import Adapter, Struct
 
 #: A release of Xen, as in (4, 18).
 Release = tuple[int, int]
+
+
+class OrNone(Adapter):  # type: ignore[misc] # construct ships no types
+    """A number that stands for none where it is ``none``: what Xen records where it has nothing to record."""
+
+    def __init__(self, subcon: Any, none: int) -> None:  # noqa: ANN401 - see above
+        super().__init__(subcon)
+        self.fmtstr, self.none = subcon.fmtstr, none
+
+    def _decode(self, obj: int, _context: Any, _path: Any) -> int | None:  # noqa: ANN401 - see above
+        return None if obj == self.none else obj
 
 
 @dataclass(frozen=True, slots=True)

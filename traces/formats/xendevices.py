@@ -6,12 +6,13 @@ the same.
 
 from construct import Int32sl, Int32ul, Int64ul, Struct
 
-from traces.formats.event import Event
+from traces.formats.event import Event, OrNone
 
 _EMUL = 0x00084000
 
 _Nothing = Struct()
 _Irq = Struct("irq" / Int32ul)
+_Pending = OrNone(Int32sl, -1)
 
 DEVICE_EVENTS = (
     Event(
@@ -33,14 +34,13 @@ DEVICE_EVENTS = (
     Event(_EMUL + 0x08, "hvm_emul_lapic_stop_timer", _Nothing),
     Event(_EMUL + 0x09, "hvm_emul_pit_timer_cb", _Nothing),
     Event(_EMUL + 0x0A, "hvm_emul_lapic_timer_cb", _Nothing),
-    # irq is -1 where none is pending.
     Event(
         _EMUL + 0x0B,
         "hvm_emul_pic_int_output",
-        Struct("int_output" / Int32ul, "is_master" / Int32ul, "irq" / Int32sl),
+        Struct("int_output" / Int32ul, "is_master" / Int32ul, "irq" / _Pending),
     ),
-    Event(_EMUL + 0x0C, "hvm_emul_pic_kick", Struct("irq" / Int32sl)),
-    Event(_EMUL + 0x0D, "hvm_emul_pic_intack", Struct("is_master" / Int32ul, "irq" / Int32sl)),
+    Event(_EMUL + 0x0C, "hvm_emul_pic_kick", Struct("irq" / _Pending)),
+    Event(_EMUL + 0x0D, "hvm_emul_pic_intack", Struct("is_master" / Int32ul, "irq" / _Pending)),
     Event(_EMUL + 0x0E, "hvm_emul_pic_posedge", _Irq),
     Event(_EMUL + 0x0F, "hvm_emul_pic_negedge", _Irq),
     Event(_EMUL + 0x10, "hvm_emul_pic_pend_irq_call", Struct("accept" / Int32ul, "int_output" / Int32ul)),

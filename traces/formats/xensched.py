@@ -6,7 +6,7 @@ the padding at the end of some records (2992f4d, 6835f93).
 
 from construct import Int8ul, Int16ul, Int32sl, Int32ul, Int64ul, Struct
 
-from traces.formats.event import Event
+from traces.formats.event import Event, OrNone
 
 _CREDIT, _CREDIT2, _RTDS, _NULL = (0x00022000 | scheduler << 9 for scheduler in (0, 1, 4, 5))
 
@@ -16,6 +16,8 @@ _UnitRuntime = Struct("unit" / Int16ul, "domid" / Int16ul, "runtime" / Int32ul)
 _Domain = Struct("domid" / Int32ul, "unit" / Int32ul)
 _Schedule = Struct("pcpu" / Int16ul, "tasklet" / Int8ul, "idle" / Int8ul)
 _Nothing = Struct()
+#: STIME_MAX: no runqueue was looked at.
+_MAX_LOAD = (1 << 63) - 1
 
 SCHEDULER_EVENTS = (
     Event(_CREDIT + 1, "csched_sched_tasklet", _Nothing),
@@ -34,7 +36,13 @@ SCHEDULER_EVENTS = (
     Event(
         _CREDIT2 + 3,
         "csched2_credit_burn",
-        Struct("unit" / Int16ul, "domid" / Int16ul, "credit" / Int32sl, "budget" / Int32sl, "delta" / Int32sl),
+        Struct(
+            "unit" / Int16ul,
+            "domid" / Int16ul,
+            "credit" / Int32sl,
+            "budget" / OrNone(Int32sl, -1 << 31),  # INT_MIN without a cap
+            "delta" / Int32sl,
+        ),
     ),
     Event(_CREDIT2 + 4, "csched2_credit_add", _Unit),
     Event(
@@ -51,7 +59,11 @@ SCHEDULER_EVENTS = (
     Event(_CREDIT2 + 8, "csched2_sched_tasklet", _Nothing),
     Event(_CREDIT2 + 9, "csched2_update_load", _Nothing),
     Event(_CREDIT2 + 10, "csched2_runq_assign", Struct("unit" / Int16ul, "domid" / Int16ul, "runq" / Int16ul)),
-    Event(_CREDIT2 + 11, "csched2_update_unit_load", Struct("load" / Int64ul, "unit" / Int16ul, "domid" / Int16ul)),
+    Event(
+        _CREDIT2 + 11,
+        "csched2_update_unit_load",
+        Struct("load" / Int64ul, "unit" / Int16ul, "domid" / Int16ul, "shift" / Int32ul),
+    ),
     Event(
         _CREDIT2 + 12,
         "csched2_update_runq_load",
@@ -70,11 +82,21 @@ SCHEDULER_EVENTS = (
     ),
     Event(_CREDIT2 + 16, "csched2_load_check", Struct("runq" / Int16ul, "other_runq" / Int16ul)),
     Event(_CREDIT2 + 17, "csched2_load_balance", Struct("load" / Int64ul, "other_load" / Int64ul)),
-    Event(_CREDIT2 + 19, "csched2_picked_cpu", Struct("load" / Int64ul, "unit" / Int16ul, "domid" / Int16ul)),
+    Event(
+        _CREDIT2 + 19,
+        "csched2_picked_cpu",
+        Struct(
+            "load" / OrNone(Int64ul, _MAX_LOAD),
+            "unit" / Int16ul,
+            "domid" / Int16ul,
+            "runq" / OrNone(Int16ul, 0xFFFF),
+            "pcpu" / Int16ul,
+        ),
+    ),
     Event(
         _CREDIT2 + 20,
         "csched2_runq_candidate",
-        Struct("unit" / Int16ul, "domid" / Int16ul, "tickled_pcpu" / Int32sl, "credit" / Int32sl),
+        Struct("unit" / Int16ul, "domid" / Int16ul, "tickled_pcpu" / OrNone(Int32sl, -1), "credit" / Int32sl),
     ),
     Event(
         _CREDIT2 + 21,
@@ -129,6 +151,15 @@ SCHEDULER_EVENTS = (
         "snull_migrate",
         Struct("unit" / Int16ul, "domid" / Int16ul, "pcpu" / Int16ul, "new_pcpu" / Int16ul),
     ),
-    Event(_NULL + 5, "snull_schedule", Struct("pcpu" / Int16ul)),
+    Event(
+        _NULL + 5,
+        "snull_schedule",
+        Struct(
+            "tasklet" / Int16ul,
+            "pcpu" / Int16ul,
+            "assigned_unit" / OrNone(Int16ul, 0xFFFF),
+            "assigned_domid" / OrNone(Int16ul, 0xFFFF),
+        ),
+    ),
     Event(_NULL + 6, "snull_tasklet", _Nothing),
 )

@@ -26,7 +26,7 @@ from construct import (
     this,
 )
 
-from traces.formats.event import Event, Release
+from traces.formats.event import Event, OrNone, Release
 from traces.formats.xendevices import DEVICE_EVENTS
 from traces.formats.xensched import SCHEDULER_EVENTS
 from traces.formats.xenshadow import LEVELS_MASK, LEVELS_SHIFT, SHADOW_CLASS, SHADOW_EVENTS
@@ -86,6 +86,11 @@ RUNSTATE_NEW_SHIFT = 4
 Vcpu = Struct("domid" / Int32ul, "vcpu" / Int32ul)
 Domain = Struct("domid" / Int32ul)
 Nothing = Struct()
+# INVALID_MFN, and how long a unit may run that has no limit.
+_Mfn = OrNone(Int64ul, (1 << 64) - 1)
+_Slice = OrNone(Int32ul, (1 << 32) - 1)
+# What the menu governor says where no timer is set, or one too far (cpuidle_menu.c, get_sleep_length_us).
+_NO_TIMER = (1 << 32) - 2000
 # arch/x86/irq.c, _trace_irq_mask: a bit for each of the first 192 pCPUs; on smaller machines the rest is stale memory.
 _IrqMask = Struct("irq" / Int16ul, "vector" / Int16ul, "pcpus_0_63" / Int64ul)
 
@@ -133,13 +138,13 @@ EVENTS: tuple[Event, ...] = (
     Event(
         SWITCH_INFNEXT,
         "sched_switch_infnext",
-        Struct("domid" / Int32ul, "unit" / Int32ul, "waited_ns" / Int32ul, "slice_ns" / Int32ul),
+        Struct("domid" / Int32ul, "unit" / Int32ul, "waited_ns" / Int32ul, "slice_ns" / _Slice),
     ),
     Event(0x00028010, "sched_shutdown_code", Struct("domid" / Int32ul, "vcpu" / Int32ul, "reason" / Int32ul)),
     Event(
         SWITCH_INFCONT,
         "sched_switch_infcont",
-        Struct("domid" / Int32ul, "unit" / Int32ul, "ran_ns" / Int32ul, "slice_ns" / Int32ul),
+        Struct("domid" / Int32ul, "unit" / Int32ul, "ran_ns" / Int32ul, "slice_ns" / _Slice),
     ),
     *SCHEDULER_EVENTS,
     # TRC_DOM0OP, common/domain.c
@@ -152,7 +157,7 @@ EVENTS: tuple[Event, ...] = (
     Event(
         0x0010F004,
         "mem_set_p2m_entry",
-        Struct("gfn" / Int64ul, "mfn" / Int64ul, "p2mt" / Int32ul, "domid" / Int16ul, "order" / Int16ul),
+        Struct("gfn" / Int64ul, "mfn" / _Mfn, "p2mt" / Int32ul, "domid" / Int16ul, "order" / Int16ul),
     ),  # p2m-pt.c, p2m-ept.c
     _reservation(0x0010F005, "mem_decrease_reservation", "gfn" / Int64ul),
     _reservation(0x0010F010, "mem_pod_populate", "gfn" / Int64ul, "mfn" / Int64ul),
@@ -231,7 +236,7 @@ EVENTS: tuple[Event, ...] = (
         Struct("error_code" / Int32ul, "address" / Int32ul),
         Struct("error_code" / Int32ul, "address" / Int64ul),
     ),
-    Event(0x00082003, "hvm_inj_exc", Struct("vector" / Int32ul, "error_code" / Int32ul)),
+    Event(0x00082003, "hvm_inj_exc", Struct("vector" / Int32ul, "error_code" / OrNone(Int32ul, (1 << 32) - 1))),
     Event(HVM_INJ_VIRQ, "hvm_inj_virq", Struct("vector" / Int32ul, "fake" / Int32ul)),
     Event(0x00082005, "hvm_reinj_virq", Struct("vector" / Int32ul)),
     Event(0x00082006, "hvm_io_read", Struct("port" / Int32ul, "size" / Int32ul)),
@@ -286,11 +291,15 @@ EVENTS: tuple[Event, ...] = (
     Event(0x00082018, "hvm_clts", Nothing),
     Event(0x00082019, "hvm_lmsw", Struct("value" / Int32ul), Struct("value" / Int64ul)),
     Event(0x0008201A, "hvm_rdtsc", Struct("tsc" / Int64ul)),
-    Event(0x00082020, "hvm_intr_window", Struct("vector" / Int32ul, "source" / Int32ul, "intr" / Int32ul)),
+    Event(
+        0x00082020,
+        "hvm_intr_window",
+        Struct("vector" / Int32ul, "source" / Int32ul, "intr" / OrNone(Int32ul, (1 << 32) - 1)),
+    ),
     Event(
         0x00082021,
         "hvm_npf",
-        Struct("gpa" / Int64ul, "mfn" / Int64ul, "qualification" / Int32ul, "p2mt" / Int32ul),
+        Struct("gpa" / Int64ul, "mfn" / _Mfn, "qualification" / Int32ul, "p2mt" / Int32ul),
     ),
     Event(0x00082022, "hvm_realmode_emulate", Nothing),
     Event(0x00082023, "hvm_trap", Struct("vector" / Int32ul)),
@@ -308,8 +317,27 @@ EVENTS: tuple[Event, ...] = (
     *DEVICE_EVENTS,
     # TRC_HW
     Event(0x00801001, "pm_freq_change", Struct("old_mhz" / Int32ul, "new_mhz" / Int32ul)),
-    Event(0x00801002, "pm_idle_entry", Struct("cstate" / Int32ul, "timer" / Int32ul, "expected_us" / Int32ul)),
-    Event(0x00801003, "pm_idle_exit", Struct("cstate" / Int32ul, "timer" / Int32ul)),
+    # arch/x86/acpi/cpu_idle.c, cpu/mwait-idle.c: the same since 4.0, when the latter is in use "cstate" is a type
+    Event(
+        0x00801002,
+        "pm_idle_entry",
+        Struct(
+            "cstate" / Int32ul,
+            "timer" / Int32ul,
+            "expected_us" / OrNone(Int32ul, _NO_TIMER),
+            "predicted_us" / Int32ul,
+        ),
+    ),
+    Event(
+        0x00801003,
+        "pm_idle_exit",
+        Struct(
+            "cstate" / Int32ul,
+            "timer" / Int32ul,
+            # Of up to four interrupts that were pending then, the vectors.
+            *(f"pending{i}" / OrNone(Int32ul, 0) for i in range(1, 5)),
+        ),
+    ),
     Event(0x00802001, "hw_irq_move_cleanup_delay", Struct("irq" / Int32ul, "vector" / Int32ul, "pcpu" / Int32ul)),
     Event(0x00802002, "hw_irq_move_cleanup", Struct("irq" / Int32ul, "vector" / Int32ul, "pcpu" / Int32ul)),
     Event(0x00802003, "hw_irq_bind_vector", _IrqMask),
