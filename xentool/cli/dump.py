@@ -50,7 +50,8 @@ def command(
 ) -> None:
     """Print the records of FILE in order of time, a line each; `-` reads stdin, and prints while records come.
 
-    Times are seconds since the first record. A record belongs to the domain and vCPU that ran when it was made.
+    FILE may be compressed by gzip, xz, bzip2 or zstd. Times are seconds since the first record. A record belongs to the
+    domain and vCPU that ran when it was made.
     """
     symbols = None if symbol_file is None else _symbols(symbol_file)
     if file == STANDARD and not sys.stdin.seekable():

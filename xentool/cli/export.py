@@ -53,7 +53,8 @@ def command(
     Run states and VM exits (perfetto, folded) are drawn where -e leaves `sched` and `exit`; --pcpu leaves of run states
     the running ones, and --from and --to the part in between; --slower-than leaves waits and VM exits that were slow.
 
-    Damage in the file does not stop the export: what can be decoded is written, and the exit code is then 4.
+    FILE may be compressed by gzip, xz, bzip2 or zstd. Damage in it does not stop the export: what can be decoded is
+    written, and the exit code is then 4.
     """
     kind = FORMATS[name]
     if name == "folded" and chosen.where.slower:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import click
 
@@ -13,8 +13,8 @@ from traces.analyses.where import EVERYTHING
 from xentool import output
 from xentool.cli import INTERRUPTED, choosing, options
 from xentool.cli.lazy import ahead
-from xentool.tools import reports, sidecar
-from xentool.tools.reports import Chosen
+from xentool.tools import packed, reports, sidecar
+from xentool.tools.reports import Chosen, TraceFile
 
 if TYPE_CHECKING:
     # What a plain report does not need would delay it: numpy, above all. What it needs when the file is read is
@@ -97,7 +97,8 @@ def command(
     with --vcpu, neither grants nor notifications, which are known by domain only. The line about the capture is about
     all of it.
 
-    Damage in the file does not stop the report: it is counted, and the exit code is then 4.
+    FILE may be compressed by gzip, xz, bzip2 or zstd. Damage in it does not stop the report: it is counted, and the
+    exit code is then 4.
     """
     if page is not None:
         if most is not None or least is not None or times or interval is not None:
@@ -127,8 +128,10 @@ def command(
         else:
             from xentool.tools import pipes  # noqa: PLC0415 - see TYPE_CHECKING above
 
-            with pipes.interruptible(source) as piped:
-                report = reports.report(piped, str(file), hz=hz, vendor=vendor, chosen=chosen)
+            with pipes.interruptible(cast(BufferedReader, source)) as piped:
+                report = reports.report(
+                    packed.pipe(piped, str(file)), str(file), hz=hz, vendor=vendor, chosen=chosen
+                )
             interrupted = piped.interrupted
         if closer:
             from xentool.tools.slowest import find, in_intervals, times_of_calls  # noqa: PLC0415 - see TYPE_CHECKING above
@@ -150,7 +153,7 @@ def command(
     reports.raise_for_damage(report, str(file))
 
 
-def _again(file: Path) -> AbstractContextManager[BufferedReader]:
+def _again(file: Path) -> AbstractContextManager[TraceFile]:
     from xentool.tools.exports import rereadable  # noqa: PLC0415 - see TYPE_CHECKING above
 
     return rereadable(file)

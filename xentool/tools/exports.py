@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from importlib import import_module
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from traces.errors import TraceError
 from xentool.errors import PeerError, XentoolError
-from xentool.tools import outputs, reports, sidecar
-from xentool.tools.reports import EVERYTHING, STANDARD, Chosen
+from xentool.tools import outputs, packed, reports, sidecar
+from xentool.tools.packed import Unpacked
+from xentool.tools.reports import EVERYTHING, STANDARD, Chosen, TraceFile
 
 if TYPE_CHECKING:
     # What writes is loaded while the trace is read for its report.
@@ -65,7 +66,7 @@ CompiledWriter = Callable[["_Counted", "Report", BinaryIO], None]
 class _Counted:
     """Reads up to ``size`` bytes of a file from where it stands, and tells how far it has come."""
 
-    def __init__(self, source: IO[bytes], size: int, progress: Callable[[int], None]) -> None:
+    def __init__(self, source: TraceFile, size: int, progress: Callable[[int], None]) -> None:
         self._source = source
         self._start = source.tell()
         self._size = size
@@ -86,9 +87,9 @@ class _Counted:
         return data
 
     def readinto(self, buffer: memoryview) -> int:
-        read = self._source.readinto(buffer[: self._size - self._done])  # type: ignore[attr-defined] # all files have it
+        read = self._source.readinto(buffer[: self._size - self._done])
         self._tell(read)
-        return cast(int, read)
+        return read
 
     def _tell(self, read: int) -> None:
         self._done += read
@@ -99,7 +100,7 @@ def default_output(capture: Path, kind: Format) -> Path:
     """Name the file that an export of a capture goes to; stdin's to stdout."""
     if capture == STANDARD:
         return STANDARD
-    return capture.with_name(capture.name.removesuffix(_CAPTURE_SUFFIX) + kind.suffix)
+    return capture.with_name(packed.without_suffix(capture.name).removesuffix(_CAPTURE_SUFFIX) + kind.suffix)
 
 
 def export(
@@ -198,8 +199,7 @@ def _copied(
         # Before anything is read: whether it can be written is not told after an hour.
         target = stack.enter_context(nullcontext(sys.stdout.buffer) if output == STANDARD else outputs.replaced(output))
         start = source.tell()
-        size = source.seek(0, os.SEEK_END) - start
-        source.seek(start)
+        size, done = _way(source, start)
         known = None if capture == STANDARD else sidecar.read(capture)
         report = reports.report(
             source,
@@ -210,15 +210,21 @@ def _copied(
             vendor=vendor,
             chosen=chosen,
             brief=brief,
-            progress=lambda done: progress(min(done, size), 2 * size),
+            progress=lambda read: progress(min(done(read), size), 2 * size),
         )
         source.seek(start)
-        second = _Counted(source, report.account.bytes, lambda done: progress(size + done, 2 * size))
+        second = _Counted(source, report.account.bytes, lambda read: progress(size + done(read), 2 * size))
         try:
             write(second, report, target)
         except TraceError as error:
             raise PeerError(f"{capture} has changed while it was read: it {error}") from error
     return report
+
+
+def _way(source: TraceFile, start: int) -> tuple[int, Callable[[int], int]]:
+    # How many bytes a reading takes, and of so many that were read, how many they are: of packed ones, the packed.
+    size = os.fstat(source.fileno()).st_size - start
+    return (size, lambda _read: source.packed) if isinstance(source, Unpacked) else (size, lambda read: read)
 
 
 def _is(path: Path, descriptor: int) -> bool:
@@ -241,7 +247,7 @@ def load(module: str, extra: str) -> Any:  # noqa: ANN401 - an exporter, loaded 
 
 
 @contextmanager
-def rereadable(capture: Path) -> Iterator[BufferedReader]:
+def rereadable(capture: Path) -> Iterator[TraceFile]:
     """Open a capture to read it more than once; what can't be goes through a temporary file, until Ctrl-C.
 
     :raises KeyboardInterrupt: after all, if there was one
@@ -256,10 +262,11 @@ def rereadable(capture: Path) -> Iterator[BufferedReader]:
         from xentool.tools import pipes  # noqa: PLC0415 - see above
 
         with tempfile.TemporaryFile() as spool:
-            with pipes.interruptible(source) as piped:
+            with pipes.interruptible(cast(BufferedReader, source)) as piped:
                 while data := piped.read(_SPOOLED):
                     spool.write(data)
             spool.seek(0)
-            yield cast(BufferedReader, spool)
+            # Compressed as it came.
+            yield packed.file(cast(BufferedReader, spool), str(capture))
         if piped.interrupted:
             raise KeyboardInterrupt

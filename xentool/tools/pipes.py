@@ -14,6 +14,7 @@ from traces.analyses.report import report as report_of
 from traces.analyses.scan import Scan
 from traces.formats.exits import Vendor
 from xentool.errors import PeerError, XentoolError
+from xentool.tools import packed
 from xentool.tools.capture import on_interrupt
 from xentool.tools.reports import Chosen
 from xentool.tools.trace import Progress, Running
@@ -110,7 +111,8 @@ def follow(
     scan = Scan()
     began = time.monotonic()
     head: list[bytes] = []
-    while hz is None and (chunk := piped.read(_PIECE)):
+    source = packed.pipe(piped, "standard input")
+    while hz is None and (chunk := source.read(_PIECE)):
         head.append(chunk)
         scan.feed(chunk)
         if len(scan.clock_pairs) >= _PAIRS or sum(map(len, head)) >= _HEAD:
@@ -120,12 +122,13 @@ def follow(
     running = Running(where, rate, scan, began, piped.end, xen_version, vendor)
     for chunk in head:
         show(running, chunk)
-    while chunk := piped.read(_PIECE):
+    while chunk := source.read(_PIECE):
         scan.feed(chunk)
         show(running, chunk)
     scan.finish()
     show(running, b"")
     report = report_of(scan, hz=hz, xen_version=xen_version, vendor=vendor)
     if not report.account.records:
-        raise PeerError("standard input " + ("holds no xentrace record" if report.account.bytes else "is empty"))
-    return report
+        what = packed.blame(source) or ("holds no xentrace record" if report.account.bytes else "is empty")
+        raise PeerError(f"standard input {what}")
+    return packed.told(report, source)

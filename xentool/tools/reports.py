@@ -1,8 +1,8 @@
 """Reports on trace files."""
 
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from io import BufferedReader, IOBase
 from pathlib import Path
@@ -14,6 +14,7 @@ from traces.analyses import where as wheres
 from traces.analyses.where import Where
 from traces.errors import TraceError
 from xentool.errors import PeerError, XentoolError
+from xentool.tools import packed
 from xentool.tools.sidecar import Sidecar
 
 if TYPE_CHECKING:
@@ -26,14 +27,46 @@ STANDARD = Path("-")
 _NO_DAMAGE = DOUBTS | {"lost_records"}
 
 
-def opened(path: Path) -> AbstractContextManager[BufferedReader]:
-    """Open a trace file; `-` is stdin, which stays open.
+class TraceFile(scans.Source, Protocol):
+    """A trace file: as it is, or what is compressed in it. One that can seek can go back to where it began."""
 
-    :raises PeerError: it is a directory
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Fill the buffer, but at the end; say with how many bytes."""
+        ...
+
+    def read(self, size: int, /) -> bytes:
+        """Give some bytes, none at the end."""
+        ...
+
+    def seekable(self) -> bool:
+        """Say whether it can be read again."""
+        ...
+
+    def tell(self) -> int:
+        """Say where it stands."""
+        ...
+
+    def seek(self, offset: int, /) -> int:
+        """Go back there."""
+        ...
+
+    def fileno(self) -> int:
+        """Give the descriptor of the file on disk."""
+        ...
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[TraceFile]:
+    """Open a trace file; `-` is stdin, which stays open. A pipe is given as it is, see ``packed.pipe``.
+
+    :raises PeerError: it is a directory, or known to be something else than a trace
     :raises XentoolError: it can't be read
     """
-    if path == STANDARD:
-        return nullcontext(cast(BufferedReader, sys.stdin.buffer))
+    with nullcontext(cast(BufferedReader, sys.stdin.buffer)) if path == STANDARD else _open(path) as file:
+        yield packed.file(file, str(path)) if file.seekable() else file
+
+
+def _open(path: Path) -> BufferedReader:
     try:
         return path.open("rb")
     except IsADirectoryError as error:
@@ -53,18 +86,6 @@ class Chosen:
 EVERYTHING = Chosen()
 
 
-class Rereadable(scans.Source, Protocol):
-    """A source that can be read again."""
-
-    def tell(self) -> int:
-        """Say where it stands."""
-        ...
-
-    def seek(self, offset: int, /) -> int:
-        """Go back there."""
-        ...
-
-
 def report(
     source: scans.Source,
     name: str,
@@ -79,7 +100,7 @@ def report(
 ) -> "Report":
     """Read a trace to its end and report on what is chosen of it.
 
-    :param source: a ``Rereadable`` one where a stretch of time is chosen: the clock must be known first
+    :param source: a ``TraceFile`` where a stretch of time is chosen: the clock must be known first
     :param name: of the source, for messages
     :param hz: the clock's rate, when the user knows better than the trace
     :param xen_version: that made it, when the user knows better than the capture
@@ -95,7 +116,7 @@ def report(
         if brief:
             found = _scan(source, brief=True, progress=progress)
         elif where.timed:
-            again = cast(Rereadable, source)
+            again = cast(TraceFile, source)
             start = again.tell()
             first = _scan(source, progress=progress)
             from traces.analyses.report import report as report_of  # noqa: PLC0415 - see above
@@ -107,7 +128,7 @@ def report(
         else:
             found = _scan(source, pcpus=where.pcpus, progress=progress)
     except TraceError as error:
-        raise PeerError(f"{name} {error}") from error
+        raise PeerError(f"{name} {packed.blame(source) or error}") from error
     except OSError as error:
         raise XentoolError(f"cannot read {name}: {error.strerror}") from error
     from traces.analyses import select  # noqa: PLC0415 - see above
@@ -123,7 +144,7 @@ def report(
         vendor=vendor,
         host_vendor=capture.vendor if capture else None,
     )
-    whole = replace(whole, tracer_share=capture.tracer_share if capture else None)
+    whole = replace(packed.told(whole, source), tracer_share=capture.tracer_share if capture else None)
     domid = None if chosen.domain is None else domid_of(whole, chosen.domain)
     return select.of(whole, replace(where, domid=domid))
 
@@ -167,7 +188,8 @@ def raise_for_damage(report: "Report", name: str) -> None:
     """
     damage = [one for one in report.account.diagnostics if one.severity != "info" and one.code not in _NO_DAMAGE]
     if damage:
-        first = min(damage, key=lambda one: one.first_offset)
+        # What was compressed is damaged in consequence.
+        first = min(damage, key=lambda one: (not one.code.startswith("compressed"), one.first_offset))
         raise PeerError(
             f"{name} is damaged: {first.code.replace('_', ' ')} at byte {first.first_offset}; "
             f"{report.account.skipped_bytes} of {report.account.bytes} bytes were skipped"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xentool.errors import PeerError
-from xentool.tools import beside
+from xentool.tools import beside, packed
 
 if TYPE_CHECKING:
     # A report on a file without a sidecar needs neither, and begins to read the earlier.
@@ -64,6 +64,12 @@ def path_of(capture: Path) -> Path:
     return capture.with_name(capture.name + SUFFIX)
 
 
+def _beside(capture: Path) -> Path:
+    # A capture may have been compressed since, and its sidecar not renamed.
+    unpacked = path_of(capture.with_name(packed.without_suffix(capture.name)))
+    return unpacked if unpacked.exists() and not path_of(capture).exists() else path_of(capture)
+
+
 def write(capture: Path, sidecar: Sidecar) -> None:
     """Write the sidecar of a capture file."""
     document = {
@@ -87,7 +93,7 @@ def read(capture: Path) -> Sidecar | None:
 
     :raises PeerError: it is no sidecar that this version can read
     """
-    path = path_of(capture)
+    path = _beside(capture)
     try:
         return _parse(beside.parsed(beside.contents(path, _BYTES_MAX)))
     except FileNotFoundError:

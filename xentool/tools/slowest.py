@@ -1,7 +1,6 @@
 """What a report tells of more readings of a trace file: what was slowest, how long hypercalls took, what was when."""
 
 import math
-from io import BufferedReader
 
 from traces.analyses import calls, series, slowest
 from traces.analyses.calls import CallTimes
@@ -11,10 +10,11 @@ from traces.analyses.slowest import Slowest
 from traces.exporters.slow import Described, describe
 from traces.reader import Reader, read
 from xentool.errors import XentoolError
+from xentool.tools.reports import TraceFile
 
 
 def find(
-    source: BufferedReader, start: int, report: Report, most: int, least_s: float
+    source: TraceFile, start: int, report: Report, most: int, least_s: float
 ) -> tuple[dict[str, Slowest], dict[str, list[Described]]]:
     """Read a trace file twice more: for the slowest waits and VM exits, and for what is around them.
 
@@ -31,7 +31,7 @@ def find(
     return found, {what: [next(described) for _ in of.slow] for what, of in found.items()}
 
 
-def times_of_calls(source: BufferedReader, start: int, report: Report) -> tuple[CallTimes, ...]:
+def times_of_calls(source: TraceFile, start: int, report: Report) -> tuple[CallTimes, ...]:
     """Read a trace file once more, for how long its hypercalls took.
 
     :param start: where in the file the trace begins
@@ -41,7 +41,7 @@ def times_of_calls(source: BufferedReader, start: int, report: Report) -> tuple[
     return calls.read(read(source, Reader()), report)
 
 
-def in_intervals(source: BufferedReader, start: int, report: Report, seconds: float) -> Series:
+def in_intervals(source: TraceFile, start: int, report: Report, seconds: float) -> Series:
     """Read a trace file once more, for what happened in each interval of it.
 
     :param start: where in the file the trace begins
