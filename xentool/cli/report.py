@@ -129,9 +129,7 @@ def command(
             from xentool.tools import pipes  # noqa: PLC0415 - see TYPE_CHECKING above
 
             with pipes.interruptible(cast(BufferedReader, source)) as piped:
-                report = reports.report(
-                    packed.pipe(piped, str(file)), str(file), hz=hz, vendor=vendor, chosen=chosen
-                )
+                report = reports.report(packed.pipe(piped, str(file)), str(file), hz=hz, vendor=vendor, chosen=chosen)
             interrupted = piped.interrupted
         if closer:
             from xentool.tools.slowest import find, in_intervals, times_of_calls  # noqa: PLC0415 - see TYPE_CHECKING above
