@@ -68,6 +68,7 @@ bench: setup
 	$(BIN)/python -m tests.bench.block
 	$(BIN)/python -m tests.bench.block_xen
 	$(BIN)/python -m tests.bench.live
+	$(BIN)/python -m tests.bench.hostile
 
 captures: setup
 	$(BIN)/python -m tests.captures.make

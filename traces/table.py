@@ -64,13 +64,14 @@ class EventTable:
 
     def word(self, rows: NDArray[np.intp], index: int) -> NDArray[np.uint32]:
         """Read payload word ``index`` of the given rows, all of which must have more words than that."""
-        return self._every_byte()[self.payload[rows] + 4 * index]
+        return self._every_byte[self.payload[rows] + 4 * index]
 
     def payload_bytes(self, row: int) -> bytes:
         """Give one record's payload."""
         start = int(self.payload[row])
         return self.data[start : start + 4 * int(self.words[row])]
 
+    @cached_property
     def _every_byte(self) -> NDArray[np.uint32]:
         # A 32-bit view that starts at each byte: damage may have moved records off their alignment.
         return np.ndarray(shape=max(len(self.data) - 3, 0), dtype="<u4", buffer=self.data, strides=(1,))

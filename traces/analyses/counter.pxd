@@ -18,6 +18,7 @@ cdef struct Slot:
 cdef struct Room:
     # What several tables share.
     int64_t left            # keys that there is room for
+    uint64_t steps          # beyond the place where a key should be, for tests
     uint64_t seed           # unknown to who makes a trace: keys cannot be chosen so that they fall into one place
 
 cdef struct Counter:
@@ -59,6 +60,7 @@ cdef inline Slot *add(Counter *c, uint64_t key, uint64_t offset, uint64_t times)
             c.slots[at].count += times
             return &c.slots[at]
         at = (at + 1) & c.mask
+        c.room.steps += 1
     return insert(c, key, offset, times)
 
 

@@ -494,6 +494,7 @@ cdef class Fold:
     cdef readonly dict domains          # domid -> Domain
     cdef readonly uint64_t span         # cycles, of all closed runs of the clock together
     cdef Room room
+    cdef readonly uint64_t steps        # vCPUs looked at for what happened elsewhere: tests bound it
     cdef list heard                     # vCPUs, and domains, of this run of the clock
     cdef list told
     cdef list restless                  # vCPUs that are so, those that run elsewhere for certain left out
@@ -508,7 +509,7 @@ cdef class Fold:
         memset(self.near, 0, sizeof(self.near))
         self.vcpus = {}
         self.domains = {}
-        self.span = self.past = 0
+        self.span = self.past = self.steps = 0
         self.room = Room()
         self.heard = []
         self.told = []
@@ -624,6 +625,7 @@ cdef class Fold:
             if v is not None and v.state == RUNNING:
                 v._close(stamp, &self.bounds)
         # Others are as an earlier run of the clock left them.
+        self.steps += len(self.heard)
         for v in self.heard:
             v.counting = False
             v._close(end, &self.bounds)
@@ -759,6 +761,7 @@ cdef class Fold:
         cdef list found
         self._vacate(p)
         found, self.restless = self.restless, []
+        self.steps += len(found)
         if first > now:
             first = now
         for v in found:

@@ -284,6 +284,11 @@ class Scan:
         """Records that had no place of their own in a table: a real trace has none."""
         return self._fold.uncounted + sum(lane.uncounted for lane in self._lanes)
 
+    @property
+    def steps(self) -> int:
+        """Steps of loops over what a trace may have many of: tests bound it."""
+        return self._fold.steps + sum(lane.steps for lane in self._lanes)
+
     def items(self, table: str, *, everything: bool = False) -> Iterable[Item]:
         """Read off one of ``lane.TABLES``; a key may come several times.
 

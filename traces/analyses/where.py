@@ -26,6 +26,8 @@ _VMMCALL = 0x0008_2012
 _HYPERV_NUMBERS = [HYPERV | code for code in HYPERV_CALLS]
 #: Stands for "no hypercall" where numbers of hypercalls are.
 _NONE = 0xFFFFFFFF
+#: Kinds of records that are remembered; a hostile trace has a new one with each.
+_KNOWN_MAX = 1 << 16
 _SUBCLASS = 0xFFFF_F000
 _FOREVER = float("inf")
 
@@ -141,6 +143,8 @@ class Where:
         """Decide on a record by its kind alone, not by whose it is nor by its time."""
         from traces.formats.xentrace import HYPERCALL_OP_MASK  # noqa: PLC0415 - see above
 
+        if self.kinds.all:
+            return True
         hypercall = _NONE
         if event in _HYPERCALL_IDS and words:
             hypercall = int.from_bytes(payload[:4], "little")
@@ -166,6 +170,8 @@ class Where:
 
     def _keep(self, event: int, hypercall: int) -> bool:
         if (event, hypercall) not in self._known:
+            if len(self._known) >= _KNOWN_MAX:
+                self._known.clear()
             self._known[event, hypercall] = self.kinds.keeps(event, None if hypercall == _NONE else hypercall)
         return self._known[event, hypercall]
 

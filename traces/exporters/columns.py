@@ -53,6 +53,7 @@ COLUMNS = (*_RECORD, _EVENT, NAME, *WORDS, *DETAILS)
 SAME = {"calls": "count"}
 #: What all records of a kind have in common.
 _COMMON = [_EVENT, NAME, *(column for column in DETAILS if not column.bits or column.name == "nr")]
+_COMMON_NAMES = [column.name for column in _COMMON]
 #: Where they may differ.
 _NUMBERS = [column for column in DETAILS if column not in _COMMON]
 #: The places of the columns in ``COLUMNS``, in the order in which ``encode`` makes them.
@@ -99,10 +100,10 @@ def encoder(report: Report, rows: int) -> Encoder:
 
     def describe(event: int, words: int, payload: bytes) -> _Described:
         constants, places = meaning(event, words, payload, names_by)
-        named: dict[str, Any] = {"event": event, "name": event_name(event), **constants}
-        found = {SAME.get(name, name): value for name, value in named.items()}
-        common = [_stored(found[column.name]) if column.name in found else None for column in _COMMON]
-        numbers = {name: (0, 0, False, _ALL_BITS, value) for name, value in found.items() if name in _NUMBER_PLACES}
+        # A hostile trace has a new kind with each record.
+        found: dict[str, Any] = {"event": event, "name": event_name(event), **constants}
+        common = [None if (value := found.get(name)) is None else _stored(value) for name in _COMMON_NAMES]
+        numbers = {name: (0, 0, False, _ALL_BITS, value) for name, value in constants.items() if name in _NUMBER_PLACES}
         for field in places.values():
             name = SAME.get(field.name, field.name)
             if name in _NUMBER_PLACES:

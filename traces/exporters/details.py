@@ -63,6 +63,13 @@ _HYPERCALLS = (xentrace.PV_HYPERCALL_V2, xentrace.PV_HYPERCALL_SUBCALL)
 _EXITS = (xentrace.HVM_VMX_EXIT, xentrace.HVM_SVM_EXIT)
 _GRANTS = (xentrace.GRANT_MAP, xentrace.GRANT_UNMAP, 0x0010F003)
 _PV_HYPERCALL_V1 = 0x00201001
+_TOLD_BY = {
+    **dict.fromkeys(_EXITS, "reason"),
+    **dict.fromkeys(_GRANTS, "target_domid"),
+    xentrace.HVM_VMMCALL: "eax",
+    xentrace.PV_TRAP: "trapnr",
+    _PV_HYPERCALL_V1: "nr",
+}
 
 
 class Naming(NamedTuple):
@@ -95,14 +102,8 @@ def told_by(event: int, words: int) -> Field | Literal["hypercall"] | None:
         return None
     if base in _HYPERCALLS:
         return "hypercall"
-    name = {
-        **dict.fromkeys(_EXITS, "reason"),
-        **dict.fromkeys(_GRANTS, "target_domid"),
-        xentrace.HVM_VMMCALL: "eax",
-        xentrace.PV_TRAP: "trapnr",
-        _PV_HYPERCALL_V1: "nr",
-    }.get(base)
-    return next((field for field in fields(event, words) if field.name == name), None)
+    name = _TOLD_BY.get(base)
+    return None if name is None else next((field for field in fields(event, words) if field.name == name), None)
 
 
 def selector(table: "EventTable", rows: "NDArray[np.intp]", event: int, words: int) -> "NDArray[np.uint64] | None":

@@ -118,7 +118,7 @@ def _who(domid: int, vcpu: int) -> str:
 
 def _tails(table: EventTable, group: Group, paint: Paint, symbols: Symbols | None) -> Any:  # noqa: ANN401 - a text for all, or an array of texts
     base = base_id(group.event)
-    classes = classes_of(group.event, group.constants.get("nr"))
+    classes = frozenset() if paint is plain else classes_of(group.event, group.constants.get("nr"))
     named = dict(group.columns)
     fields, columns = [], []
     if named.keys() >= _WHO:

@@ -74,16 +74,21 @@ class Packets:
         """Write a packet for each number, at its time; a value is used where the kind has an ``arg``."""
         announced: bytes = Trace(packet=self._announced).SerializeToString()
         self._announced.clear()
-        blob = np.frombuffer(b"".join(self._templates), np.uint8)
-        sizes = np.array([len(template) for template in self._templates], np.int64)
+        # Where there are more kinds than packets, only those that are wanted are gone through.
+        few = len(numbers) < len(self._templates)
+        used, numbers = np.unique(numbers, return_inverse=True) if few else (None, numbers)
+        chosen = range(len(self._templates)) if used is None else used.tolist()
+        blob = np.frombuffer(b"".join([self._templates[one] for one in chosen]), np.uint8)
+        sizes = np.array([len(self._templates[one]) for one in chosen], np.int64)
         starts = np.cumsum(sizes) - sizes
         lengths = sizes[numbers]
         places = np.cumsum(lengths) - lengths
         # Copy each packet's template to its place, then write its numbers over the blanks.
         out = blob[np.repeat(starts[numbers] - places, lengths) + np.arange(int(lengths.sum()))]
-        _write_varints(out, places + np.array(self._stamps, np.int64)[numbers], ns.astype(np.uint64), self._stamp_bytes)
-        value_bytes = np.array(self._value_bytes, np.int64)[numbers]
-        value_places = places + np.array(self._values, np.int64)[numbers]
+        stamp_places = places + np.array([self._stamps[one] for one in chosen], np.int64)[numbers]
+        _write_varints(out, stamp_places, ns.astype(np.uint64), self._stamp_bytes)
+        value_bytes = np.array([self._value_bytes[one] for one in chosen], np.int64)[numbers]
+        value_places = places + np.array([self._values[one] for one in chosen], np.int64)[numbers]
         for size in _VALUE_BYTES.values():
             rows = np.flatnonzero(value_bytes == size)
             _write_varints(out, value_places[rows], values[rows], size)

@@ -10,6 +10,7 @@ Ref: xen/include/public/trace.h, xen/common/trace.c (``__insert_record``), tools
 and 4.14; where releases differ the entry says so.
 """
 
+from functools import lru_cache
 from typing import Any
 
 from construct import (
@@ -352,6 +353,7 @@ EVENTS: tuple[Event, ...] = (
 BY_ID = {event.id: event for event in EVENTS}
 
 
+@lru_cache(maxsize=1024)
 def base_id(event: int) -> int:
     """Strip from an event id what says how the record looks: run states, flags, a guest's levels of page tables."""
     if event & ~RUNSTATE_BITS == RUNSTATE_CHANGE:
