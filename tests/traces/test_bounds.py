@@ -163,10 +163,8 @@ def steps(data: bytes) -> int:
 
 @pytest.mark.parametrize("maker", ["colliding", "lost", "lost_while_many_run", "restarts_of_many", "vectors_of_many"])
 def test_compiled_loops_take_steps_by_their_size(maker: str) -> None:
-    small, large = (steps(MAKERS[maker](size)) for size in (2_000, 4_000))
-    assert large <= 2 * TWICE * small + 4_000
-    # Keys in one place would take half of the square.
-    assert large < 20 * 4_000
+    # Keys in one place would take eight million, and so would vCPUs that are all looked at for each loss.
+    assert steps(MAKERS[maker](4_000)) < 100_000
 
 
 def peak(work: Callable[[], object]) -> int:
