@@ -244,7 +244,10 @@ class BackQueue:
 
     def _hear(self, seconds: float | None) -> bool:
         # Wait for this queue's own threads, and `stop`; tell whether there was one of them.
-        woken = bool(select.select([self._wake], [], [], seconds)[0])
+        # select() cannot take descriptors from 1024 on.
+        poll = select.poll()
+        poll.register(self._wake, select.POLLIN)
+        woken = bool(poll.poll(None if seconds is None else seconds * 1000))
         if woken:
             os.eventfd_read(self._wake)
         return woken

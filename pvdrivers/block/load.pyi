@@ -3,6 +3,7 @@ class Load:
     requests: int
     answers: int
     errors: int
+    longest: int
     pending: int
     def __init__(
         self,
@@ -21,4 +22,4 @@ class Load:
     def answered(self, responses: bytes) -> None: ...
     @property
     def waiting(self) -> int: ...
-    def latencies(self) -> list[tuple[int, int]]: ...
+    def latencies(self) -> list[tuple[int, int, int]]: ...

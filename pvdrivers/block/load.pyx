@@ -53,6 +53,7 @@ cdef class Load:
     cdef uint64_t places, step, next_place, seed
     cdef bint random
     cdef readonly uint64_t done, requests, answers, errors
+    cdef readonly uint64_t longest      # in nanoseconds
     cdef readonly uint32_t pending
 
     def __init__(
@@ -164,6 +165,7 @@ cdef class Load:
                     exponent = 63 - __builtin_clzll(taken) - FINE
                     bucket = <uint32_t>((exponent << FINE) + (taken >> exponent))
                 self.histogram[bucket] += 1
+                self.longest = max(self.longest, taken)
                 self.idle[self.idles] = which
                 self.idles += 1
                 self.done += 1
@@ -177,12 +179,13 @@ cdef class Load:
         return <uint32_t>(self.requests - self.answers)
 
     def latencies(self):
-        """Give how often each latency was seen: pairs of nanoseconds, within 1.6 %, and a number."""
+        """Give how often each latency was seen: nanoseconds from which, to which on, within 1.6 %, and a number."""
         cdef uint32_t i
         cdef int exponent
         found = []
         for i in range(BUCKETS):
             if self.histogram[i]:
                 exponent = max(<int>(i >> FINE) - 1, 0)
-                found.append(((i - (exponent << FINE)) << exponent, self.histogram[i]))
+                begin = (i - (exponent << FINE)) << exponent
+                found.append((begin, begin + (1 << exponent), self.histogram[i]))
         return found

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from pvdrivers.complaints import RETRY, Complaints
 from pvdrivers.errors import MachineError
 from pvdrivers.private import Claim
 from pvdrivers.transport.loopback.calls import MAP_MAX, Call, address, receive, send, store_address
@@ -31,9 +32,11 @@ class Machine:
 
     :param directory: where its sockets are to be, which whoever can open is a domain; there by then
     :param domids: the domains, 0 among them or not
+    :param log: is told what goes wrong, a line each
     """
 
-    def __init__(self, directory: Path, domids: Sequence[int]) -> None:
+    def __init__(self, directory: Path, domids: Sequence[int], log: Callable[[str], object] = lambda _: None) -> None:
+        self._complaints = Complaints(log)
         self.directory = directory
         self.domids = domids
         self.hypervisor = Hypervisor(domids)
@@ -48,6 +51,7 @@ class Machine:
         :raises BlockingIOError: there is a machine in that directory
         :raises OSError: when that cannot be
         """
+        asyncio.get_running_loop().set_exception_handler(self._complaints)
         try:
             self._claim = Claim(self.directory / "lock")
             for domid in self.domids:
@@ -98,10 +102,24 @@ class Machine:
             self._claim.release()
 
     def _accept(self, listening: socket.socket, domid: int) -> None:
-        domain, _ = listening.accept()
+        try:
+            domain, _ = listening.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            # It would be called again at once, and again.
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(listening)
+            loop.call_later(RETRY, self._resume, listening, domid)
+            self._complaints.lacking(error)
+            return
         domain.setblocking(False)
         self._domains[domain] = domid
         asyncio.get_running_loop().add_reader(domain, self._call, domain, domid)
+
+    def _resume(self, listening: socket.socket, domid: int) -> None:
+        if listening.fileno() >= 0:
+            asyncio.get_running_loop().add_reader(listening, self._accept, listening, domid)
 
     def _end(self, domain: socket.socket) -> None:
         asyncio.get_running_loop().remove_reader(domain)
@@ -187,9 +205,10 @@ def _bound(port: Port) -> Result:
 
 
 @contextmanager
-def machine(directory: Path, domids: Sequence[int]) -> Iterator[Machine]:
+def machine(directory: Path, domids: Sequence[int], log: Callable[[str], object] = lambda _: None) -> Iterator[Machine]:
     """Run a machine in a thread.
 
+    :param log: is told what goes wrong, a line each, by that thread
     :raises MachineError: its sockets cannot be made
     """
     ready: list[tuple[Machine, Callable[[], object]]] = []
@@ -199,7 +218,7 @@ def machine(directory: Path, domids: Sequence[int]) -> Iterator[Machine]:
     async def run() -> None:
         ended = asyncio.Event()
         try:
-            async with Machine(directory, domids) as made:
+            async with Machine(directory, domids, log) as made:
                 ready.append((made, partial(asyncio.get_running_loop().call_soon_threadsafe, ended.set)))
                 started.set()
                 await ended.wait()

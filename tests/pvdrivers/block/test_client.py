@@ -249,10 +249,32 @@ def test_a_load(op: str, bs: int, pair: Pair, disk: Disk) -> None:
     assert result.errors == 0
     assert sum(result.latencies.values()) == result.operations
     assert 0 < document["latency_us"]["p50"] <= document["latency_us"]["p99"] <= document["latency_us"]["p999"]
-    assert document["latency_us"]["p999"] < 10e6
+    assert document["latency_us"]["p999"] <= document["latency_max_us"] == round(result.longest / 1000, 1) < 10e6
+    assert all(begin < end <= begin * 65 / 64 + 1 for begin, end in result.latencies)
+    last = max(result.latencies)
+    assert last[0] <= result.longest < last[1]
     assert document["iops"] == round(result.operations / result.seconds)
     for queue in queues:
         queue.close()
+
+
+@pytest.mark.parametrize(
+    ("latencies", "longest", "expected"),
+    [
+        # All at the lower edge of a range, which is a power of two, say no more than they are.
+        ({(1 << 24, 65 << 18): 1000}, (1 << 24) + 9, (16777.2, 16777.2, 16777.2)),
+        # Spread over it, they are not all its edge.
+        ({(1 << 24, 65 << 18): 1000}, (65 << 18) - 1, (16908.3, 17036.7, 17039.1)),
+        ({(100, 101): 999, (1 << 24, 65 << 18): 1}, 16_900_000, (0.1, 0.1, 0.1)),
+        ({(100, 101): 998, (1 << 24, 65 << 18): 2}, 16_900_000, (0.1, 0.1, 16900.0)),
+        ({}, 0, (0, 0, 0)),
+    ],
+)
+def test_quantiles(latencies: dict[tuple[int, int], int], longest: int, expected: tuple[float, float, float]) -> None:
+    number = sum(latencies.values())
+    result = bench.Result(number, number, 0, 1.0, 4096, latencies, longest, 0, 0)
+    assert tuple(round(result.latency(share), 1) for share in (0.5, 0.99, 0.999)) == expected
+    assert all(result.latency(share / 1000) <= longest / 1000 for share in range(1001))
 
 
 def test_a_load_that_cannot_be(pair: Pair, disk: Disk) -> None:

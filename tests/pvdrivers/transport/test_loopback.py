@@ -3,6 +3,7 @@
 import errno
 import mmap
 import os
+import resource
 import select
 import signal
 import socket
@@ -22,6 +23,7 @@ from pvdrivers.transport.base import Piece
 from pvdrivers.transport.loopback import Loopback, Machine, machine
 from pvdrivers.transport.loopback.calls import Call, address, receive
 from pvdrivers.transport.loopback.hypervisor import GREFS, GREFS_RESERVED, InUse
+from tests.pvdrivers.bus.joined import until
 from tests.pvdrivers.transport.contract import CASES, Ends, descriptors
 
 BACK, FRONT, STRANGER = 0, 5, 6
@@ -255,3 +257,46 @@ def test_nothing_is_left_open(tmp_path: Path) -> None:
             assert front.store.read("domid") == b"5"
         left.append(descriptors())
     assert left[0] == left[1] == left[2]
+
+
+def test_a_machine_without_descriptors_waits_for_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    tried: list[int] = []
+    right = Machine._accept
+
+    def accept(self: Machine, listening: socket.socket, domid: int) -> None:
+        tried.append(domid)
+        right(self, listening, domid)
+
+    monkeypatch.setattr(Machine, "_accept", accept)
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with (
+        machine(tmp_path, [BACK, FRONT], lines.append),
+        Loopback(tmp_path, BACK) as back,
+        socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as late,
+    ):
+        back.alloc_unbound(FRONT).close()
+        tried.clear()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (late.fileno() + 1, limit[1]))
+        full: list[int] = []
+        try:
+            with suppress(OSError):
+                while True:
+                    full.append(os.dup(late.fileno()))
+            late.connect(str(address(tmp_path, FRONT)))
+            until(lambda: lines)
+            # Meanwhile it answers those who are there: without descriptors, that it has none.
+            for _ in range(200):
+                with pytest.raises(MachineError, match="Too many open files"):
+                    back.alloc_unbound(FRONT)
+            assert len(tried) < 20
+        finally:
+            for fd in full:
+                os.close(fd)
+            resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+        late.sendall(array("I", [Call.ALLOC_UNBOUND, BACK]).tobytes())
+        (code, *_), fds = receive(late)
+        for fd in fds:
+            os.close(fd)
+        assert code == 0
+    assert lines == ["no room for another connection: Too many open files; those who connect wait"]

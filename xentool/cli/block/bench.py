@@ -64,7 +64,7 @@ def command(loopback: str | None, as_json: bool, **words: Any) -> None:  # noqa:
     latency = result["latency_us"]
     click.echo(
         f"{result['op']}: {result['iops']} operations/s, {result['mbps']} MB/s; latency {latency['p50']} us (median), "
-        f"{latency['p99']} us (99 %), {latency['p999']} us (99.9 %); "
+        f"{latency['p99']} us (99 %), {latency['p999']} us (99.9 %), {result['latency_max_us']} us at most; "
         f"{result['notifications_per_request']} notifications and {result['syscalls_per_request']} system calls "
         "a request"
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from pvdrivers.complaints import Complaints
 from pvdrivers.xenstore.domains import DOM0, DOMID_FIRST_RESERVED
 from pvdrivers.xenstore.journal import Journal, JournalError
 from pvdrivers.xenstore.lookout import Lookout
@@ -110,13 +111,15 @@ async def _serve(store: Store, sockets: list[tuple[int, Path]]) -> signal.Signal
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.put_nowait, number)
 
+    complaints = Complaints(lambda line: click.echo(f"xentool: {line}", err=True))
+
     def failed(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         error = context.get("exception")
         if isinstance(error, JournalError):
             ended.put_nowait(error)
         else:
             # What goes wrong at one client's socket is told in a line, and is no reason to end.
-            click.echo(f"xentool: {error or context['message']}", err=True)
+            complaints(loop, context)
 
     loop.set_exception_handler(failed)
     async with Server(store, Lookout(loop.time, loop.call_soon)) as server:

@@ -59,7 +59,7 @@ def serve(wanted: Serving, log: Callable[[str], object]) -> Iterator[Service]:
                 groups = _groups(wanted)
             else:
                 groups = _groups(wanted)
-                transport = stack.enter_context(_loopback(loopbacks.made(wanted.loopback), sorted(groups)))
+                transport = stack.enter_context(_loopback(loopbacks.made(wanted.loopback), sorted(groups), log))
             service = stack.enter_context(
                 Service(
                     transport,
@@ -117,8 +117,8 @@ def _xen() -> Iterator[Transport]:
 
 
 @contextmanager
-def _loopback(directory: Path, domids: Sequence[int]) -> Iterator[Transport]:
+def _loopback(directory: Path, domids: Sequence[int], log: Callable[[str], object]) -> Iterator[Transport]:
     from pvdrivers.transport.loopback import Loopback, machine  # noqa: PLC0415 - see `_xen`
 
-    with machine(directory, [0, *domids]), Loopback(directory, 0) as joined:
+    with machine(directory, [0, *domids], log), Loopback(directory, 0) as joined:
         yield joined
