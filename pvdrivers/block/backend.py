@@ -15,7 +15,7 @@ from pvdrivers.block.stats import Stats
 from pvdrivers.bus.device import NOTHING, Nodes, Plain
 from pvdrivers.bus.nodes import Peer
 from pvdrivers.bus.toolstack import Spot
-from pvdrivers.errors import DriverError
+from pvdrivers.errors import DriverError, MachineError
 from pvdrivers.ring import LoggedBack
 from pvdrivers.transport.base import Channel, Transport
 
@@ -50,9 +50,11 @@ class Backend(Plain):
     def __post_init__(self) -> None:
         self._disk: Disk | None = None
         self._running: list[tuple[BackQueue, threading.Thread]] = []
+        self._parting: list[tuple[BackQueue, threading.Thread]] = []
         # Of queues that have ended.
         self._before = Stats()
         self._told: dict[str, int] = {}
+        self._trouble: str | None = None
 
     @property
     def disk(self) -> Disk:
@@ -185,14 +187,16 @@ class Backend(Plain):
         return reason
 
     def _part(self) -> None:
-        running, self._running = self._running, []
-        for queue, _ in running:
+        self._parting, self._running = self._running, []
+        for queue, _ in self._parting:
             queue.stop()
-        for queue, thread in running:
+        while self._parting:
+            queue, thread = self._parting[0]
             if thread.ident is None:
                 queue.close()
             else:
                 thread.join()
+            self._parting = self._parting[1:]
             self._before += queue.stats
         disk, self._disk = self._disk, None
         if disk is not None:
@@ -200,6 +204,9 @@ class Backend(Plain):
 
     def tick(self) -> tuple[Nodes, bool]:
         """Tell the frontend when the disk has another size, and everybody what was done."""
+        if (trouble := self.disk.trouble) and trouble != self._trouble:
+            self.fault(MachineError(trouble))
+        self._trouble = trouble
         resized = self.disk.refresh()
         nodes: Nodes = {"sectors": self.disk.sectors} if resized else NOTHING
         return {**nodes, **self._news()}, resized
@@ -218,6 +225,16 @@ class Backend(Plain):
         """How many run."""
         return len(self._running)
 
+    @property
+    def busy(self) -> int:
+        """Requests that were taken and not answered."""
+        return sum(queue.busy for queue, _ in (*self._running, *self._parting))
+
+    def abandon(self) -> None:
+        """Have what the disk does not come back with fail, if it can be had; from any thread."""
+        if disk := self._disk:
+            disk.abandon()
+
     def statistics(self) -> dict[str, int]:
         """Tell what was done since the device came to be."""
-        return sum((queue.stats for queue, _ in list(self._running)), self._before).document()
+        return sum((queue.stats for queue, _ in (*self._running, *self._parting)), self._before).document()

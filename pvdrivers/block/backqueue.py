@@ -92,6 +92,8 @@ class BackQueue:
         self._todo: SimpleQueue[Job | None] = SimpleQueue()
         self._done: deque[Job] = deque()
         self._pending = 0
+        # Taken, and not begun or done yet: the disk may keep this thread.
+        self._at_hand = 0
         self._patience = Patience()
         # A notification has been taken, and whether there was something to do since.
         self._heard = self._useful = False
@@ -119,6 +121,11 @@ class BackQueue:
             errors=core.errors,
             syscalls=core.syscalls,
         )
+
+    @property
+    def busy(self) -> int:
+        """Requests that were taken and not answered."""
+        return self._busy() + self._at_hand
 
     def stop(self, *, drain: bool = True) -> None:
         """Let `run` come to its end; does not wait for it. What is under way is finished and answered.
@@ -189,7 +196,8 @@ class BackQueue:
         answers = b""
         if messages:
             self._useful = True
-            self._left -= len(messages) // self._layout.request.size
+            self._at_hand = len(messages) // self._layout.request.size
+            self._left -= self._at_hand
             if self._core:
                 answers, messages = self._core.serve(messages, self._disk.sectors)
                 self._send(answers)
@@ -197,6 +205,7 @@ class BackQueue:
                     self._lend(self._core.work)
             if messages:
                 self._begin(messages)
+            self._at_hand = 0
         done = self._finished()
         self._send(done)
         return bool(messages or answers or done)

@@ -1,5 +1,6 @@
 """SQL over a trace: its records as a table, and views of what they mean, in an engine that can do nothing else."""
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -18,6 +19,8 @@ from xentool.tools.reports import STANDARD
 _PARQUET_MAGIC = b"PAR1"
 #: Of the engine; what a query needs beyond goes to files beside the table.
 _MEMORY = "1GB"
+#: Bytes that a query may put on disk for want of memory, and no more than half of what is free there.
+_SPILL = 16 << 30
 _ROWS = 10_000
 _T = TypeVar("_T")
 
@@ -158,6 +161,9 @@ def _engine(table: Path, folder: Path, report: Report | None) -> Iterator[Any]:
     with duckdb.connect(":memory:") as engine:
         engine.execute(f"SET memory_limit = '{_MEMORY}'")
         engine.execute("SET temp_directory = $1", [str(folder / "spill")])
+        # A query that somebody else has sent is not to fill the disk.
+        room = min(_SPILL, shutil.disk_usage(folder).free // 2)
+        engine.execute(f"SET max_temp_directory_size = '{room}B'")
         if report is not None:
             engine.execute("CREATE TABLE domains (domid USMALLINT, name VARCHAR, mode VARCHAR, vcpus INTEGER)")
             rows = [(one.domid, one.name, one.mode, len(one.vcpus)) for one in report.domains]

@@ -47,6 +47,8 @@ class Disk(Protocol):
     #: Threads that are worth having, since requests wait; 0 if none does.
     parallel: int
     medium: Medium
+    #: Why no request can succeed any more.
+    trouble: str | None
 
     def read(self, sector: int, buffers: Sequence[memoryview]) -> None:
         """Fill buffers, one after the other."""
@@ -66,6 +68,10 @@ class Disk(Protocol):
 
     def refresh(self) -> bool:
         """Look how large it is now; tell whether that has changed."""
+        ...
+
+    def abandon(self) -> None:
+        """Let what is under way fail, as far as that can be; from any thread."""
         ...
 
     def close(self) -> None:

@@ -36,6 +36,7 @@ class File:
 
     flushes = True
     parallel = 8
+    trouble: str | None = None
 
     def __init__(self, path: Path, *, readonly: bool = False, sector_size: int | None = None) -> None:
         self.readonly = readonly
@@ -106,6 +107,9 @@ class File:
         sectors = os.lseek(self._fd, 0, os.SEEK_END) // unit * (unit // SECTOR_SIZE)
         changed, self.sectors = sectors != self.sectors, sectors
         return changed
+
+    def abandon(self) -> None:
+        """Do nothing: the kernel takes no call back."""
 
     def close(self) -> None:
         """Close it, what was written being durable then."""

@@ -18,6 +18,7 @@ class Memory:
     flushes = True
     discards = True
     secure = True
+    trouble: str | None = None
     granularity = PAGE_SIZE
     parallel = 0
 
@@ -64,6 +65,9 @@ class Memory:
         """Memory does not grow."""
         return False
 
+    def abandon(self) -> None:
+        """Do nothing: nothing waits."""
+
     def close(self) -> None:
         """Give the memory back."""
         self.medium = Medium()
@@ -77,6 +81,7 @@ class Null:
     flushes = True
     discards = True
     secure = True
+    trouble: str | None = None
     granularity = PAGE_SIZE
     parallel = 0
     medium = Medium(Kind.NULL)
@@ -103,6 +108,9 @@ class Null:
     def refresh(self) -> bool:
         """Nothing does not grow."""
         return False
+
+    def abandon(self) -> None:
+        """Do nothing: nothing waits."""
 
     def close(self) -> None:
         """Do nothing."""

@@ -52,6 +52,7 @@ class Nbd:
         self._sending = threading.Lock()
         self._cookies = counting()
         self._waiting: dict[int, tuple[Future[None], Sequence[memoryview]]] = {}
+        self.trouble: str | None = None
         try:
             self._socket.connect(str(path))
             size, flags = self._negotiate()
@@ -113,11 +114,23 @@ class Nbd:
                     future.set_result(None)
                 del self._waiting[cookie]
         except OSError as error:
+            self.trouble = self._ended(error)
+            # Who sends to one that reads no more is to learn of it.
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
             with self._sending:
                 self._socket.close()
                 for future, _ in self._waiting.values():
                     if not future.done():
                         future.set_exception(OSError(EIO, str(error)))
+
+    def _ended(self, error: OSError) -> str:
+        return f"{error.strerror or error}: all requests fail"
+
+    def abandon(self) -> None:
+        """Part from a server that does not answer."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def _ask(self, command: int, at: int, length: int, out: Sequence[memoryview], into: Sequence[memoryview]) -> None:
         future: Future[None] = Future()

@@ -1,6 +1,7 @@
 """Images of QEMU's format, by a qemu-nbd of our own: nobody should parse that format a second time."""
 
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -12,6 +13,8 @@ from pvdrivers.block.errors import NoDisk
 
 #: Seconds that it may take to open an image.
 _PATIENCE = 10.0
+#: Seconds between the end of its connection and its own.
+_END = 1.0
 
 
 class Qcow2(Nbd):
@@ -24,6 +27,7 @@ class Qcow2(Nbd):
     granularity = 64 << 10
 
     def __init__(self, path: Path, *, readonly: bool = False, sector_size: int = SECTOR_SIZE) -> None:
+        self._path = path
         if not path.exists():
             raise NoDisk(f"cannot open {path}: No such file or directory")
         program = shutil.which("qemu-nbd")
@@ -52,7 +56,24 @@ class Qcow2(Nbd):
                 raise NoDisk(f"qemu-nbd does not serve {path}: {said[-1] if said else error}") from None
             return
 
+    def _ended(self, error: OSError) -> str:
+        # It may be on its way out, or deaf to us alone.
+        try:
+            code = self._server.wait(_END)
+        except subprocess.TimeoutExpired:
+            return f"qemu-nbd of {self._path}: {super()._ended(error)}"
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with status {code}"
+        return f"qemu-nbd of {self._path} has ended {how}: all requests fail"
+
+    def abandon(self) -> None:
+        """End the server, even one that was stopped."""
+        self._server.kill()
+
     def close(self) -> None:
         """Part from the server, which then ends."""
         super().close()
-        self._server.communicate()
+        try:
+            self._server.communicate(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._server.kill()
+            self._server.communicate()

@@ -21,7 +21,8 @@ __attribute__((constructor)) static void begin(void)
 /* As it is called with 64-bit offsets. */
 ssize_t pwritev64v2(int fd, const struct iovec *buffers, int count, off64_t offset, int flags)
 {
-    struct timespec nap = {0, atol(getenv("SLOW_FILE_NS"))};
+    long nanoseconds = atol(getenv("SLOW_FILE_NS"));
+    struct timespec nap = {nanoseconds / 1000000000, nanoseconds % 1000000000};
     if (flags) {
         first = gettid();
         errno = EOPNOTSUPP;
@@ -29,7 +30,7 @@ ssize_t pwritev64v2(int fd, const struct iovec *buffers, int count, off64_t offs
     }
     if (write(told, gettid() == first ? "q" : "t", 1) != 1)
         abort();
-    if (nap.tv_nsec)
+    if (nanoseconds)
         nanosleep(&nap, NULL);
     return real(fd, buffers, count, offset, 0);
 }

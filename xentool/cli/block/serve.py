@@ -1,5 +1,6 @@
 """``xentool block serve``."""
 
+import os
 import signal
 import sys
 import threading
@@ -81,6 +82,9 @@ def command(
                 _tell(service.statistics())
     if as_json:
         _tell(service.statistics())
+    if service.hangs:
+        # It was said. Nothing that is left to do would come back.
+        os._exit(1)
     if number == signal.SIGINT:
         raise KeyboardInterrupt
 

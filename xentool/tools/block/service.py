@@ -1,5 +1,6 @@
 """A daemon's work: disks plugged into domains, served as long as it runs, and plugged out in the end."""
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -26,6 +27,9 @@ OWN = "udisk"
 FRONTENDS = {OWN: "vbd", USER: USER}
 #: Seconds that a guest may take to let go of a disk when the daemon ends.
 PATIENCE = 10.0
+#: Seconds without any of its requests being done, after which a disk counts as one that hangs then.
+HANG = 2.0
+_SLICE = 0.05
 
 
 class Service:
@@ -55,6 +59,8 @@ class Service:
         self._own: set[Spot] = set()
         self._uses: dict[Spot, Use | None] = {}
         self._closing = False
+        #: Whether a disk did not come back at the end.
+        self.hangs = False
 
     def _ours(self, spot: Spot) -> bool:
         # What another process has attached is its own to serve.
@@ -205,10 +211,10 @@ class Service:
 
     def __exit__(self, *_: object) -> None:
         self._closing = True
+        began = time.monotonic()
         if not self._keep:
             self._part()
-        for backends in self._backends:
-            backends.stop()
+        self._end(began)
         if not self._keep:
             for spot in list(self._own):
                 toolstack.remove(self._store, spot)
@@ -218,11 +224,47 @@ class Service:
     def _part(self) -> None:
         # All are asked first: guests take their time at once.
         deadline = time.monotonic() + PATIENCE
-        for spot in list(self._own):
+        left = list(self._own)
+        for spot in left:
             toolstack.part(self._store, spot)
-        for spot in list(self._own):
-            if not toolstack.parted(self._store, spot, max(0.0, deadline - time.monotonic())):
-                self._log(f"domain {spot.domid} does not let go of {vdev.name(spot.devid)}: it is taken away")
+        done: dict[Spot, tuple[int, float]] = {}
+        while left and time.monotonic() < deadline and not any(self._hangs(spot, done) for spot in left):
+            left = [spot for spot in left if not toolstack.parted(self._store, spot, _SLICE)]
+        for spot in left:
+            self._log(f"domain {spot.domid} does not let go of {vdev.name(spot.devid)}: it is taken away")
+
+    def _hangs(self, spot: Spot, done: dict[Spot, tuple[int, float]]) -> bool:
+        # Whether a disk has had requests for some time, and did none of them.
+        device = self._devices.get(spot)
+        if not device or not device.busy:
+            done.pop(spot, None)
+            return False
+        requests, now = device.statistics()["requests"], time.monotonic()
+        if spot not in done or done[spot][0] != requests:
+            done[spot] = requests, now
+        return now - done[spot][1] > HANG
+
+    def _end(self, began: float) -> None:
+        # A thread whose disk hangs may never come back.
+        ending = [threading.Thread(target=backends.stop, daemon=True) for backends in self._backends]
+        for thread in ending:
+            thread.start()
+        if _joined(ending, max(1.0, began + 3.0 - time.monotonic())):
+            return
+        for device in self._devices.values():
+            device.abandon()
+        self.hangs = not _joined(ending, 1.0)
+        if self.hangs:
+            busy = [spot for spot, device in self._devices.items() if device.busy]
+            which = ", ".join(f"{vdev.name(spot.devid)} of domain {spot.domid}" for spot in busy) or "a disk"
+            self._log(f"{which}: what was asked hangs, and is left undone")
+
+
+def _joined(threads: Sequence[threading.Thread], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return not any(thread.is_alive() for thread in threads)
 
 
 def _used(disk: Wanted) -> Use | None:

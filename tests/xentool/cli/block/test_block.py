@@ -13,8 +13,11 @@ import pytest
 
 from pvdrivers.abi.blkif import BlkifOp
 from pvdrivers.block import frontend
+from pvdrivers.block.errors import RequestFailed
 from pvdrivers.errors import MachineError
 from pvdrivers.transport.loopback import Loopback
+from tests.pvdrivers.block.test_slow_file import SOURCE
+from tests.pvdrivers.bus.joined import until
 from tests.xentool.cli.block.serving import serving
 from tests.xentool.cli.test_report import run
 
@@ -147,6 +150,60 @@ def test_an_image_has_one_writer_unless_more_are_asked_for(tmp_path: Path) -> No
     with serving(tmp_path / "one", *(f"{word},mode=r" if str(image) in word else word for word in twice)) as readers:
         assert readers.said == "xentool: serving xvda of domain 1, xvdb of domain 7"
         assert readers.end() == 0
+
+
+def test_the_end_comes_even_while_a_disk_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library, image = tmp_path / "slow_file.so", tmp_path / "image"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", library, SOURCE], check=True)
+    image.write_bytes(bytes(1 << 20))
+    monkeypatch.setenv("LD_PRELOAD", str(library))
+    monkeypatch.setenv("SLOW_FILE_LOG", str(tmp_path / "log"))
+    monkeypatch.setenv("SLOW_FILE_NS", str(10**13))
+    with (
+        serving(tmp_path / "loop", "--disk", str(image), "--no-persistent") as served,
+        Loopback(tmp_path / "loop", 1) as guest,
+        frontend.disk(guest, f"{FRONT}51712") as disk,
+    ):
+        under_way = [disk.start(BlkifOp.WRITE, at * 4096, 4096, bytes(4096)) for at in range(4)]
+        until(lambda: (tmp_path / "log").stat().st_size)
+        assert served.end() == 1
+        for each in under_way:
+            with pytest.raises(MachineError, match="is gone"):
+                each.result(60)
+    assert served.stderr.endswith("xentool: xvda of domain 1: what was asked hangs, and is left undone\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
+def test_a_qemu_nbd_that_is_no_more(tmp_path: Path, number: signal.Signals) -> None:
+    image = tmp_path / "image.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(image), "8M"], check=True)
+    with (
+        serving(tmp_path / "loop", "--disk", str(image)) as served,
+        Loopback(tmp_path / "loop", 1) as guest,
+        frontend.disk(guest, f"{FRONT}51712") as disk,
+    ):
+        disk.write(0, bytes(4096))
+        tasks = Path(f"/proc/{served.process.pid}/task").iterdir()
+        (server,) = {int(word) for task in tasks for word in (task / "children").read_text().split()}
+        os.kill(server, number)
+        under_way = disk.start(BlkifOp.WRITE, 0, 4096, bytes(4096))
+        if number == signal.SIGKILL:
+            for _ in range(2):
+                with pytest.raises(RequestFailed):
+                    under_way.result(60)
+                under_way = disk.start(BlkifOp.WRITE, 0, 4096, bytes(4096))
+            error = "/local/domain/0/error/backend/udisk/1/51712/error"
+            until(lambda: guest.gone or _told(tmp_path / "loop", error))
+        assert served.end() == 0
+    killed = f"xentool: 0/backend/udisk/1/51712: qemu-nbd of {image} has ended by SIGKILL: all requests fail\n"
+    stopped = "xentool: domain 1 does not let go of xvda: it is taken away\n"
+    assert served.stderr == (killed if number == signal.SIGKILL else stopped)
+    until(lambda: not Path(f"/proc/{server}").exists())
+
+
+def _told(place: Path, path: str) -> bool:
+    with Loopback(place, 0) as dom0:
+        return dom0.store.exists(path)
 
 
 def test_what_cannot_be_served(tmp_path: Path) -> None:
