@@ -2,10 +2,16 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from traces.foreign import printable, printable_lines
 
 if TYPE_CHECKING:
     # JSON needs no console, and it is slow to load.
@@ -17,16 +23,44 @@ _PIPE_WIDTH = 200
 
 def stdout() -> "Console":
     """Give the console for data."""
-    from rich.console import Console  # noqa: PLC0415 - see above
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH, color_system=_colours())
+    return _console()(width=None if sys.stdout.isatty() else _PIPE_WIDTH, **_LOOK, color_system=_colours())
 
 
 def stderr() -> "Console":
     """Give the console for messages and progress."""
-    from rich.console import Console  # noqa: PLC0415 - see above
+    return _console()(stderr=True, **_LOOK, color_system=_colours())
 
-    return Console(highlight=False, stderr=True, color_system=_colours())
+
+#: Text is what it is: nothing in it is markup, an emoji's name, or a number to be coloured.
+_LOOK: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
+
+
+@cache
+def _console() -> "type[Console]":
+    from rich.console import Console, ConsoleOptions, RenderableType  # noqa: PLC0415 - see above
+    from rich.segment import Segment  # noqa: PLC0415 - see above
+
+    class Harmless(Console):
+        # Who shows a name makes it printable, so that it gets the room that it takes. This is for what was forgotten.
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+            for segment in super().render(renderable, options):
+                if segment.control or segment.text.isprintable():
+                    yield segment
+                else:
+                    yield Segment(printable_lines(segment.text), segment.style)
+
+    return Harmless
+
+
+def line(text: str) -> None:
+    """Write a line of data for people; what a terminal would act on in it is escaped."""
+    click.echo(printable(text))
+
+
+def say(message: str) -> None:
+    """Write a message on stderr: a line, and more of it only where they are indented, which no other message is."""
+    lines = re.split(r"\n(?=  )", message)
+    click.echo("\n".join(map(printable, [f"xentool: {lines[0]}", *lines[1:]])), err=True)
 
 
 @contextmanager
@@ -41,18 +75,14 @@ def progress(title: str, *, hidden: bool = False) -> Iterator[Callable[[int, int
 
     console = stderr()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as shown:
-        task = shown.add_task(escape(title))
+        # Of all that is shown, this alone takes markup.
+        task = shown.add_task(escape(printable(title)))
         yield lambda done, total: shown.update(task, completed=done, total=total)
 
 
 def _colours() -> Literal["auto"] | None:
     # By itself rich leaves bold and dim when NO_COLOR is set.
     return None if os.environ.get("NO_COLOR") else "auto"
-
-
-def printable(text: str) -> str:
-    """Write what a terminal would act on (escape sequences, line ends, changes of direction) as escapes."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def write_json(document: Any) -> None:  # noqa: ANN401 - whatever json can write

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.report import DomainReport, Report, VcpuReport
+from traces.counted import plural
 
 #: Of the time in which a vCPU could have run: runnable, but another one ran.
 STEAL_SHARE = 0.10
@@ -51,8 +52,8 @@ def _lost_records(report: Report) -> Iterator[Finding]:
         share = lost / (lost + kept)
         yield Finding(
             "lost_records",
-            f"{lost:,} records ({share:.0%}) were lost: counts and rates are too low by as much; "
-            f"record with larger buffers or fewer classes of events",
+            f"{plural(lost, 'record')} ({share:.0%}) {'was' if lost == 1 else 'were'} lost: counts and rates are "
+            f"too low by as much; record with larger buffers or fewer classes of events",
             {"lost": lost, "records": kept, "share": share, "first_offset": first},
         )
 
@@ -116,7 +117,7 @@ def _grants_left(report: Report) -> Iterator[Finding]:
         if left >= GRANTS_LEFT and left >= GRANTS_LEFT_SHARE * pair.maps:
             yield Finding(
                 "grants_left",
-                f"{_name(pair.mapper, report)} mapped {pair.maps:,} pages of {_name(pair.granter, report)} and "
+                f"{_name(pair.mapper, report)} mapped {plural(pair.maps, 'page')} of {_name(pair.granter, report)} and "
                 f"unmapped {pair.unmaps:,}: persistent grants while a ring fills, or a leak if it goes on",
                 {"maps": pair.maps, "unmaps": pair.unmaps, "left": left, "first_offset": pair.first_offset},
                 pair.granter,

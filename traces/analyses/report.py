@@ -24,6 +24,7 @@ from traces.analyses.fold import Domain, Durations, Interrupt, Vcpu
 from traces.analyses.latencies import Distribution, distribution, merged
 from traces.analyses.scan import Scan
 from traces.analyses.vendor import UNKNOWN, Numbering, numbering
+from traces.analyses.wallclock import Recorded
 from traces.analyses.where import EVERYTHING, Where
 from traces.formats import xentrace
 from traces.formats.exits import NESTED, Vendor, reason_of
@@ -277,6 +278,8 @@ class Report:
     where: Where = EVERYTHING
     #: Of one of dom0's processors, the share that the tracer itself took; None where nobody measured it.
     tracer_share: float | None = None
+    #: The wall clock at the first record; None where nobody noted it.
+    recorded: Recorded | None = None
     #: As the host gives it.
     xen_version: str | None = None
     #: Whose exit reasons they are.

@@ -49,6 +49,8 @@ class Tally:
 class SoFar:
     """What is shown so far, by name; ``runstates`` has for each vCPU ("v0") the seconds in each state.
 
+    ``notifications`` are by domids, of who notified whom.
+
     Where the choice has ``slower``, ``exits`` and ``waits`` are those whose range (``latencies``) is not below it, and
     tell no seconds.
     """
@@ -56,7 +58,7 @@ class SoFar:
     hypercalls: Mapping[str, Tally] = field(default_factory=dict)
     exits: Mapping[str, Tally] = field(default_factory=dict)
     waits: Mapping[str, Tally] = field(default_factory=dict)
-    notifications: Mapping[str, Tally] = field(default_factory=dict)
+    notifications: Mapping[tuple[int, int], Tally] = field(default_factory=dict)
     runstates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
@@ -130,11 +132,11 @@ def _slower(counts: Mapping[int, int], least: float) -> int:
     return sum(count for bucket, count in counts.items() if bounds(bucket)[1] > least)
 
 
-def _notifications(scan: Scan, where: Where) -> dict[str, Tally]:
+def _notifications(scan: Scan, where: Where) -> dict[tuple[int, int], Tally]:
     if where.vcpus or not where.kinds.keeps(PV_HYPERCALL_V2, EVENT_CHANNEL_OP):
         return {}
     return {
-        f"d{source} → d{target}": Tally(count)
+        (source, target): Tally(count)
         for (source, target), count in notifications(scan).items()
         if where.domid in (source, target)
     }

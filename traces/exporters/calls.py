@@ -12,6 +12,7 @@ from rich.text import Text
 from traces.analyses.calls import CallTimes
 from traces.analyses.latencies import QUANTILES, merged
 from traces.analyses.report import Report
+from traces.counted import plural
 from traces.exporters.document import latency
 from traces.exporters.text import DOMAINS_MAX, busiest, shown
 from traces.exporters.words import duration, who
@@ -61,6 +62,6 @@ def write(found: Sequence[CallTimes], report: Report, console: Console) -> None:
         console.print()
         console.print(table)
     if len(by_domain) > DOMAINS_MAX:
-        console.print(Text(f"and {len(by_domain) - DOMAINS_MAX:,} domains more (--json)", "dim"))
+        console.print(Text(f"and {plural(len(by_domain) - DOMAINS_MAX, 'domain')} more (--json)", "dim"))
     if any(one.bound == "upper" for one in found):
         console.print(Padding(Text(_NOTE, "dim"), (0, 0, 0, 2), expand=False))

@@ -12,11 +12,13 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from traces.analyses.compare import CHANCE, Change, DomainChanges
+from traces.counted import plural
 from traces.exporters.text import DOMAINS_MAX, ROWS_MAX, busiest
+from traces.foreign import printable
 
 SCHEMA = "xentool.diff/1"
 _TITLES = {
@@ -55,11 +57,11 @@ def document(found: Differences) -> dict[str, Any]:
 
 def write(found: Differences, console: Console) -> None:
     """Write the text."""
-    console.print(f"A is {escape(found.before)}, B is {escape(found.after)}\n")
+    console.print(Text(f"A is {printable(found.before)}, B is {printable(found.after)}\n"))
     for domain in busiest(found.domains, lambda one: len(one.changes), DOMAINS_MAX):
-        title = f"{domain.name} " if domain.name else ""
+        title = f" {printable(domain.name)}" if domain.name else ""
         ids = f"domid {domain.before}" if domain.before == domain.after else f"domid {domain.before} → {domain.after}"
-        console.print(f"[bold]Domain {escape(title)}[/]({ids})")
+        console.print(Text(f"Domain{title}", "bold").append(f" ({ids})", "not bold"))
         if not domain.changes:
             console.print(f"  no difference in {domain.alike} measures\n")
             continue
@@ -71,14 +73,15 @@ def write(found: Differences, console: Console) -> None:
                     console.print(f"  and {len(changes) - ROWS_MAX:,} more (--json)", style="dim")
         console.print(f"  {domain.alike} other measures differ by no more than by chance\n")
     if len(found.domains) > DOMAINS_MAX:
-        console.print(f"and {len(found.domains) - DOMAINS_MAX:,} domains more (--json, --domain)\n", style="dim")
+        console.print(
+            f"and {plural(len(found.domains) - DOMAINS_MAX, 'domain')} more (--json, --domain)\n", style="dim"
+        )
     for side, domids in zip("AB", found.unmatched, strict=True):
         if domids:
             more = f" and {len(domids) - ROWS_MAX:,} more" if len(domids) > ROWS_MAX else ""
             console.print(f"Only in {side}: {', '.join(f'domid {domid}' for domid in domids[:ROWS_MAX])}{more}")
-    console.print(
-        f"[dim]B - A with its 95 % interval, over slices of time; about {CHANCE:.0%} of what is told may be chance.[/]"
-    )
+    note = f"B - A with its 95 % interval, over slices of time; about {CHANCE:.0%} of what is told may be chance."
+    console.print(Text(note, "dim"))
 
 
 def _table(heading: str, changes: Sequence[Change], scale: float) -> Table:

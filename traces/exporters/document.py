@@ -82,10 +82,25 @@ def _capture(report: Report, account: Account) -> dict[str, Any]:
         "xen_version": report.xen_version,
         "exit_vendor": None if report.exits.source == "default" else report.exits.vendor,
         "exit_vendor_source": report.exits.source,
+        "recorded": _recorded(report),
         "diagnostics": [
             {"code": one.code, "severity": one.severity, "count": one.count, "first_offset": one.first_offset}
             for one in account.diagnostics
         ],
+    }
+
+
+def _recorded(report: Report) -> dict[str, Any] | None:
+    if report.recorded is None:
+        return None
+    begin = round(report.where.begin * 1e9)
+    end = begin + round(report.span_s * 1e9)
+    return {
+        "begin": report.recorded.text(begin, "microseconds"),
+        "end": report.recorded.text(end, "microseconds"),
+        "first_record_unix_ns": report.recorded.ns,
+        "error_s": report.recorded.error_ns / 1e9,
+        "basis": report.recorded.basis,
     }
 
 

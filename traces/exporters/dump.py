@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED
 from traces.analyses.report import Report
+from traces.analyses.wallclock import Recorded
 from traces.exporters.details import CODE, Naming, naming
 from traces.exporters.payload import nones
 from traces.exporters.rows import Chooser, Group, groups
@@ -33,12 +34,15 @@ from traces.symbols import Symbols
 from traces.table import EventTable
 
 _UNTIMED_TEXT = "-"
+_NS = 1_000_000_000
 #: Fields of more than this many bits are addresses or masks.
 _DECIMAL_BYTES = 4
 _HEX = frozenset({"eip", "rip", "errorcode", "error_code", "cr2", "mfn", "gfn", "va", "gpa", "addr", "flags"})
 _WHO = {"target_domid", "target_vcpu"}
 _WHO_WIDTH = 7
 
+#: Writes when a record was made, by its ns since the first one or ``UNTIMED``; always as wide.
+Stamp = Callable[[int], str]
 #: Gives a text in the colours of its record's classes (``traces.filters``).
 Paint = Callable[[str, frozenset[str]], str]
 
@@ -56,16 +60,19 @@ def write(
     *,
     paint: Paint = plain,
     symbols: Symbols | None = None,
+    stamp: Stamp | None = None,
 ) -> None:
     """Write the records of a trace, in order of time.
 
     :param report: on the same trace: its clock, and the names of its exits, and what of it is wanted
+    :param stamp: writes when a record was made; by default seconds since the first one
     """
     names = naming(report, symbols)
     pcpu_width = len(str(max(report.account.pcpus, default=0)))
     chooser = Chooser(report.where, report.clock.hz, timing=True, account=report.account)
     output.writelines(
-        "".join(lines(part, ns, names, pcpu_width, paint, chooser.took)).encode() for part, ns in chooser.parts(tables)
+        "".join(lines(part, ns, names, pcpu_width, paint, chooser.took, stamp)).encode()
+        for part, ns in chooser.parts(tables)
     )
 
 
@@ -76,6 +83,7 @@ def lines(
     pcpu_width: int = 1,
     paint: Paint = plain,
     took: NDArray[np.int64] | None = None,
+    stamp: Stamp | None = None,
 ) -> list[str]:
     """Give a line a record, with its end.
 
@@ -83,7 +91,7 @@ def lines(
     :param took: nanoseconds of what each record ends, see ``Chooser``
     """
     found = np.empty(len(table), object)
-    found[:] = _heads(table, ns, pcpu_width)
+    found[:] = _heads(table, ns, pcpu_width, stamp or _seconds)
     for group in groups(table, naming):
         found[group.rows] += _tails(table, group, paint, naming.symbols)
     made: list[str] = found.tolist()
@@ -94,10 +102,10 @@ def lines(
     return made
 
 
-def _heads(table: EventTable, ns: NDArray[np.int64], pcpu_width: int) -> list[str]:
+def _heads(table: EventTable, ns: NDArray[np.int64], pcpu_width: int, stamp: Stamp) -> list[str]:
     who = {key: _who(key >> 16, key & 0xFFFF) for key in np.unique(_keys(table)).tolist()}
     return [
-        f"{_seconds(at):>14}  p{pcpu:<{pcpu_width}}  {who[key]:<{_WHO_WIDTH}} "
+        f"{stamp(at)}  p{pcpu:<{pcpu_width}}  {who[key]:<{_WHO_WIDTH}} "
         for at, pcpu, key in zip(ns.tolist(), table.pcpu.tolist(), _keys(table).tolist(), strict=True)
     ]
 
@@ -107,7 +115,27 @@ def _keys(table: EventTable) -> NDArray[np.uint32]:
 
 
 def _seconds(ns: int) -> str:
-    return _UNTIMED_TEXT if ns == UNTIMED else f"{ns // 1_000_000_000}.{ns % 1_000_000_000:09}"
+    text = _UNTIMED_TEXT if ns == UNTIMED else f"{ns // _NS}.{ns % _NS:09}"
+    return f"{text:>14}"
+
+
+def wall_stamps(recorded: Recorded, detail: int) -> Stamp:
+    """Give what writes wall clock time as strace does: 1, -t: 12:34:56; 2, -tt: microseconds too; 3, -ttt: since 1970.
+
+    The time of day is that of the recording host's time zone.
+    """
+    offset_ns = recorded.ns + (0 if detail > 2 else recorded.utc_offset_s * _NS)
+
+    def stamp(ns: int) -> str:
+        seconds, rest = divmod(offset_ns + ns, _NS)
+        if detail > 2:
+            text = f"{seconds}.{rest // 1000:06}"
+        else:
+            text = f"{seconds // 3600 % 24:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+            text += f".{rest // 1000:06}" if detail > 1 else ""
+        return f"{_UNTIMED_TEXT:>{len(text)}}" if ns == UNTIMED else text
+
+    return stamp
 
 
 def _who(domid: int, vcpu: int) -> str:

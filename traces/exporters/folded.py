@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from traces.account import IDLE_DOMID
 from traces.analyses.report import DomainReport, Report, VcpuReport
+from traces.foreign import printable
 from traces.table import EventTable
 
 
@@ -29,7 +30,7 @@ def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> Non
 
 def _frame(domain: DomainReport) -> str:
     # A name may hold what separates frames.
-    name = (domain.name or "").replace(";", "_").replace("\n", "_")
+    name = printable(domain.name or "").replace(";", r"\x3b")
     return f"{name} (d{domain.domid})" if name else f"d{domain.domid}"
 
 

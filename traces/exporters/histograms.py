@@ -8,6 +8,7 @@ from rich.text import Text
 
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.report import Report, VcpuReport
+from traces.counted import plural
 from traces.exporters.text import busiest
 from traces.exporters.words import LATENCIES, duration, who
 
@@ -30,7 +31,7 @@ def write(report: Report, console: Console) -> None:
             console.print(Text(f"{who(domid, report)} v{vcpu.vcpu}: {what}", "bold cyan"))
             console.print(_table(counts))
     if len(found) > VCPUS_MAX:
-        console.print(Text(f"\nand {len(found) - VCPUS_MAX:,} vCPUs more (--json, --domain)", "dim"))
+        console.print(Text(f"\nand {plural(len(found) - VCPUS_MAX, 'vCPU')} more (--json, --domain)", "dim"))
 
 
 def _of(vcpu: VcpuReport) -> Iterator[tuple[str, Mapping[tuple[float, float], int]]]:

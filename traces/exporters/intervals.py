@@ -11,6 +11,7 @@ from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.elapsed import nanoseconds
 from traces.analyses.report import Report
 from traces.analyses.series import DomainSeries, Series
+from traces.counted import plural
 from traces.exporters.text import DOMAINS_MAX, STATE_STYLES, busiest, records
 from traces.exporters.words import who
 
@@ -76,7 +77,7 @@ def write(series: Series, report: Report, console: Console) -> None:
     for domain in busiest(found, lambda one: counts[one.domid], DOMAINS_MAX):
         _write(domain, series, report, console)
     if len(found) > DOMAINS_MAX:
-        console.print(Text(f"\nand {len(found) - DOMAINS_MAX:,} domains more (--json, --domain)", "dim"))
+        console.print(Text(f"\nand {plural(len(found) - DOMAINS_MAX, 'domain')} more (--json, --domain)", "dim"))
 
 
 def _write(domain: DomainSeries, series: Series, report: Report, console: Console) -> None:

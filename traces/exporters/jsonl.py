@@ -3,7 +3,8 @@
 ``{"byte_offset", "tsc", "ns", "pcpu", "domid", "vcpu", "event", "name", ...}`` and then the event's fields. ``ns`` is
 counted from the first record; it is null before a pCPU's first time stamp, ``domid`` and ``vcpu`` where it is not
 known who ran. ``extra`` holds the words that no field is declared for. Integers have up to 64 bits: addresses.
-``symbol`` names the function that ``rip`` or ``eip`` is in, where symbols are given.
+``unix_ns``, where asked for, is ns since the epoch by the recording host's clock. ``symbol`` names the function that
+``rip`` or ``eip`` is in, where symbols are given.
 """
 
 import json
@@ -26,26 +27,45 @@ from traces.table import EventTable
 _HEAD = '{"byte_offset":%d,"tsc":%d,"ns":%s,"pcpu":%d,"domid":%s,"vcpu":%s'
 
 
-def write(tables: Iterable[EventTable], report: Report, output: BinaryIO, *, symbols: Symbols | None = None) -> None:
+def write(
+    tables: Iterable[EventTable],
+    report: Report,
+    output: BinaryIO,
+    *,
+    symbols: Symbols | None = None,
+    wall: bool = False,
+) -> None:
     """Write the records of a trace, in order of time.
 
     :param report: on the same trace: its clock, and the names of its exits, and what of it is wanted
+    :param wall: tell ``unix_ns`` as well, where the report has the wall clock
     """
     names = naming(report, symbols)
+    epoch_ns = report.recorded.ns if wall and report.recorded else None
     chooser = Chooser(report.where, report.clock.hz, timing=True, account=report.account)
     output.writelines(
-        "".join(lines(part, ns, names, chooser.took)).encode("ascii") for part, ns in chooser.parts(tables)
+        "".join(lines(part, ns, names, chooser.took, epoch_ns)).encode("ascii") for part, ns in chooser.parts(tables)
     )
 
 
-def lines(table: EventTable, ns: NDArray[np.int64], naming: Naming, took: NDArray[np.int64] | None = None) -> list[str]:
+def lines(
+    table: EventTable,
+    ns: NDArray[np.int64],
+    naming: Naming,
+    took: NDArray[np.int64] | None = None,
+    epoch_ns: int | None = None,
+) -> list[str]:
     """Give a line a record, with its end.
 
     :param ns: of each record, since the first one of the trace
     :param took: nanoseconds of what each record ends, see ``Chooser``
+    :param epoch_ns: of the first record, where the wall clock is wanted
     """
     found = np.empty(len(table), object)
     found[:] = _heads(table, ns)
+    if epoch_ns is not None:
+        # In Python's integers: a damaged time stamp may lie anywhere.
+        found += [f',"unix_ns":{"null" if one == UNTIMED else epoch_ns + one}' for one in ns.tolist()]
     for group in groups(table, naming):
         found[group.rows] += _tails(table, group, naming.symbols)
     made: list[str] = found.tolist()

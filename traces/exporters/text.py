@@ -15,18 +15,21 @@ from traces.analyses import totals
 from traces.analyses.findings import Finding, findings
 from traces.analyses.latencies import QUANTILES
 from traces.analyses.report import RUNSTATE_NAMES, DomainReport, Hypercall, Report, VcpuReport
+from traces.counted import plural
 from traces.exporters.words import (
     CONTENTION,
     LATENCIES,
+    called,
     clock_rate,
     clock_source,
     duration,
     exit_doubt,
     lost_rate,
-    plural,
     rate,
+    recorded,
     who,
 )
+from traces.foreign import printable
 
 #: With more vCPUs than this, hypercalls are shown as totals only.
 _VCPU_COLUMNS = 4
@@ -54,7 +57,7 @@ def write(report: Report, console: Console) -> None:
         _write_domain(domain, report, console)
     if len(domains) > DOMAINS_MAX:
         console.print()
-        console.print(Text(f"and {len(domains) - DOMAINS_MAX:,} domains more (--json, --domain)", "dim"))
+        console.print(Text(f"and {plural(len(domains) - DOMAINS_MAX, 'domain')} more (--json, --domain)", "dim"))
     _write_pcpus(report, console)
     _write_irqs(report, console)
     _write_grants(report, console)
@@ -80,7 +83,7 @@ def _heading(report: Report) -> Text:
     account = report.account
     parts = (
         *([] if report.where.timed else [f"{report.span_s:.2f} s"]),
-        f"{account.records:,} records",
+        plural(account.records, "record"),
         f"{account.bytes / 1e6:.1f} MB",
         plural(len(account.pcpus), "pCPU"),
         f"clock {clock_rate(report.clock)} ({clock_source(report.clock)})",
@@ -89,27 +92,31 @@ def _heading(report: Report) -> Text:
     if account.lost_records:
         share = account.lost_records / (account.lost_records + account.records)
         per_s = lost_rate(report)
-        text.append(f"; {account.lost_records:,} records lost", "bold red")
+        text.append(f"; {plural(account.lost_records, 'record')} lost", "bold red")
         text.append(f" ({share:.1%} of all" + (")" if per_s is None else f", {per_s:,.0f}/s)"))
     else:
         text.append("; none lost")
     if report.tracer_share is not None:
         text.append(f"; the tracer took {report.tracer_share:.1%} of one of dom0's CPUs")
+    when = recorded(report)
+    text.append(f"\nRecorded {when}" if when else "\nNobody noted when it was recorded; `xentool record` does", "dim")
     if str(report.where):
-        text.append("\nOnly ").append(str(report.where), "bold")
+        text.append("\nOnly ").append(printable(str(report.where)), "bold")
         text.append(f": {report.span_s:.2f} s" if report.where.timed else "")
     return text
 
 
 def _write_domain(domain: DomainReport, report: Report, console: Console) -> None:
     console.print()
-    title = Text(domain.name or f"Domain {domain.domid}", "bold")
-    title.append(f"  (domid {domain.domid}, {domain.mode}, {plural(len(domain.vcpus), 'vCPU')})", "not bold dim")
+    title = Text(called(domain), "bold")
+    title.append(
+        f"  (domid {domain.domid}, {printable(domain.mode)}, {plural(len(domain.vcpus), 'vCPU')})", "not bold dim"
+    )
     console.print(title)
     vcpus = busiest(domain.vcpus, lambda vcpu: sum(vcpu.events.values()), ROWS_MAX)
     if len(domain.vcpus) > ROWS_MAX:
         left = len(domain.vcpus) - ROWS_MAX
-        note = f"Run states, placement and latencies of the {ROWS_MAX} busiest; {left:,} vCPUs more (--json)"
+        note = f"Run states, placement and latencies of the {ROWS_MAX} busiest; {plural(left, 'vCPU')} more (--json)"
         console.print(Padding(Text(note, "dim"), _INDENT, expand=False))
     _write_runstates(vcpus, report.span_s, console)
     _write_contention(domain, report.span_s, console)
@@ -398,7 +405,9 @@ def _write_doubts(report: Report, console: Console) -> None:
         console.print(table)
     if report.account.skipped_bytes:
         share = report.account.skipped_bytes / report.account.bytes
-        console.print(f"{report.account.skipped_bytes:,} bytes ({share:.1%}) could not be decoded.", style="red")
+        console.print(
+            f"{plural(report.account.skipped_bytes, 'byte')} ({share:.1%}) could not be decoded.", style="red"
+        )
 
 
 def _write_findings(report: Report, console: Console) -> None:
@@ -407,7 +416,8 @@ def _write_findings(report: Report, console: Console) -> None:
         console.print()
         console.print(Text("Findings", "bold cyan"))
         for one in found[:ROWS_MAX]:
-            line = Text.assemble((one.rule.replace("_", " "), "yellow"), ": ", one.text, (_evidence(one), "dim"))
+            text = f": {printable(one.text)}"
+            line = Text.assemble((one.rule.replace("_", " "), "yellow"), text, (_evidence(one), "dim"))
             console.print(Padding(line, _INDENT, expand=False))
         if len(found) > ROWS_MAX:
             console.print(Padding(Text(f"and {len(found) - ROWS_MAX:,} more (--json)", "dim"), _INDENT, expand=False))

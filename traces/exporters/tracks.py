@@ -2,12 +2,31 @@
 
 from collections.abc import Iterator
 
-from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackDescriptor
+from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import (
+    BUILTIN_CLOCK_BOOTTIME,
+    BUILTIN_CLOCK_REALTIME,
+    Trace,
+    TrackDescriptor,
+)
 
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.report import DomainReport, Report, VcpuReport
+from traces.analyses.wallclock import Recorded
 
 _EXPLICIT = TrackDescriptor.EXPLICIT
+
+
+def _clocks(recorded: Recorded) -> bytes:
+    # Packets count from the first record, by the clock that is Perfetto's default.
+    trace = Trace()
+    snapshot = trace.packet.add(trusted_packet_sequence_id=1).clock_snapshot
+    snapshot.primary_trace_clock = BUILTIN_CLOCK_BOOTTIME
+    snapshot.clocks.add(clock_id=BUILTIN_CLOCK_BOOTTIME, timestamp=0)
+    snapshot.clocks.add(clock_id=BUILTIN_CLOCK_REALTIME, timestamp=recorded.ns)
+    system = trace.packet.add(trusted_packet_sequence_id=1).system_info
+    system.timezone_off_mins = recorded.utc_offset_s // 60
+    made: bytes = trace.SerializeToString()
+    return made
 
 
 class Tracks:
@@ -20,6 +39,7 @@ class Tracks:
 
     def __init__(self, report: Report) -> None:
         self._names = report.names
+        self._recorded = report.recorded
         self._descriptors: list[TrackDescriptor] = []
         self.pcpus: dict[int, int] = {}
         self.vcpus: dict[tuple[int, int], int] = {}
@@ -32,7 +52,7 @@ class Tracks:
                 self._add_domain(domain)
 
     def described(self) -> bytes:
-        """Give the packets that declare the tracks, parents first."""
+        """Give the packets that say when the trace begins and declare the tracks, parents first."""
         return b"".join(self._packets())
 
     def running(self, domid: int, vcpu: int) -> str:
@@ -41,6 +61,8 @@ class Tracks:
         return f"{name} v{vcpu}" if name else f"d{domid}v{vcpu}"
 
     def _packets(self) -> Iterator[bytes]:
+        if self._recorded is not None:
+            yield _clocks(self._recorded)
         for descriptor in self._descriptors:
             trace = Trace()
             trace.packet.add(track_descriptor=descriptor, trusted_packet_sequence_id=1)

@@ -1,7 +1,8 @@
 """How values read to people, the same in text and on a page."""
 
 from traces.analyses.clock import Clock
-from traces.analyses.report import Report
+from traces.analyses.report import DomainReport, Report
+from traces.foreign import printable
 
 #: What a report calls each of its latencies.
 LATENCIES = {"wake_to_run": "wake to run", "preempted_to_run": "preempted", "exits": "VM exit"}
@@ -22,7 +23,12 @@ _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 def who(domid: int, report: Report) -> str:
     """Name a domain: the name that the host gives it, or its number."""
-    return report.names.get(domid) or f"d{domid}"
+    return printable(report.names.get(domid) or f"d{domid}")
+
+
+def called(domain: DomainReport) -> str:
+    """Name a domain where its number is told besides."""
+    return printable(domain.name or f"Domain {domain.domid}")
 
 
 def rate(count: int, span_s: float) -> str:
@@ -33,11 +39,6 @@ def rate(count: int, span_s: float) -> str:
 def lost_rate(report: Report) -> float | None:
     """Give how many records were lost a second; None where the report does not span the whole trace."""
     return None if report.where.timed or not report.span_s else report.account.lost_records / report.span_s
-
-
-def plural(count: int, noun: str) -> str:
-    """Say how many of something there are."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def duration(seconds: float, digits: int = 3) -> str:
@@ -51,6 +52,21 @@ def exit_doubt(report: Report) -> str:
     """Say whose VM exits a report takes them for, where that is in doubt, and what to do."""
     names = {"intel": "Intel's", "amd": "AMD's"}
     return f"They have {names[report.exits.vendor]} names; --vendor intel or amd decides."
+
+
+def recorded(report: Report) -> str | None:
+    """Say when what is reported on was recorded: from and to, by which clock; None where nobody noted it."""
+    if report.recorded is None:
+        return None
+    begin = round(report.where.begin * 1e9)
+    texts = [report.recorded.text(ns) for ns in (begin, begin + round(report.span_s * 1e9))]
+    if None in texts:
+        return None
+    first, last = (f"{text}".replace("T", " ") for text in texts)
+    stamp, zone = len("2000-01-01 00:00:00.000"), len("2000-01-01 ")
+    last = last[zone:stamp] if last[:zone] == first[:zone] else last[:stamp]
+    error = duration(report.recorded.error_ns / 1e9, 2)
+    return f"{first[:stamp]} to {last}, {first[stamp:]} (by dom0's clock, ±{error})"
 
 
 def clock_rate(clock: Clock) -> str:

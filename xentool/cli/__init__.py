@@ -7,10 +7,13 @@ The exit codes are a contract: 0 done; 1 the operation failed; 2 wrong usage; 3 
 import gc
 import os
 import sys
+import traceback
+from io import StringIO
 
 import click
 
-from xentool import __version__
+from traces.foreign import printable_lines
+from xentool import __version__, output
 from xentool.cli.lazy import LazyGroup
 from xentool.errors import XentoolError
 
@@ -69,10 +72,12 @@ def main() -> None:
         code = group.main(prog_name="xentool", standalone_mode=False) or 0
         sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
+        shown = StringIO()
+        error.show(shown)
+        click.echo(printable_lines(shown.getvalue()), nl=False, err=True)
         code = error.exit_code
     except XentoolError as error:
-        click.echo(f"xentool: {error}", err=True)
+        output.say(str(error))
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         code = INTERRUPTED
@@ -80,12 +85,11 @@ def main() -> None:
         # The reader has gone (a pager, head): nobody is left to tell. Python must not flush into the pipe at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        click.echo(f"xentool: {error.strerror or error}" + (f": {error.filename}" if error.filename else ""), err=True)
-    except Exception as error:
+        output.say(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a line
         if os.environ.get("XENTOOL_DEBUG"):
-            raise
-        said = f"{type(error).__name__}: {error}".splitlines()[0]
-        click.echo(
-            f"xentool: a mistake in xentool itself: {said}; XENTOOL_DEBUG=1 shows where, please report it", err=True
-        )
+            click.echo(printable_lines(traceback.format_exc()), nl=False, err=True)
+        else:
+            said = f"{type(error).__name__}: {error}".splitlines()[0]
+            output.say(f"a mistake in xentool itself: {said}; XENTOOL_DEBUG=1 shows where, please report it")
     sys.exit(code)

@@ -6,6 +6,8 @@ from contextlib import closing
 
 import click
 
+from traces.counted import plural
+from traces.foreign import printable
 from xentool import output
 from xentool.cli import options, survey_view, views
 from xentool.hosts import resolve
@@ -26,7 +28,8 @@ def command(where: str | None, dot: bool, as_json: bool) -> None:
         found = survey(host)
     connections = edges(found)
     if dot:
-        click.echo(_dot(found, connections))
+        for line in _dot(found, connections):
+            output.line(line)
     elif as_json:
         output.write_json(
             {
@@ -71,16 +74,14 @@ def _purposes(edge: Edge) -> str:
     return ", ".join(name if count == 1 else f"{name} ({count})" for name, count in counted.items())
 
 
-def _dot(found: Survey, connections: list[Edge]) -> str:
+def _dot(found: Survey, connections: list[Edge]) -> list[str]:
     # JSON's strings are dot's as well, and what a domain is called cannot leave one.
     lines = ["graph domains {", "  node [shape=box];"]
     known = {domid: None for edge in connections for domid in edge.domids} | found.names
-    lines += (
-        f"  d{domid} [label={json.dumps(output.printable(survey_view.domain(found, domid)))}];" for domid in known
-    )
+    lines += (f"  d{domid} [label={json.dumps(printable(survey_view.domain(found, domid)))}];" for domid in known)
     for edge in connections:
-        pages = [f"{pages} pages of d{granter}" for (granter, _), pages in edge.grants.items()]
-        label = "\n".join([*(name or "unknown" for _, name in edge.channels), *pages])
+        pages = [f"{plural(pages, 'page')} of d{granter}" for (granter, _), pages in edge.grants.items()]
+        label = "\n".join([*(printable(name or "unknown") for _, name in edge.channels), *pages])
         one, other = edge.domids
         lines.append(f"  d{one} -- d{other} [label={json.dumps(label)}];")
-    return "\n".join([*lines, "}"])
+    return [*lines, "}"]

@@ -74,6 +74,7 @@ def choice(domain: bool = True, slower: bool = True) -> Callable[[Callable[..., 
             begin: float,
             end: float | None,
             only: str | None = None,
+            names: tuple[tuple[int, str], ...] = (),
             slower: float | None = None,
             **others: Any,  # noqa: ANN401 - the command's own
         ) -> None:
@@ -81,9 +82,17 @@ def choice(domain: bool = True, slower: bool = True) -> Callable[[Callable[..., 
                 raise click.UsageError("--to must lie after --from")
             until = math.inf if end is None else end
             where = Where(None, frozenset(vcpus), frozenset(pcpus), kinds, begin, until, slower or 0.0)
-            command(*args, chosen=Chosen(only, where), **others)
+            command(*args, chosen=Chosen(only, where, names), **others)
 
-        wanted = [*([_domain] if domain else []), _vcpus, _pcpus, events, _begin, _end, *([_slower] if slower else [])]
+        wanted = [
+            *([_domain, options.names] if domain else []),
+            _vcpus,
+            _pcpus,
+            events,
+            _begin,
+            _end,
+            *([_slower] if slower else []),
+        ]
         for option in reversed(wanted):
             chosen = option(chosen)
         return chosen

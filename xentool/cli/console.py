@@ -5,7 +5,7 @@ from contextlib import closing
 
 import click
 
-from xentool import hosts
+from xentool import hosts, output
 from xentool.cli import options
 from xentool.tools import xl
 
@@ -17,11 +17,12 @@ from xentool.tools import xl
 def command(ctx: click.Context, domain: str, where: str | None) -> None:
     """Attach this terminal to the console of DOMAIN. Ctrl-] leaves it.
 
-    What the guest prints goes to the terminal as it is, escape sequences too.
+    What the guest prints goes to the terminal as it is, escape sequences too: the terminal is the guest's meanwhile. Do
+    not attach one that matters to a guest that you do not trust; xenconsoled can keep its console in a file.
     """
     if not sys.stdin.isatty():
         raise click.UsageError("a console needs a terminal")
     with closing(hosts.resolve(where)) as host:
         found = xl.find_domain(host, domain)
-        click.echo(f"xentool: the console of {found.name}; Ctrl-] leaves it", err=True)
+        output.say(f"the console of {found.name}; Ctrl-] leaves it")
         ctx.exit(host.interact(["xl", "console", str(found.domid)]))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from xentool import output
 from xentool.cli import options
 from xentool.detect import detect
 from xentool.detect.document import document
@@ -33,9 +34,7 @@ def command(as_json: bool, root: Path) -> None:
     """
     answer = detect(root)
     if as_json:
-        from xentool import output  # noqa: PLC0415 - brings rich, which plain text needs not
-
         output.write_json(document(answer))
     else:
         for line in lines(answer, shutil.get_terminal_size().columns if sys.stdout.isatty() else None):
-            click.echo(line)
+            output.line(line)

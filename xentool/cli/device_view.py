@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from traces.counted import plural
+from traces.foreign import printable
 from xentool.cli import views
-from xentool.output import printable
 from xentool.tools import kinds
 from xentool.tools.devices import Device, End, Queue, negotiation, state_name
 from xentool.tools.inspect import Inspected, Inspection
@@ -101,7 +102,7 @@ def _lines(device: Device) -> list[Text]:
     lines = [", ".join(f"{name} {value}" for name, value in device.details.items())]
     lines += map(_queue, device.queues[:_QUEUES])
     if len(device.queues) > _QUEUES:
-        lines.append(f"and {len(device.queues) - _QUEUES} more queues")
+        lines.append(f"and {plural(len(device.queues) - _QUEUES, 'more queue')}")
     agreed = negotiation(device)
     lines += (f"{title}: {', '.join(names)}" for title, names in agreed.items() if names)
     return [_short(line) for line in lines if line]

@@ -6,6 +6,7 @@ from dataclasses import asdict
 import click
 from rich.text import Text
 
+from traces.foreign import printable
 from xentool import output
 from xentool.cli import options, survey_view, views
 from xentool.errors import PeerError
@@ -38,7 +39,7 @@ def command(domain: str, where: str | None, as_json: bool) -> None:
         return
     console = output.stdout()
     count = f"{'at least ' if found.lost_ports else ''}{views.counted(len(ports), 'port')}"
-    console.print(Text(f"{output.printable(survey_view.domain(found, domid))}: {count}"))
+    console.print(Text(f"{printable(survey_view.domain(found, domid))}: {count}"))
     if ports:
         table = views.table(">port", "kind", "~leads to", "~serves", ">vCPU", "state")
         for port in ports:

@@ -6,6 +6,8 @@ from dataclasses import asdict
 import click
 from rich.text import Text
 
+from traces.counted import plural
+from traces.foreign import printable
 from xentool import output
 from xentool.cli import options, survey_view, views
 from xentool.errors import PeerError
@@ -41,7 +43,7 @@ def command(domain: str, where: str | None, every: bool, as_json: bool) -> None:
     console = output.stdout()
     frames = "" if table.frames is None else f", {table.frames} of {table.frames_max} frames of its table used"
     count = f"{'at least ' if found.lost_grants else ''}{views.counted(len(table.grants), 'grant')} in use"
-    console.print(Text(f"{output.printable(survey_view.domain(found, domid))}: {count}{frames}"))
+    console.print(Text(f"{printable(survey_view.domain(found, domid))}: {count}{frames}"))
     if table.grants:
         console.print()
         console.print(_table(found, table, every))
@@ -68,7 +70,7 @@ def _table(found: Survey, table: GrantTable, every: bool) -> object:
             data.setdefault((grant.mapper, grant.read_only), []).append(grant)
     for (mapper, _), grants in data.items():
         maps = sum(grant.writable_maps + grant.read_only_maps for grant in grants)
-        pages = f"{len(grants)} pages of data" if len(grants) > 1 else "1 page of data"
+        pages = f"{plural(len(grants), 'page')} of data"
         made.add_row("", pages, views.words(survey_view.domain(found, mapper)), str(maps), _access(grants[0]), "", "")
     return made
 

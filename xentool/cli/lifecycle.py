@@ -7,7 +7,7 @@ from typing import IO
 
 import click
 
-from xentool import hosts
+from xentool import hosts, output
 from xentool.cli import options
 from xentool.hosts import Host
 from xentool.tools import lifecycle, xl
@@ -23,11 +23,11 @@ def create(config: IO[bytes], dry_run: bool, where: str | None) -> None:
     The file is here; the paths in it, kernels and disks, are dom0's.
     """
     if dry_run:
-        click.echo(shlex.join(["xl", "create", "-q", config.name]))
+        output.line(shlex.join(["xl", "create", "-q", config.name]))
         return
     with closing(hosts.resolve(where)) as host:
         domain = lifecycle.create(host, config.read(), config.name)
-        click.echo(f"{domain.name} is created: domid {domain.domid}")
+        output.line(f"{domain.name} is created: domid {domain.domid}")
 
 
 @click.command()
@@ -74,7 +74,7 @@ def shutdown(domain: str, wait: bool, timeout: float, dry_run: bool, where: str 
             return
         if wait:
             lifecycle.wait_for_end(host, found, timeout)
-        click.echo(f"{found.name} " + ("has shut down" if wait else "was asked to shut down"))
+        output.line(f"{found.name} " + ("has shut down" if wait else "was asked to shut down"))
 
 
 def _change(verb: str, name: str, done: str, dry_run: bool, where: str | None) -> None:
@@ -82,11 +82,11 @@ def _change(verb: str, name: str, done: str, dry_run: bool, where: str | None) -
         domain = xl.find_domain(host, name)
         _run(host, lifecycle.command(verb, domain), dry_run)
         if not dry_run:
-            click.echo(f"{domain.name} {done}")
+            output.line(f"{domain.name} {done}")
 
 
 def _run(host: Host, command: Sequence[str], dry_run: bool) -> None:
     if dry_run:
-        click.echo(shlex.join(command))
+        output.line(shlex.join(command))
     else:
         xl.change(host, command)

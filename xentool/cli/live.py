@@ -9,6 +9,7 @@ from rich.live import Live as RichLive
 from rich.table import Table
 from rich.text import Text
 
+from traces.foreign import printable
 from xentool import output
 from xentool.cli.sample import Sample, heading, sample
 from xentool.tools.trace import Progress, Running
@@ -29,7 +30,7 @@ class Live:
     def __enter__(self) -> Progress:
         """Begin to show; give what is to be told of the trace."""
         if sys.stdout.isatty() and sys.stderr.isatty():
-            waiting = Text(f"Tracing {self._domain}: waiting for records. Ctrl-C ends it.", "dim")
+            waiting = Text(f"Tracing {printable(self._domain)}: waiting for records. Ctrl-C ends it.", "dim")
             self._live = RichLive(waiting, console=output.stderr(), auto_refresh=False, transient=True)
             self._live.start(refresh=True)
         return self.show

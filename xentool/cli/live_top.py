@@ -21,6 +21,9 @@ from rich.table import Table
 from rich.text import Text
 
 from traces.exporters.words import duration
+from traces.foreign import printable
+from traces.formats.names import EVENT_CHANNEL_OP, HYPERCALLS
+from traces.formats.xentrace import HVM_SVM_EXIT, HVM_VMX_EXIT, PV_HYPERCALL_V2, RUNSTATE_CHANGE
 from xentool import output
 from xentool.cli.sample import Sample, heading, sample
 from xentool.tools.trace import Progress, Running
@@ -40,15 +43,21 @@ class Row:
 
     name: str
     values: Mapping[str, float | None]
+    #: How people read the name.
+    shown: str = ""
 
 
 @dataclass(frozen=True)
 class View:
-    """A page: what its rows are called, how they are found, and how each column's values are written."""
+    """A page: what its rows are called, how they are found, and how each column's values are written.
+
+    :param empty: says why there are none, if something other than that none came yet
+    """
 
     title: str
     rows: Callable[[Sample, Sample], list[Row]]
     columns: Mapping[str, Callable[[float], str]]
+    empty: Callable[[Sample], str | None]
 
 
 def _count(value: float) -> str:
@@ -63,24 +72,25 @@ def _tallied(kind: str) -> Callable[[Sample, Sample], list[Row]]:
     def rows(now: Sample, before: Sample) -> list[Row]:
         span = now.seconds - before.seconds
         found = []
-        for name, tally in getattr(now.shown, kind).items():
-            earlier = getattr(before.shown, kind).get(name)
+        for key, tally in getattr(now.shown, kind).items():
+            earlier = getattr(before.shown, kind).get(key)
             made = tally.count - (earlier.count if earlier else 0)
             took = None
             if tally.seconds is not None:
                 took = tally.seconds - ((earlier.seconds or 0.0) if earlier else 0.0)
-            found.append(
-                Row(
-                    name,
-                    {
-                        "per s": made / span,
-                        "count": tally.count,
-                        "in Xen": None if took is None else took / span,
-                        "waited": None if took is None else took / span,
-                        "mean": took / made if took is not None and made else None,
-                    },
-                )
-            )
+            values = {
+                "per s": made / span,
+                "count": tally.count,
+                "in Xen": None if took is None else took / span,
+                "waited": None if took is None else took / span,
+                "mean": took / made if took is not None and made else None,
+            }
+            # What is between domains has their numbers, by which programs know them, and for people their names.
+            if isinstance(key, str):
+                found.append(Row(key, values, key))
+            else:
+                one, other = key
+                found.append(Row(f"d{one} → d{other}", values, f"{now.who(one)} → {now.who(other)}"))
         return found
 
     return rows
@@ -92,17 +102,41 @@ def _states(now: Sample, before: Sample) -> list[Row]:
         earlier = before.shown.runstates.get(name, {})
         took = {state: seconds - earlier.get(state, 0.0) for state, seconds in states.items()}
         whole = sum(took.values())
-        found.append(Row(name, {state: one / whole if whole else None for state, one in took.items()}))
+        found.append(Row(name, {state: one / whole if whole else None for state, one in took.items()}, name))
     return found
 
 
+def _no_hypercalls(now: Sample) -> str | None:
+    kept = any(now.where.kinds.keeps(PV_HYPERCALL_V2, nr) for nr in HYPERCALLS)
+    return None if kept else "-e leaves hypercalls out"
+
+
+def _no_exits(now: Sample) -> str | None:
+    if not (now.where.kinds.keeps(HVM_VMX_EXIT) or now.where.kinds.keeps(HVM_SVM_EXIT)):
+        return "-e leaves VM exits out"
+    return "a PV guest has no VM exits" if now.mode() == "pv" else None
+
+
+def _no_states(now: Sample) -> str | None:
+    return None if now.where.kinds.keeps(RUNSTATE_CHANGE) else "-e leaves run states out"
+
+
+def _no_notifications(now: Sample) -> str | None:
+    if now.where.vcpus:
+        return "notifications are known by domain only: leave out --vcpu"
+    if not now.where.kinds.keeps(PV_HYPERCALL_V2, EVENT_CHANNEL_OP):
+        return "-e leaves event_channel_op out, by which notifications are found"
+    return None
+
+
 _TALLY = {"per s": _count, "count": _count}
+_STATES = dict.fromkeys(("running", "runnable", "blocked", "offline", "lost"), _share)
 VIEWS: dict[str, View] = {
-    "h": View("Hypercalls", _tallied("hypercalls"), _TALLY),
-    "x": View("VM exits", _tallied("exits"), {**_TALLY, "in Xen": _share, "mean": duration}),
-    "w": View("Waits", _tallied("waits"), {**_TALLY, "waited": _share, "mean": duration}),
-    "n": View("Notifications", _tallied("notifications"), _TALLY),
-    "v": View("vCPUs", _states, dict.fromkeys(("running", "runnable", "blocked", "offline", "lost"), _share)),
+    "h": View("Hypercalls", _tallied("hypercalls"), _TALLY, _no_hypercalls),
+    "x": View("VM exits", _tallied("exits"), {**_TALLY, "in Xen": _share, "mean": duration}, _no_exits),
+    "w": View("Waits", _tallied("waits"), {**_TALLY, "waited": _share, "mean": duration}, _no_states),
+    "n": View("Notifications", _tallied("notifications"), _TALLY, _no_notifications),
+    "v": View("vCPUs", _states, _STATES, _no_states),
 }
 
 
@@ -159,7 +193,16 @@ def picture(domain: str, page: Page, now: Sample, before: Sample, height: int) -
     head = heading(domain, now, before)
     for line in (head, tabs, keys):
         line.no_wrap, line.overflow = True, "ellipsis"
-    return Group(head, tabs, table, keys)
+    return Group(head, tabs, table if rows else _empty(page, now), keys)
+
+
+def _empty(page: Page, now: Sample) -> Text:
+    why = page.view.empty(now)
+    if why is None:
+        why = "none so far" if now.records else "no record has come yet"
+        # What the host records of it comes when it ends, or changes.
+        why += ": a vCPU is shown from its first change of run state on" if page.view is VIEWS["v"] else ""
+    return Text(f"\n{page.view.title}: {why}\n", "yellow")
 
 
 def _table(page: Page, rows: Sequence[Row]) -> Table:
@@ -170,7 +213,7 @@ def _table(page: Page, rows: Sequence[Row]) -> Table:
         table.add_column(f"{name}{mark}", justify="right" if index else "left", no_wrap=True)
     for row in rows:
         cells = ((row.values.get(name), form) for name, form in page.view.columns.items())
-        table.add_row(row.name, *(_DASH if value is None else form(value) for value, form in cells))
+        table.add_row(row.shown, *(_DASH if value is None else form(value) for value, form in cells))
     return table
 
 
@@ -181,7 +224,7 @@ def shown(domain: str, *, as_json: bool) -> Iterator[Progress]:
         yield _Lines(domain, as_json=as_json).show
         return
     with _keys() as pressed:
-        waiting = Text(f"Tracing {domain}: waiting for records.", "dim")
+        waiting = Text(f"Tracing {printable(domain)}: waiting for records.", "dim")
         with Live(waiting, console=output.stdout(), screen=True, auto_refresh=False) as live:
             yield _Screen(domain, live, pressed).show
 

@@ -1,7 +1,7 @@
 """Options that several commands share, so that they are spelled and explained one way."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
+_DOMID_DIGITS = 5
 _UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
 
@@ -32,6 +33,37 @@ def _version(_context: click.Context, _parameter: click.Parameter, value: str | 
     return value
 
 
+def _named(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[tuple[int, str], ...]:
+    return named(values)
+
+
+def named(values: Sequence[str]) -> tuple[tuple[int, str], ...]:
+    """Read what --name was given: numbers of domains, and what they are called.
+
+    :raises click.BadParameter: it is no DOMID=NAME
+    """
+    found = []
+    for value in values:
+        domid, _, name = value.partition("=")
+        if not (domid.isascii() and domid.isdigit() and len(domid) <= _DOMID_DIGITS and name):
+            raise click.BadParameter(f"{value!r} is no DOMID=NAME, as in 1=web")
+        # Of arguments that are no text, Python keeps the bytes as halves of characters, which no document may hold.
+        if any("\ud800" <= each <= "\udfff" for each in name):
+            raise click.BadParameter(f"{value!r} is not written in this terminal's character set")
+        found.append((int(domid), name))
+    return tuple(found)
+
+
+names = click.option(
+    "--name",
+    "names",
+    multiple=True,
+    callback=_named,
+    metavar="DOMID=NAME",
+    help="What a domain is called, as in 1=web, where the trace does not tell; may be repeated.",
+)
 duration = click.option(
     "-d",
     "--duration",

@@ -7,9 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.console import Console
+from rich.text import Text
 
 from traces.analyses.where import Kinds
+from traces.counted import plural
+from traces.foreign import printable
+from xentool import output as consoles
 from xentool.cli import choosing, options
 from xentool.hosts import resolve
 from xentool.tools import sidecar
@@ -50,7 +53,7 @@ def command(
         raise click.UsageError("give either a DOMAIN or --all")
     if path == "-" and (as_json or sys.stdout.isatty()):
         raise click.UsageError("the standard output is taken" if as_json else "records are binary; redirect them")
-    messages = Console(stderr=True, highlight=False)
+    messages = consoles.stderr()
     # Lazily: a host or domain that does not exist leaves an older file of that name as it is.
     output = click.open_file(path, "wb", lazy=True)
     with closing(resolve(where)) as host, output, messages.status("connecting …") as status:
@@ -69,7 +72,8 @@ def command(
     if as_json:
         click.echo(json.dumps({"schema": "xentool.record/1", "file": path, **asdict(done)}))
     else:
-        messages.print(f"{done.bytes} bytes in {done.seconds:.1f} s from {done.host} (Xen {done.xen_version})")
+        source = printable(f"{done.host} (Xen {done.xen_version})")
+        messages.print(Text(f"{plural(done.bytes, 'byte')} in {done.seconds:.1f} s from {source}"))
         if done.tracer_share is not None:
             messages.print(f"the tracer took {done.tracer_share:.1%} of one of dom0's CPUs")
     if done.interrupted:

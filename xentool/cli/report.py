@@ -109,7 +109,7 @@ def command(
             raise click.UsageError("--html and --json are two forms of one report; give one of them")
         if chosen.where != EVERYTHING:
             raise click.UsageError("--html shows one domain or all, and all of it: leave out the other filters")
-        reports.raise_for_damage(_write_page(file, page, chosen.domain, hz, vendor), str(file))
+        reports.raise_for_damage(_write_page(file, page, chosen, hz, vendor), str(file))
         return
     if interval == 0:
         raise click.UsageError("--interval must be longer than 0")
@@ -206,8 +206,8 @@ def _write_text(
         intervals.write(series, report, console)
 
 
-def _write_page(file: Path, page: Path, domain: str | None, hz: float | None, vendor: "Vendor | None") -> "Report":
+def _write_page(file: Path, page: Path, chosen: Chosen, hz: float | None, vendor: "Vendor | None") -> "Report":
     from xentool.tools import pages  # noqa: PLC0415 - what a plain report does not need would delay it
 
     with output.progress(f"{file} → {page}", hidden=str(page) == "-") as progress:
-        return pages.write(file, page, domain=domain, hz=hz, vendor=vendor, progress=progress)
+        return pages.write(file, page, chosen=chosen, hz=hz, vendor=vendor, progress=progress)

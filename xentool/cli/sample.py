@@ -1,10 +1,15 @@
 """One moment of a running trace, and the line that says how it goes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rich.text import Text
 
+from traces.analyses.report import DomainInfo
 from traces.analyses.sofar import SoFar, so_far
+from traces.analyses.where import EVERYTHING, Where
+from traces.counted import plural
+from traces.foreign import printable
 from xentool.tools.trace import Running
 
 
@@ -17,27 +22,42 @@ class Sample:
     records: int = 0
     lost_records: int = 0
     shown: SoFar = field(default_factory=SoFar)
+    where: Where = EVERYTHING
+    infos: Mapping[int, DomainInfo] = field(default_factory=dict)
 
     def count(self, kind: str, name: str) -> int:
         """How often something was done so far.
 
-        :param kind: "hypercalls", "exits" or "notifications"
+        :param kind: "hypercalls" or "exits"
         """
         found = getattr(self.shown, kind).get(name)
         return found.count if found else 0
+
+    def who(self, domid: int) -> str:
+        """Name a domain as a report does."""
+        info = self.infos.get(domid)
+        return printable((info and info.name) or f"d{domid}")
+
+    def mode(self) -> str | None:
+        """Give the mode of the domain that is traced, as far as the host knows it."""
+        info = None if self.where.domid is None else self.infos.get(self.where.domid)
+        return info.mode if info else None
 
 
 def sample(running: Running) -> Sample:
     """Take a sample."""
     account = running.scan.account
     shown = so_far(running.scan, running.where, running.hz, running.exits)
-    return Sample(running.seconds, account.bytes, account.records, account.lost_records, shown)
+    counts = account.bytes, account.records, account.lost_records
+    return Sample(running.seconds, *counts, shown, running.where, running.infos)
 
 
 def heading(domain: str, now: Sample, before: Sample) -> Text:
     """Say how the trace goes; rates are those since ``before``."""
     span = max(now.seconds - before.seconds, 1e-3)
-    line = Text(f"Tracing {domain} for {now.seconds:.0f} s: {now.records:,} records", "bold")
+    domid = now.where.domid
+    named = printable(domain) if domid is None or domid not in now.infos else now.who(domid)
+    line = Text(f"Tracing {named} for {now.seconds:.0f} s: {plural(now.records, 'record')}", "bold")
     line.append(f", {(now.records - before.records) / span:,.0f}/s", "not bold")
     line.append(f", {(now.bytes - before.bytes) / span / 1e6:.1f} MB/s", "not bold")
     if now.lost_records:

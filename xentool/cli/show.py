@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from traces.foreign import printable
 from xentool import output
 from xentool.cli import device_view, options, views
 from xentool.tools import xl
@@ -39,7 +40,7 @@ def command(domain: str, where: str | None, uri: str | None, as_json: bool) -> N
 
 
 def _write(domain: Domain, devices: tuple[Inspected, ...] | None, console: Console) -> None:
-    title = Text(output.printable(domain.name or "(no name)"), "bold")
+    title = Text(printable(domain.name or "(no name)"), "bold")
     about = [f"domid {domain.domid}"] if domain.domid is not None else []
     title.append(f"  ({', '.join([*about, domain.type or 'type unknown'])}) ", "not bold dim")
     title.append(views.state(domain.state))
@@ -91,14 +92,16 @@ def _vcpus(domain: Domain) -> Table:
 def _traffic(domain: Domain) -> Table:
     table = views.table("Device", ">reads, received", ">bytes", ">writes, sent", ">bytes", "~besides")
     for block in domain.blocks:
-        besides = _counted(flushes=block.flushes, waits_for_a_request=block.out_of_requests)
+        besides = _counted(
+            ("flush", "flushes", block.flushes), ("wait for a request", "waits for a request", block.out_of_requests)
+        )
         table.add_row(*_row(block.device, block.reads, block.read_bytes, block.writes, block.written_bytes, besides))
     for net in domain.nets:
         besides = _counted(
-            receive_errors=net.received_errors,
-            receives_dropped=net.received_dropped,
-            send_errors=net.sent_errors,
-            sends_dropped=net.sent_dropped,
+            ("receive error", "receive errors", net.received_errors),
+            ("receive dropped", "receives dropped", net.received_dropped),
+            ("send error", "send errors", net.sent_errors),
+            ("send dropped", "sends dropped", net.sent_dropped),
         )
         counters = (net.received_packets, net.received_bytes, net.sent_packets, net.sent_bytes)
         table.add_row(*_row(net.device, *counters, besides))
@@ -118,5 +121,6 @@ def _row(
     ]
 
 
-def _counted(**counters: int | None) -> str:
-    return ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in counters.items() if value)
+def _counted(*counters: tuple[str, str, int | None]) -> str:
+    # What one is called, what several are, and how many there are, where that is known.
+    return ", ".join(f"{value:,} {one if value == 1 else several}" for one, several, value in counters if value)

@@ -10,14 +10,16 @@ from pathlib import Path
 
 import click
 from rich import box
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from traces.foreign import printable
 from traces.formats.exits import Vendor
 from xentool import output as consoles
 from xentool.cli import doubts, options
 from xentool.tools import reports
 from xentool.tools.queries import MEANINGS, Answer, Database, opened
+from xentool.tools.reports import Chosen
 
 #: More rows than this are for a program, not for a screen.
 _SCREEN_ROWS = 1000
@@ -38,11 +40,18 @@ _EPILOG = "\b\n" + "\n".join(
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.argument("query", required=False)
 @click.option("--tables", is_flag=True, help="List the tables with their columns and types.")
+@options.names
 @options.hz
 @options.vendor
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a row.")
 def command(
-    file: Path, query: str | None, tables: bool, hz: float | None, vendor: Vendor | None, as_json: bool
+    file: Path,
+    query: str | None,
+    tables: bool,
+    names: tuple[tuple[int, str], ...],
+    hz: float | None,
+    vendor: Vendor | None,
+    as_json: bool,
 ) -> None:
     """Ask FILE a question in SQL (DuckDB's): FILE is an xentrace file, `-`, or what `export --format parquet` wrote.
 
@@ -52,7 +61,8 @@ def command(
         raise click.UsageError("give either a QUERY or --tables")
     with ExitStack() as stack:
         with consoles.progress(f"reading {file}") as progress:
-            database = stack.enter_context(opened(file, hz=hz, vendor=vendor, progress=progress))
+            chosen = Chosen(names=names)
+            database = stack.enter_context(opened(file, hz=hz, vendor=vendor, chosen=chosen, progress=progress))
         if query is None:
             _describe(database, as_json=as_json)
         else:
@@ -67,16 +77,22 @@ def _write(answer: Answer, *, as_json: bool) -> None:
         for row in answer.rows:
             click.echo(json.dumps(dict(zip(answer.columns, row, strict=True)), default=str))
     elif sys.stdout.isatty():
-        table = Table(*answer.columns, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for column in answer.columns:
+            table.add_column(_cell(column))
         for row in islice(answer.rows, _SCREEN_ROWS):
-            table.add_row(*("" if value is None else escape(str(value)) for value in row))
+            table.add_row(*map(_cell, row))
         consoles.stdout().print(table)
         if next(answer.rows, None) is not None:
-            click.echo(f"xentool: more than {_SCREEN_ROWS} rows; a pipe or --json gets them all", err=True)
+            consoles.say(f"more than {_SCREEN_ROWS} rows; a pipe or --json gets them all")
     else:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(answer.columns)
         writer.writerows(answer.rows)
+
+
+def _cell(value: object) -> Text:
+    return Text("" if value is None else printable(str(value)))
 
 
 def _describe(database: Database, *, as_json: bool) -> None:
@@ -84,6 +100,6 @@ def _describe(database: Database, *, as_json: bool) -> None:
         if as_json:
             click.echo(json.dumps({"table": name, "meaning": meaning, "columns": dict(columns)}))
         else:
-            click.echo(f"{name}: {meaning}")
+            consoles.line(f"{name}: {meaning}")
             for column, kind in columns:
-                click.echo(f"  {column:<14} {'text' if kind.startswith('ENUM') else kind.lower()}")
+                consoles.line(f"  {column:<14} {'text' if kind.startswith('ENUM') else kind.lower()}")

@@ -5,8 +5,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from traces.foreign import printable
 from xentool.errors import PeerError
-from xentool.output import printable
 from xentool.tools.channels.survey import Survey
 from xentool.tools.store.nodes import complain
 

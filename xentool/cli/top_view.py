@@ -8,8 +8,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from traces.counted import plural
+from traces.foreign import printable
 from xentool.cli import views
-from xentool.output import printable
 from xentool.tools.stats import Frame, Rates
 
 #: From so many columns on there is room for requests and packets too.
@@ -69,7 +70,7 @@ def _heading(name: str, frame: Frame) -> Text:
     counted = ", ".join(f"{count} {state}" for state, count in states.most_common())
     line.append(f"  domains: {counted}; CPU {used:.0f} % in {frame.span_s:.1f} s", "not bold")
     if frame.lost_records:
-        line.append(f"; {frame.lost_records:,} trace records lost, there were more hypercalls", "red")
+        line.append(f"; {plural(frame.lost_records, 'trace record')} lost, there were more hypercalls", "red")
     return line
 
 

@@ -62,7 +62,7 @@ def command(
         if duration and not traced.interrupted and not traced.domain_ended:
             _say_how_long(duration, traced.recorded)
         if traced.domain_ended:
-            click.echo(f"xentool: {domain} has ended", err=True)
+            output.say(f"{domain} has ended")
         if traced.interrupted:
             click.get_current_context().exit(INTERRUPTED)
         reports.raise_for_damage(traced.report, f"the trace of {host.name}")

@@ -4,7 +4,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pvdrivers.abi.xenbus import XenbusState
-from xentool.output import printable
+from traces.counted import plural
+from traces.foreign import printable
 
 #: For what is not known.
 NONE = Text("-", "dim")
@@ -43,12 +44,12 @@ def words(value: object) -> Text:
 
 def counted(number: int, noun: str) -> str:
     """Say how many of something there are."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return plural(number, noun)
 
 
 def state(value: str) -> Text:
     """Show the state of a domain or a vCPU."""
-    return Text(value, _STYLES.get(value, "red"))
+    return Text(printable(value), _STYLES.get(value, "red"))
 
 
 def end(value: XenbusState, name: str) -> Text:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from traces.counted import plural
 from xentool.detect import rules
 from xentool.detect.model import Evidence
 from xentool.detect.sources import CPUID, Facts, shown
@@ -101,7 +102,7 @@ def _kernel(facts: Facts) -> Iterator[Claim]:
             if clock.startswith(beginning):
                 yield Claim(who, "kernel", facts.evidence(CLOCKSOURCES, clock))
     if devices := facts.devices.get("vmbus"):
-        yield Claim(rules.HYPERV, "kernel", Evidence("/sys/bus/vmbus/devices", f"{len(devices)} devices"))
+        yield Claim(rules.HYPERV, "kernel", Evidence("/sys/bus/vmbus/devices", plural(len(devices), "device")))
     if "WSL2" in facts.text(OSRELEASE) or "microsoft-standard" in facts.text(OSRELEASE):
         yield Claim(rules.HYPERV, "kernel", facts.evidence(OSRELEASE))
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
+from traces.counted import plural
 from xentool.detect import rules, xen
 from xentool.detect.claims import CLOCKSOURCES, CPUINFO, cpu_field, flags
 from xentool.detect.containers import own_namespaces
@@ -253,7 +254,7 @@ def _iommu(folders: Mapping[str, tuple[str, ...]], *, under_xen: bool) -> Statem
     if units or groups:
         found = [Evidence("/sys/class/iommu", shown(" ".join(units)))] if units else []
         if groups:
-            found.append(Evidence("/sys/kernel/iommu_groups", f"{len(groups)} groups"))
+            found.append(Evidence("/sys/kernel/iommu_groups", plural(len(groups), "group")))
         return Statement("yes", "the kernel uses it, and VFIO can hand devices out", tuple(found))
     if under_xen:
         return Statement("unknown", "Xen keeps the IOMMU to itself; in dom0 `xl dmesg` tells")

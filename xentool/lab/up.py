@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
+from traces.counted import plural
 from xentool.errors import Unavailable, XentoolError
 from xentool.lab import (
     accel,
@@ -90,7 +91,7 @@ def _start(name: str, built: Image, memory_mib: int, vcpus: int, store: str, pro
     chosen = accel.choose()
     own = seed.identity(name, keys, store, qemu.cpus_for_hvm(chosen, vcpus))
     (run / qemu.SEED).write_bytes(seed.pack({**seed.software(built, progress), **own}))
-    progress.step(f"starting Xen {built.release.xen} in QEMU ({chosen}, {vcpus} CPUs, {memory_mib} MiB)")
+    progress.step(f"starting Xen {built.release.xen} in QEMU ({chosen}, {plural(vcpus, 'CPU')}, {memory_mib} MiB)")
     port = _launch(name, built, chosen, memory_mib, vcpus)
     known_hosts = run / "known_hosts"
     known_hosts.write_bytes(b"[127.0.0.1]:%d %s" % (port, keys.host_public))

@@ -16,10 +16,11 @@ from importlib.resources import files
 from types import FrameType, TracebackType
 from typing import IO, Self
 
+from traces.analyses.wallclock import Noted
 from xentool.errors import XentoolError
 from xentool.hosts import Host
 from xentool.tools import capture_status
-from xentool.tools.capture_status import Ended, Refused, Started, Used
+from xentool.tools.capture_status import Began, Compared, Ended, Over, Refused, Started, Used
 
 # Held in dom0 while a capture runs. /run is root's own, so that nobody else can take it.
 LOCK = "/run/xentool-capture.lock"
@@ -62,6 +63,7 @@ class Capture:
         #: Seconds that were recorded, by dom0's clock; known with `share`.
         self.recorded: float | None = None
         self._seconds = seconds
+        self._times: list[Began | Compared | Over] = []
         self._cpus = "all" if cpus is None else ",".join(map(str, cpus))
         self._stopping = False
         self._over = threading.Event()
@@ -114,7 +116,9 @@ class Capture:
         refused: Refused | None = None
         messages: list[str] = []
         for line in self._lines():
-            match capture_status.parse(line):
+            match status := capture_status.parse(line):
+                case Began() | Compared():
+                    self._times.append(status)
                 case Started(pages):
                     self.buffer_pages = pages
                     self.started = time.monotonic()
@@ -125,6 +129,11 @@ class Capture:
                     messages.append(line)
         raise capture_status.start_error(self.host.name, self.buffer_pages, refused, messages)
 
+    @property
+    def noted(self) -> Noted | None:
+        """When it was recorded, by dom0's clock: its begin from the start on, and all of it after an orderly stop."""
+        return capture_status.noted(self._times)
+
     def _lines(self) -> Iterator[str]:
         # Line by line without reading ahead, so that the caller may leave off anywhere.
         while line := self._stderr.readline():
@@ -134,9 +143,11 @@ class Capture:
         ended: Ended | None = None
         messages: list[str] = []
         for line in self._lines():
-            match capture_status.parse(line):
+            match status := capture_status.parse(line):
                 case Ended() as ended:
                     pass
+                case Compared() | Over():
+                    self._times.append(status)
                 case Used(seconds, recorded) if recorded > 0:
                     self.share, self.recorded = seconds / recorded, recorded
                 case None:

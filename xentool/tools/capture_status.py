@@ -1,13 +1,18 @@
 """What capture.sh says about a capture, and what that means to the user. No I/O."""
 
+import re
 import signal
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from traces.analyses.wallclock import Noted, Pair
 from xentool.errors import Unavailable, XentoolError
 
 PREFIX = "xentool: "
 # Seconds of silence from the client after which dom0 ends a capture; `patience` in capture.sh.
 PATIENCE = 10
+# What bash reads of the clock ends with microseconds.
+_CLOCK_NS = 1_000
 
 # What dom0 refused at once -> the message, and whether that means that there is no Xen to be had.
 REFUSALS = {
@@ -51,6 +56,30 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Began:
+    """Tracing is about to be switched on, by dom0's clock: seconds since the epoch, and the zone's offset from UTC."""
+
+    at_s: float
+    utc_offset_s: int
+
+
+@dataclass(frozen=True)
+class Over:
+    """Tracing is switched off, by dom0's clock: seconds since the epoch."""
+
+    at_s: float
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The time stamp counter, and dom0's clock just before and after it was read: seconds since the epoch."""
+
+    before_s: float
+    tsc: int
+    after_s: float
+
+
+@dataclass(frozen=True)
 class Used:
     """What the tracer took of dom0's processors, in seconds, while it recorded for so many seconds by dom0's clock."""
 
@@ -72,25 +101,58 @@ class Ended:
     off: bool
 
 
-Status = Refused | Started | Used | Ended
+Status = Refused | Began | Started | Compared | Used | Over | Ended
 
 
 def parse(line: str) -> Status | None:
     """Read one line of dom0's stderr; None for what another program printed there."""
     if not line.startswith(PREFIX):
         return None
+    found: Status | None = None
     match line.removeprefix(PREFIX).split(maxsplit=2):
         case ["refused", reason, *rest]:
-            return Refused(reason, " ".join(rest).strip())
+            found = Refused(reason, " ".join(rest).strip())
         case ["started", pages]:
-            return Started(int(pages))
+            found = Started(int(pages))
+        case ["began", at, zone]:
+            found = Began(float(at), _offset(zone))
+        case ["clock", before, rest]:
+            tsc, after = rest.split()
+            found = Compared(float(before), int(tsc), float(after))
+        case ["over", at]:
+            found = Over(float(at))
         case ["used", ticks, rest]:
             rate, hundredths = rest.split()
-            return Used(int(ticks) / int(rate), int(hundredths) / 100)
+            found = Used(int(ticks) / int(rate), int(hundredths) / 100)
         case ["ended", client, rest]:
             status, off = rest.split()
-            return Ended(client, int(status), off == "1")
-    return None
+            found = Ended(client, int(status), off == "1")
+    return found
+
+
+def noted(times: Iterable[Began | Compared | Over]) -> Noted | None:
+    """Put together what dom0 said of its clock; None where it did not say when the capture began."""
+    began, end_ns, pairs = None, None, []
+    for one in times:
+        match one:
+            case Began():
+                began = one
+            case Over(at_s):
+                end_ns = _ns(at_s)
+            case Compared(before_s, tsc, after_s):
+                half = _ns(abs(after_s - before_s) / 2) + _CLOCK_NS
+                pairs.append(Pair(tsc, _ns((before_s + after_s) / 2), half))
+    return None if began is None else Noted(_ns(began.at_s), end_ns, began.utc_offset_s, tuple(pairs))
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * 1e6) * 1000
+
+
+def _offset(zone: str) -> int:
+    # As date's %z writes it: +0530. What a dom0 without time zones says counts as UTC.
+    match = re.fullmatch(r"([+-])(\d\d)(\d\d)", zone)
+    return 0 if match is None else int(f"{match[1]}{3600 * int(match[2]) + 60 * int(match[3])}")
 
 
 def start_error(host: str, pages: int, refused: Refused | None, messages: list[str]) -> XentoolError:

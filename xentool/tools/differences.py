@@ -13,6 +13,7 @@ from traces.formats.exits import Vendor
 from traces.reader import Reader, read
 from xentool.errors import XentoolError
 from xentool.tools import reports, sidecar
+from xentool.tools.reports import Chosen
 
 _NO_GUEST = (IDLE_DOMID, UNKNOWN_DOMID)
 
@@ -26,16 +27,24 @@ class Trace:
     slices: Slices
 
 
-def trace(path: Path, *, hz: float | None = None, vendor: Vendor | None = None) -> Trace:
+def trace(
+    path: Path,
+    *,
+    hz: float | None = None,
+    vendor: Vendor | None = None,
+    names: tuple[tuple[int, str], ...] = (),
+) -> Trace:
     """Read a trace file.
 
     :param hz: the clock's rate, when the user knows better than the trace
     :param vendor: whose VM exits they are, when the user knows better than the trace
+    :param names: what the user calls domains
     :raises XentoolError: it can't be read, or is too short to be cut into slices
     :raises PeerError: it is no xentrace
     """
     with reports.opened(path) as source:
-        report = reports.report(source, str(path), hz=hz, vendor=vendor, capture=sidecar.read(path))
+        chosen = Chosen(names=names)
+        report = reports.report(source, str(path), hz=hz, vendor=vendor, capture=sidecar.read(path), chosen=chosen)
         source.seek(0)
         found = slices.read(read(source, Reader()), report)
     if found is None:

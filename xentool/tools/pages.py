@@ -10,27 +10,30 @@ from traces.formats.exits import Vendor
 from traces.table import EventTable
 from xentool.tools import reports
 from xentool.tools.exports import Progress, load, written
-from xentool.tools.reports import STANDARD
+from xentool.tools.reports import EVERYTHING, STANDARD, Chosen
 
 
 def write(
     capture: Path,
     output: Path,
     *,
-    domain: str | None = None,
+    chosen: Chosen = EVERYTHING,
     hz: float | None = None,
     vendor: Vendor | None = None,
     progress: Progress,
 ) -> Report:
     """Write a page about a capture; ``exports.export`` says what becomes of input and output.
 
-    :param domain: only this one, by its number or name
+    :param chosen: a domain, by its number or name, and what domains are called; no other choice
     :raises XentoolError: also when there is no such domain
     """
     exporter = load("traces.exporters.html", "html")
 
     def write_page(tables: Iterable[EventTable], report: Report, target: BinaryIO) -> None:
-        selected = report if domain is None else of_domain(report, reports.domid_of(report, domain))
+        selected = report
+        if chosen.domain is not None:
+            selected = of_domain(report, reports.domid_of(report, chosen.domain))
         exporter.write(tables, selected, target, "stdin" if capture == STANDARD else capture.name)
 
-    return written(capture, write_page, output, hz=hz, vendor=vendor, progress=progress)
+    named = Chosen(names=chosen.names)
+    return written(capture, write_page, output, hz=hz, vendor=vendor, chosen=named, progress=progress)

@@ -103,11 +103,12 @@ def follow(
     :raises PeerError: it is no xentrace
     :raises XentoolError: the domain is no number
     """
-    if chosen.domain is not None and not chosen.domain.isdecimal():
+    domain = next((str(domid) for domid, name in chosen.names if name == chosen.domain), chosen.domain)
+    if domain is not None and not domain.isdecimal():
         raise XentoolError(
-            f"a trace from a pipe does not tell names such as {chosen.domain!r}; give the domain's number"
+            f"a trace from a pipe does not tell names such as {domain!r}; give the domain's number, or names by --name"
         )
-    where = replace(chosen.where, domid=None if chosen.domain is None else int(chosen.domain))
+    where = replace(chosen.where, domid=None if domain is None else int(domain))
     scan = Scan()
     began = time.monotonic()
     head: list[bytes] = []

@@ -68,12 +68,13 @@ def record(
     size = 0
     with Capture(host, kinds.mask, buffer_pages, seconds=seconds) as capture, on_interrupt(capture.stop) as interrupted:
         about = sidecar.of_host(host.name, info, kinds.mask, domains)
+        about = replace(about, recorded=capture.noted)
         known(about)
         for chunk in capture.chunks():
             _write(output, chunk)
             size += len(chunk)
             progress(time.monotonic() - capture.started, size)
-        known(replace(about, tracer_share=capture.share))
+        known(replace(about, tracer_share=capture.share, recorded=capture.noted))
         return Recording(
             host=host.name,
             xen_version=info.xen_version,

@@ -77,10 +77,14 @@ def _open(path: Path) -> BufferedReader:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What of a trace the user wants: a domain by its number or name, and the rest of the choice."""
+    """What of a trace the user wants: a domain by its number or name, and the rest of the choice.
+
+    :param names: what the user calls domains, by number: of a trace that tells no names, or others
+    """
 
     domain: str | None = None
     where: Where = wheres.EVERYTHING
+    names: tuple[tuple[int, str], ...] = ()
 
 
 EVERYTHING = Chosen()
@@ -131,10 +135,13 @@ def report(
         raise PeerError(f"{name} {packed.blame(source) or error}") from error
     except OSError as error:
         raise XentoolError(f"cannot read {name}: {error.strerror}") from error
-    from traces.analyses import select  # noqa: PLC0415 - see above
+    from traces.analyses import select, wallclock  # noqa: PLC0415 - see above
+    from traces.analyses.report import DomainInfo  # noqa: PLC0415 - see above
     from traces.analyses.report import report as report_of  # noqa: PLC0415 - see above
 
-    infos, version = (capture.domains, capture.xen_version) if capture else (None, None)
+    infos, version = (capture.domains, capture.xen_version) if capture else ({}, None)
+    if chosen.names:
+        infos = infos | {domid: replace(infos.get(domid, DomainInfo()), name=name) for domid, name in chosen.names}
     whole = report_of(
         found,
         hz=hz,
@@ -144,7 +151,9 @@ def report(
         vendor=vendor,
         host_vendor=capture.vendor if capture else None,
     )
-    whole = replace(packed.told(whole, source), tracer_share=capture.tracer_share if capture else None)
+    recorded = wallclock.place(capture.recorded if capture else None, found.runs, whole.clock.hz)
+    share = capture.tracer_share if capture else None
+    whole = replace(packed.told(whole, source), tracer_share=share, recorded=recorded)
     domid = None if chosen.domain is None else domid_of(whole, chosen.domain)
     return select.of(whole, replace(where, domid=domid))
 

@@ -16,6 +16,7 @@ from xentool.tools import beside, packed
 if TYPE_CHECKING:
     # A report on a file without a sidecar needs neither, and begins to read the earlier.
     from traces.analyses.report import DomainInfo
+    from traces.analyses.wallclock import Noted
     from traces.formats.exits import Vendor
     from xentool.tools import xl
 
@@ -39,6 +40,7 @@ class Sidecar:
     :param command: the words by which the capture was made
     :param tracer_share: of one of dom0's processors, the share that the tracer itself took; known in the end
     :param vendor: of the processors, "intel" or "amd", as far as it is known
+    :param recorded: when, by dom0's clock
     """
 
     host: str
@@ -49,6 +51,7 @@ class Sidecar:
     command: tuple[str, ...] = ()
     tracer_share: float | None = None
     vendor: "Vendor | None" = None
+    recorded: "Noted | None" = None
 
 
 def of_host(name: str, info: "xl.HostInfo", mask: int, domains: "list[xl.Domain]") -> Sidecar:
@@ -72,6 +75,8 @@ def _beside(capture: Path) -> Path:
 
 def write(capture: Path, sidecar: Sidecar) -> None:
     """Write the sidecar of a capture file."""
+    from xentool.tools import moments  # noqa: PLC0415 - see above
+
     document = {
         "schema": SCHEMA,
         "host": sidecar.host,
@@ -81,6 +86,7 @@ def write(capture: Path, sidecar: Sidecar) -> None:
         "mask": sidecar.mask,
         "command": sidecar.command,
         "tracer_cpu_share": sidecar.tracer_share,
+        "recorded": sidecar.recorded and moments.document(sidecar.recorded),
         "domains": [
             {"domid": domid, "name": info.name, "type": info.mode} for domid, info in sorted(sidecar.domains.items())
         ],
@@ -106,6 +112,7 @@ def read(capture: Path) -> Sidecar | None:
 def _parse(document: Any) -> Sidecar:  # noqa: ANN401 - whatever JSON holds
     from traces.analyses.report import DomainInfo  # noqa: PLC0415 - see above
     from traces.formats.exits import VENDORS  # noqa: PLC0415 - see above
+    from xentool.tools import moments  # noqa: PLC0415 - see above
 
     if document["schema"] != SCHEMA:
         raise ValueError(f"schema is {document['schema']!r}")
@@ -126,6 +133,7 @@ def _parse(document: Any) -> Sidecar:  # noqa: ANN401 - whatever JSON holds
         command=tuple(map(_text, _list(document.get("command", [])))),
         tracer_share=None if share is None else float(_number(share, 0, _CPUS_MAX)),
         vendor=next((one for one in VENDORS if one == document.get("vendor")), None),
+        recorded=None if (noted := document.get("recorded")) is None else moments.parsed(noted),
     )
 
 

@@ -7,6 +7,7 @@ from traces.analyses.calls import CallTimes
 from traces.analyses.report import Report
 from traces.analyses.series import Series, TooMany
 from traces.analyses.slowest import Slowest
+from traces.counted import plural
 from traces.exporters.slow import Described, describe
 from traces.reader import Reader, read
 from xentool.errors import XentoolError
@@ -53,7 +54,7 @@ def in_intervals(source: TraceFile, start: int, report: Report, seconds: float) 
         columns = series.edges(report, seconds)
     except TooMany as error:
         raise XentoolError(
-            f"that would be {error.count:,} intervals of {error.domains} domains: give --interval "
+            f"that would be {error.count:,} intervals of {plural(error.domains, 'domain')}: give --interval "
             f"{_rounded_up(error.seconds)} or more, or less of the trace by --from, --to and --domain"
         ) from error
     source.seek(start)

@@ -2,16 +2,17 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
-from traces.analyses.report import Report
+from traces.analyses.report import DomainInfo, Report
 from traces.analyses.report import report as report_of
 from traces.analyses.scan import FOREVER, Scan
 from traces.analyses.select import of
 from traces.analyses.vendor import Numbering, numbering
+from traces.analyses.wallclock import place
 from traces.analyses.where import Where
 from traces.formats.exits import Vendor
 from xentool.errors import XentoolError
@@ -31,6 +32,7 @@ class Running:
     :param xen_version: of the host
     :param vendor: whose VM exits these are, if the user says so
     :param host_vendor: the same as the host gives it
+    :param infos: what the host says about its domains, by domid
     """
 
     where: Where
@@ -39,6 +41,7 @@ class Running:
     started: float
     stop: Callable[[], None]
     xen_version: str | None = None
+    infos: Mapping[int, DomainInfo] = field(default_factory=dict)
     vendor: Vendor | None = None
     host_vendor: Vendor | None = None
 
@@ -102,10 +105,18 @@ def trace(
         Capture(host, where.kinds.mask, seconds=seconds) as capture,
         on_interrupt(capture.stop) as interrupted,
     ):
+        known = replace(known, recorded=capture.noted)
         if output:
             sidecar.write(output, known)
         running = Running(
-            where, info.hz, scan, capture.started, capture.stop, info.xen_version, host_vendor=info.vendor
+            where,
+            info.hz,
+            scan,
+            capture.started,
+            capture.stop,
+            info.xen_version,
+            known.domains,
+            host_vendor=info.vendor,
         )
         for chunk in capture.chunks():
             keep(chunk)
@@ -117,12 +128,13 @@ def trace(
             progress(running, chunk)
         progress(running, b"")
         if output:
-            sidecar.write(output, replace(known, tracer_share=capture.share))
+            sidecar.write(output, replace(known, tracer_share=capture.share, recorded=capture.noted))
     scan.finish()
     report = report_of(
         scan, host_hz=info.hz, infos=known.domains, xen_version=info.xen_version, host_vendor=info.vendor
     )
-    report = replace(of(report, where), tracer_share=capture.share)
+    recorded = place(capture.noted, scan.runs, info.hz)
+    report = replace(of(report, where), tracer_share=capture.share, recorded=recorded)
     return Traced(report, domain, interrupted(), ended, capture.recorded)
 
 

@@ -112,7 +112,8 @@ def parse_table(table: str) -> list[Row]:
     :raises PeerError: that is something else
     """
     rows = []
-    heading, *lines = table.splitlines() or [""]
+    # Only at line feeds: a name may hold what else `splitlines` takes for an end of line.
+    heading, *lines = table.rstrip("\n").split("\n")
     if not heading.startswith("Name"):
         raise PeerError(f"xl list printed a heading that this program cannot read: {heading!r:.100}")
     for line in lines:

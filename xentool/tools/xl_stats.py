@@ -220,7 +220,8 @@ def _state(flags: str) -> State:
 
 def _vcpus(listing: str) -> dict[int, list[Vcpu]]:
     found = defaultdict(list)
-    heading, *lines = listing.splitlines() or [""]
+    # As of `xl list`: a name may hold what else ends a line.
+    heading, *lines = listing.rstrip("\n").split("\n")
     if lines and not heading.startswith("Name"):
         raise ValueError(f"{heading!r:.100} heads xl vcpu-list")
     for line in lines:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pvdrivers.abi.xenbus import XenbusState
 from tests.xentool.tools.recorded import store
-from xentool.output import printable
+from traces.foreign import printable
 from xentool.tools import vdev
 from xentool.tools.devices import Device, Queue, devices, negotiation, state_name
 from xentool.tools.diagnose import problems, stale

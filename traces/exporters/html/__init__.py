@@ -11,11 +11,13 @@ from importlib.resources import files
 from typing import BinaryIO
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from traces.analyses.report import Report
 from traces.exporters.html.choice import choose
 from traces.exporters.html.course import read
 from traces.exporters.html.page import page
+from traces.foreign import printable
 from traces.table import EventTable
 
 
@@ -31,6 +33,7 @@ def write(tables: Iterable[EventTable], report: Report, output: BinaryIO, title:
     environment = Environment(
         loader=PackageLoader("traces.exporters.html"),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -42,8 +45,12 @@ def write(tables: Iterable[EventTable], report: Report, output: BinaryIO, title:
         style_hash=_hash(style),
         script_hash=_hash(script),
     )
-    # A name may hold half a character, as JSON can.
-    output.write(text.encode(errors="replace"))
+    output.write(text.encode())
+
+
+def _shown(value: object) -> object:
+    # Of all that goes into the page: what is no markup of ours may be somebody's name.
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _file(name: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from traces.exporters.html.svg import element
+from traces.foreign import printable
 
 #: More can't be told apart.
 NODES_MAX, EDGES_MAX = 12, 36
@@ -92,7 +93,7 @@ def _places(edges: Sequence[Edge], nodes: Sequence[int]) -> tuple[dict[int, _Poi
 
 
 def _node(domid: int, names: Mapping[int, str], style: str, at: _Point) -> Markup:
-    name = names.get(domid, f"d{domid}")
+    name = printable(names.get(domid, f"d{domid}"))
     short = name if len(name) <= _NAME_MAX else name[: _NAME_MAX - 1] + "…"
     box = element(
         "rect",

@@ -10,12 +10,13 @@ from traces.analyses.findings import findings
 from traces.analyses.intervals import STATES
 from traces.analyses.latencies import QUANTILES, merged
 from traces.analyses.report import DomainReport, Report, VcpuReport
+from traces.counted import plural
 from traces.exporters.html import charts, tables
 from traces.exporters.html.choice import Choice
 from traces.exporters.html.course import COLOURS, Course, Series
 from traces.exporters.html.graph import EDGES_MAX, NODES_MAX, Edge, graph
 from traces.exporters.html.model import Domain, Fact, Figure, Group, Legend, Page, Row, Rule
-from traces.exporters.words import clock_rate, clock_source, duration, exit_doubt, plural, who
+from traces.exporters.words import called, clock_rate, clock_source, duration, exit_doubt, recorded, who
 
 #: Of one rule: those in sight, and those on the page at all.
 FINDINGS_SHOWN, FINDINGS_MAX = 6, 100
@@ -63,7 +64,7 @@ def _facts(report: Report) -> list[Fact]:
     lost = Fact("Lost", "none")
     if account.lost_records:
         share = account.lost_records / (account.lost_records + account.records)
-        lost = Fact("Lost", f"{account.lost_records:,} records", f"{share:.1%} of all", alarm=True)
+        lost = Fact("Lost", plural(account.lost_records, "record"), f"{share:.1%} of all", alarm=True)
     facts = [
         Fact("Span", duration(report.span_s), f"on {plural(len(account.pcpus), 'pCPU')}"),
         Fact("Records", f"{account.records:,}", f"{account.bytes / 1e6:.1f} MB"),
@@ -72,9 +73,12 @@ def _facts(report: Report) -> list[Fact]:
     ]
     if account.skipped_bytes:
         share = account.skipped_bytes / account.bytes
-        facts.append(Fact("Not decoded", f"{account.skipped_bytes:,} bytes", f"{share:.1%} of all", alarm=True))
+        facts.append(Fact("Not decoded", plural(account.skipped_bytes, "byte"), f"{share:.1%} of all", alarm=True))
     if report.exits.in_doubt:
         facts.append(Fact("VM exits", "in doubt", exit_doubt(report), alarm=True))
+    if when := recorded(report):
+        begin, _, clock = when.partition(" (")
+        facts.append(Fact("Recorded", begin, clock.rstrip(")")))
     if report.xen_version:
         facts.append(Fact("Xen", report.xen_version))
     return facts
@@ -147,7 +151,7 @@ def _domain(domain: DomainReport, report: Report, course: Course) -> Domain:
     remark = f"domid {domain.domid}, {domain.mode}, {plural(len(domain.vcpus), 'vCPU')}"
     return Domain(
         domain.domid,
-        domain.name or f"Domain {domain.domid}",
+        called(domain),
         remark,
         rates,
         latencies,

@@ -8,7 +8,8 @@ from traces.account import DOUBTS
 from traces.analyses import totals
 from traces.analyses.latencies import QUANTILES
 from traces.analyses.report import RUNSTATE_NAMES, DomainReport, Hypercall, Report
-from traces.exporters.words import CONTENTION, LATENCIES, duration, plural, rate, who
+from traces.counted import plural
+from traces.exporters.words import CONTENTION, LATENCIES, duration, rate, who
 
 #: No capture of a real host has so many; a made-up one would make a page that no browser opens.
 ROWS_MAX = 200

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import click
 
 from xentool.cli import options
-from xentool.output import write_json
+from xentool.output import say, write_json
 from xentool.tools.block.disks import Wanted, parse
 from xentool.tools.block.serve import Serving, serve
 
@@ -73,7 +73,7 @@ def command(
         disks, domain, loopback, keep=keep, max_queues=queues, max_order=order, max_indirect=indirect,
         persistent=persistent, grants=grants,
     )  # fmt: skip
-    with serve(wanted, _say) as service:
+    with serve(wanted, say) as service:
         told = time.monotonic()
         while not ended.wait(min(interval or 1.0, 1.0)):
             service.look()
@@ -87,10 +87,6 @@ def command(
         os._exit(1)
     if number == signal.SIGINT:
         raise KeyboardInterrupt
-
-
-def _say(line: str) -> None:
-    click.echo(f"xentool: {line}", err=True)
 
 
 def _tell(rows: list[dict[str, Any]]) -> None:

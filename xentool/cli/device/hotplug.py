@@ -5,7 +5,7 @@ from contextlib import closing
 
 import click
 
-from xentool import hosts
+from xentool import hosts, output
 from xentool.cli import options
 from xentool.tools import hotplug, xl
 
@@ -38,10 +38,10 @@ def attach(domain: str, kind: str, spec: tuple[str, ...], timeout: float, dry_ru
     with closing(hosts.resolve(where)) as host:
         found = xl.find_domain(host, domain)
         if dry_run:
-            click.echo(shlex.join(hotplug.command("attach", found, kind, spec)))
+            output.line(shlex.join(hotplug.command("attach", found, kind, spec)))
             return
         device = hotplug.attach(host, found, kind, spec, timeout)
-        click.echo(f"{device.name} of {found.name} is connected")
+        output.line(f"{device.name} of {found.name} is connected")
 
 
 @click.command()
@@ -57,7 +57,7 @@ def detach(domain: str, kind: str, device: str, timeout: float, dry_run: bool, w
         found = xl.find_domain(host, domain)
         plugged = hotplug.find(host, found, kind, device)
         if dry_run:
-            click.echo(shlex.join(hotplug.command("detach", found, kind, [str(plugged.devid)])))
+            output.line(shlex.join(hotplug.command("detach", found, kind, [str(plugged.devid)])))
             return
         hotplug.detach(host, found, kind, plugged, timeout)
-        click.echo(f"{plugged.name} of {found.name} is gone")
+        output.line(f"{plugged.name} of {found.name} is gone")

@@ -2,6 +2,7 @@
 
 import click
 
+from xentool import output
 from xentool.cli.lab import options
 from xentool.cli.lab.progress import shown
 from xentool.lab import api
@@ -13,4 +14,4 @@ def command(name: str | None) -> None:
     """End a lab: its guests, dom0 and Xen; nothing but its console file is kept."""
     with shown() as progress:
         ended = api.down(name, progress)
-    click.echo(ended)
+    output.line(ended)

@@ -4,9 +4,10 @@ import json
 from dataclasses import asdict
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from xentool import output
+from xentool.cli import views
 from xentool.cli.lab import options
 from xentool.lab import api
 
@@ -20,7 +21,7 @@ def command(as_json: bool) -> None:
         rows = [{**asdict(each.lab), "state": each.state, "reason": each.reason} for each in labs]
         click.echo(json.dumps({"schema": "xentool.labs/1", "labs": rows}))
     elif not labs:
-        click.echo("no lab is running; `xentool lab up` starts one")
+        output.line("no lab is running; `xentool lab up` starts one")
     else:
         table = Table(box=None, pad_edge=False)
         for title in ("name", "state", "Xen", "by", "CPUs", "MiB", "minutes", "ssh port"):
@@ -28,10 +29,10 @@ def command(as_json: bool) -> None:
         for each in labs:
             lab = each.lab
             numbers = (lab.vcpus, lab.memory_mib, round(lab.age_s() / 60), lab.ssh_port)
-            table.add_row(lab.name, each.state, lab.xen, lab.accel, *map(str, numbers))
-        Console(highlight=False).print(table)
+            table.add_row(*map(views.words, (lab.name, each.state, lab.xen, lab.accel, *numbers)))
+        output.stdout().print(table)
         for each in labs:
             if each.reason:
-                click.echo(
+                output.line(
                     f"{each.lab.name}: {each.reason}; `xentool lab logs --name {each.lab.name}` shows its console"
                 )

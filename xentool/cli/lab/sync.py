@@ -2,6 +2,7 @@
 
 import click
 
+from xentool import output
 from xentool.cli.lab import options
 from xentool.cli.lab.progress import shown
 from xentool.lab import api
@@ -13,4 +14,4 @@ def command(name: str | None) -> None:
     """Bring this checkout's xentool, scripts and guest into a running lab."""
     with shown() as progress:
         version = api.sync(name, progress)
-    click.echo(f"dom0 has {version}")
+    output.line(f"dom0 has {version}")

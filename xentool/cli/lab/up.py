@@ -2,6 +2,8 @@
 
 import click
 
+from traces.counted import plural
+from xentool import output
 from xentool.cli.lab import options
 from xentool.cli.lab.progress import shown
 from xentool.lab import api
@@ -20,4 +22,4 @@ def command(xen: str, name: str, memory: int, vcpus: int) -> None:
     """Boot real Xen in the background and wait for its dom0; the image is built first when it is missing."""
     with shown() as progress:
         lab = api.up(name, xen=xen, memory_mib=memory, vcpus=vcpus, progress=progress)
-    click.echo(f"lab {lab.name} is up: Xen {lab.xen}, {lab.accel}, {lab.vcpus} CPUs, {lab.memory_mib} MiB")
+    output.line(f"lab {lab.name} is up: Xen {lab.xen}, {lab.accel}, {plural(lab.vcpus, 'CPU')}, {lab.memory_mib} MiB")

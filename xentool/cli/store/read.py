@@ -6,7 +6,7 @@ import click
 
 from xentool.cli.store import options
 from xentool.tools.store import opened
-from xentool.tools.store.values import escaped, to_json
+from xentool.tools.store.values import escaped, shown, to_json
 
 
 @click.command()
@@ -35,4 +35,4 @@ def command(where: str | None, as_json: bool, prefix: bool, raw: bool, paths: tu
     raw = raw or not (prefix or len(paths) > 1 or sys.stdout.isatty())
     for path, value in zip(paths, values, strict=True):
         line = value if raw else f"{escaped(value)}\n".encode()
-        click.echo((f"{path}: ".encode() if prefix else b"") + line, nl=False)
+        click.echo((f"{shown(path)}: ".encode() if prefix else b"") + line, nl=False)

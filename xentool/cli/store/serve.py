@@ -16,6 +16,7 @@ from pvdrivers.xenstore.server import Server
 from pvdrivers.xenstore.store import Store
 from xentool.cli.views import counted
 from xentool.errors import XentoolError
+from xentool.output import say
 
 
 def _domain_sockets(
@@ -88,7 +89,7 @@ def command(path: Path, domain_sockets: list[tuple[int, Path]], state: Path | No
 def _kept(state: Path) -> Store:
     journal = Journal(state)
     for line in _told(journal):
-        click.echo(f"xentool: {state}: {line}", err=True)
+        say(f"{state}: {line}")
     return Store(journal.tree, journal.commit)
 
 
@@ -129,7 +130,7 @@ async def _serve(store: Store, sockets: list[tuple[int, Path]]) -> signal.Signal
             except OSError as error:
                 raise XentoolError(f"cannot listen on {path}: {error.strerror or error}") from error
         listening = ", ".join(f"domain {domid} on {path}" for domid, path in sockets)
-        click.echo(f"xentool: serving XenStore: {listening}", err=True)
+        say(f"serving XenStore: {listening}")
         reason = await ended.get()
         if isinstance(reason, JournalError):
             raise reason

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from xentool import output
 from xentool.cli.store import options
 from xentool.tools.store import opened
 from xentool.tools.store.document import document, save, take
@@ -23,10 +24,8 @@ def command(where: str | None, file: Path, path: str) -> None:
     with opened(where) as client:
         snapshot = take(client, path)
     if not snapshot.consistent:
-        click.echo("xentool: the store changed all the time; what is kept is not of one moment", err=True)
+        output.say("the store changed all the time; what is kept is not of one moment")
     if str(file) == "-":
-        from xentool import output  # noqa: PLC0415 - brings rich, which a file needs not
-
         output.write_json(document(snapshot))
     else:
         save(snapshot, file)

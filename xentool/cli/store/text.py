@@ -9,7 +9,7 @@ from xentool import output
 from xentool.tools.store.changes import Change, Kind
 from xentool.tools.store.meaning import meaning
 from xentool.tools.store.nodes import Node, depth
-from xentool.tools.store.values import escaped, shown
+from xentool.tools.store.values import quoted, shown
 
 _MARKS = {Kind.CREATED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~", Kind.FIRED: "="}
 _STYLES = {Kind.CREATED: "green", Kind.REMOVED: "red", Kind.CHANGED: "yellow", Kind.FIRED: "dim"}
@@ -55,7 +55,7 @@ def _described(line: Text, name: str, node: Node, width: int | None, *, has_chil
     elif node.value or not has_children:
         room = None if width is None else width - len(line) - len(tail) - len(" = ")
         line.append(" = ", "dim")
-        line.append(_cut(_quoted(node.value), room))
+        line.append(_cut(quoted(node.value), room))
     return line.append_text(tail)
 
 
@@ -75,7 +75,7 @@ def change_line(change: Change) -> Text:
     line = Text()
     line.append(f"{_MARKS[change.kind]} {shown(change.path)}", _STYLES[change.kind])
     old, new = change.old, change.new
-    values = list(dict.fromkeys(_value(node) for node in (old, new) if node))
+    values = list(dict.fromkeys(quoted(node.value) for node in (old, new) if node))
     if len(values) > 1 or (values and change.kind is not Kind.CHANGED):
         line.append(f" = {' -> '.join(values)}")
     states = [meaning(node.path, node.value) for node in (old, new) if node]
@@ -85,14 +85,6 @@ def change_line(change: Change) -> Text:
     if change.kind is Kind.CREATED or len(set(permissions)) > 1:
         line.append(f"  {' -> '.join(permissions)}", "dim")
     return line
-
-
-def _value(node: Node) -> str:
-    return "(may not be read)" if node.value is None else _quoted(node.value)
-
-
-def _quoted(value: bytes) -> str:
-    return f'"{escaped(value)}"'
 
 
 def _permissions(node: Node) -> str:

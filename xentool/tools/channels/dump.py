@@ -48,7 +48,7 @@ def cut(console: str) -> tuple[list[str], list[str]]:
     :returns: the lines on event channels, and those on grants
     :raises PeerError: they are not whole
     """
-    all_lines = console.splitlines()
+    all_lines = console.split("\n")
     lines = [match[1] for line in all_lines if (match := _LINE.fullmatch(line.rstrip("\r")))]
     if not lines:
         raise PeerError(_NO_LINES.format(next(iter(all_lines), "")))

@@ -12,6 +12,7 @@ from xentool.errors import XentoolError
 from xentool.hosts import waiting
 from xentool.tools.store.changes import Change, Kind, changes
 from xentool.tools.store.nodes import Node, Unlisted, depth, lineage, present, tree, within
+from xentool.tools.store.values import quoted, shown
 
 
 class Condition(NamedTuple):
@@ -27,6 +28,15 @@ class Condition(NamedTuple):
         if node is None:
             return not self.there
         return self.there and self.value in (None, node.value)
+
+    def complaint(self, known: Mapping[str, Node]) -> str:
+        """Say what the node was instead when last looked at."""
+        node, path = known.get(self.path), shown(self.path)
+        if not self.there:
+            return f"{path} is still there"
+        if node is None:
+            return f"{path} is not there" + ("" if self.value is None else f", and was to be {quoted(self.value)}")
+        return f"{path} is {quoted(node.value)}, not {quoted(self.value)}"
 
 
 def follow(
@@ -75,7 +85,9 @@ def follow(
         else:
             return
     if until:
-        raise XentoolError(f"{timeout:g} s have passed, and what was waited for is not so")
+        unmet = "; ".join(condition.complaint(memory.known) for condition in until if not condition.holds(memory.known))
+        passed = "1 second has" if timeout == 1 else f"{timeout:g} seconds have"
+        raise XentoolError(f"{passed} passed: {unmet}")
 
 
 def _outermost(paths: Iterable[str]) -> list[str]:

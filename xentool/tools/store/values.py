@@ -25,6 +25,14 @@ def escaped(value: bytes) -> str:
     return "".join(map(_ESCAPED.__getitem__, value))
 
 
+def quoted(value: bytes | None) -> str:
+    """Write a value in quotation marks: one of its own, which would seem to end it, is escaped as well.
+
+    :param value: None for what may not be read
+    """
+    return "(may not be read)" if value is None else '"{}"'.format(escaped(value).replace('"', r"\""))
+
+
 def shown(text: str) -> str:
     """Write a path or permission harmlessly: stores let only plain characters into them, files may hold any."""
     return escaped(text.encode("utf-8", "surrogatepass"))

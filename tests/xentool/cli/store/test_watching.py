@@ -170,7 +170,17 @@ def test_conditions_at_once_and_in_vain(store: Store, client: Client) -> None:
     done = store("watch", "--until", "/c/state=4", "--until-gone", "/c/none")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     done = store("watch", "--until", "/c/state=5", "--timeout", "0.2")
-    assert (done.returncode, done.stderr) == (1, "xentool: 0.2 s have passed, and what was waited for is not so\n")
+    assert (done.returncode, done.stderr) == (1, 'xentool: 0.2 seconds have passed: /c/state is "4", not "5"\n')
+    client.write("/c/quote", b'say "hi"  (n0)\x1b')
+    words = ["--until-gone", "/c/quote", "--until", "/c/no=1", "--until-exists", "/d", "--until", "/c/quote=x"]
+    done = store("watch", *words, "--timeout", "0.2")
+    assert done.stderr == (
+        'xentool: 0.2 seconds have passed: /c/no is not there, and was to be "1"; '
+        r'/c/quote is "say \"hi\"  (n0)\x1b", not "x"; /d is not there; /c/quote is still there'
+        "\n"
+    )
+    # And it is drawn so that no value can pass for two, or for what follows one.
+    assert r'quote = "say \"hi\"  (n0)\x1b"  (n0)' in store("tree", "/c").stdout
     done = store("watch", "/c", "--timeout", "0.2")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert store("watch").returncode == 2

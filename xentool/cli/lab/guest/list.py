@@ -4,9 +4,10 @@ import json
 from dataclasses import asdict
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from xentool import output
+from xentool.cli import views
 from xentool.cli.lab import options
 from xentool.lab import api
 
@@ -25,5 +26,6 @@ def command(name: str | None, where: str | None, as_json: bool) -> None:
     for title in ("domid", "name", "type", "CPUs", "workload"):
         table.add_column(title, justify="right" if title in {"domid", "CPUs"} else "left")
     for guest in guests:
-        table.add_row(str(guest.domid), guest.name, guest.type or "?", str(guest.vcpus), guest.workload or "?")
-    Console(highlight=False).print(table)
+        cells = (guest.domid, guest.name, guest.type or "?", guest.vcpus, guest.workload or "?")
+        table.add_row(*map(views.words, cells))
+    output.stdout().print(table)

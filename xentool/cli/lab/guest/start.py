@@ -2,6 +2,8 @@
 
 import click
 
+from traces.counted import plural
+from xentool import output
 from xentool.cli.lab import options
 from xentool.cli.lab.progress import shown
 from xentool.lab import api
@@ -27,4 +29,4 @@ def command(guest: str, name: str | None, where: str | None, kind: str, vcpus: i
     """Start a guest with a disk and a network interface, and wait until it runs and they are connected."""
     with shown() as progress:
         domid = api.guest_start(api.Guest(guest, kind, vcpus, memory, workload), name, progress, where=where)
-    click.echo(f"{guest} is up: domid {domid}, {kind}, {vcpus} CPUs, {memory} MiB, workload {workload}")
+    output.line(f"{guest} is up: domid {domid}, {kind}, {plural(vcpus, 'CPU')}, {memory} MiB, workload {workload}")

@@ -2,6 +2,7 @@
 
 import click
 
+from xentool import output
 from xentool.cli.lab import options
 from xentool.lab import api
 
@@ -13,4 +14,4 @@ from xentool.lab import api
 def command(guest: str, name: str | None, where: str | None) -> None:
     """Stop a guest in order, by force when it does not follow within 10 s."""
     api.guest_stop(guest, name, where=where)
-    click.echo(f"{guest} is stopped")
+    output.line(f"{guest} is stopped")
