@@ -371,7 +371,7 @@ def _write_grants(report: Report, console: Console) -> None:
     table = _table("Grants", "maps", "unmaps", "per s")
     for pair in busiest(report.grants, lambda pair: pair.maps + pair.unmaps, ROWS_MAX):
         pages = f"{who(pair.mapper, report)} maps pages of {who(pair.granter, report)}"
-        table.add_row(pages, f"{pair.maps:,}", f"{pair.unmaps:,}", rate(pair.maps, report.span_s))
+        table.add_row(Text(pages), f"{pair.maps:,}", f"{pair.unmaps:,}", rate(pair.maps, report.span_s))
     _add_rest(len(report.grants), table)
     console.print()
     console.print(table)
@@ -383,7 +383,7 @@ def _write_notifications(report: Report, console: Console) -> None:
     table = _table("Notifications (inferred)", "count", "per s", "confidence")
     for one in busiest(report.notifications, lambda one: one.count, ROWS_MAX):
         pair = f"{who(one.source, report)} → {who(one.target, report)}"
-        table.add_row(pair, f"{one.count:,}", rate(one.count, report.span_s), one.confidence)
+        table.add_row(Text(pair), f"{one.count:,}", rate(one.count, report.span_s), one.confidence)
     _add_rest(len(report.notifications), table)
     console.print()
     console.print(table)

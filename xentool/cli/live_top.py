@@ -213,7 +213,7 @@ def _table(page: Page, rows: Sequence[Row]) -> Table:
         table.add_column(f"{name}{mark}", justify="right" if index else "left", no_wrap=True)
     for row in rows:
         cells = ((row.values.get(name), form) for name, form in page.view.columns.items())
-        table.add_row(row.shown, *(_DASH if value is None else form(value) for value, form in cells))
+        table.add_row(Text(row.shown), *(_DASH if value is None else form(value) for value, form in cells))
     return table
 
 

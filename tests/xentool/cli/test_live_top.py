@@ -4,6 +4,7 @@ import io
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from tests.traces.captures import capture
 from tests.xentool.cli.test_report import run
+from traces.analyses.report import DomainInfo
 from traces.analyses.report import report as report_of
 from traces.analyses.scan import Scan
 from traces.analyses.where import Where, kinds
@@ -158,3 +160,36 @@ def test_only_what_was_slow() -> None:
     assert 0 < slow.waits["wake to run v0"].count < everything.waits["wake to run v0"].count
     assert slow.exits["RDTSC"].seconds is None
     assert slow.hypercalls == everything.hypercalls
+
+
+def test_names_are_the_reports_and_programs_get_numbers() -> None:
+    trace = fed(Where(domid=DOMID), lambda _trace, _chunk: None)
+    infos = {DOMID: DomainInfo("web[/x]\x1b", "pvh"), 0: DomainInfo("Domain-0", "pv")}
+    last = replace(sample(trace), infos=infos)
+    page = Page()
+    page.press("n")
+    lines = drawn(page, [Sample(), last], 120)
+    assert lines[0].startswith(r"Tracing web[/x]\x1b for ")
+    assert any(line.startswith(r"Domain-0 → web[/x]\x1b ") for line in lines)
+    assert "d0 → d3" in document(last, Sample())["notifications"]  # type: ignore[operator] # an object, as JSON has it
+
+
+@pytest.mark.parametrize(
+    ("key", "where", "mode", "why"),
+    [
+        ("h", Where(domid=DOMID, kinds=kinds("sched")), "pvh", "-e leaves hypercalls out"),
+        ("x", Where(domid=DOMID, kinds=kinds("sched")), "pvh", "-e leaves VM exits out"),
+        ("x", Where(domid=77), "pv", "a PV guest has no VM exits"),
+        ("x", Where(domid=77), "pvh", "none so far"),
+        ("w", Where(domid=DOMID, kinds=kinds("grant")), "pvh", "-e leaves run states out"),
+        ("n", Where(domid=DOMID, vcpus=frozenset({0})), "pvh", "known by domain only: leave out --vcpu"),
+        ("n", Where(domid=DOMID, kinds=kinds("iret")), "pvh", "-e leaves event_channel_op out"),
+        ("v", Where(domid=77), "pv", "a vCPU is shown from its first change of run state on"),
+    ],
+)
+def test_an_empty_page_says_why(key: str, where: Where, mode: str, why: str) -> None:
+    now = Sample(1.0, 24, 1, 0, where=where, infos={where.domid or 0: DomainInfo("web", mode)})
+    page = Page()
+    page.press(key)
+    assert why in "\n".join(drawn(page, [Sample(), now], 100))
+    assert "no record has come yet" in "\n".join(drawn(Page(), [Sample(), replace(now, records=0, where=Where())], 100))
