@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-import click
-
+from xentool import output
 from xentool.tools import reports
 
 if TYPE_CHECKING:
@@ -13,4 +12,4 @@ if TYPE_CHECKING:
 def tell(report: "Report") -> None:
     """Say it on stderr, a line each."""
     for line in reports.doubts(report):
-        click.echo(f"xentool: {line}", err=True)
+        output.say(line)

@@ -13,6 +13,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from traces.foreign import printable
+
 #: Seconds, where nobody watches.
 UNWATCHED = 300.0
 #: For what may take any time, such as copying a file; also what a client of XenStore takes for it, which adds times.
@@ -71,7 +73,7 @@ def _line(waited: str, busy: str | None) -> str:
         room = os.get_terminal_size(sys.stderr.fileno()).columns - 1
     except (OSError, ValueError):
         room = _ROOM
-    line = f"{waited}, {busy}" if busy else waited
+    line = printable(f"{waited}, {busy}" if busy else waited)
     more = f"{line} (Ctrl-C ends it)"
     return more if len(more) <= room else line[:room]
 

@@ -120,7 +120,7 @@ def follow(
             break
     found = clocks.from_trace(scan.clock_pairs)
     rate = hz or (found.hz if found else clocks.DEFAULT_HZ)
-    running = Running(where, rate, scan, began, piped.end, xen_version, vendor)
+    running = Running(where, rate, scan, began, piped.end, xen_version, vendor=vendor)
     for chunk in head:
         show(running, chunk)
     while chunk := source.read(_PIECE):

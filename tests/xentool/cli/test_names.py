@@ -54,7 +54,7 @@ NOTHING = {
 
 
 #: What may be echoed as it is: JSON in ASCII, and what `store` escapes by its own rule.
-HARMLESS = {"json", "shown", "line", "text", "completion", "f"}
+HARMLESS = {"json", "shown", "line", "text", "completion"}
 
 
 @pytest.fixture(scope="module")

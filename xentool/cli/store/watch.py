@@ -9,6 +9,7 @@ from itertools import islice
 import click
 from rich.text import Text
 
+from xentool import output
 from xentool.cli.store import options, text
 from xentool.tools.store import opened
 from xentool.tools.store.changes import Change
@@ -78,7 +79,7 @@ class _Told(list[Unlisted]):
 
     def append(self, each: Unlisted) -> None:
         if each not in self:
-            click.echo(f"xentool: cannot list {each.path}: {each.why}; only what changes under it is told", err=True)
+            output.say(f"cannot list {each.path}: {each.why}; only what changes under it is told")
             super().append(each)
 
 
