@@ -112,7 +112,7 @@ async def _serve(store: Store, sockets: list[tuple[int, Path]]) -> signal.Signal
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.put_nowait, number)
 
-    complaints = Complaints(lambda line: click.echo(f"xentool: {line}", err=True))
+    complaints = Complaints(say)
 
     def failed(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         error = context.get("exception")
