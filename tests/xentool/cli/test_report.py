@@ -127,7 +127,8 @@ def test_damage_is_reported_and_ends_with_4(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(b"", "is empty"), (b"Hello, this is no trace\n" * 9, "holds no xentrace")]
+    ("content", "words"),
+    [(b"", "is empty"), (b"Hello, this is no trace\n" * 9, "is text: xentrace"), (bytes(99), "holds no xentrace")],
 )
 def test_what_is_no_trace(tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "x"
