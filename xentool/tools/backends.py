@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from pvdrivers.abi.xenbus import XenbusState
 from pvdrivers.xenstore.client import Client, NotFound, Refused
 from xentool.tools import kinds, vdev
 from xentool.tools.stats import Block, Net, Sample
@@ -94,8 +95,11 @@ def _counters(client: Client, path: str) -> dict[str, int]:
         with suppress(NotFound):
             if _NUMBER.fullmatch(value := client.read(f"{path}/statistics/{name}")):
                 found[name] = int(value)
-    # What has not been counted is not written.
-    return {name: found.get(name, 0) for name in _COUNTERS} if found else {}
+    # What has not been counted is not written; and before it is connected, nobody counts.
+    with suppress(NotFound):
+        if found or client.read(f"{path}/state") == b"%d" % XenbusState.CONNECTED:
+            return {name: found.get(name, 0) for name in _COUNTERS}
+    return {}
 
 
 def merged(sample: Sample, backends: Iterable[Backend], counters: Mapping[str, Mapping[str, int]]) -> Sample:

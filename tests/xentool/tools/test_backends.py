@@ -19,6 +19,8 @@ NODES = {
     "0/backend/udisk/1/51728/statistics/reads": "7",
     "0/backend/udisk/1/51728/statistics/sectors-read": "56",
     "0/backend/udisk/1/51744/statistics/writes": "x",
+    "0/backend/udisk/1/51744/state": "2",
+    "0/backend/udisk/1/51760/state": "4",
     "0/backend/newdisk/2/51712/frontend": "/local/domain/2/device/vbd/51712",
     "0/backend/newdisk/2/51728/frontend": "/local/domain/1/device/vbd/51728",  # not whom its path says
     "0/backend/virtio_disk/2/51760/state": "1",
@@ -46,7 +48,13 @@ def test_disks_and_interfaces_of_any_kind_and_place(client: Client) -> None:
     assert unlisted == []
     assert (dom0.blocks, dom0.nets) == ((), ())
     # What sysfs told stays as it was.
-    assert {block.device: block.reads for block in pv.blocks} == {"xvda": 3, "hda": None, "xvdb": 7, "xvdc": None}
+    assert {block.device: block.reads for block in pv.blocks} == {
+        "xvda": 3,
+        "hda": None,
+        "xvdb": 7,
+        "xvdc": None,
+        "xvdd": 0,  # connected, and nothing done
+    }
     assert Block("xvdb", 7, 56 * 512, 0, 0, 0, None) in pv.blocks
     assert [block.device for block in pvh.blocks] == ["xvda", "virtio_disk51760"]
     assert [net.device for net in pvh.nets] == ["vif0", "vif3"]
