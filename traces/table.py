@@ -1,11 +1,15 @@
 """The columns that every trace becomes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+#: Records that are worth a turn of an analysis, and take some megabytes of its memory.
+PIECE = 1 << 17
 
 COLUMNS: dict[str, type[np.unsignedinteger[Any]]] = {
     "tsc": np.uint64,
@@ -56,6 +60,12 @@ class EventTable:
     def take(self, rows: NDArray[np.intp]) -> "EventTable":
         """Give a table of some of the records."""
         return replace(self, **{name: getattr(self, name)[rows] for name in COLUMNS})
+
+    def pieces(self, size: int = PIECE) -> "Iterator[EventTable]":
+        """Cut it into tables of at most ``size`` records, which bounds what is made of one."""
+        for start in range(0, len(self), size):
+            part = {name: getattr(self, name)[start : start + size] for name in COLUMNS}
+            yield replace(self, **part, restart=self.restart and start == 0)
 
     @cached_property
     def payload(self) -> NDArray[np.int64]:

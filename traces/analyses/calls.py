@@ -59,7 +59,8 @@ def read(tables: Iterable[EventTable], report: Report) -> tuple[CallTimes, ...]:
     """
     reader = _Reader(report)
     for table in tables:
-        reader.feed(table)
+        for piece in table.pieces():
+            reader.feed(piece)
     return reader.finish()
 
 

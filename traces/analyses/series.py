@@ -104,7 +104,8 @@ def read(tables: Iterable[EventTable], report: Report, columns: Edges, seconds: 
     """
     reader = _Reader(report, columns)
     for table in tables:
-        reader.feed(table)
+        for piece in table.pieces():
+            reader.feed(piece)
     return Series(seconds, columns.at, reader.finish())
 
 

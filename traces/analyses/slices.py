@@ -60,7 +60,8 @@ def read(tables: Iterable[EventTable], report: Report) -> Slices | None:
         return None
     reader = _Reader(report, Columns(count, report.span_s * report.clock.hz))
     for table in tables:
-        reader.feed(table)
+        for piece in table.pieces():
+            reader.feed(piece)
     return Slices(report.span_s / count, count, reader.finish(report.span_s / count))
 
 

@@ -81,7 +81,8 @@ def find(tables: Iterable[EventTable], report: Report, most: int, least_s: float
     """
     finder = _Finder(report, most, least_s)
     for table in tables:
-        finder.feed(table)
+        for piece in table.pieces():
+            finder.feed(piece)
     return finder.finish()
 
 

@@ -20,11 +20,9 @@ from traces.analyses.report import Report
 from traces.exporters.details import naming
 from traces.exporters.instants import Instants
 from traces.exporters.packets import BEGIN, END, Kind, Packets
-from traces.exporters.rows import pieces
 from traces.exporters.tracks import Tracks
 from traces.table import EventTable
 
-_PIECE = 1 << 17
 _FOREVER = 1 << 62
 
 
@@ -35,7 +33,7 @@ def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> Non
     """
     writer = _Writer(report, output)
     for table in tables:
-        for piece in pieces(table, _PIECE):
+        for piece in table.pieces():
             writer.feed(piece)
     writer.finish()
 

@@ -1,7 +1,7 @@
 """The records of a table in groups that are alike, so that names are made once a group and fields read as columns."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from traces.analyses.where import Where
 from traces.exporters.details import Columns, Constants, Naming, details, selector
 from traces.exporters.payload import fields
 from traces.formats.xentrace import event_name
-from traces.table import COLUMNS, EventTable
+from traces.table import EventTable
 
 _WORD = 4
 #: Damage after which records may come late, or without a time although their pCPU has told one.
@@ -72,7 +72,7 @@ class Chooser:
 
     def of(self, table: EventTable) -> Iterator[tuple[EventTable, NDArray[np.int64]]]:
         """Give what is chosen of the next table, with nanoseconds since the trace's first record."""
-        for piece in pieces(table, self._size):
+        for piece in table.pieces(self._size):
             cycles = self._elapsed.of(piece)
             if not self._over:
                 self._over = self._ends(piece)
@@ -94,13 +94,6 @@ class Chooser:
             self._silent.difference_update(np.unique(piece.pcpu[piece.tsc > 0]).tolist())
         # Tables come in order of time, and all of one time stamp in one.
         return not self._silent and self._elapsed.end >= end
-
-
-def pieces(table: EventTable, size: int) -> Iterator[EventTable]:
-    """Cut a table into tables of at most ``size`` records, which bounds what is made of one."""
-    for start in range(0, len(table), size):
-        part = {name: getattr(table, name)[start : start + size] for name in COLUMNS}
-        yield replace(table, **part, restart=table.restart and start == 0)
 
 
 def groups(table: EventTable, naming: Naming) -> Iterator[Group]:

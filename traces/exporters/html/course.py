@@ -14,7 +14,6 @@ from traces.analyses.occupancy import Occupancy, Stretch
 from traces.analyses.report import Report
 from traces.analyses.timeseries import Columns, Occurrences, Shares
 from traces.exporters.html.choice import Choice
-from traces.exporters.rows import pieces
 from traces.table import EventTable
 
 #: Series that have a colour of their own; the rest share one.
@@ -22,7 +21,6 @@ COLOURS = 8
 RATE_COLUMNS = 120
 # More columns than a screen is wide show nothing more. With many rows there are fewer, so that a page stays small.
 _COLUMNS_MIN, _COLUMNS_MAX, _COLUMNS_OF_ALL = 120, 1200, 24_000
-_PIECE = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ def read(tables: Iterable[EventTable], report: Report, choice: Choice) -> Course
     """
     reader = _Reader(report, choice)
     for table in tables:
-        for piece in pieces(table, _PIECE):
+        for piece in table.pieces():
             reader.feed(piece)
     return reader.finish()
 
