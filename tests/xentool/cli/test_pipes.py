@@ -88,7 +88,7 @@ def test_names_are_not_to_be_had_from_a_pipe() -> None:
         [*XENTOOL, "dump", "--domain", "domU", "-"], input=b"x" * 100, capture_output=True, check=False
     )
     assert done.returncode == 1
-    assert done.stderr.decode().strip().endswith("does not tell names such as 'domU'; give the domain's number")
+    assert "does not tell names such as 'domU'; give the domain's number" in done.stderr.decode()
 
 
 @pytest.mark.parametrize("data", [b"", b"no trace\n" * 100])
