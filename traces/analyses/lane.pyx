@@ -24,7 +24,7 @@ from traces.analyses.near cimport (
 )
 from traces.analyses.row cimport ROW_ENTRY, ROW_EXIT, ROW_INJECTED, ROW_LOST, ROW_RUNSTATE, Row, order
 from traces.decode.cut cimport (
-    BETWEEN, Cutter, DAMAGES, FOREIGN, LONGEST, MINE, Pcpu, Record, TRUNCATED, TSC_LIMIT, forget, jump, length_of,
+    BETWEEN, Cutter, DAMAGES, FOREIGN, LONGEST, MINE, Pcpu, Record, TRUNCATED, forget, jump, length_of,
     next_record, nobody, note,
 )
 from traces.formats.ids cimport *
@@ -379,7 +379,7 @@ cdef class Lane:
         cdef Nears *nears = self.nears
         cdef Pcpu *p = &cut.pcpus[cut.cpu]
         cdef Seat *seat = &self.seats[cut.cpu]
-        cdef uint64_t who = <uint64_t>p.who << 32, last = p.last_tsc, tsc, key, call
+        cdef uint64_t who = <uint64_t>p.who << 32, last = p.last_tsc, limit = cut.limit, tsc, key, call
         cdef Py_ssize_t begin = pos, end
         cdef uint32_t header, notifier = seat.notifier
         cdef const uint8_t *payload
@@ -400,7 +400,7 @@ cdef class Lane:
             tsc = last
             if header >> 31:
                 memcpy(&tsc, data + pos + 4, 8)
-            if shape == ELSEWHERE or tsc < last or tsc >= TSC_LIMIT():
+            if shape == ELSEWHERE or tsc < last or (tsc >= limit and header >> 31):
                 break
             key = who | header
             call = call_of(nears, shape, payload)

@@ -42,6 +42,8 @@ _T = TypeVar("_T")
 Stretch = tuple[int, int]
 #: A time stamp after all others.
 FOREVER = (1 << 64) - 1
+#: ``cut.TSC_REACH``
+_REACH = 1 << 60
 
 
 class Irregular(Exception):
@@ -190,6 +192,10 @@ class Scan:
 
     def _due(self, stands: "Sequence[_Stand]", *, everything: bool = False) -> int:
         # Up to which time stamp rows can go out, when all lanes have come so far; 0: none can.
+        first = min((stand.first for stand in stands if stand.first), default=0)
+        if len(stands) > 1 and first and max(stand.newest for stand in stands) - first >= _REACH:
+            # Each lane knows time stamps that are far off from its own pCPUs' only.
+            raise Irregular
         limit = max(stand.watermark for stand in stands)
         if everything or max(stand.pending for stand in stands) > PENDING_MAX:
             limit = max(stand.newest for stand in stands)

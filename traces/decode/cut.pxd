@@ -68,6 +68,9 @@ cdef struct Cutter:
     bint resyncing
     bint clock_restarted    # the next record begins another run of the clock
     bint irregular
+    uint64_t low            # of what time stamps of this run of the clock can be; both 0 before the first
+    uint64_t high
+    uint64_t limit          # the same as high once a second one has agreed; until then each is looked at closely
     uint64_t newest         # time stamp so far
     uint64_t previous       # the same when the running round of windows began
     uint64_t watermark      # no later record is older than this
@@ -88,6 +91,7 @@ cdef inline void forget(Cutter *c) noexcept nogil:
     cdef int i
     c.clock_restarted = False
     c.newest = c.previous = c.watermark = c.promised = 0
+    c.low = c.high = c.limit = 0
     for i in range(<int>PCPUS):
         c.pcpus[i].first_tsc = c.pcpus[i].last_tsc = c.pcpus[i].window_tsc = 0
         c.pcpus[i].who = nobody(i)
@@ -165,9 +169,18 @@ cdef inline Py_ssize_t jump(Cutter *c, Py_ssize_t pos, Py_ssize_t size) noexcept
 
 cdef inline bint stamp(Cutter *c, Pcpu *p, uint64_t tsc, uint64_t at) noexcept nogil:
     """Check a time stamp that is no common one. Returns False where another run of the clock begins."""
-    if tsc >= TSC_LIMIT():
-        note(c, BAD_TSC, at, 1)
+    if c.high == 0:
+        c.low = tsc - TSC_REACH() if tsc > TSC_REACH() else 0
+        c.high = tsc + TSC_REACH() if tsc < ~TSC_REACH() else ~<uint64_t>0
+    elif c.low <= tsc < c.high:
+        c.limit = c.high
+    else:
         c.irregular = True
+        if c.limit == 0 and c.counts[<int>CLOCK_RESTART] < RESTARTS_MAX:
+            # One of two is wrong, and it may be the first.
+            note(c, CLOCK_RESTART, at, 1)
+            return False
+        note(c, BAD_TSC, at, 1)
         return True
     if c.window_is_new:
         if p.window_tsc and tsc <= p.window_tsc:
@@ -194,8 +207,9 @@ cdef inline bint stamp(Cutter *c, Pcpu *p, uint64_t tsc, uint64_t at) noexcept n
     return True
 
 
-cdef inline uint64_t TSC_LIMIT() noexcept nogil:
-    # Cycles that no machine counts up to: seven years at 5 GHz. Sums of several runs of the clock stay below 64 bits.
+cdef inline uint64_t TSC_REACH() noexcept nogil:
+    # Cycles that no trace is long: seven years at 5 GHz. Sums of several runs of the clock stay below 64 bits. Where the
+    # clock begins means nothing: firmware and hypervisors set it to anything.
     return <uint64_t>1 << 60
 
 
@@ -260,7 +274,7 @@ cdef inline bint next_record(
         p = &c.pcpus[c.cpu]
         if header >> 31:
             memcpy(&tsc, data + pos + 4, 8)
-            if c.careful or tsc < p.last_tsc or tsc >= TSC_LIMIT():
+            if c.careful or tsc < p.last_tsc or tsc >= c.limit:
                 if not stamp(c, p, tsc, c.offset + pos):
                     c.clock_restarted = True
                     break

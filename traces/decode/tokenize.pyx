@@ -7,7 +7,7 @@ from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcpy, memmove, memset
 
 from traces.decode.cut cimport (
-    BETWEEN, Cutter, DAMAGES, LONGEST, MINE, Pcpu, Record, TRUNCATED, TSC_LIMIT, forget, is_plain, length_of, next_record,
+    BETWEEN, Cutter, DAMAGES, LONGEST, MINE, Pcpu, Record, TRUNCATED, forget, is_plain, length_of, next_record,
     note,
 )
 from traces.decode.event cimport Event, before
@@ -229,7 +229,7 @@ cdef class Queue(Cut):
             memcpy(&header, data + pos, 4)
             memcpy(&tsc, data + pos + 4, 8)
             tsc = tsc if header >> 31 else last
-            if not is_plain(header) or tsc < last or tsc >= TSC_LIMIT():
+            if not is_plain(header) or tsc < last or (tsc >= cut.limit and header >> 31):
                 break
             event.tsc = last = tsc
             event.offset = offset + pos
