@@ -381,6 +381,8 @@ cdef class Vcpu:
             self.room.exits -= 1
             entry = self.exits[reason] = Exits(self.room)
             entry.first = offset
+        if offset < entry.first:
+            entry.first = offset
         entry.count += 1
         self.in_exit = True
         self.exit_reason = reason
