@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import nsmallest
 
-from traces.account import UNKNOWN_DOMID
 from traces.analyses.scan import Item, Scan
 from traces.formats import xentrace
 from traces.formats.exits import AMDS_ID, NESTED
@@ -168,8 +167,7 @@ def grants(scan: Scan, table: str) -> Counter[tuple[int, int]]:
     """Read off "maps" or "unmaps": counts by mapper and granter (domids)."""
     found: Counter[tuple[int, int]] = Counter()
     for (mapper, _vcpu), granter, count, *_ in scan.items(table):
-        if mapper != UNKNOWN_DOMID:
-            found[mapper, granter] += count
+        found[mapper, granter] += count
     return found
 
 

@@ -7,6 +7,9 @@ what can't be known is ``lost``, never missing.
 Counts follow xenalyze's rules, so that both agree on the same file: an interval counts when its beginning and its
 end were seen and it took time; a CONTINUE_RUNNING ends one; a vCPU's intervals count from the first time on that it
 is seen running. The cycles outside of counted intervals are kept apart as ``clipped``.
+
+A domain's vCPUs are offline before it is created and after it is destroyed, where the trace tells when that was, as
+xenalyze does not know; whoever has its number later begins anew.
 """
 
 cimport cython
@@ -16,7 +19,9 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from traces.analyses.bucket cimport BUCKETS, bucket_of
-from traces.analyses.row cimport ROW_ENTRY, ROW_EXIT, ROW_INJECTED, ROW_LOST, ROW_RUNSTATE, Row, before
+from traces.analyses.row cimport (
+    ROW_BORN, ROW_ENDED, ROW_ENTRY, ROW_EXIT, ROW_INJECTED, ROW_LOST, ROW_RUNSTATE, Row, before,
+)
 from traces.formats.ids cimport BLOCKED, IDLE_DOMID, OFFLINE, PCPUS, RUNNABLE, RUNNING
 
 cdef extern from *:
@@ -40,6 +45,8 @@ cdef enum:
     VECTORS = 256
     # Of these a vCPU counts its time without a Python integer.
     NEAR_PCPUS = 32
+    # Of all domains together: creations and destructions that are told.
+    LIVES_MAX = 1 << 12
     # Rows, after which other threads may have Python.
     BREATH = 1 << 10
 
@@ -168,6 +175,7 @@ cdef class Domain:
     """What a domain's vCPUs were together so far: for how many cycles each of ``Together``, and how often."""
 
     cdef readonly uint16_t domid
+    cdef list living            # vCPUs heard of since it was destroyed last
     cdef int members[STATES]    # vCPUs heard of, by their state
     cdef int state
     cdef uint64_t since
@@ -182,6 +190,7 @@ cdef class Domain:
 
     cdef void _begin(self, uint64_t at) noexcept:
         memset(self.members, 0, sizeof(self.members))
+        self.living = []
         self.state = ALL_LOST
         self.since = at
 
@@ -254,9 +263,10 @@ cdef class Vcpu:
     cdef uint32_t stays[STATES][OCTAVES]
     cdef uint64_t since
     cdef bint counting
-    cdef bint woken             # runnable since it was blocked
+    cdef bint woken             # runnable since it was blocked or offline
     cdef bint preempted         # runnable since it ran
     cdef bint joined            # counted among its domain's vCPUs
+    cdef bint gone              # with its domain, and not heard of since
     cdef Domain domain
     cdef uint64_t origin        # of time stamps, to be added to count from the trace's beginning
     cdef uint64_t near_pcpus[NEAR_PCPUS]
@@ -309,7 +319,7 @@ cdef class Vcpu:
     cdef void _begin(self, int state, uint64_t at) noexcept:
         self.state = state
         self.since = at
-        self.counting = self.woken = self.preempted = self.joined = False
+        self.counting = self.woken = self.preempted = self.joined = self.gone = False
         self.in_exit = False
         self.away = self.away_since = 0
         self._forget_interrupts()
@@ -355,7 +365,7 @@ cdef class Vcpu:
         elif self.preempted and state == RUNNING and at > self.since and covers(bounds, at, p):
             self.preempted_to_run.add(at - self.since)
             self._waited(at, p)
-        self.woken = self.counting and self.state == BLOCKED and state == RUNNABLE
+        self.woken = self.counting and state == RUNNABLE and (self.state == BLOCKED or self.state == OFFLINE)
         self.preempted = self.counting and self.state == RUNNING and state == RUNNABLE
         self._close(at, bounds)
         if self.state == RUNNING and state != RUNNING:
@@ -365,6 +375,15 @@ cdef class Vcpu:
                 self.away += at - self.away_since
             self.away_since = 0
         self._join(state, at, bounds)
+
+    cdef int _end(self, uint64_t at, const Bounds *bounds) except -1:
+        # Its domain is destroyed.
+        self._change(OFFLINE, at, NOBODY, bounds)
+        self.counting = False
+        self.in_exit = False
+        self.away_since = 0
+        self._forget_interrupts()
+        self.gone = True
 
     cdef void _waited(self, uint64_t at, uint32_t p) noexcept:
         if at - self.since > self.longest_wait:
@@ -494,6 +513,9 @@ cdef class Fold:
 
     cdef readonly dict vcpus            # domid << 16 | vcpu -> Vcpu
     cdef readonly dict domains          # domid -> Domain
+    cdef readonly dict lives            # domid -> [(cycles since the trace's beginning, whether it was created then)]
+    cdef int life_count
+    cdef dict born                      # domid -> when it was created, of those that are there
     cdef readonly uint64_t span         # cycles, of all closed runs of the clock together
     cdef Room room
     cdef readonly uint64_t steps        # vCPUs looked at for what happened elsewhere: tests bound it
@@ -511,6 +533,8 @@ cdef class Fold:
         memset(self.near, 0, sizeof(self.near))
         self.vcpus = {}
         self.domains = {}
+        self.lives = {}
+        self.life_count = 0
         self.span = self.past = self.steps = 0
         self.room = Room()
         self.heard = []
@@ -547,9 +571,10 @@ cdef class Fold:
             if p < PCPUS:
                 self.bounds.pcpus[p] = 1
 
-    cdef void _restart(self) noexcept:
+    cdef int _restart(self) except -1:
         cdef int i
         self.start = 0
+        self.born = {}
         for i in range(<int>PCPUS):
             self.running[i] = NOBODY
 
@@ -590,7 +615,7 @@ cdef class Fold:
         if row.kind == ROW_RUNSTATE:
             self._runstate(row.who, row.old, row.new, row.tsc, row.since, row.pcpu)
         elif row.kind == ROW_EXIT:
-            v = self._find(row.who, RUNNING)
+            v = self._find(row.who, RUNNING, row.tsc)
             if v is None:
                 self.room.uncounted += 1
                 return 0
@@ -600,7 +625,7 @@ cdef class Fold:
             elif not v._exit(<uint64_t>row.old << 32 | row.arg, row.tsc, row.offset):
                 self.room.uncounted += 1
         elif row.kind == ROW_ENTRY:
-            v = self._find(row.who, RUNNING)
+            v = self._find(row.who, RUNNING, row.tsc)
             if v is not None:
                 if v.pcpu == NOBODY:
                     v.pcpu = row.pcpu
@@ -610,6 +635,10 @@ cdef class Fold:
             self._injected(row)
         elif row.kind == ROW_LOST:
             self._lost(row.pcpu, row.who, row.since, row.tsc)
+        elif row.kind == ROW_BORN:
+            self._born(row.arg, row.tsc)
+        elif row.kind == ROW_ENDED:
+            self._ended(row.arg, row.tsc)
 
     def close(self, uint64_t start, uint64_t end, dict last):
         """This run of the clock is over, from ``start`` to ``end``: close what is open.
@@ -660,10 +689,11 @@ cdef class Fold:
         for v in self.vcpus.values():
             v.settle(self.span)
 
-    cdef Vcpu _find(self, uint32_t who, int state):
-        # ``state`` is the one it was in since the trace began, should this be the first that is heard of it.
-        # None: one more than there is room for.
+    cdef Vcpu _find(self, uint32_t who, int state, uint64_t now):
+        # ``state`` is the one it was in since the trace began, or its domain, should this be the first that is heard of
+        # it. None: one more than there is room for.
         cdef Vcpu v = self._known(who)
+        cdef object born
         if v is None:
             if len(self.vcpus) >= VCPUS_MAX:
                 return None
@@ -676,7 +706,21 @@ cdef class Fold:
             if v.domain.since < self.start:
                 v.domain._begin(self.start)
                 self.told.append(v.domain)
-            v._join(state, self.start, &self.bounds)
+            v.domain.living.append(v)
+            born = self.born.get(who >> 16) if self.born else None
+            if born is None:
+                v._join(state, self.start, &self.bounds)
+            else:
+                v._join(OFFLINE, self.start, &self.bounds)
+                v._close(born, &self.bounds)
+                v._join(state, v.since, &self.bounds)
+        elif v.gone:
+            # Another domain with this number. Offline until it was created, or where nobody says when, until now.
+            v.gone = False
+            v.pcpu = NOBODY
+            v.domain.living.append(v)
+            v._close(self.born.get(who >> 16, now), &self.bounds)
+            v._join(state, v.since, &self.bounds)
         if not v.restless:
             self._stir(v)
         return v
@@ -703,7 +747,7 @@ cdef class Fold:
         return d
 
     cdef int _runstate(self, uint32_t who, int old, int new, uint64_t now, uint64_t first, uint32_t p) except -1:
-        cdef Vcpu v = self._find(who, old)
+        cdef Vcpu v = self._find(who, old, now)
         if v is None:
             self.room.uncounted += 1
             return 0
@@ -768,8 +812,43 @@ cdef class Fold:
             first = now
         for v in found:
             v.restless = False
-            if v.places == 0 and v.domid != IDLE_DOMID:
+            if v.places == 0 and v.domid != IDLE_DOMID and not v.gone:
                 v._change(LOST, first if first > v.since else v.since, p, &self.bounds)
                 v.in_exit = False
                 v._forget_interrupts()
         self._runstate(who, LOST, RUNNING, now, 0, p)
+
+    cdef int _born(self, uint32_t domid, uint64_t now) except -1:
+        # The domain's creation says so, then the scheduler; until 4.5 the latter of each vCPU.
+        cdef Domain d
+        if domid >= IDLE_DOMID:
+            return 0
+        d = self.domains.get(domid)
+        if d is not None and d.living:
+            # Who had the number before is gone, though nobody said so.
+            self._ended(domid, now)
+        if domid not in self.born:
+            self.born[domid] = now
+            self._tell_life(domid, now, True)
+
+    cdef int _ended(self, uint32_t domid, uint64_t now) except -1:
+        cdef Vcpu v
+        cdef Domain d
+        if domid >= IDLE_DOMID:
+            return 0
+        self.born.pop(domid, None)
+        self._tell_life(domid, now, False)
+        d = self.domains.get(domid)
+        if d is not None:
+            for v in d.living:
+                if v.pcpu < PCPUS and self.running[v.pcpu] == (<uint32_t>v.domid << 16 | v.vcpu):
+                    self.running[v.pcpu] = NOBODY
+                v._end(now, &self.bounds)
+            d.living = []
+
+    cdef int _tell_life(self, uint32_t domid, uint64_t now, bint created) except -1:
+        cdef list told = self.lives.setdefault(domid, [])
+        if (told and told[len(told) - 1][1] == created) or self.life_count == LIVES_MAX:
+            return 0
+        self.life_count += 1
+        told.append((now - self.start + self.past, bool(created)))

@@ -1,9 +1,11 @@
 """When each vCPU was in which run state, and in which VM exit: what ``analyses.fold`` adds up, one by one.
 
 Law: the same rules as ``fold``. For each vCPU the intervals that are ``counted`` are as many and as long as those
-that the report counts; together with the others they cover the whole trace.
+that the report counts; together with the others they cover the whole trace. Exits of which nobody says whose they are go by the
+pCPU's number under ``UNKNOWN_DOMID``, as everywhere.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,21 +18,31 @@ from traces.formats.exits import key_of
 from traces.table import EventTable
 
 RUNNING = 0
+OFFLINE = 3
 LOST = 4
 #: As in ``fold``.
 VCPUS_MAX = 1 << 13
 STATES = (*xentrace.RUNSTATES, "lost")
 
 _EXIT_FLAGS = np.uint32(xentrace.FLAG_64 | xentrace.FLAG_NESTED)
+_SWITCHES = (xentrace.SCHED_SWITCH, xentrace.SWITCH_INFCONT)
+_STATES = (xentrace.RUNSTATE_CHANGE, xentrace.CONTINUE_RUNNING)
+_VCPU_MAX = 0xFFFF
+_NEVER = 1 << 62
+_BIRTHS = (xentrace.DOM0_DOM_ADD, xentrace.SCHED_DOM_ADD)
+_ENDS = (xentrace.DOM0_DOM_REM, xentrace.SCHED_DOM_REM)
 _EXITS_AND_ENTRIES = (xentrace.HVM_VMENTRY, xentrace.HVM_VMX_EXIT, xentrace.HVM_SVM_EXIT)
 #: The least words of a record that tells something here, by event without its flags.
 _WORDS = {
     xentrace.RUNSTATE_CHANGE: 1,
     xentrace.CONTINUE_RUNNING: 1,
     xentrace.LOST_RECORDS: 4,
+    xentrace.SCHED_SWITCH: 4,
+    xentrace.SWITCH_INFCONT: 4,
     xentrace.HVM_VMX_EXIT: 2,
     xentrace.HVM_SVM_EXIT: 2,
     xentrace.HVM_VMENTRY: 0,
+    **dict.fromkeys(_BIRTHS + _ENDS, 1),
 }
 
 
@@ -80,6 +92,7 @@ class _Vcpu:
 
     def begin(self, state: int, since: int) -> None:
         self.heard = True  # in this run of the clock
+        self.gone = False  # with its domain, and not heard of since
         self.state = state
         self.since = since
         self.counting = False
@@ -101,6 +114,12 @@ class Intervals:
         self._heard: list[_Vcpu] = []
         self._restless: list[_Vcpu] = []
         self._running: dict[int, _Vcpu] = {}
+        #: By domid: vCPUs heard of since it was destroyed last, and when it was created, of those that are there.
+        self._living: dict[int, list[_Vcpu]] = {}
+        self._born: dict[int, int] = {}
+        #: By pCPU: an exit of nobody knows who, as a vCPU's has it; and pCPUs that have run states.
+        self._unowned: dict[int, tuple[int, int]] = {}
+        self._stated: set[int] = set()
         self._first: dict[int, int] = {}
         self._last: dict[int, int] = {}
         self._start = 0
@@ -114,6 +133,8 @@ class Intervals:
             self._end_run(elapsed.begin)
         self._note_pcpus(table, cycles)
         kinds, rows = _relevant(table, cycles)
+        kept = self._without_switches(table, kinds, rows)
+        kinds, rows = kinds[kept], rows[kept]
         if not self._exits_wanted:
             kept = _without_exits(table, kinds, rows)
             kinds, rows = kinds[kept], rows[kept]
@@ -125,16 +146,29 @@ class Intervals:
             kinds.tolist(), firsts.tolist(), rows.tolist(), *(column[rows].tolist() for column in columns), strict=True
         ):
             self._row = row
+            if domid != UNKNOWN_DOMID:
+                self._unowned.pop(pcpu, None)
             if kind == xentrace.RUNSTATE_CHANGE:
                 old, new = event >> xentrace.RUNSTATE_OLD_SHIFT & 3, event >> xentrace.RUNSTATE_NEW_SHIFT & 3
+                if old == RUNNING:
+                    self._unowned.pop(pcpu, None)
                 self._runstate(word >> 16, word & 0xFFFF, old, new, now, pcpu)
             elif kind == xentrace.CONTINUE_RUNNING:
                 self._runstate(word >> 16, word & 0xFFFF, RUNNING, RUNNING, now, pcpu)
             elif kind == xentrace.LOST_RECORDS:
+                self._unowned.pop(pcpu, None)
                 lost = np.frombuffer(table.payload_bytes(row), "<u4").tolist()
                 first = min(elapsed.at(lost[3] << 32 | lost[2]), now)
                 self._lost(pcpu, lost[1] & 0xFFFF, lost[1] >> 16, first, now)
-            elif domid != UNKNOWN_DOMID and (found := self._find(domid, vcpu, RUNNING)):
+            elif kind in _BIRTHS:
+                self._create(word, now)
+            elif kind in _ENDS:
+                self._destroy(word, now)
+            elif kind in _SWITCHES:
+                self._switch(kind, np.frombuffer(table.payload_bytes(row), "<u4").tolist(), now, pcpu)
+            elif domid == UNKNOWN_DOMID:
+                self._of_nobody(kind, word, now, pcpu)
+            elif found := self._find(domid, vcpu, RUNNING, now):
                 if kind == xentrace.HVM_VMENTRY:
                     self._entry(found, now)
                 else:
@@ -163,8 +197,9 @@ class Intervals:
         for pcpu, last in zip(*np.unique(table.pcpu[timed[::-1]], return_index=True), strict=True):
             self._last[int(pcpu)] = int(cycles[timed[::-1][last]])
 
-    def _find(self, domid: int, vcpu: int, state: int) -> _Vcpu | None:
-        # ``state`` is the one it was in since this run of the clock began, should this be the first heard of it.
+    def _find(self, domid: int, vcpu: int, state: int, now: int) -> _Vcpu | None:
+        # ``state`` is the one it was in since this run of the clock began, or its domain, should this be the first
+        # heard of it.
         # None: one more than there is room for.
         found = self._vcpus.get((domid, vcpu))
         if found is None:
@@ -173,21 +208,56 @@ class Intervals:
             found = self._vcpus[domid, vcpu] = _Vcpu(domid, vcpu, state, self._start)
             if self._start:
                 self._found.append(Interval(domid, vcpu, LOST, 0, self._start, counted=False, pcpu=0))
-            self._heard.append(found)
+            self._begin(found, state)
+        elif found.gone:
+            # Another domain with this number. Offline until it was created, or where nobody says when, until now.
+            self._close(found, self._born.get(domid, now))
+            found.gone = False
+            found.state = state
+            found.pcpu = 0
+            self._living.setdefault(domid, []).append(found)
         elif not found.heard:
             if found.since < self._start:
                 # Since an earlier run of the clock.
                 found.state = LOST
                 self._close(found, self._start)
             found.begin(state, self._start)
-            self._heard.append(found)
+            self._begin(found, state)
         self._stir(found)
         return found
+
+    def _begin(self, vcpu: _Vcpu, state: int) -> None:
+        self._heard.append(vcpu)
+        self._living.setdefault(vcpu.domid, []).append(vcpu)
+        if vcpu.domid in self._born:
+            vcpu.state = OFFLINE
+            self._close(vcpu, self._born[vcpu.domid])
+            vcpu.state = state
 
     def _stir(self, vcpu: _Vcpu) -> None:
         if not vcpu.restless:
             vcpu.restless = True
             self._restless.append(vcpu)
+
+    def _create(self, domid: int, now: int) -> None:
+        if domid < IDLE_DOMID:
+            if self._living.get(domid):
+                self._destroy(domid, now)
+            self._born.setdefault(domid, now)
+
+    def _destroy(self, domid: int, now: int) -> None:
+        if domid >= IDLE_DOMID:
+            return
+        self._born.pop(domid, None)
+        for vcpu in self._living.pop(domid, ()):
+            self._close(vcpu, now)
+            vcpu.state = OFFLINE
+            vcpu.gone = True
+            vcpu.counting = False
+            vcpu.exit = None
+            vcpu.away_since = 0
+            if self._running.get(vcpu.pcpu) is vcpu:
+                self._vacate(vcpu.pcpu)
 
     def _close(self, vcpu: _Vcpu, at: int, *, ran: bool = False) -> None:
         # A time stamp from the past ends an interval where it began.
@@ -197,7 +267,7 @@ class Intervals:
             vcpu.since = at
 
     def _runstate(self, domid: int, number: int, old: int, new: int, now: int, pcpu: int) -> None:
-        vcpu = self._find(domid, number, old)
+        vcpu = self._find(domid, number, old, now)
         if vcpu is None:
             return
         if old == RUNNING:
@@ -229,6 +299,52 @@ class Intervals:
         if vcpu is not None:
             vcpu.places -= 1
             self._stir(vcpu)
+
+    def _without_switches(
+        self, table: EventTable, kinds: NDArray[np.uint32], rows: NDArray[np.intp]
+    ) -> NDArray[np.bool_]:
+        # Leaves out switches where run states say the same: on a pCPU that had some, and right before its first.
+        kept = np.ones(len(rows), bool)
+        switches = np.flatnonzero(np.isin(kinds, _SWITCHES))
+        kept[switches] = False
+        switches = switches[np.isin(table.pcpu[rows[switches]], list(self._stated), invert=True)]
+        if len(switches):
+            stated = table.event & ~np.uint32(xentrace.RUNSTATE_BITS) == xentrace.RUNSTATE_CHANGE
+            stated |= table.event == xentrace.CONTINUE_RUNNING
+            stated &= table.words > 0
+            # In the file's order, since a pCPU's next record may bear the same time.
+            order = np.lexsort((table.offset, table.pcpu))
+            pcpus, stated = table.pcpu[order], stated[order]
+            places = np.flatnonzero(stated)
+            firsts = dict(zip(pcpus[places][::-1].tolist(), places[::-1].tolist(), strict=True))
+            where = np.empty(len(order), np.intp)
+            where[order] = np.arange(len(order))
+            for index in switches.tolist():
+                pcpu, place = int(table.pcpu[rows[index]]), int(where[rows[index]])
+                kept[index] = place + 1 < firsts.get(pcpu, _NEVER)
+            self._stated.update(firsts)
+        else:
+            self._stated.update(table.pcpu[rows[np.isin(kinds, _STATES)]].tolist())
+        return kept
+
+    def _of_nobody(self, kind: int, reason: int, now: int, pcpu: int) -> None:
+        if kind != xentrace.HVM_VMENTRY:
+            self._unowned[pcpu] = (reason, now)
+        elif pcpu in self._unowned and self._exits_wanted:
+            reason, since = self._unowned.pop(pcpu)
+            self._exits.append(Exit(UNKNOWN_DOMID, pcpu, reason, since, max(now, since), pcpu, 0, self._row))
+
+    def _switch(self, kind: int, words: Sequence[int], now: int, pcpu: int) -> None:
+        self._unowned.pop(pcpu, None)
+        # Of one that goes on, it is to itself. Who leaves may be runnable or blocked.
+        source, target = tuple(words[:2]), tuple(words[2:] if kind == xentrace.SCHED_SWITCH else words[:2])
+        if any(domid > IDLE_DOMID or vcpu > _VCPU_MAX for domid, vcpu in (source, target)):
+            return
+        if source == target:
+            self._runstate(*target, RUNNING, RUNNING, now, pcpu)
+            return
+        self._runstate(*source, RUNNING, LOST, now, pcpu)
+        self._runstate(*target, LOST, RUNNING, now, pcpu)
 
     def _lost(self, pcpu: int, domid: int, number: int, first: int, now: int) -> None:
         # Who ran here, and who ran nowhere, may have done anything since: only those running elsewhere are known.
@@ -270,6 +386,10 @@ class Intervals:
         self._heard.clear()
         self._restless.clear()
         self._running.clear()
+        self._unowned.clear()
+        self._stated.clear()
+        self._living.clear()
+        self._born.clear()
         self._first.clear()
         self._last.clear()
         self._start = end

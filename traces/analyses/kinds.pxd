@@ -14,6 +14,7 @@ cdef enum Kind:
     VMMCALL
     EXIT
     ENTRY
+    SWITCH
     SWITCHED_IN
     SWITCHED_OUT
     LOSS
@@ -21,6 +22,7 @@ cdef enum Kind:
     UNMAP
     TRAP_32
     TRAP_64
+    ADDED
     REMOVED
     IRQ
     IO
@@ -43,6 +45,8 @@ cdef inline uint8_t classify(uint32_t event) noexcept nogil:
         return EXIT
     if event == SCHED_WAKE:
         return WAKE
+    if event == SCHED_SWITCH or event == SWITCH_INFCONT:
+        return SWITCH
     if event == SWITCH_INFNEXT:
         return SWITCHED_IN
     if event == SWITCH_INFPREV:
@@ -65,7 +69,9 @@ cdef inline uint8_t classify(uint32_t event) noexcept nogil:
         return LOSS
     if event == HW_IRQ_HANDLED:
         return IRQ
-    if event == DOM0_DOM_REM:
+    if event == DOM0_DOM_ADD or event == SCHED_DOM_ADD:
+        return ADDED
+    if event == DOM0_DOM_REM or event == SCHED_DOM_REM:
         return REMOVED
     if event & ~<uint32_t>FLAG_64 == HVM_CR_WRITE:
         return CR_WRITE

@@ -22,7 +22,9 @@ from traces.analyses.kinds cimport *
 from traces.analyses.near cimport (
     CALL, COUNT_MASK, ELSEWHERE, NEAR_PLACES, Near, Nears, PLAIN_SHAPE, SPECIAL, call_of, place_of, prepare, shape_of,
 )
-from traces.analyses.row cimport ROW_ENTRY, ROW_EXIT, ROW_INJECTED, ROW_LOST, ROW_RUNSTATE, Row, order
+from traces.analyses.row cimport (
+    ROW_BORN, ROW_ENDED, ROW_ENTRY, ROW_EXIT, ROW_INJECTED, ROW_LOST, ROW_RUNSTATE, Row, order,
+)
 from traces.decode.cut cimport (
     BETWEEN, Cutter, DAMAGES, FOREIGN, LONGEST, MINE, Pcpu, Record, TRUNCATED, forget, jump, length_of,
     next_record, nobody, note,
@@ -126,6 +128,8 @@ TABLES = (
 cdef enum:
     # No domain has this number.
     NOBODY = UNKNOWN_DOMID
+    # What is known of a vCPU that has left its pCPU, where no run states are recorded; as ``fold`` has it.
+    LOST_STATE = 4
     # Above a grant table sub-operation's number is how far a preempted one has come.
     CMD_MASK = 0xFFF
     CR3 = 3
@@ -153,6 +157,11 @@ cdef struct Seat:
     bint settled            # who runs here has entered since it came: its exits are timed here and not in order
     uint64_t switch_tsc
     uint64_t switch_who
+    bint held               # a switch, until it is known that no run state says the same
+    uint32_t held_from
+    uint32_t held_to
+    uint64_t held_tsc
+    uint64_t held_offset
     bint injected           # something, since the guest was entered last; what, when, and where that is
     bint unentered          # and others before it, of which rows have told
     uint32_t vector         # injected last since this vCPU came; again, it tells nothing new
@@ -196,6 +205,7 @@ cdef class Lane:
     cdef readonly int pair_bits
     cdef uint32_t removed_domids[REMOVED_MAX]
     cdef Py_ssize_t removed_count
+    cdef readonly bint stated   # there are run states
     cdef bint starved       # of memory
 
     def __cinit__(self, uint32_t lane=0, uint32_t lanes=1, *, bint brief=False):
@@ -213,7 +223,7 @@ cdef class Lane:
         self.piece = NULL
         self.row_count = self.row_room = self.space_room = self.pair_count = self.removed_count = 0
         self.pair_bits = 0
-        self.starved = False
+        self.stated = self.starved = False
         self.cut.pcpus = <Pcpu *>calloc(PCPUS, sizeof(Pcpu))
         self.seats = <Seat *>calloc(PCPUS, sizeof(Seat))
         self.pairs = <ClockPair *>malloc(CLOCK_PAIRS_MAX * sizeof(ClockPair))
@@ -364,6 +374,9 @@ cdef class Lane:
             slot = count(&self.tables[<int>EVENTS], who | r.event, r.offset)
             if slot.kind == UNSEEN:
                 slot.kind = self._kind(r.event)
+                self.stated |= slot.kind == RUNSTATE and r.words > 0
+            if seat.held:
+                self._settle_switch(seat, slot.kind == RUNSTATE)
             notifier = seat.notifier
             seat.notifier = NOBODY
             if slot.kind != PLAIN:
@@ -386,7 +399,7 @@ cdef class Lane:
         cdef uint8_t shape
         cdef Near *near
         cdef Record r
-        if cut.place != MINE or cut.careful or seat.who != p.who or p.who >> 16 == UNKNOWN_DOMID:
+        if cut.place != MINE or cut.careful or not p.stated or seat.who != p.who or p.who >> 16 == UNKNOWN_DOMID:
             return pos
         end = size - pos
         if <uint64_t>end > cut.window_left:
@@ -435,6 +448,9 @@ cdef class Lane:
         cdef int seen = classify(event), kind = self._kind(event)
         cdef bint is_call = kind == HYPERCALL or kind == SUBCALL
         cdef uint8_t *shape = shape_of(self.nears, event)
+        if kind == SWITCH:
+            # Run states say the same.
+            kind = PLAIN
         if seen == RUNSTATE or seen == LOSS or event == WRAP_BUFFER or event == CPU_CHANGE_HEADER & 0x0FFFFFFF:
             # ``cut`` must see these.
             shape[0] = ELSEWHERE
@@ -474,7 +490,7 @@ cdef class Lane:
 
     cdef inline uint8_t _kind(self, uint32_t event) noexcept nogil:
         cdef uint8_t kind = classify(event)
-        if self.brief and kind not in (EXIT, RUNSTATE, LOSS, SWITCHED_IN, SWITCHED_OUT, CPUID):
+        if self.brief and kind not in (EXIT, RUNSTATE, LOSS, SWITCH, SWITCHED_IN, SWITCHED_OUT, CPUID):
             return PLAIN
         return kind
 
@@ -494,11 +510,7 @@ cdef class Lane:
             self._enter(r, seat)
         elif kind == EXIT:
             if r.words >= 2:
-                if r.who >> 16 == UNKNOWN_DOMID:
-                    # Whose it was is not known; whose numbering it is, it tells all the same.
-                    count(&self.tables[<int>EXITS + flavour_of(r.event)], who | word(r, 0), r.offset)
-                else:
-                    self._exit(word(r, 0), r, who, seat)
+                self._exit(word(r, 0), r, who, seat)
         elif kind == RUNSTATE:
             if self.brief and r.words:
                 self._see(word(r, 0), r)
@@ -507,7 +519,7 @@ cdef class Lane:
                 if r.event != CONTINUE_RUNNING:
                     old = (r.event >> 8) & 3
                     new = (r.event >> 4) & 3
-                if new == RUNNABLE and old == BLOCKED:
+                if new == RUNNABLE and (old == BLOCKED or old == OFFLINE):
                     self._notified(notifier, word(r, 0) >> 16, r)
                 if old == RUNNING and new != RUNNING:
                     self._leave(seat, <uint16_t>self.cut.cpu)
@@ -516,6 +528,9 @@ cdef class Lane:
         elif kind == WAKE:
             if r.words >= 2:
                 self._notified(notifier, word(r, 0), r)
+        elif kind == SWITCH:
+            if r.words == 4 and not self.cut.pcpus[self.cut.cpu].stated:
+                self._hold_switch(r, seat)
         elif kind == SWITCHED_IN:
             if r.words >= 2:
                 seat.switch_tsc = r.tsc
@@ -565,10 +580,46 @@ cdef class Lane:
             if r.words:
                 count(&self.tables[<int>INJECTIONS], who | word(r, 0), r.offset)
                 self._inject(word(r, 0), r, seat)
+        elif kind == ADDED:
+            if r.words:
+                self._row(<uint16_t>self.cut.cpu, ROW_BORN, r.tsc, r.offset, 0, word(r, 0), 0, 0, 0)
         elif kind == REMOVED:
-            if r.words and self.removed_count < REMOVED_MAX:
-                self.removed_domids[self.removed_count] = word(r, 0)
-                self.removed_count += 1
+            if r.words:
+                self._row(<uint16_t>self.cut.cpu, ROW_ENDED, r.tsc, r.offset, 0, word(r, 0), 0, 0, 0)
+                if self.removed_count < REMOVED_MAX:
+                    self.removed_domids[self.removed_count] = word(r, 0)
+                    self.removed_count += 1
+
+    cdef void _hold_switch(self, Record *r, Seat *seat) noexcept nogil:
+        # Of one that goes on, it is to itself.
+        cdef int to = 2 if r.event == SCHED_SWITCH else 0
+        if word(r, 0) > IDLE_DOMID or word(r, 1) > 0xFFFF or word(r, to) > IDLE_DOMID or word(r, to + 1) > 0xFFFF:
+            return
+        seat.held_from = word(r, 0) << 16 | word(r, 1)
+        seat.held_to = word(r, to) << 16 | word(r, to + 1)
+        if self.brief:
+            self._see(seat.held_from, r)
+            self._see(seat.held_to, r)
+            return
+        seat.held = True
+        seat.held_tsc = r.tsc
+        seat.held_offset = r.offset
+
+    cdef void _settle_switch(self, Seat *seat, bint stated) noexcept nogil:
+        # It is the same pCPU's next record that tells: Xen records a switch and then the run states.
+        cdef uint16_t p = <uint16_t>self.cut.cpu
+        if not stated:
+            self._switch(seat, p)
+        seat.held = False
+
+    cdef void _switch(self, Seat *seat, uint16_t p) noexcept nogil:
+        # Who leaves may be runnable or blocked.
+        cdef uint64_t first = self.cut.pcpus[p].first_tsc
+        if seat.held_from == seat.held_to:
+            self._row(p, ROW_RUNSTATE, seat.held_tsc, seat.held_offset, seat.held_to, 0, first, RUNNING, RUNNING)
+            return
+        self._row(p, ROW_RUNSTATE, seat.held_tsc, seat.held_offset, seat.held_from, 0, first, RUNNING, LOST_STATE)
+        self._row(p, ROW_RUNSTATE, seat.held_tsc, seat.held_offset, seat.held_to, 0, first, LOST_STATE, RUNNING)
 
     cdef inline void _see(self, uint32_t who, const Record *r) noexcept nogil:
         count(&self.tables[<int>SEEN], <uint64_t>who << 32, r.offset)
@@ -631,10 +682,13 @@ cdef class Lane:
         if self.brief:
             count(&self.tables[<int>EXITS + flavour], who | reason, r.offset)
             return
-        if not seat.settled:
+        if r.who >> 16 == UNKNOWN_DOMID:
+            # Nobody says whose it is. It counts now, and takes until the next entry here, whoever enters.
+            count(&self.tables[<int>EXITS + flavour], who | reason, r.offset)
+        elif not seat.settled:
             self._row(<uint16_t>self.cut.cpu, ROW_EXIT, r.tsc, r.offset, r.who, reason, 0, flavour, 0)
             return
-        if seat.exit_open:
+        elif seat.exit_open:
             # Its entry is missing.
             count(&seat.exit_tables[<int>EXITS + seat.exit_flavour], who | seat.exit_reason, seat.exit_offset)
         seat.exit_open = True
@@ -645,9 +699,9 @@ cdef class Lane:
         seat.exit_offset = r.offset
 
     cdef inline void _enter(self, Record *r, Seat *seat) noexcept nogil:
-        cdef Slot *slot
-        cdef uint64_t who, took
         if r.who >> 16 == UNKNOWN_DOMID:
+            if seat.exit_open:
+                self._end_exit(r, seat, 0)
             return
         if seat.injected:
             self._injected(<uint16_t>self.cut.cpu, seat, r.tsc, True)
@@ -655,19 +709,23 @@ cdef class Lane:
                 self._row(<uint16_t>self.cut.cpu, ROW_ENTRY, r.tsc, r.offset, r.who, 0, 0, 0, 0)
             seat.unentered = False
         if seat.exit_open:
-            who = <uint64_t>r.who << 32
-            took = r.tsc - seat.exit_tsc if r.tsc > seat.exit_tsc else 0
-            slot = count(&seat.exit_tables[<int>EXITS + seat.exit_flavour], who | seat.exit_reason, seat.exit_offset)
-            slot.sum += took
-            if took > slot.most:
-                slot.most = took
-            if is_squeezable(seat.exit_reason):
-                count(&seat.exit_tables[<int>TOOK + seat.exit_flavour],
-                      who | squeezed(seat.exit_reason) << BUCKET_BITS | bucket_of(took), 0)
-            seat.exit_open = False
+            self._end_exit(r, seat, 1)
         elif not seat.settled:
             self._row(<uint16_t>self.cut.cpu, ROW_ENTRY, r.tsc, r.offset, r.who, 0, 0, 0, 0)
             seat.settled = True
+
+    cdef inline void _end_exit(self, Record *r, Seat *seat, uint64_t times) noexcept nogil:
+        cdef uint64_t who = <uint64_t>r.who << 32
+        cdef uint64_t took = r.tsc - seat.exit_tsc if r.tsc > seat.exit_tsc else 0
+        cdef Slot *slot = add(
+            &seat.exit_tables[<int>EXITS + seat.exit_flavour], who | seat.exit_reason, seat.exit_offset, times)
+        slot.sum += took
+        if took > slot.most:
+            slot.most = took
+        if is_squeezable(seat.exit_reason):
+            count(&seat.exit_tables[<int>TOOK + seat.exit_flavour],
+                  who | squeezed(seat.exit_reason) << BUCKET_BITS | bucket_of(took), 0)
+        seat.exit_open = False
 
     cdef void _inject(self, uint32_t vector, Record *r, Seat *seat) noexcept nogil:
         if r.who >> 16 == UNKNOWN_DOMID:
@@ -692,7 +750,7 @@ cdef class Lane:
         if seat.injected:
             self._injected(pcpu, seat, seat.injected_tsc, False)
         seat.unentered = seat.told = False
-        if seat.exit_open:
+        if seat.exit_open and seat.who >> 16 != UNKNOWN_DOMID:
             self._row(pcpu, ROW_EXIT, seat.exit_tsc, seat.exit_offset, seat.who, seat.exit_reason, 0,
                       seat.exit_flavour, 0)
         seat.exit_open = seat.settled = False
@@ -750,7 +808,10 @@ cdef class Lane:
         cdef Py_ssize_t ready, i
         cdef Row *sorted_
         for i in range(<int>PCPUS):
-            if self.seats[i].exit_open and self.seats[i].exit_tsc <= limit:
+            if self.seats[i].held and self.seats[i].held_tsc <= limit:
+                self._switch(&self.seats[i], <uint16_t>i)
+                self.seats[i].held = False
+            if self.seats[i].exit_open and self.seats[i].exit_tsc <= limit and self.seats[i].who >> 16 != UNKNOWN_DOMID:
                 self._leave(&self.seats[i], <uint16_t>i)
         if self.starved:
             raise MemoryError()

@@ -53,6 +53,13 @@ NOT_RECORDED = (
     "page tables: the entries that mmu_update, mmuext_op and update_va_mapping write; only their counts",
 )
 
+#: Of a trace that has none. The scheduler's own records may tell who runs in their stead.
+NO_RUN_STATES = (
+    "run states: why a vCPU did not run, and where no switches are recorded either, whose a record is: told by pCPU under "
+    "domid 32768, each VM exit up to the next entry on its pCPU. xentrace -e 0x21000 records them, added to the other "
+    "bits; so do -e all and `xentool record`"
+)
+
 #: So many wakes right after an event_channel_op may be by chance.
 _CHANCE = 2
 _PV_ENTRY = 0x00201000
@@ -184,7 +191,7 @@ class Together:
 class VcpuReport:
     """What one vCPU did. ``batches`` is about calls that carry several operations, by hypercall name.
 
-    ``latencies`` has, where there are any, "wake_to_run": from runnable after it was blocked until it ran,
+    ``latencies`` has, where there are any, "wake_to_run": from runnable after it was blocked or offline until it ran,
     "preempted_to_run": from runnable after it ran until it ran again, and "exits": in Xen, from a VM exit to the entry
     that ended it.
     """
@@ -222,6 +229,9 @@ class DomainReport:
     vcpus: tuple[VcpuReport, ...]
     #: By ``CONTENTION_NAMES``; empty where the trace does not tell. All together are the span.
     contention: Mapping[str, Together] = field(default_factory=dict)
+    #: Where the trace tells: when it was created and destroyed, in seconds since the first record; None for before the
+    #: trace, and after. Several, where its number was used again.
+    lives: tuple[tuple[float | None, float | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +295,17 @@ class Report:
     #: Whose exit reasons they are.
     exits: Numbering = UNKNOWN
     not_recorded: tuple[str, ...] = NOT_RECORDED
+    #: Whether run states are recorded at all.
+    run_states: bool = True
+
+    @property
+    def told(self) -> tuple[DomainReport, ...]:
+        """What people are told about: all domains but the idle one, and the unknown one only where it is not known why.
+
+        Where run states are recorded, it holds no more than what came before the first of each pCPU.
+        """
+        left_out = (IDLE_DOMID, UNKNOWN_DOMID) if self.run_states else (IDLE_DOMID,)
+        return tuple(domain for domain in self.domains if domain.domid not in left_out)
 
 
 def report(
@@ -327,7 +348,8 @@ def report(
                 infos.get(domid, DomainInfo()).name,
                 modes.get(domid, "unknown"),
                 tuple(of),
-                _contention(scan.domains.get(domid), clock),
+                _contention(scan.domains.get(domid), clock) if scan.stated else {},
+                _lives(scan.lives.get(domid, ()), clock),
             )
             for domid, of in vcpus.items()
         ),
@@ -337,6 +359,8 @@ def report(
         names={domid: info.name for domid, info in infos.items() if info.name},
         xen_version=xen_version,
         exits=exits,
+        not_recorded=NOT_RECORDED if scan.stated else (NO_RUN_STATES, *NOT_RECORDED),
+        run_states=scan.stated,
     )
 
 
@@ -457,6 +481,18 @@ def _contention(domain: Domain | None, clock: Clock) -> dict[str, Together]:
         for name, (count, cycles) in zip(CONTENTION_NAMES, domain.states, strict=True)
     }
     return found if any(one.seconds for one in found.values()) else {}
+
+
+def _lives(told: Iterable[tuple[int, bool]], clock: Clock) -> tuple[tuple[float | None, float | None], ...]:
+    found: list[tuple[float | None, float | None]] = []
+    for cycles, created in told:
+        if created:
+            found.append((clock.seconds(cycles), None))
+        elif found and found[-1][1] is None:
+            found[-1] = (found[-1][0], clock.seconds(cycles))
+        else:
+            found.append((None, clock.seconds(cycles)))
+    return tuple(found)
 
 
 def _hypercalls(table: str, made: Counter[int], restarts: Counter[int], counts: Counts) -> tuple[Hypercall, ...]:

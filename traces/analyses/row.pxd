@@ -9,6 +9,8 @@ cdef enum RowKind:
     ROW_ENTRY       # who: the vCPU
     ROW_INJECTED    # who: the vCPU; arg: vector; since: when; new: whether it is at the VM entry with which it came
     ROW_LOST        # who: the vCPU that runs now; since: when records began to be lost
+    ROW_BORN        # arg: the domain that is created
+    ROW_ENDED       # arg: the domain that is destroyed
 
 cdef struct Row:
     uint64_t tsc

@@ -281,6 +281,16 @@ class Scan:
         return sorted((cycles, ns) for _lot, cycles, ns in drawn)
 
     @property
+    def lives(self) -> dict[int, list[tuple[int, bool]]]:
+        """By domid, when such a domain was created (True) or destroyed: cycles since the first record, in order."""
+        return self._fold.lives
+
+    @property
+    def stated(self) -> bool:
+        """Whether run states are recorded: what says who runs when, and why not."""
+        return any(lane.stated for lane in self._lanes)
+
+    @property
     def removed(self) -> set[int]:
         """Domids that Xen has destroyed."""
         return set().union(*(lane.removed for lane in self._lanes))

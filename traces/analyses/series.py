@@ -142,8 +142,6 @@ class _Reader:
                 rows, numbers = find(table)
                 # All exits are told where one kind of them is chosen, and grants of both kinds.
                 wanted = (chosen if name in ("hypercalls", "multicall_subcalls") else there)[rows]
-                if name in _BETWEEN_DOMAINS:
-                    wanted &= table.domid[rows] != UNKNOWN_DOMID
                 rows, numbers = rows[wanted], numbers[wanted]
                 self._counted[name].add(table.domid[rows], numbers, cycles[rows])
         rows, sources = self._notifiers.of(table)

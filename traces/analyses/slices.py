@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses import timeseries
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import RUNNING, STATES, Interval, Intervals
@@ -26,9 +25,9 @@ from traces.table import EventTable
 COUNT = 40
 COUNT_MIN = 10
 SECONDS_MIN = 0.02
-_RUNNABLE, _BLOCKED = STATES.index("runnable"), STATES.index("blocked")
+_RUNNABLE, _BLOCKED, _OFFLINE = (STATES.index(name) for name in ("runnable", "blocked", "offline"))
 #: What a wait for a pCPU is called, by the state before it.
-_WAITS = {_BLOCKED: "wake to run", RUNNING: "preempted"}
+_WAITS = {_BLOCKED: "wake to run", _OFFLINE: "wake to run", RUNNING: "preempted"}
 
 
 class Measure(NamedTuple):
@@ -67,7 +66,7 @@ def read(tables: Iterable[EventTable], report: Report) -> Slices | None:
 
 class _Reader:
     def __init__(self, report: Report, columns: Columns) -> None:
-        domains = [one for one in report.domains if one.domid not in (IDLE_DOMID, UNKNOWN_DOMID)]
+        domains = report.told
         self._who = [(one.domid, vcpu.vcpu) for one in domains for vcpu in one.vcpus if vcpu.runstates]
         self._rows = {who: row for row, who in enumerate(self._who)}
         calls = {

@@ -22,7 +22,7 @@ from traces.analyses.where import Where
 from traces.formats.xentrace import HVM_SVM_EXIT, HVM_VMX_EXIT, RUNSTATE_CHANGE
 from traces.table import EventTable
 
-_BLOCKED, _RUNNABLE = STATES.index("blocked"), STATES.index("runnable")
+_BLOCKED, _OFFLINE, _RUNNABLE = (STATES.index(name) for name in ("blocked", "offline", "runnable"))
 _FOREVER = 1 << 62
 #: vCPUs that are told to have run meanwhile; a hostile trace has a new one with each record.
 _RAN_MAX = 1 << 10
@@ -123,7 +123,8 @@ class _Finder:
         if (
             before is not None
             and wait is not None
-            and (before.state, wait.state, ran.state) == (_BLOCKED, _RUNNABLE, RUNNING)
+            and before.state in (_BLOCKED, _OFFLINE)
+            and (wait.state, ran.state) == (_RUNNABLE, RUNNING)
             and before.counted
             and wait.counted
             and self._is_chosen(wait, ran.pcpu, wait.end)

@@ -31,8 +31,10 @@ _HAS_ARG0, _HAS_ARG1 = (np.uint32(3 << xentrace.HYPERCALL_ARG_SHIFT + 2 * i) for
 #: Above these is what Xen puts there when it preempts (MMU_UPDATE_PREEMPTED, GNTTABOP_CONTINUATION_ARG_SHIFT).
 _COUNT_MASK, _CMD_MASK = np.uint32(0x7FFFFFFF), np.uint32(0xFFF)
 _EXITS = (xentrace.HVM_VMX_EXIT, xentrace.HVM_SVM_EXIT)
-#: From blocked to runnable.
-_WOKEN = xentrace.RUNSTATE_CHANGE | 2 << xentrace.RUNSTATE_OLD_SHIFT | 1 << xentrace.RUNSTATE_NEW_SHIFT
+#: From blocked, or from offline as a vCPU is that waits for its device model, to runnable.
+_WOKEN = tuple(
+    xentrace.RUNSTATE_CHANGE | old << xentrace.RUNSTATE_OLD_SHIFT | 1 << xentrace.RUNSTATE_NEW_SHIFT for old in (2, 3)
+)
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,7 @@ def _event_channel_calls(table: EventTable) -> NDArray[np.bool_]:
 
 
 def _wakes(table: EventTable) -> NDArray[np.bool_]:
-    woken: NDArray[np.bool_] = (table.event == _WOKEN) & (table.words > 0)
+    woken: NDArray[np.bool_] = np.isin(table.event, _WOKEN) & (table.words > 0)
     woken |= (table.event == xentrace.SCHED_WAKE) & (table.words > 1)
     return woken
 
@@ -246,7 +248,7 @@ def restarts(table: EventTable, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
 
 def exits(table: EventTable) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
     """Find the VM exits of a table: their rows, and of each the ``formats.exits.key_of``."""
-    found = np.isin(table.event & ~_EXIT_FLAGS, _EXITS) & (table.words > 1) & (table.domid != UNKNOWN_DOMID)
+    found = np.isin(table.event & ~_EXIT_FLAGS, _EXITS) & (table.words > 1)
     rows = np.flatnonzero(found)
     events = table.event[rows]
     keys = table.word(rows, 0).astype(np.int64)

@@ -1,7 +1,8 @@
 """Cuts xentrace bytes into records: boundaries, time stamps, who ran on the pCPU. Inlined where it is used.
 
 Law: every byte ends either in a record or in ``skipped_bytes``, whatever the input is. What an event means is not
-known here, but for the four that say who runs.
+known here, but for those that say who runs: run states, losses, and on pCPUs of which no run state was recorded so
+far, what the scheduler says besides.
 
 Several cutters can share a trace, each taking the pCPUs of its ``lane``: windows of the others are jumped over.
 That needs windows that lie one behind the other as their sizes say, so such a cutter stops where they don't
@@ -14,7 +15,8 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from traces.formats.ids cimport (
-    CONTINUE_RUNNING, CPU_CHANGE_HEADER, CPU_CHANGE_SIZE, LOST_RECORDS, PCPUS, RUNSTATE_BITS, RUNSTATE_CHANGE,
+    CONTINUE_RUNNING, CPU_CHANGE_HEADER, CPU_CHANGE_SIZE, IDLE_DOMID, LOST_RECORDS, PCPUS, RUNSTATE_BITS,
+    RUNSTATE_CHANGE, SCHED_BLOCK, SCHED_SHUTDOWN, SCHED_SHUTDOWN_CODE, SCHED_SWITCH, SCHED_YIELD, SWITCH_INFCONT,
     UNKNOWN_DOMID, WRAP_BUFFER,
 )
 
@@ -48,6 +50,9 @@ cdef struct Pcpu:
     uint64_t last_tsc
     uint64_t window_tsc     # of the last window's first record
     uint32_t who            # domid << 16 | vcpu
+    uint32_t before         # who ran before the switch that says who runs
+    uint8_t switched        # who runs is said by a switch alone
+    uint8_t stated          # run states are recorded here
     uint8_t seen
 
 cdef struct Cutter:
@@ -95,6 +100,7 @@ cdef inline void forget(Cutter *c) noexcept nogil:
     for i in range(<int>PCPUS):
         c.pcpus[i].first_tsc = c.pcpus[i].last_tsc = c.pcpus[i].window_tsc = 0
         c.pcpus[i].who = nobody(i)
+        c.pcpus[i].switched = c.pcpus[i].stated = 0
 
 
 cdef inline uint32_t nobody(uint32_t cpu) noexcept nogil:
@@ -299,22 +305,50 @@ cdef inline bint next_record(
     return False
 
 
+cdef inline void infer(Cutter *c, Pcpu *p, Record *r) noexcept nogil:
+    """Say who runs where no run state was recorded so far, by what xen/common/schedule.c records of whoever runs."""
+    cdef uint32_t[4] word
+    r.who = p.who
+    if r.words == 4 and (r.event == SCHED_SWITCH or r.event == SWITCH_INFCONT):
+        memcpy(word, r.payload, 16)
+        if r.event == SCHED_SWITCH and word[2] <= IDLE_DOMID and word[3] <= 0xFFFF:
+            p.before = p.who
+            p.who = word[2] << 16 | word[3]
+            p.switched = 1
+        elif r.event == SWITCH_INFCONT and word[0] <= IDLE_DOMID and word[1] <= 0xFFFF:
+            r.who = p.who = p.before = word[0] << 16 | word[1]
+    elif r.words >= 2 and r.event in (SCHED_YIELD, SCHED_BLOCK, SCHED_SHUTDOWN, SCHED_SHUTDOWN_CODE):
+        memcpy(word, r.payload, 8)
+        if word[0] <= IDLE_DOMID and word[1] <= 0xFFFF:
+            r.who = p.who = p.before = word[0] << 16 | word[1]
+    if r.who >> 16 == UNKNOWN_DOMID:
+        note(c, UNATTRIBUTED, r.offset, 1)
+
+
 cdef inline void attribute(Cutter *c, Pcpu *p, Record *r) noexcept nogil:
     """Say who ran when the record was made, and take note of who runs from then on."""
     cdef uint32_t[2] word
     if (r.event & 0x0FFFE000) == 0x00020000 and r.words:
         memcpy(word, r.payload, 4)
         if (r.event & ~<uint32_t>RUNSTATE_BITS) == RUNSTATE_CHANGE:
+            p.stated = 1
             if (r.event >> 4) & 3 == 0:
                 p.who = word[0]
+                p.switched = 0
             elif (r.event >> 8) & 3 == 0:
-                r.who = p.who
-                if p.who >> 16 == UNKNOWN_DOMID:
+                r.who = p.before if p.switched else p.who
+                if r.who >> 16 == UNKNOWN_DOMID:
                     note(c, UNATTRIBUTED, r.offset, 1)
                 p.who = nobody(c.cpu)
+                p.switched = 0
                 return
         elif r.event == CONTINUE_RUNNING:
+            p.stated = 1
             p.who = word[0]
+            p.switched = 0
+    elif (r.event & 0x0FFFF000) == (SCHED_SWITCH & 0x0FFFF000) and not p.stated:
+        infer(c, p, r)
+        return
     r.who = p.who
     if p.who >> 16 == UNKNOWN_DOMID:
         note(c, UNATTRIBUTED, r.offset, 1)
@@ -324,3 +358,4 @@ cdef inline void attribute(Cutter *c, Pcpu *p, Record *r) noexcept nogil:
         c.lost_records += word[0]
         # Here the domain is the low half.
         p.who = (word[1] << 16) | (word[1] >> 16)
+        p.switched = 0

@@ -219,7 +219,8 @@ cdef class Queue(Cut):
         cdef uint64_t last = p.last_tsc, tsc, offset = cut.offset
         cdef uint32_t who = p.who, cpu = cut.cpu, header
         cdef Py_ssize_t begin = pos, end = size - pos
-        if cut.place != MINE or cut.careful or who >> 16 == UNKNOWN_DOMID or (line.count and (event - 1).tsc > last):
+        if cut.place != MINE or cut.careful or not p.stated or who >> 16 == UNKNOWN_DOMID or (
+                line.count and (event - 1).tsc > last):
             return pos
         if <uint64_t>end > cut.window_left:
             end = <Py_ssize_t>cut.window_left

@@ -109,6 +109,7 @@ def _domain(domain: DomainReport) -> dict[str, Any]:
         "domid": domain.domid,
         "name": domain.name,
         "mode": domain.mode,
+        "lives": [{"created_s": begin, "destroyed_s": end} for begin, end in domain.lives],
         "contention": {name: {"count": one.count, "seconds": one.seconds} for name, one in domain.contention.items()},
         "vcpus": [_vcpu(vcpu) for vcpu in domain.vcpus],
     }

@@ -6,11 +6,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.report import Report, VcpuReport
 from traces.counted import plural
 from traces.exporters.text import busiest
-from traces.exporters.words import LATENCIES, duration, who
+from traces.exporters.words import LATENCIES, duration, unit, who
 
 _BAR = 40
 #: Hundreds of lines each would say no more.
@@ -21,14 +20,13 @@ def write(report: Report, console: Console) -> None:
     """Write the histograms of each vCPU, of the busiest ones if there are many."""
     found = [
         (domain.domid, vcpu)
-        for domain in report.domains
-        if domain.domid not in (IDLE_DOMID, UNKNOWN_DOMID)
+        for domain in report.told
         for vcpu in domain.vcpus
     ]
     for domid, vcpu in busiest(found, lambda one: sum(one[1].events.values()), VCPUS_MAX):
         for what, counts in _of(vcpu):
             console.print()
-            console.print(Text(f"{who(domid, report)} v{vcpu.vcpu}: {what}", "bold cyan"))
+            console.print(Text(f"{who(domid, report)} {unit(domid)}{vcpu.vcpu}: {what}", "bold cyan"))
             console.print(_table(counts))
     if len(found) > VCPUS_MAX:
         console.print(Text(f"\nand {plural(len(found) - VCPUS_MAX, 'vCPU')} more (--json, --domain)", "dim"))

@@ -7,7 +7,6 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.elapsed import nanoseconds
 from traces.analyses.report import Report
 from traces.analyses.series import DomainSeries, Series
@@ -72,7 +71,8 @@ def _share(cycles: int, width: int, vcpus: int) -> float:
 
 def write(series: Series, report: Report, console: Console) -> None:
     """Write a table a domain, with the columns that tell anything of it."""
-    found = [domain for domain in series.domains if domain.domid not in (IDLE_DOMID, UNKNOWN_DOMID)]
+    told = {domain.domid for domain in report.told}
+    found = [domain for domain in series.domains if domain.domid in told]
     counts = {domain.domid: records(domain) for domain in report.domains}
     for domain in busiest(found, lambda one: counts[one.domid], DOMAINS_MAX):
         _write(domain, series, report, console)

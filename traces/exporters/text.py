@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from traces.account import DOUBTS, IDLE_DOMID, UNKNOWN_DOMID
+from traces.account import DOUBTS, UNKNOWN_DOMID
 from traces.analyses import totals
 from traces.analyses.findings import Finding, findings
 from traces.analyses.latencies import QUANTILES
@@ -27,6 +27,7 @@ from traces.exporters.words import (
     lost_rate,
     rate,
     recorded,
+    unit,
     who,
 )
 from traces.foreign import printable
@@ -41,6 +42,9 @@ ROWS_MAX, DOMAINS_MAX = 64, 32
 _WORDS_MAX = 20
 #: pCPUs that a vCPU ran on.
 _PCPUS_TOLD = 3
+_LIVES_TOLD = 3
+_SWITCHES_TELL = ": who ran is known from the scheduler's switches, but not why others did not"
+_NOBODY_TELLS = ", so nobody says whose this is: it is told by pCPU, each VM exit up to the next entry there"
 _INDENT, _DEEPER = (0, 0, 0, 2), (0, 0, 0, 4)
 #: Of the names of run states, where these head columns.
 STATE_STYLES = {"running": "green", "runnable": "yellow", "blocked": "blue", "offline": "dim", "lost": "red"}
@@ -52,7 +56,7 @@ _T = TypeVar("_T")
 def write(report: Report, console: Console) -> None:
     """Write the report: the capture, each domain, what passed between domains, what is doubtful, findings."""
     console.print(_heading(report))
-    domains = [domain for domain in report.domains if domain.domid not in (IDLE_DOMID, UNKNOWN_DOMID)]
+    domains = report.told
     for domain in busiest(domains, records, DOMAINS_MAX):
         _write_domain(domain, report, console)
     if len(domains) > DOMAINS_MAX:
@@ -103,15 +107,20 @@ def _heading(report: Report) -> Text:
     if str(report.where):
         text.append("\nOnly ").append(printable(str(report.where)), "bold")
         text.append(f": {report.span_s:.2f} s" if report.where.timed else "")
+    if not report.run_states:
+        known = any(domain.domid != UNKNOWN_DOMID for domain in report.told)
+        text.append("\nRun states were not recorded", "yellow")
+        text.append(_SWITCHES_TELL if known else _NOBODY_TELLS)
+        text.append("; xentrace -e 0x21000 records them, added to the other bits, and `xentool record` does.")
     return text
 
 
 def _write_domain(domain: DomainReport, report: Report, console: Console) -> None:
     console.print()
-    title = Text(called(domain), "bold")
-    title.append(
-        f"  (domid {domain.domid}, {printable(domain.mode)}, {plural(len(domain.vcpus), 'vCPU')})", "not bold dim"
-    )
+    unknown = domain.domid == UNKNOWN_DOMID
+    title = Text("Nobody says whose" if unknown else called(domain), "bold")
+    parts = f"domid {domain.domid}", printable(domain.mode), plural(len(domain.vcpus), "pCPU" if unknown else "vCPU")
+    title.append(f"  ({', '.join((*parts, *_lives(domain)))})", "not bold dim")
     console.print(title)
     vcpus = busiest(domain.vcpus, lambda vcpu: sum(vcpu.events.values()), ROWS_MAX)
     if len(domain.vcpus) > ROWS_MAX:
@@ -121,14 +130,24 @@ def _write_domain(domain: DomainReport, report: Report, console: Console) -> Non
     _write_runstates(vcpus, report.span_s, console)
     _write_contention(domain, report.span_s, console)
     _write_places(vcpus, console)
-    _write_latencies(vcpus, console)
-    _write_hypercalls(domain.vcpus, report.span_s, console)
-    _write_subcalls(domain.vcpus, report.span_s, console)
+    _write_latencies(vcpus, unit(domain.domid), console)
+    _write_hypercalls(domain, report.span_s, console)
+    _write_subcalls(domain, report.span_s, console)
     _write_page_tables(domain.vcpus, report.span_s, console)
     _write_exits(domain.vcpus, report.span_s, console)
     _write_io(domain.vcpus, report.span_s, console)
-    _write_interrupts(domain.vcpus, report.span_s, console)
+    _write_interrupts(domain, report.span_s, console)
     _write_traps(domain.vcpus, report.span_s, console)
+
+
+def _lives(domain: DomainReport) -> list[str]:
+    # Those that the trace saw begin or end, in order; of many the first ones.
+    told = []
+    for begin, end in domain.lives[:_LIVES_TOLD]:
+        told += [] if begin is None else [f"created at {begin:.3f} s"]
+        told += [] if end is None else [f"destroyed at {end:.3f} s"]
+    more = len(domain.lives) - _LIVES_TOLD
+    return told + ([f"and {more:,} times more"] if more > 0 else [])
 
 
 def _write_runstates(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -> None:
@@ -174,27 +193,27 @@ def _write_contention(domain: DomainReport, span_s: float, console: Console) -> 
     _print(table, console)
 
 
-def _write_hypercalls(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -> None:
-    _write_calls("Hypercalls", vcpus, [vcpu.hypercalls for vcpu in vcpus], span_s, console)
+def _write_hypercalls(domain: DomainReport, span_s: float, console: Console) -> None:
+    _write_calls("Hypercalls", domain, [vcpu.hypercalls for vcpu in domain.vcpus], span_s, console)
 
 
-def _write_subcalls(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -> None:
-    of = totals.batches(vcpus, "multicall")
+def _write_subcalls(domain: DomainReport, span_s: float, console: Console) -> None:
+    of = totals.batches(domain.vcpus, "multicall")
     title = "In multicalls"
     if of.calls:
         title = f"In {plural(of.calls, 'multicall')}, {of.items / of.calls:.1f} calls each on average"
-    _write_calls(title, vcpus, [vcpu.multicall_subcalls for vcpu in vcpus], span_s, console)
+    _write_calls(title, domain, [vcpu.multicall_subcalls for vcpu in domain.vcpus], span_s, console)
 
 
 def _write_calls(
-    title: str, vcpus: Sequence[VcpuReport], calls: Sequence[Sequence[Hypercall]], span_s: float, console: Console
+    title: str, domain: DomainReport, calls: Sequence[Sequence[Hypercall]], span_s: float, console: Console
 ) -> None:
     found = totals.calls(calls)
     if not found:
         return
-    each = len(vcpus) if 1 < len(vcpus) <= _VCPU_COLUMNS else 0
+    each, columns = _each(domain)
     detailed = any(call.subops or call.restarts for call in found)
-    table = _table(title, "count", "per s", *(f"v{vcpu.vcpu}" for vcpu in vcpus[:each]))
+    table = _table(title, "count", "per s", *columns)
     if detailed:
         table.add_column(Text("of these", "dim"), overflow="fold")
     for call in shown(found, table):
@@ -208,6 +227,12 @@ def _write_calls(
             cells.append(", ".join(remarks))
         table.add_row(*cells)
     _print(table, console)
+
+
+def _each(domain: DomainReport) -> tuple[int, list[str]]:
+    # Of how many vCPUs there is a column of their own, and its heading.
+    each = len(domain.vcpus) if 1 < len(domain.vcpus) <= _VCPU_COLUMNS else 0
+    return each, [f"{unit(domain.domid)}{vcpu.vcpu}" for vcpu in domain.vcpus[:each]]
 
 
 def _write_page_tables(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -> None:
@@ -272,7 +297,7 @@ def _add_rest(rows: int, table: Table, most: int = ROWS_MAX) -> None:
         table.add_row(Text(f"and {rows - most:,} more (--json)", "dim"))
 
 
-def _write_latencies(vcpus: Sequence[VcpuReport], console: Console) -> None:
+def _write_latencies(vcpus: Sequence[VcpuReport], prefix: str, console: Console) -> None:
     if not any(vcpu.latencies for vcpu in vcpus):
         return
     table = _table("Latencies", "count", *QUANTILES, "max")
@@ -280,16 +305,17 @@ def _write_latencies(vcpus: Sequence[VcpuReport], console: Console) -> None:
         for vcpu in (vcpu for vcpu in vcpus if name in vcpu.latencies):
             took = vcpu.latencies[name]
             times = (*(took.quantile(share) for share in QUANTILES.values()), took.longest)
-            table.add_row(f"{what} v{vcpu.vcpu}", f"{took.count:,}", *map(duration, times))
+            table.add_row(f"{what} {prefix}{vcpu.vcpu}", f"{took.count:,}", *map(duration, times))
     _print(table, console)
 
 
-def _write_interrupts(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -> None:
+def _write_interrupts(domain: DomainReport, span_s: float, console: Console) -> None:
+    vcpus = domain.vcpus
     found = totals.interrupts(vcpus)
     if not found:
         return
-    each = len(vcpus) if 1 < len(vcpus) <= _VCPU_COLUMNS else 0
-    table = _table("Guest interrupts", "count", "per s", *(f"v{vcpu.vcpu}" for vcpu in vcpus[:each]))
+    each, columns = _each(domain)
+    table = _table("Guest interrupts", "count", "per s", *columns)
     for one in shown(found, table):
         of_vcpus = ([of.count for of in vcpu.interrupts if of.vector == one.vector] for vcpu in vcpus[:each])
         counts = (f"{sum(counts):,}" for counts in of_vcpus)

@@ -9,7 +9,7 @@ from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import (
     TrackDescriptor,
 )
 
-from traces.account import IDLE_DOMID, UNKNOWN_DOMID
+from traces.account import UNKNOWN_DOMID
 from traces.analyses.report import DomainReport, Report, VcpuReport
 from traces.analyses.wallclock import Recorded
 
@@ -47,9 +47,8 @@ class Tracks:
         root = self._add("pCPUs", description="Which vCPU each pCPU runs; gaps are idle.")
         for pcpu in sorted(report.where.pcpus & {*report.account.pcpus}) or report.account.pcpus:
             self.pcpus[pcpu] = self._add(f"pCPU {pcpu}", root, rank=pcpu)
-        for domain in report.domains:
-            if domain.domid not in (IDLE_DOMID, UNKNOWN_DOMID):
-                self._add_domain(domain)
+        for domain in report.told:
+            self._add_domain(domain)
 
     def described(self) -> bytes:
         """Give the packets that say when the trace begins and declare the tracks, parents first."""
@@ -57,6 +56,8 @@ class Tracks:
 
     def running(self, domid: int, vcpu: int) -> str:
         """Name a vCPU as its pCPU's track shows it."""
+        if domid == UNKNOWN_DOMID:
+            return f"pCPU {vcpu}"
         name = self._names.get(domid)
         return f"{name} v{vcpu}" if name else f"d{domid}v{vcpu}"
 
@@ -70,6 +71,8 @@ class Tracks:
 
     def _add_domain(self, domain: DomainReport) -> None:
         name = f"{domain.name} (d{domain.domid})" if domain.name else f"d{domain.domid}"
+        if domain.domid == UNKNOWN_DOMID:
+            name = f"nobody says whose (d{domain.domid})"
         parent = self._add(name, description=f"Domain {domain.domid}, {domain.mode}")
         for vcpu in domain.vcpus:
             self._add_vcpu(domain.domid, vcpu, parent)

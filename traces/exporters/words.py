@@ -1,5 +1,6 @@
 """How values read to people, the same in text and on a page."""
 
+from traces.account import UNKNOWN_DOMID
 from traces.analyses.clock import Clock
 from traces.analyses.report import DomainReport, Report
 from traces.foreign import printable
@@ -23,12 +24,17 @@ _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 def who(domid: int, report: Report) -> str:
     """Name a domain: the name that the host gives it, or its number."""
-    return printable(report.names.get(domid) or f"d{domid}")
+    return "nobody known" if domid == UNKNOWN_DOMID else printable(report.names.get(domid) or f"d{domid}")
 
 
 def called(domain: DomainReport) -> str:
     """Name a domain where its number is told besides."""
     return printable(domain.name or f"Domain {domain.domid}")
+
+
+def unit(domid: int) -> str:
+    """Say what the numbers of a domain's vCPUs stand for: "v", or "p" for pCPUs where nobody says whose they are."""
+    return "p" if domid == UNKNOWN_DOMID else "v"
 
 
 def rate(count: int, span_s: float) -> str:

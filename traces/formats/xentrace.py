@@ -53,10 +53,15 @@ WRAP_BUFFER = 0x0001F002
 CPU_CHANGE = 0x0001F003
 RUNSTATE_CHANGE = 0x00021001
 CONTINUE_RUNNING = 0x00021002
+SCHED_DOM_ADD = 0x00028001
+SCHED_DOM_REM = 0x00028002
 SCHED_WAKE = 0x00028004
+SCHED_SWITCH = 0x0002800A
 SWITCH_INFPREV = 0x0002800E
 SWITCH_INFNEXT = 0x0002800F
 SWITCH_INFCONT = 0x00028011
+DOM0_DOM_ADD = 0x00041001
+DOM0_DOM_REM = 0x00041002
 HW_IRQ_HANDLED = 0x00802008
 GRANT_MAP = 0x0010F001
 GRANT_UNMAP = 0x0010F002
@@ -117,8 +122,8 @@ EVENTS: tuple[Event, ...] = (
     Event(RUNSTATE_CHANGE, "sched_runstate_change", Struct("vcpu" / Int16ul, "domid" / Int16ul)),
     Event(CONTINUE_RUNNING, "sched_continue_running", Struct("vcpu" / Int16ul, "domid" / Int16ul)),
     # TRC_SCHED_VERBOSE, sched/core.c
-    Event(0x00028001, "sched_dom_add", Domain),
-    Event(0x00028002, "sched_dom_rem", Domain),
+    Event(SCHED_DOM_ADD, "sched_dom_add", Domain),
+    Event(SCHED_DOM_REM, "sched_dom_rem", Domain),
     Event(0x00028003, "sched_sleep", Vcpu),
     Event(SCHED_WAKE, "sched_wake", Vcpu),
     Event(0x00028005, "sched_yield", Vcpu),
@@ -127,7 +132,7 @@ EVENTS: tuple[Event, ...] = (
     Event(0x00028008, "sched_ctl", Nothing),
     Event(0x00028009, "sched_adjdom", Domain),
     Event(
-        0x0002800A,
+        SCHED_SWITCH,
         "sched_switch",
         Struct("prev_domid" / Int32ul, "prev_unit" / Int32ul, "next_domid" / Int32ul, "next_unit" / Int32ul),
     ),
@@ -149,8 +154,8 @@ EVENTS: tuple[Event, ...] = (
     ),
     *SCHEDULER_EVENTS,
     # TRC_DOM0OP, common/domain.c
-    Event(0x00041001, "dom0_dom_add", Domain),
-    Event(0x00041002, "dom0_dom_rem", Domain),
+    Event(DOM0_DOM_ADD, "dom0_dom_add", Domain),
+    Event(DOM0_DOM_REM, "dom0_dom_rem", Domain),
     # TRC_MEM: "domid" is the other side; the mapper is whoever runs (common/grant_table.c)
     Event(GRANT_MAP, "mem_page_grant_map", Domain),
     Event(GRANT_UNMAP, "mem_page_grant_unmap", Domain),

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses import slices
 from traces.analyses.compare import compare
 from traces.analyses.report import Report
@@ -14,8 +13,6 @@ from traces.reader import Reader, read
 from xentool.errors import XentoolError
 from xentool.tools import reports, sidecar
 from xentool.tools.reports import Chosen
-
-_NO_GUEST = (IDLE_DOMID, UNKNOWN_DOMID)
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ def differences(before: Trace, after: Trace, domain: str | None = None) -> Diffe
 
 
 def _domids(report: Report) -> list[int]:
-    return [one.domid for one in report.domains if one.domid not in _NO_GUEST]
+    return [one.domid for one in report.told]
 
 
 def _pairs(before: Report, after: Report) -> list[tuple[int, int]]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from traces.account import IDLE_DOMID, UNKNOWN_DOMID
+from traces.account import IDLE_DOMID
 from traces.analyses.report import DomainReport, Report
 
 #: A page that draws more than this says so; the report itself has all.
@@ -22,7 +22,7 @@ class Choice:
 
 def choose(report: Report) -> Choice:
     """Choose what to draw."""
-    real = [one for one in report.domains if one.domid not in (IDLE_DOMID, UNKNOWN_DOMID)]
+    real = report.told
     busiest = sorted(real, key=lambda one: -sum(sum(vcpu.events.values()) for vcpu in one.vcpus))[:DOMAINS_MAX]
     domains = sorted(busiest, key=lambda one: one.domid)
     timed = {one.domid: [vcpu for vcpu in one.vcpus if vcpu.runstates] for one in domains}
