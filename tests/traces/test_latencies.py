@@ -66,7 +66,7 @@ def handling(exits: list[Exit], states: dict[Who, list[Interval]]) -> dict[Who, 
     for one in exits:
         away = sum(
             min(state.end, one.end) - max(state.begin, one.begin)
-            for state in states[one.domid, one.vcpu]
+            for state in states.get((one.domid, one.vcpu), ())  # nobody known has none
             if state.state != RUNNING and state.begin < one.end and state.end > one.begin
         )
         found.setdefault((one.domid, one.vcpu), []).append(one.end - one.begin - away)

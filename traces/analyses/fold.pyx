@@ -721,6 +721,9 @@ cdef class Fold:
             v.domain.living.append(v)
             v._close(self.born.get(who >> 16, now), &self.bounds)
             v._join(state, v.since, &self.bounds)
+            v._close(now, &self.bounds)
+            # What comes now is seen from its beginning on.
+            v.counting = True
         if not v.restless:
             self._stir(v)
         return v

@@ -1,8 +1,8 @@
 """When each vCPU was in which run state, and in which VM exit: what ``analyses.fold`` adds up, one by one.
 
 Law: the same rules as ``fold``. For each vCPU the intervals that are ``counted`` are as many and as long as those
-that the report counts; together with the others they cover the whole trace. Exits of which nobody says whose they are go by the
-pCPU's number under ``UNKNOWN_DOMID``, as everywhere.
+that the report counts; together with the others they cover the whole trace. Exits of which nobody says whose they are
+go by the pCPU's number under ``UNKNOWN_DOMID``, as everywhere.
 """
 
 from collections.abc import Sequence
@@ -127,7 +127,7 @@ class Intervals:
         self._found: list[Interval] = []
         self._exits: list[Exit] = []
 
-    def feed(self, table: EventTable, cycles: NDArray[np.int64], elapsed: Elapsed) -> None:
+    def feed(self, table: EventTable, cycles: NDArray[np.int64], elapsed: Elapsed) -> None:  # noqa: PLR0912 - one a kind
         """Take the next table and its cycles; ``elapsed`` has just given them."""
         if table.restart:
             self._end_run(elapsed.begin)
@@ -212,8 +212,11 @@ class Intervals:
         elif found.gone:
             # Another domain with this number. Offline until it was created, or where nobody says when, until now.
             self._close(found, self._born.get(domid, now))
-            found.gone = False
             found.state = state
+            self._close(found, now)
+            found.gone = False
+            # What comes now is seen from its beginning on.
+            found.counting = True
             found.pcpu = 0
             self._living.setdefault(domid, []).append(found)
         elif not found.heard:
@@ -337,14 +340,14 @@ class Intervals:
     def _switch(self, kind: int, words: Sequence[int], now: int, pcpu: int) -> None:
         self._unowned.pop(pcpu, None)
         # Of one that goes on, it is to itself. Who leaves may be runnable or blocked.
-        source, target = tuple(words[:2]), tuple(words[2:] if kind == xentrace.SCHED_SWITCH else words[:2])
-        if any(domid > IDLE_DOMID or vcpu > _VCPU_MAX for domid, vcpu in (source, target)):
+        domid, number, next_domid, next_number = words if kind == xentrace.SCHED_SWITCH else [*words[:2], *words[:2]]
+        if max(domid, next_domid) > IDLE_DOMID or max(number, next_number) > _VCPU_MAX:
             return
-        if source == target:
-            self._runstate(*target, RUNNING, RUNNING, now, pcpu)
+        if (domid, number) == (next_domid, next_number):
+            self._runstate(domid, number, RUNNING, RUNNING, now, pcpu)
             return
-        self._runstate(*source, RUNNING, LOST, now, pcpu)
-        self._runstate(*target, LOST, RUNNING, now, pcpu)
+        self._runstate(domid, number, RUNNING, LOST, now, pcpu)
+        self._runstate(next_domid, next_number, LOST, RUNNING, now, pcpu)
 
     def _lost(self, pcpu: int, domid: int, number: int, first: int, now: int) -> None:
         # Who ran here, and who ran nowhere, may have done anything since: only those running elsewhere are known.

@@ -55,9 +55,9 @@ NOT_RECORDED = (
 
 #: Of a trace that has none. The scheduler's own records may tell who runs in their stead.
 NO_RUN_STATES = (
-    "run states: why a vCPU did not run, and where no switches are recorded either, whose a record is: told by pCPU under "
-    "domid 32768, each VM exit up to the next entry on its pCPU. xentrace -e 0x21000 records them, added to the other "
-    "bits; so do -e all and `xentool record`"
+    "run states: why a vCPU did not run, and where no switches are recorded either, whose a record is: told by pCPU "
+    "under domid 32768, each VM exit up to the next entry on its pCPU. xentrace -e 0x21000 records them, added to the "
+    "other bits; so do -e all and `xentool record`"
 )
 
 #: So many wakes right after an event_channel_op may be by chance.

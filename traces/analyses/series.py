@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from traces.account import UNKNOWN_DOMID
 from traces.analyses import select, timeseries
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import RUNNING, STATES, Interval, Intervals
@@ -36,8 +35,6 @@ COUNTS: Mapping[str, Callable[[EventTable], tuple[NDArray[np.intp], NDArray[np.i
     "grant_unmaps": lambda table: timeseries.first_words(table, xentrace.GRANT_UNMAP),
 }
 NOTIFICATIONS = "notifications"
-#: Of which the report tells by domain only, and of nobody unknown.
-_BETWEEN_DOMAINS = ("grant_maps", "grant_unmaps", NOTIFICATIONS)
 
 
 class TooMany(Exception):

@@ -7,8 +7,8 @@ Xen does not record how long a PV guest's hypercalls take, so they are part of i
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from traces.account import IDLE_DOMID
 from traces.analyses.report import DomainReport, Report, VcpuReport
+from traces.exporters.words import unit
 from traces.foreign import printable
 from traces.table import EventTable
 
@@ -19,13 +19,12 @@ def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> Non
     :param report: on what of it is wanted; they are made of it alone
     """
     del tables
-    for domain in report.domains:
-        if domain.domid != IDLE_DOMID:
-            for vcpu in domain.vcpus:
-                for stack, seconds in _stacks(vcpu):
-                    micros = round(seconds * 1e6)
-                    if micros > 0:
-                        output.write(f"{_frame(domain)};v{vcpu.vcpu};{stack} {micros}\n".encode())
+    for domain in report.told:
+        for vcpu in domain.vcpus:
+            for stack, seconds in _stacks(vcpu):
+                micros = round(seconds * 1e6)
+                if micros > 0:
+                    output.write(f"{_frame(domain)};{unit(domain.domid)}{vcpu.vcpu};{stack} {micros}\n".encode())
 
 
 def _frame(domain: DomainReport) -> str:
@@ -35,7 +34,9 @@ def _frame(domain: DomainReport) -> str:
 
 
 def _stacks(vcpu: VcpuReport) -> Iterator[tuple[str, float]]:
-    # Where only exits are wanted, there is no running time to be without them.
+    # Where only exits are wanted, or recorded, there is no running time to be without them.
+    if not vcpu.runstates:
+        yield from ((f"exit {one.name}", one.seconds) for one in vcpu.exits)
     in_xen = sum(one.seconds for one in vcpu.exits)
     for state, of in vcpu.runstates.items():
         if state == "running":

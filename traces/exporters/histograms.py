@@ -18,11 +18,7 @@ VCPUS_MAX = 64
 
 def write(report: Report, console: Console) -> None:
     """Write the histograms of each vCPU, of the busiest ones if there are many."""
-    found = [
-        (domain.domid, vcpu)
-        for domain in report.told
-        for vcpu in domain.vcpus
-    ]
+    found = [(domain.domid, vcpu) for domain in report.told for vcpu in domain.vcpus]
     for domid, vcpu in busiest(found, lambda one: sum(one[1].events.values()), VCPUS_MAX):
         for what, counts in _of(vcpu):
             console.print()

@@ -37,7 +37,7 @@ VIEWS: dict[str, View] = {
     "hypercalls": View(
         "one hypercall, those in multicalls too; count is what a batching one asks for, is_restart one that goes on",
         """
-        SELECT ns, pcpu, domid, vcpu, nr, hypercall, subop, count, name = 'pv_hypercall_subcall' AS in_multicall,
+        SELECT ns, pcpu, coalesce(domid, 32768) AS domid, coalesce(vcpu, pcpu) AS vcpu, nr, hypercall, subop, count, name = 'pv_hypercall_subcall' AS in_multicall,
                coalesce(name <> 'hvm_vmmcall' AND (nr IN (1, 26) AND w1 > 2147483647 OR nr = 20 AND w1 > 4095), false)
                    AS is_restart
         FROM events WHERE hypercall IS NOT NULL""",
@@ -54,18 +54,19 @@ VIEWS: dict[str, View] = {
         "a VM exit of a PVH or HVM guest until its next VM entry, time while it was descheduled included; in ns",
         """
         SELECT * EXCLUDE (kind, next_kind) FROM (
-            SELECT domid, vcpu, exit AS reason, ns AS begin_ns, pcpu, name AS kind,
+            SELECT coalesce(domid, 32768) AS domid, coalesce(vcpu, pcpu) AS vcpu, exit AS reason, ns AS begin_ns, pcpu,
+                   name AS kind,
                    lead(name) OVER each AS next_kind,
                    lead(ns) OVER each AS end_ns,
                    end_ns - begin_ns AS duration_ns
-            FROM events WHERE (exit IS NOT NULL OR name = 'hvm_vmentry') AND domid IS NOT NULL
-            WINDOW each AS (PARTITION BY domid, vcpu ORDER BY ns, byte_offset)
+            FROM events WHERE exit IS NOT NULL OR name = 'hvm_vmentry'
+            WINDOW each AS (PARTITION BY coalesce(domid, 32768), coalesce(vcpu, pcpu) ORDER BY ns, byte_offset)
         ) WHERE kind <> 'hvm_vmentry' AND next_kind = 'hvm_vmentry'""",
     ),
     "grants": View(
         "a page that domain mapper mapped or unmapped of those that granter granted",
         """
-        SELECT ns, pcpu, domid AS mapper, target_domid AS granter, name = 'mem_page_grant_map' AS is_map
+        SELECT ns, pcpu, coalesce(domid, 32768) AS mapper, target_domid AS granter, name = 'mem_page_grant_map' AS is_map
         FROM events WHERE name IN ('mem_page_grant_map', 'mem_page_grant_unmap')""",
     ),
     "irqs": View(
@@ -80,7 +81,7 @@ _DOMAINS = "domains"
 #: All that can be asked, and what one row of it is. A Parquet file brings no ``domains``.
 MEANINGS = {
     "events": "one record, in order of time; null where Xen records no such thing",
-    _DOMAINS: "a domain, and what the trace shows it to be",
+    _DOMAINS: "a domain, and what the trace shows it to be; 32768 stands for what nobody says whose it is, by pCPU",
     **{name: view.meaning for name, view in VIEWS.items()},
 }
 
