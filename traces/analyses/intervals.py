@@ -355,7 +355,7 @@ class Intervals:
         found, self._restless = self._restless, []
         for vcpu in found:
             vcpu.restless = False
-            if not vcpu.places and vcpu.domid != IDLE_DOMID:
+            if not vcpu.places and vcpu.domid != IDLE_DOMID and not vcpu.gone:
                 self._close(vcpu, first)
                 vcpu.state = LOST
                 vcpu.exit = None

@@ -43,8 +43,8 @@ _WORDS_MAX = 20
 #: pCPUs that a vCPU ran on.
 _PCPUS_TOLD = 3
 _LIVES_TOLD = 3
-_SWITCHES_TELL = ": who ran is known from the scheduler's switches, but not why others did not"
-_NOBODY_TELLS = ", so nobody says whose this is: it is told by pCPU, each VM exit up to the next entry there"
+_SWITCHES_TELL = ": who ran is known from the scheduler's switches, but not why others did not."
+_NOBODY_TELLS = ", so nobody says whose this is; an exit lasts until the next entry on its pCPU."
 _INDENT, _DEEPER = (0, 0, 0, 2), (0, 0, 0, 4)
 #: Of the names of run states, where these head columns.
 STATE_STYLES = {"running": "green", "runnable": "yellow", "blocked": "blue", "offline": "dim", "lost": "red"}
@@ -56,7 +56,7 @@ _T = TypeVar("_T")
 def write(report: Report, console: Console) -> None:
     """Write the report: the capture, each domain, what passed between domains, what is doubtful, findings."""
     console.print(_heading(report))
-    domains = report.told
+    domains = [domain for domain in report.told if domain.domid != UNKNOWN_DOMID or _tells(domain)]
     for domain in busiest(domains, records, DOMAINS_MAX):
         _write_domain(domain, report, console)
     if len(domains) > DOMAINS_MAX:
@@ -110,8 +110,9 @@ def _heading(report: Report) -> Text:
     if not report.run_states:
         known = any(domain.domid != UNKNOWN_DOMID for domain in report.told)
         text.append("\nRun states were not recorded", "yellow")
-        text.append(_SWITCHES_TELL if known else _NOBODY_TELLS)
-        text.append("; xentrace -e 0x21000 records them, added to the other bits, and `xentool record` does.")
+        text.append(
+            f" (`xentool record` does, or 0x21000 in -e of xentrace){_SWITCHES_TELL if known else _NOBODY_TELLS}"
+        )
     return text
 
 
@@ -138,6 +139,10 @@ def _write_domain(domain: DomainReport, report: Report, console: Console) -> Non
     _write_io(domain.vcpus, report.span_s, console)
     _write_interrupts(domain, report.span_s, console)
     _write_traps(domain.vcpus, report.span_s, console)
+
+
+def _tells(domain: DomainReport) -> bool:
+    return any(one.hypercalls or one.exits or one.traps or one.io or one.interrupts for one in domain.vcpus)
 
 
 def _lives(domain: DomainReport) -> list[str]:

@@ -37,7 +37,8 @@ VIEWS: dict[str, View] = {
     "hypercalls": View(
         "one hypercall, those in multicalls too; count is what a batching one asks for, is_restart one that goes on",
         """
-        SELECT ns, pcpu, coalesce(domid, 32768) AS domid, coalesce(vcpu, pcpu) AS vcpu, nr, hypercall, subop, count, name = 'pv_hypercall_subcall' AS in_multicall,
+        SELECT ns, pcpu, coalesce(domid, 32768) AS domid, coalesce(vcpu, pcpu) AS vcpu, nr, hypercall, subop, count,
+               name = 'pv_hypercall_subcall' AS in_multicall,
                coalesce(name <> 'hvm_vmmcall' AND (nr IN (1, 26) AND w1 > 2147483647 OR nr = 20 AND w1 > 4095), false)
                    AS is_restart
         FROM events WHERE hypercall IS NOT NULL""",
@@ -66,7 +67,8 @@ VIEWS: dict[str, View] = {
     "grants": View(
         "a page that domain mapper mapped or unmapped of those that granter granted",
         """
-        SELECT ns, pcpu, coalesce(domid, 32768) AS mapper, target_domid AS granter, name = 'mem_page_grant_map' AS is_map
+        SELECT ns, pcpu, coalesce(domid, 32768) AS mapper, target_domid AS granter,
+               name = 'mem_page_grant_map' AS is_map
         FROM events WHERE name IN ('mem_page_grant_map', 'mem_page_grant_unmap')""",
     ),
     "irqs": View(

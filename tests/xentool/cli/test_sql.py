@@ -76,7 +76,7 @@ def test_hypercalls_are_the_reports(file: Path, document: dict[str, Any]) -> Non
 
 
 def test_exits_are_the_reports(file: Path, document: dict[str, Any]) -> None:
-    rows = counted(file, "exits", "reason")
+    rows = {key: n for key, n in counted(file, "exits", "reason").items() if key[0] < DEFAULT}
     expected = reported(document, "exits")
     cut_off = {key: n - rows.get(key, 0) for key, n in expected.items() if n != rows.get(key, 0)}
     assert set(rows) <= set(expected)
