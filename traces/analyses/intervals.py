@@ -127,7 +127,7 @@ class Intervals:
         self._found: list[Interval] = []
         self._exits: list[Exit] = []
 
-    def feed(self, table: EventTable, cycles: NDArray[np.int64], elapsed: Elapsed) -> None:  # noqa: PLR0912 - one a kind
+    def feed(self, table: EventTable, cycles: NDArray[np.int64], elapsed: Elapsed) -> None:
         """Take the next table and its cycles; ``elapsed`` has just given them."""
         if table.restart:
             self._end_run(elapsed.begin)
@@ -166,14 +166,10 @@ class Intervals:
                 self._destroy(word, now)
             elif kind in _SWITCHES:
                 self._switch(kind, np.frombuffer(table.payload_bytes(row), "<u4").tolist(), now, pcpu)
-            elif domid == UNKNOWN_DOMID:
-                self._of_nobody(kind, word, now, pcpu)
-            elif found := self._find(domid, vcpu, RUNNING, now):
-                if kind == xentrace.HVM_VMENTRY:
-                    self._entry(found, now)
-                else:
-                    nested, amds_id = bool(event & xentrace.FLAG_NESTED), kind == xentrace.HVM_SVM_EXIT
-                    self._exit(found, key_of(word, nested=nested, amds_id=amds_id), now, pcpu)
+            else:
+                nested, amds_id = bool(event & xentrace.FLAG_NESTED), kind == xentrace.HVM_SVM_EXIT
+                key = None if kind == xentrace.HVM_VMENTRY else key_of(word, nested=nested, amds_id=amds_id)
+                self._exit_or_entry(domid, vcpu, key, now, pcpu)
         self._row = -1
 
     def finish(self, end: int) -> None:
@@ -330,12 +326,18 @@ class Intervals:
             self._stated.update(table.pcpu[rows[np.isin(kinds, _STATES)]].tolist())
         return kept
 
-    def _of_nobody(self, kind: int, reason: int, now: int, pcpu: int) -> None:
-        if kind != xentrace.HVM_VMENTRY:
-            self._unowned[pcpu] = (reason, now)
-        elif pcpu in self._unowned and self._exits_wanted:
-            reason, since = self._unowned.pop(pcpu)
-            self._exits.append(Exit(UNKNOWN_DOMID, pcpu, reason, since, max(now, since), pcpu, 0, self._row))
+    def _exit_or_entry(self, domid: int, number: int, key: int | None, now: int, pcpu: int) -> None:
+        if domid == UNKNOWN_DOMID:
+            if key is not None:
+                self._unowned[pcpu] = (key, now)
+            elif pcpu in self._unowned and self._exits_wanted:
+                key, since = self._unowned.pop(pcpu)
+                self._exits.append(Exit(domid, pcpu, key, since, max(now, since), pcpu, 0, self._row))
+        elif found := self._find(domid, number, RUNNING, now):
+            if key is None:
+                self._entry(found, now)
+            else:
+                self._exit(found, key, now, pcpu)
 
     def _switch(self, kind: int, words: Sequence[int], now: int, pcpu: int) -> None:
         self._unowned.pop(pcpu, None)
