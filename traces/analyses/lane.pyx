@@ -130,6 +130,7 @@ cdef enum:
     NOBODY = UNKNOWN_DOMID
     # What is known of a vCPU that has left its pCPU, where no run states are recorded; as ``fold`` has it.
     LOST_STATE = 4
+    NO_VCPU = 0xFFFFFFFF
     # Above a grant table sub-operation's number is how far a preempted one has come.
     CMD_MASK = 0xFFF
     CR3 = 3
@@ -206,6 +207,7 @@ cdef class Lane:
     cdef uint32_t removed_domids[REMOVED_MAX]
     cdef Py_ssize_t removed_count
     cdef readonly bint stated   # there are run states
+    cdef readonly uint32_t before   # of 4.x the release before which Xen recorded this, 0 if nothing tells
     cdef bint starved       # of memory
 
     def __cinit__(self, uint32_t lane=0, uint32_t lanes=1, *, bint brief=False):
@@ -224,6 +226,7 @@ cdef class Lane:
         self.row_count = self.row_room = self.space_room = self.pair_count = self.removed_count = 0
         self.pair_bits = 0
         self.stated = self.starved = False
+        self.before = 0
         self.cut.pcpus = <Pcpu *>calloc(PCPUS, sizeof(Pcpu))
         self.seats = <Seat *>calloc(PCPUS, sizeof(Seat))
         self.pairs = <ClockPair *>malloc(CLOCK_PAIRS_MAX * sizeof(ClockPair))
@@ -375,6 +378,7 @@ cdef class Lane:
             if slot.kind == UNSEEN:
                 slot.kind = self._kind(r.event)
                 self.stated |= slot.kind == RUNSTATE and r.words > 0
+                self._date(&r)
             if seat.held:
                 self._settle_switch(seat, slot.kind == RUNSTATE)
             notifier = seat.notifier
@@ -532,11 +536,14 @@ cdef class Lane:
             if r.words == 4 and not self.cut.pcpus[self.cut.cpu].stated:
                 self._hold_switch(r, seat)
         elif kind == SWITCHED_IN:
-            if r.words >= 2:
-                seat.switch_tsc = r.tsc
-                seat.switch_who = (<uint64_t>word(r, 0) << 32) | word(r, 1)
-        elif kind == SWITCHED_OUT:
             if r.words >= 3:
+                seat.switch_tsc = r.tsc
+                # Until 4.7 without the vCPU.
+                seat.switch_who = (<uint64_t>word(r, 0) << 32) | (word(r, 1) if r.words > 3 else NO_VCPU)
+        elif kind == SWITCHED_OUT:
+            if r.words == 2:
+                self._clock(seat, (<uint64_t>word(r, 0) << 32) | NO_VCPU, r.tsc, word(r, 1))
+            elif r.words >= 3:
                 self._clock(seat, (<uint64_t>word(r, 0) << 32) | word(r, 1), r.tsc, word(r, 2))
         elif kind == VMMCALL:
             if r.words:
@@ -589,6 +596,22 @@ cdef class Lane:
                 if self.removed_count < REMOVED_MAX:
                     self.removed_domids[self.removed_count] = word(r, 0)
                     self.removed_count += 1
+
+    cdef void _date(self, const Record *r) noexcept nogil:
+        # What later releases record otherwise (docs/xen-versions.md).
+        cdef uint32_t before = 0
+        if SCHED_CLASS <= r.event < SCHED_CLASS + 0x1000 and not r.timed:
+            before = 7
+        elif r.event == SCHED_DOM_ADD and r.words == 2:
+            before = 7
+        elif (r.event == SWITCH_INFPREV and r.words == 2) or (r.event == SWITCH_INFNEXT and r.words == 3):
+            before = 8
+        elif (r.event == CREDIT2_BURN and r.words == 3) or (r.event == RTDS_BURN and r.words == 4):
+            before = 10
+        elif r.event == HVM_CPUID and r.words == 5:
+            before = 13
+        if before and (self.before == 0 or before < self.before):
+            self.before = before
 
     cdef void _hold_switch(self, Record *r, Seat *seat) noexcept nogil:
         # Of one that goes on, it is to itself.

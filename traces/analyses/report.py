@@ -27,6 +27,7 @@ from traces.analyses.vendor import UNKNOWN, Numbering, numbering
 from traces.analyses.wallclock import Recorded
 from traces.analyses.where import EVERYTHING, Where
 from traces.formats import xentrace
+from traces.formats.event import Release
 from traces.formats.exits import NESTED, Vendor, reason_of
 from traces.formats.names import hypercall_name, subop_name, trap_name
 
@@ -297,6 +298,8 @@ class Report:
     not_recorded: tuple[str, ...] = NOT_RECORDED
     #: Whether run states are recorded at all.
     run_states: bool = True
+    #: The newest release of Xen that may have recorded it, where the records themselves tell.
+    newest_release: Release | None = None
 
     @property
     def told(self) -> tuple[DomainReport, ...]:
@@ -361,6 +364,7 @@ def report(
         exits=exits,
         not_recorded=NOT_RECORDED if scan.stated else (NO_RUN_STATES, *NOT_RECORDED),
         run_states=scan.stated,
+        newest_release=scan.newest_release,
     )
 
 

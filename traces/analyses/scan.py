@@ -286,6 +286,12 @@ class Scan:
         return self._fold.lives
 
     @property
+    def newest_release(self) -> tuple[int, int] | None:
+        """The newest release of Xen that may have recorded this, where layouts or missing time stamps tell."""
+        found = [lane.before for lane in self._lanes if lane.before]
+        return (4, min(found) - 1) if found else None
+
+    @property
     def stated(self) -> bool:
         """Whether run states are recorded: what says who runs when, and why not."""
         return any(lane.stated for lane in self._lanes)

@@ -25,7 +25,7 @@ def fields(event: int, payload: bytes, release: Release | None = None) -> dict[s
     """Name a payload's fields by the event's layout; those that the payload is too short for are left out."""
     found: dict[str, Any] = {}
     rest = payload
-    for field in layout(event, release).subcons:
+    for field in layout(event, release, len(payload) // 4).subcons:
         try:
             found[field.name] = field.parse(rest)
         except StreamError:

@@ -155,7 +155,7 @@ def details(
 
 def naming(report: Report, symbols: Symbols | None = None) -> Naming:
     """Give what names of a trace's records need: its exits' in AMD's or Intel's numbering, as the report found."""
-    return Naming(report.exits, release(report.xen_version), symbols)
+    return Naming(report.exits, release(report.xen_version) or report.newest_release, symbols)
 
 
 def _called(nr: int) -> Constants:

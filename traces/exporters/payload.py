@@ -53,7 +53,7 @@ def fields(event: int, words: int, release: Release | None = None) -> tuple[Fiel
     """List the fields that a record of an event with so many words has; trailing ones may be missing."""
     found = []
     offset = 0
-    for field in layout(event, release).subcons:
+    for field in layout(event, release, words).subcons:
         size = field.sizeof()
         if offset + size > _WORD * words:
             break

@@ -22,13 +22,29 @@ class OrNone(Adapter):  # type: ignore[misc] # construct ships no types
 
 
 @dataclass(frozen=True, slots=True)
+class Older:
+    """A layout of earlier releases, recognised by its number of words, a known release before ``until``, or both."""
+
+    payload: Struct
+    words: int | None = None
+    until: Release | None = None
+
+    def fits(self, release: Release | None, words: int | None) -> bool:
+        """Tell whether it is that of a record with so many words, of such a release if one is known."""
+        if self.until is not None and (release is None or release >= self.until):
+            return False
+        return self.words is None or self.words == words
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One event: its id without layout flags, trace.h's name for it, and its payload's layout.
 
     ``wide`` is the layout under ``FLAG_64``, where the event has one; ``by_levels`` those for guests with three and
     four levels of page tables (see ``xenshadow``). Fields missing at the end of a record are absent in what is
     decoded, since releases of Xen have grown and shrunk payloads. Where they moved fields, ``payload`` is what all
-    agree in, and ``since`` has the layouts from releases on, oldest first.
+    agree in, and ``since`` has the layouts from releases on, oldest first. Of ``older`` the first that fits comes
+    before all of these.
     """
 
     id: int
@@ -37,6 +53,7 @@ class Event:
     wide: Struct | None = None
     by_levels: tuple[Struct, ...] = ()
     since: tuple[tuple[Release, Struct], ...] = ()
+    older: tuple[Older, ...] = ()
 
 
 def release(version: str | None) -> Release | None:

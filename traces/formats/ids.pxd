@@ -22,6 +22,10 @@ cdef enum:
     SWITCH_INFNEXT = 0x0002800F
     SCHED_SHUTDOWN_CODE = 0x00028010
     SWITCH_INFCONT = 0x00028011
+    # What schedulers record, each for itself.
+    SCHED_CLASS = 0x00022000
+    CREDIT2_BURN = 0x00022203
+    RTDS_BURN = 0x00022803
     RUNNING = 0
     RUNNABLE = 1
     BLOCKED = 2

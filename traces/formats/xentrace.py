@@ -27,7 +27,7 @@ from construct import (
     this,
 )
 
-from traces.formats.event import Event, OrNone, Release
+from traces.formats.event import Event, Older, OrNone, Release
 from traces.formats.xendevices import DEVICE_EVENTS
 from traces.formats.xensched import SCHEDULER_EVENTS
 from traces.formats.xenshadow import LEVELS_MASK, LEVELS_SHIFT, SHADOW_CLASS, SHADOW_EVENTS
@@ -122,7 +122,7 @@ EVENTS: tuple[Event, ...] = (
     Event(RUNSTATE_CHANGE, "sched_runstate_change", Struct("vcpu" / Int16ul, "domid" / Int16ul)),
     Event(CONTINUE_RUNNING, "sched_continue_running", Struct("vcpu" / Int16ul, "domid" / Int16ul)),
     # TRC_SCHED_VERBOSE, sched/core.c
-    Event(SCHED_DOM_ADD, "sched_dom_add", Domain),
+    Event(SCHED_DOM_ADD, "sched_dom_add", Domain, older=(Older(Vcpu, words=2),)),  # until 4.6 of each vCPU
     Event(SCHED_DOM_REM, "sched_dom_rem", Domain),
     Event(0x00028003, "sched_sleep", Vcpu),
     Event(SCHED_WAKE, "sched_wake", Vcpu),
@@ -140,11 +140,17 @@ EVENTS: tuple[Event, ...] = (
     Event(0x0002800C, "sched_t_timer_fn", Nothing),
     Event(0x0002800D, "sched_dom_timer_fn", Nothing),
     # Nanoseconds cut to 32 bits: they wrap after 4.29 s.
-    Event(SWITCH_INFPREV, "sched_switch_infprev", Struct("domid" / Int32ul, "unit" / Int32ul, "ran_ns" / Int32ul)),
+    Event(
+        SWITCH_INFPREV,
+        "sched_switch_infprev",
+        Struct("domid" / Int32ul, "unit" / Int32ul, "ran_ns" / Int32ul),
+        older=(Older(Struct("domid" / Int32ul, "ran_ns" / Int32ul), words=2),),
+    ),  # until 4.7 without the vCPU, like the next
     Event(
         SWITCH_INFNEXT,
         "sched_switch_infnext",
         Struct("domid" / Int32ul, "unit" / Int32ul, "waited_ns" / Int32ul, "slice_ns" / _Slice),
+        older=(Older(Struct("domid" / Int32ul, "waited_ns" / Int32ul, "slice_ns" / _Slice), words=3),),
     ),
     Event(0x00028010, "sched_shutdown_code", Struct("domid" / Int32ul, "vcpu" / Int32ul, "reason" / Int32ul)),
     Event(
@@ -274,6 +280,10 @@ EVENTS: tuple[Event, ...] = (
             "ecx" / Int32ul,
             "edx" / Int32ul,
         ),
+        older=(
+            # Until 4.12.
+            Older(Struct(*(name / Int32ul for name in ("leaf", "eax", "ebx", "ecx", "edx"))), words=5),
+        ),
     ),
     Event(0x0008200F, "hvm_intr", Struct("vector" / Int32ul)),
     Event(0x00082010, "hvm_nmi", Nothing),
@@ -379,14 +389,18 @@ def event_name(event: int) -> str:
     return known.name if known else f"event_{event:#010x}"
 
 
-def layout(event: int, release: Release | None = None) -> Struct:
+def layout(event: int, release: Release | None = None, words: int | None = None) -> Struct:
     """Give the payload's layout under an event id with its flags; of an unknown event, no fields.
 
     :param release: of the Xen that made the record; where it is not known, what releases disagree about has no field
+    :param words: that it has; of earlier releases this tells most
     """
     known = BY_ID.get(base_id(event))
     if known is None:
         return Nothing
+    for older in known.older:
+        if older.fits(release, words):
+            return older.payload
     if known.by_levels and event & LEVELS_MASK:
         return known.by_levels[(event >> LEVELS_SHIFT & 3) - 1]
     if known.since and release is not None:
