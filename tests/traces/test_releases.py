@@ -48,7 +48,7 @@ def lines(body: bytes) -> list[str]:
         (CREDIT2 + 7, 3, ["unit", "target_domid", "credit_start", "credit_end"]),
         (CREDIT2 + 7, 4, ["unit", "target_domid", "credit_start", "credit_end", "multiplier"]),
         (CREDIT2 + 11, 2, ["unit", "target_domid", "load"]),
-        (CREDIT2 + 11, 4, ["load", "unit", "target_domid"]),
+        (CREDIT2 + 11, 4, ["load", "unit", "target_domid", "shift"]),
         (CREDIT2 + 12, 2, []),
         (CREDIT2 + 20, 4, ["unit", "target_domid", "tickled_pcpu", "skipped", "credit"]),
         (CREDIT2 + 20, 3, ["unit", "target_domid", "tickled_pcpu", "credit"]),
