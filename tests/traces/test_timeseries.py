@@ -15,6 +15,7 @@ from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import STATES, Intervals
 from traces.analyses.report import report as report_of
 from traces.analyses.timeseries import Columns, Occurrences, Shares
+from traces.formats.exits import key_of
 from traces.reader import Reader, read
 
 COLUMNS = Columns(7, 1000.0)
@@ -58,6 +59,13 @@ def test_occurrences_keep_what_is_early_late_and_unnamed() -> None:
     assert set(found.counts) == {1, 2}
 
 
+def test_a_kind_of_exits_is_no_other_domains() -> None:
+    kind = key_of(0x6E, nested=False, amds_id=True)
+    found = Occurrences({1: [kind], 3: [kind]}, COLUMNS)
+    found.add(np.array([1, 3, 3], np.uint16), np.array([kind] * 3, np.int64), np.array([0, 0, 0]))
+    assert [found.counts[domid][:, 0].tolist() for domid in (1, 3)] == [[1, 0], [2, 0]]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_over_a_whole_capture_they_add_up_to_the_report(name: str) -> None:
     scan = scans.read(io.BytesIO(capture(name)))
@@ -91,5 +99,5 @@ def test_over_a_whole_capture_they_add_up_to_the_report(name: str) -> None:
     assert calls == expected
     expected.clear()
     for (domid, _), vcpu in vcpus.items():
-        expected.update({(domid, exit_.reason): exit_.count for exit_ in vcpu.exits})
+        expected.update({(domid, exit_.key): exit_.count for exit_ in vcpu.exits})
     assert exits == expected

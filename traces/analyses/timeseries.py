@@ -69,8 +69,12 @@ class Edges:
         return np.clip(np.searchsorted(self.at, cycles, "right") - 1, 0, self.count - 1)
 
 
+#: Exits are told apart by more than the 32 bits of their reason, see ``formats.exits.key_of``.
+_NUMBER_BITS = 40
+
+
 class Occurrences:
-    """Counts by domain, number (of a hypercall, an exit reason) and column.
+    """Counts by domain, number (of a hypercall, a kind of exits) and column.
 
     :param series: for each domain that counts, the numbers that have a series of their own; the others share one
     """
@@ -88,7 +92,7 @@ class Occurrences:
         # Of each domain the last row, -1 where it does not count; of each series its row, by domain and number.
         self._last = np.full(1 << 16, -1, np.intp)
         self._last[np.fromiter(series, np.intp, len(series))] = ends - 1
-        keys = [domid << 32 | number for domid, of in series.items() for number in of]
+        keys = [domid << _NUMBER_BITS | number for domid, of in series.items() for number in of]
         places = [end - count + at for end, count in zip(ends.tolist(), rows, strict=True) for at in range(count - 1)]
         order = np.argsort(np.array(keys, np.int64), kind="stable")
         self._keys, self._rows = np.array(keys, np.int64)[order], np.array(places, np.intp)[order]
@@ -99,7 +103,7 @@ class Occurrences:
         there = rows >= 0
         rows = rows[there]
         if len(self._keys):
-            keys = domids[there].astype(np.int64) << 32 | numbers[there]
+            keys = domids[there].astype(np.int64) << _NUMBER_BITS | numbers[there]
             at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
             rows = np.where(self._keys[at] == keys, self._rows[at], rows)
         np.add.at(self._flat, rows * self._columns.count + self._columns.column(cycles)[there], 1)
