@@ -1,6 +1,8 @@
 """What became of a trace's bytes, and the domids that stand for no domain. Apart from ``table`` to load at once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 #: Who ran is not known: before a pCPU's first scheduling record, or between two of them. (xenalyze's default domain.)
 UNKNOWN_DOMID = 0x8000
@@ -37,12 +39,35 @@ SEVERITIES = {
     "bad_tsc": "error",
     "out_of_order": "error",
     "too_many_kinds": "error",
+    "clock_skew": "error",
+    "contradictory_states": "error",
     "too_many_restarts": "error",
     "too_many_vcpus": "error",
     "exit_vendor_in_doubt": "error",
 }
 #: Those that say nothing against the file: what it tells is not sure.
-DOUBTS = frozenset({"exit_vendor_in_doubt"})
+DOUBTS = frozenset({"exit_vendor_in_doubt", "clock_skew", "contradictory_states"})
+#: Of clocks that agree.
+NO_SHIFTS: Mapping[int, int] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Skew:
+    """Run states of vCPUs that contradict one another, as they do where clocks of pCPUs differ.
+
+    ``contradictions`` counts changes from another state than was known, in the trace as it is; ``left`` those that
+    remain with ``shifts`` added to the time stamps of each pCPU (cycles; empty where nothing was corrected).
+    ``first_offset`` is where the first lies. ``of_clocks`` is False where it can't be the clocks: no vCPU did anything
+    on one pCPU while it ran on another.
+    """
+
+    contradictions: int
+    left: int
+    first_offset: int
+    shifts: Mapping[int, int]
+    of_clocks: bool = True
+    #: Whether a difference of clocks was looked for: not in what can't be read again.
+    looked_for: bool = True
 
 
 @dataclass

@@ -4,11 +4,11 @@ Without numpy, which takes longer to load than a small trace to read; ``reader``
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from traces.account import SEVERITIES, Account, Diagnostic
+from traces.account import NO_SHIFTS, SEVERITIES, Account, Diagnostic
 from traces.decode.tokenize import Cut, Queue
 from traces.errors import TraceError
 
@@ -82,13 +82,17 @@ class Spare:
         self._buffers.append(buffer)
 
 
-def batches(source: Source, spare: tuple[Spare, Spare] | None = None) -> Iterator[Batch]:
+def batches(
+    source: Source, spare: tuple[Spare, Spare] | None = None, shifts: Mapping[int, int] = NO_SHIFTS
+) -> Iterator[Batch]:
     """Read ``source`` to its end.
 
     :param spare: where batches' buffers go back to
+    :param shifts: cycles to add to the time stamps of pCPUs whose clocks are behind those of others
     :raises TraceError: there were bytes but not one record: that is no xentrace
     """
     queue = Queue()
+    queue.shift(dict(shifts))
     for_data, for_events = spare or (Spare(), Spare())
     data, base, end, restart = bytearray(), 0, 0, False
 

@@ -4,12 +4,12 @@ Sans I/O: ``feed`` takes bytes as they come, so that a file, a pipe and a live h
 loop around it for anything with ``read``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 import numpy as np
 
-from traces.account import Account
+from traces.account import NO_SHIFTS, Account
 from traces.batches import CHUNK, PENDING_MAX, account_of, check
 from traces.decode.tokenize import Tokenizer
 from traces.table import COLUMNS, EventTable
@@ -31,8 +31,13 @@ class Reader:
     Memory is bounded by the trace's own window sizes and by ``PENDING_MAX`` rows. Nothing in the input raises.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, shifts: Mapping[int, int] = NO_SHIFTS) -> None:
+        """Begin a trace.
+
+        :param shifts: cycles to add to the time stamps of pCPUs whose clocks are behind those of others
+        """
         self._tokenizer = Tokenizer()
+        self._tokenizer.shift(dict(shifts))
         self._rest = b""
         self._data = b""
         self._base = 0

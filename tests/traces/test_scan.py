@@ -88,7 +88,7 @@ def test_of_many_clock_pairs_the_same_are_kept_by_any_number_of_lanes() -> None:
         )
     data = b"".join(window(pcpu, body) for pcpu, body in bodies.items())
     kept = scans.read(io.BytesIO(data)).clock_pairs
-    assert 1000 < len(kept) < 4096
+    assert 200 < len(kept) < 512
     assert {(5_000_000 + turn, 2_000_000 + turn) for turn in range(9000)} > set(kept)
     assert scans.read(io.BytesIO(data), lanes=2).clock_pairs == kept
     assert scans.read(io.BytesIO(data), lanes=3).clock_pairs == kept

@@ -522,6 +522,8 @@ cdef class Fold:
     cdef list heard                     # vCPUs, and domains, of this run of the clock
     cdef list told
     cdef list restless                  # vCPUs that are so, those that run elsewhere for certain left out
+    cdef readonly uint64_t contradictions   # changes of run states from another one than was known
+    cdef readonly uint64_t contradiction    # the place of the first
     cdef uint64_t start
     cdef uint64_t past                  # cycles of all closed runs, whatever counts of them
     cdef Bounds bounds
@@ -540,6 +542,7 @@ cdef class Fold:
         self.heard = []
         self.told = []
         self.restless = []
+        self.contradictions = self.contradiction = 0
         self.bounds.begin = 0
         self.bounds.end = FOREVER
         self.bounds.pcpus = NULL
@@ -613,7 +616,7 @@ cdef class Fold:
     cdef int _take(self, const Row *row) except -1:
         cdef Vcpu v
         if row.kind == ROW_RUNSTATE:
-            self._runstate(row.who, row.old, row.new, row.tsc, row.since, row.pcpu)
+            self._runstate(row.who, row.old, row.new, row.tsc, row.since, row.pcpu, row.offset)
         elif row.kind == ROW_EXIT:
             v = self._find(row.who, RUNNING, row.tsc)
             if v is None:
@@ -749,11 +752,21 @@ cdef class Fold:
             d = self.domains[domid] = Domain(domid)
         return d
 
-    cdef int _runstate(self, uint32_t who, int old, int new, uint64_t now, uint64_t first, uint32_t p) except -1:
+    cdef void _contradicts(self, Vcpu v, uint64_t offset) noexcept:
+        # Where clocks of pCPUs differ, what one of them tells comes before what led to it on another.
+        if v.counting and v.state != LOST and v.domid != IDLE_DOMID:
+            if not self.contradictions or offset < self.contradiction:
+                self.contradiction = offset
+            self.contradictions += 1
+
+    cdef int _runstate(self, uint32_t who, int old, int new, uint64_t now, uint64_t first, uint32_t p,
+                       uint64_t offset) except -1:
         cdef Vcpu v = self._find(who, old, now)
         if v is None:
             self.room.uncounted += 1
             return 0
+        if old != LOST and (v.state != old or (old == RUNNING and v.pcpu != p)):
+            self._contradicts(v, offset)
         if old == RUNNING:
             v.pcpu = p
         if v.domid != IDLE_DOMID:
@@ -819,7 +832,7 @@ cdef class Fold:
                 v._change(LOST, first if first > v.since else v.since, p, &self.bounds)
                 v.in_exit = False
                 v._forget_interrupts()
-        self._runstate(who, LOST, RUNNING, now, 0, p)
+        self._runstate(who, LOST, RUNNING, now, 0, p, 0)
 
     cdef int _born(self, uint32_t domid, uint64_t now) except -1:
         # The domain's creation says so, then the scheduler; until 4.5 the latter of each vCPU.

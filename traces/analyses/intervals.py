@@ -5,7 +5,7 @@ that the report counts; together with the others they cover the whole trace. Exi
 go by the pCPU's number under ``UNKNOWN_DOMID``, as everywhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -185,6 +185,12 @@ class Intervals:
         found = self._found, self._exits
         self._found, self._exits = [], []
         return found
+
+    def open(self) -> Iterator[Interval]:
+        """Tell the intervals that go on, up to where they are known to; so far none of them is ``counted``."""
+        for vcpu in self._heard:
+            end = self._last.get(vcpu.pcpu, 0)
+            yield Interval(vcpu.domid, vcpu.vcpu, vcpu.state, vcpu.since, end, counted=False, pcpu=vcpu.pcpu)
 
     def _note_pcpus(self, table: EventTable, cycles: NDArray[np.int64]) -> None:
         timed = np.flatnonzero(cycles != UNTIMED)

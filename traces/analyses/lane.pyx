@@ -31,11 +31,14 @@ from traces.decode.cut cimport (
 )
 from traces.formats.ids cimport *
 
+cdef extern from *:
+    int __builtin_clzll(unsigned long long) nogil
+
 cdef extern from "Python.h":
     object PyMemoryView_FromMemory(char *memory, Py_ssize_t size, int flags)
     int PyBUF_READ
 
-#: Fewer pairs than so many tell the clock's rate.
+#: Fewer pairs than so many, of each length by powers of two, tell the clock's rate.
 CLOCK_PAIRS = CLOCK_PAIRS_MAX
 DAMAGE_CODES = (
     "resync", "bad_pcpu", "record_straddles_window", "window_cut_short", "truncated", "tsc_backwards", "bad_tsc",
@@ -134,10 +137,12 @@ cdef enum:
     # Above a grant table sub-operation's number is how far a preempted one has come.
     CMD_MASK = 0xFFF
     CR3 = 3
-    MILLISECOND_NS = 1000000
-    # ran_ns is cut to 32 bits.
-    WRAP_NS = 4294967295
-    CLOCK_PAIRS_MAX = 1 << 12
+    # Shorter runs are mostly delays.
+    RAN_MIN_NS = 1000
+    # As a part of the run that follows it, one over so much is as long as a switch itself takes at most.
+    SHORT_SWITCH = 64
+    CLOCK_PAIRS_MAX = 1 << 9
+    LENGTHS = 64
     REMOVED_MAX = 4096
     # VMX's flags are the seven bits above (``formats.exits``).
     SQUEEZED_OUT = 0x01FF0000
@@ -156,6 +161,8 @@ cdef struct Seat:
     uint8_t exit_flavour
     bint exit_open
     bint settled            # who runs here has entered since it came: its exits are timed here and not in order
+    uint64_t left_tsc       # when somebody was last switched out here, and where the record of that ends
+    uint64_t left_end
     uint64_t switch_tsc
     uint64_t switch_who
     bint held               # a switch, until it is known that no run state says the same
@@ -173,7 +180,12 @@ cdef struct Seat:
 cdef struct ClockPair:
     uint64_t lot            # by which it is kept or not
     uint64_t cycles
-    uint64_t ns
+    uint32_t ns
+
+cdef struct ClockPairs:
+    ClockPair kept[CLOCK_PAIRS_MAX]
+    int count
+    int bits                # of so many pairs, each with a lot of so many leading zeros is kept
 
 
 @cython.final
@@ -201,9 +213,7 @@ cdef class Lane:
     cdef Py_ssize_t row_room
     cdef Py_ssize_t space_room
     cdef uint8_t *piece
-    cdef ClockPair *pairs
-    cdef Py_ssize_t pair_count
-    cdef readonly int pair_bits
+    cdef ClockPairs *pairs      # by the length of their cycles in bits
     cdef uint32_t removed_domids[REMOVED_MAX]
     cdef Py_ssize_t removed_count
     cdef readonly bint stated   # there are run states
@@ -223,13 +233,12 @@ cdef class Lane:
         self.pcpus_chosen = NULL
         self.rows = self.space = NULL
         self.piece = NULL
-        self.row_count = self.row_room = self.space_room = self.pair_count = self.removed_count = 0
-        self.pair_bits = 0
+        self.row_count = self.row_room = self.space_room = self.removed_count = 0
         self.stated = self.starved = False
         self.before = 0
         self.cut.pcpus = <Pcpu *>calloc(PCPUS, sizeof(Pcpu))
         self.seats = <Seat *>calloc(PCPUS, sizeof(Seat))
-        self.pairs = <ClockPair *>malloc(CLOCK_PAIRS_MAX * sizeof(ClockPair))
+        self.pairs = <ClockPairs *>calloc(LENGTHS, sizeof(ClockPairs))
         self.nears = <Nears *>calloc(1, sizeof(Nears))
         if self.cut.pcpus == NULL or self.seats == NULL or self.pairs == NULL or self.nears == NULL:
             raise MemoryError()
@@ -277,6 +286,11 @@ cdef class Lane:
         for p in pcpus:
             if p < PCPUS:
                 self.pcpus_chosen[p] = 1
+
+    def shift(self, dict cycles):
+        """Correct the clocks of pCPUs: add so many cycles to the time stamps of each."""
+        for pcpu, more in cycles.items():
+            self.cut.pcpus[<uint32_t>pcpu % PCPUS].shift = more
 
     cdef void _restart(self) noexcept nogil:
         cdef int i
@@ -396,7 +410,8 @@ cdef class Lane:
         cdef Nears *nears = self.nears
         cdef Pcpu *p = &cut.pcpus[cut.cpu]
         cdef Seat *seat = &self.seats[cut.cpu]
-        cdef uint64_t who = <uint64_t>p.who << 32, last = p.last_tsc, limit = cut.limit, tsc, key, call
+        cdef uint64_t who = <uint64_t>p.who << 32, last = p.last_tsc, limit = cut.limit, shift = p.shift
+        cdef uint64_t tsc, key, call
         cdef Py_ssize_t begin = pos, end
         cdef uint32_t header, notifier = seat.notifier
         cdef const uint8_t *payload
@@ -417,6 +432,7 @@ cdef class Lane:
             tsc = last
             if header >> 31:
                 memcpy(&tsc, data + pos + 4, 8)
+                tsc += shift
             if shape == ELSEWHERE or tsc < last or (tsc >= limit and header >> 31):
                 break
             key = who | header
@@ -538,13 +554,15 @@ cdef class Lane:
         elif kind == SWITCHED_IN:
             if r.words >= 3:
                 seat.switch_tsc = r.tsc
+                if r.offset != seat.left_end:
+                    seat.left_tsc = 0
                 # Until 4.7 without the vCPU.
                 seat.switch_who = (<uint64_t>word(r, 0) << 32) | (word(r, 1) if r.words > 3 else NO_VCPU)
         elif kind == SWITCHED_OUT:
-            if r.words == 2:
-                self._clock(seat, (<uint64_t>word(r, 0) << 32) | NO_VCPU, r.tsc, word(r, 1))
-            elif r.words >= 3:
-                self._clock(seat, (<uint64_t>word(r, 0) << 32) | word(r, 1), r.tsc, word(r, 2))
+            if r.words >= 2:
+                self._clock(seat, (<uint64_t>word(r, 0) << 32) | (word(r, 1) if r.words > 2 else NO_VCPU), r.tsc,
+                            word(r, 2 if r.words > 2 else 1))
+                seat.left_end = r.offset + 12 + 4 * r.words
         elif kind == VMMCALL:
             if r.words:
                 count(&self.tables[<int>HYPERCALLS], who | word(r, 0), r.offset)
@@ -565,9 +583,10 @@ cdef class Lane:
             if self.brief and r.words == 4:
                 self._see(word(r, 1) << 16 | word(r, 1) >> 16, r)
             elif r.words == 4:
+                seat.switch_tsc = 0
                 self._leave(seat, <uint16_t>self.cut.cpu)
                 self._row(<uint16_t>self.cut.cpu, ROW_LOST, r.tsc, r.offset, (word(r, 1) << 16) | (word(r, 1) >> 16), 0,
-                          (<uint64_t>word(r, 3) << 32) | word(r, 2), 0, 0)
+                          ((<uint64_t>word(r, 3) << 32) | word(r, 2)) + self.cut.pcpus[self.cut.cpu].shift, 0, 0)
         elif kind == IRQ:
             if r.words >= 3:
                 # Both stamps are cut to 32 bits.
@@ -803,24 +822,30 @@ cdef class Lane:
     cdef void _clock(self, Seat *seat, uint64_t who, uint64_t now, uint32_t ran_ns) noexcept nogil:
         cdef uint64_t since = seat.switch_tsc
         cdef uint64_t lot = now * <uint64_t>0x9E3779B97F4A7C15
-        if since and since < now and seat.switch_who == who and MILLISECOND_NS <= ran_ns < WRAP_NS:
-            if drawn(lot, self.pair_bits):
-                self.pairs[self.pair_count] = ClockPair(lot, now - since, ran_ns)
-                self.pair_count += 1
-                while self.pair_count == CLOCK_PAIRS_MAX:
-                    self._draw()
+        cdef ClockPairs *pairs
+        if seat.left_tsc and (since - seat.left_tsc) * SHORT_SWITCH < now - since:
+            # Xen read the time before it told who was switched out, which it does just before.
+            since = seat.left_tsc
+        if seat.switch_tsc and since < now and seat.switch_who == who and ran_ns >= RAN_MIN_NS:
+            pairs = &self.pairs[63 - __builtin_clzll(now - since)]
+            if drawn(lot, pairs.bits):
+                pairs.kept[pairs.count] = ClockPair(lot, now - since, ran_ns)
+                pairs.count += 1
+                while pairs.count == CLOCK_PAIRS_MAX:
+                    self._draw(pairs)
         seat.switch_tsc = 0
+        seat.left_tsc = now
 
-    cdef void _draw(self) noexcept nogil:
+    cdef void _draw(self, ClockPairs *pairs) noexcept nogil:
         # Keep about every second one, by its time stamp alone: those kept are from all over the trace, and the same
         # however many lanes there are (``scan.clock_pairs``).
-        cdef Py_ssize_t i, kept = 0
-        self.pair_bits += 1
-        for i in range(self.pair_count):
-            if drawn(self.pairs[i].lot, self.pair_bits):
-                self.pairs[kept] = self.pairs[i]
+        cdef int i, kept = 0
+        pairs.bits += 1
+        for i in range(pairs.count):
+            if drawn(pairs.kept[i].lot, pairs.bits):
+                pairs.kept[kept] = pairs.kept[i]
                 kept += 1
-        self.pair_count = kept
+        pairs.count = kept
 
     def take(self, uint64_t limit):
         """Give the rows up to a time stamp, in order of time and then of the file: a view of an array of ``Row``.
@@ -937,11 +962,22 @@ cdef class Lane:
 
     @property
     def clock_pairs(self):
-        """(lot, cycles, ns) of vCPUs between being switched in and out.
+        """(bits, [(lot, cycles, ns)]) of vCPUs between being switched in and out, by the length of their cycles in bits.
 
-        Of many those whose lot begins with ``pair_bits`` zeros.
+        ``ns`` is cut to 32 bits. Of many those whose lot begins with ``bits`` zeros.
         """
-        return [(self.pairs[i].lot, self.pairs[i].cycles, self.pairs[i].ns) for i in range(self.pair_count)]
+        cdef int i, each
+        cdef ClockPairs *pairs
+        cdef list kept
+        cdef dict found = {}
+        for i in range(<int>LENGTHS):
+            pairs = &self.pairs[i]
+            kept = []
+            for each in range(pairs.count):
+                kept.append((pairs.kept[each].lot, pairs.kept[each].cycles, pairs.kept[each].ns))
+            if kept:
+                found[i] = (pairs.bits, kept)
+        return found
 
     @property
     def stamps(self):

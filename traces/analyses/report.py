@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from traces.account import IDLE_DOMID, SEVERITIES, UNKNOWN_DOMID, Account, Diagnostic
+from traces.account import IDLE_DOMID, NO_SHIFTS, SEVERITIES, UNKNOWN_DOMID, Account, Diagnostic, Skew
 from traces.analyses import clock as clocks
 from traces.analyses.clock import Clock
 from traces.analyses.counts import (
@@ -296,6 +296,8 @@ class Report:
     #: Whose exit reasons they are.
     exits: Numbering = UNKNOWN
     not_recorded: tuple[str, ...] = NOT_RECORDED
+    #: None where no run states contradict one another.
+    skew: Skew | None = None
     #: Whether run states are recorded at all.
     run_states: bool = True
     #: The newest release of Xen that may have recorded it, where the records themselves tell.
@@ -310,6 +312,11 @@ class Report:
         left_out = (IDLE_DOMID, UNKNOWN_DOMID) if self.run_states else (IDLE_DOMID,)
         return tuple(domain for domain in self.domains if domain.domid not in left_out)
 
+    @property
+    def shifts(self) -> Mapping[int, int]:
+        """Cycles to add to the time stamps of pCPUs, as this report has done, so that their clocks agree."""
+        return self.skew.shifts if self.skew else NO_SHIFTS
+
 
 def report(
     scan: Scan,
@@ -320,6 +327,7 @@ def report(
     xen_version: str | None = None,
     vendor: Vendor | None = None,
     host_vendor: Vendor | None = None,
+    skew: Skew | None = None,
 ) -> Report:
     """Answer what a finished scan shows.
 
@@ -329,8 +337,10 @@ def report(
     :param xen_version: of the host
     :param vendor: whose exit reasons they are, if the user says so
     :param host_vendor: the same as the capturing host gives it
+    :param skew: what is known of contradictory run states; if not given, what the scan has
     """
     infos = infos or {}
+    skew = skew or _skew(scan)
     clock = _clock(hz, host_hz, scan)
     told, left = busiest(scan)
     counted = by_vcpu(scan, told)
@@ -342,7 +352,7 @@ def report(
         vcpus.setdefault(domid, []).append(vcpu)
     modes = _modes(kinds(scan), infos)
     return Report(
-        account=_account(scan, left, exits),
+        account=_account(scan, left, exits, skew),
         clock=clock,
         span_s=clock.seconds(scan.span),
         domains=tuple(
@@ -365,6 +375,14 @@ def report(
         not_recorded=NOT_RECORDED if scan.stated else (NO_RUN_STATES, *NOT_RECORDED),
         run_states=scan.stated,
         newest_release=scan.newest_release,
+        skew=skew,
+    )
+
+
+def _skew(scan: Scan) -> Skew | None:
+    count, first = scan.contradictions
+    return (
+        Skew(count, count, first, NO_SHIFTS, of_clocks=len(scan.account.pcpus) > 1, looked_for=False) if count else None
     )
 
 
@@ -380,8 +398,11 @@ def _notifications(scan: Scan, grants: Iterable[GrantPair]) -> tuple[Notificatio
     return tuple(Notification(*pair, count, confidence(*pair)) for pair, count in sorted(counted.items()))
 
 
-def _account(scan: Scan, vcpus_left: int, exits: Numbering) -> Account:
+def _account(scan: Scan, vcpus_left: int, exits: Numbering, skew: Skew | None) -> Account:
     account = scan.account
+    if skew:
+        code = "clock_skew" if skew.of_clocks else "contradictory_states"
+        account.diagnostics.append(Diagnostic(code, SEVERITIES[code], skew.contradictions, skew.first_offset))
     unknown, first = unknown_events(scan)
     if unknown:
         account.diagnostics.append(Diagnostic("unknown_event", SEVERITIES["unknown_event"], unknown, first))
@@ -517,9 +538,11 @@ def _clock(hz: float | None, host_hz: float | None, scan: Scan) -> Clock:
     if hz:
         return Clock(hz, "option")
     found = clocks.from_trace(scan.clock_pairs)
-    if found:
+    if found and not found.assumed:
         return found
-    return Clock(host_hz, "host") if host_hz else Clock(clocks.DEFAULT_HZ, "default")
+    if host_hz:
+        return Clock(host_hz, "host")
+    return found or Clock(clocks.DEFAULT_HZ, "default")
 
 
 def _runstates(vcpu: Vcpu | None, clock: Clock) -> dict[str, Runstate]:

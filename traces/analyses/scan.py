@@ -7,14 +7,14 @@ pCPUs comes here as rows, which ``fold`` takes once no older one can come.
 import os
 import stat
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from io import BufferedReader
 from itertools import chain
 from typing import NamedTuple, Protocol, TypeVar
 
-from traces.account import SEVERITIES, Account, Diagnostic
+from traces.account import NO_SHIFTS, SEVERITIES, Account, Diagnostic
 from traces.analyses.fold import Domain, Fold, Vcpu
 from traces.analyses.lane import CLOCK_PAIRS, Lane
 from traces.errors import TraceError
@@ -66,6 +66,7 @@ class Scan:
     :param pcpus: count only what was on these, where there are any
     :param stretches: of each run of the clock, count only what lies between two time stamps; None for all
     :param brief: count events and the reasons of exits only: all that must be known to name single records
+    :param shifts: cycles to add to the time stamps of pCPUs whose clocks are behind those of others
     """
 
     def __init__(
@@ -75,9 +76,12 @@ class Scan:
         pcpus: frozenset[int] = frozenset(),
         stretches: Sequence[Stretch] | None = None,
         brief: bool = False,
+        shifts: Mapping[int, int] = NO_SHIFTS,
     ) -> None:
         self._lanes = [Lane(number, lanes, brief=brief) for number in range(lanes)]
         self._fold = Fold()
+        for lane in self._lanes:
+            lane.shift(dict(shifts))
         if pcpus:
             self._fold.choose(pcpus)
             for lane in self._lanes:
@@ -270,15 +274,25 @@ class Scan:
         return self._fold.span
 
     @property
+    def contradictions(self) -> tuple[int, int]:
+        """How often a vCPU's run state was another one than its next change says, and where the first of these lies."""
+        return self._fold.contradictions, self._fold.contradiction
+
+    @property
     def clock_pairs(self) -> list[tuple[int, int]]:
-        """(cycles, ns) of vCPUs between being switched in and out."""
+        """(cycles, ns cut to 32 bits) of vCPUs between being switched in and out: some of all lengths."""
         # Drawn further as one lane would have, and sorted, so that the fit does not depend on the number of lanes, not
         # even in its last digit.
-        bits = max(lane.pair_bits for lane in self._lanes)
-        drawn = list(chain.from_iterable(lane.clock_pairs for lane in self._lanes))
-        while len(drawn := [one for one in drawn if not one[0] >> (64 - bits)]) >= CLOCK_PAIRS:
-            bits += 1
-        return sorted((cycles, ns) for _lot, cycles, ns in drawn)
+        of_lanes = [lane.clock_pairs for lane in self._lanes]
+        found: list[tuple[int, int]] = []
+        for length in set().union(*of_lanes):
+            each = [of[length] for of in of_lanes if length in of]
+            bits = max(drawn for drawn, _ in each)
+            kept = [pair for _, pairs in each for pair in pairs]
+            while len(kept := [one for one in kept if not one[0] >> (64 - bits)]) >= CLOCK_PAIRS:
+                bits += 1
+            found += [(cycles, ns) for _lot, cycles, ns in kept]
+        return sorted(found)
 
     @property
     def lives(self) -> dict[int, list[tuple[int, bool]]]:
@@ -371,16 +385,17 @@ def read(
     pcpus: frozenset[int] = frozenset(),
     stretches: Sequence[Stretch] | None = None,
     brief: bool = False,
+    shifts: Mapping[int, int] = NO_SHIFTS,
     progress: Callable[[int], None] = lambda _bytes: None,
 ) -> Scan:
     """Read a trace to its end.
 
-    :param pcpus: see ``Scan``, like ``stretches`` and ``brief``
+    :param pcpus: see ``Scan``, like ``stretches``, ``brief`` and ``shifts``
     :param progress: is told how many bytes were read so far
     :raises Irregular: only one lane can read this trace
     :raises TraceError: there were bytes but not one record: that is no xentrace
     """
-    scan = Scan(lanes, pcpus=pcpus, stretches=stretches, brief=brief)
+    scan = Scan(lanes, pcpus=pcpus, stretches=stretches, brief=brief, shifts=shifts)
     if lanes > 1 and isinstance(source, BufferedReader) and stat.S_ISREG(os.fstat(source.fileno()).st_mode):
         # Not mapped, since a file that someone cuts short would kill the process.
         end = scan.read_file(source.fileno(), source.tell(), progress)

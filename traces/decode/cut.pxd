@@ -49,6 +49,7 @@ cdef struct Pcpu:
     uint64_t first_tsc      # the lowest; 0 before the first time stamp
     uint64_t last_tsc
     uint64_t window_tsc     # of the last window's first record
+    uint64_t shift          # added to its time stamps, where its clock differs from the others'
     uint32_t who            # domid << 16 | vcpu
     uint32_t before         # who ran before the switch that says who runs
     uint8_t switched        # who runs is said by a switch alone
@@ -280,6 +281,7 @@ cdef inline bint next_record(
         p = &c.pcpus[c.cpu]
         if header >> 31:
             memcpy(&tsc, data + pos + 4, 8)
+            tsc += p.shift
             if c.careful or tsc < p.last_tsc or tsc >= c.limit:
                 if not stamp(c, p, tsc, c.offset + pos):
                     c.clock_restarted = True

@@ -37,6 +37,11 @@ cdef class Cut:
     def __dealloc__(self):
         free(self.cut.pcpus)
 
+    def shift(self, dict cycles):
+        """Correct the clocks of pCPUs: add so many cycles to the time stamps of each."""
+        for pcpu, more in cycles.items():
+            self.cut.pcpus[<uint32_t>pcpu % PCPUS].shift = more
+
     @property
     def offset(self):
         """Bytes used so far, in the stream's own count."""
@@ -216,7 +221,7 @@ cdef class Queue(Cut):
         cdef Line *line = &self.lines[cut.cpu]
         cdef Event *event = line.events + line.count
         cdef Event *full = line.events + line.room
-        cdef uint64_t last = p.last_tsc, tsc, offset = cut.offset
+        cdef uint64_t last = p.last_tsc, tsc, offset = cut.offset, shift = p.shift
         cdef uint32_t who = p.who, cpu = cut.cpu, header
         cdef Py_ssize_t begin = pos, end = size - pos
         if cut.place != MINE or cut.careful or not p.stated or who >> 16 == UNKNOWN_DOMID or (
@@ -229,7 +234,7 @@ cdef class Queue(Cut):
         while pos <= end and event < full:
             memcpy(&header, data + pos, 4)
             memcpy(&tsc, data + pos + 4, 8)
-            tsc = tsc if header >> 31 else last
+            tsc = tsc + shift if header >> 31 else last
             if not is_plain(header) or tsc < last or (tsc >= cut.limit and header >> 31):
                 break
             event.tsc = last = tsc

@@ -79,6 +79,7 @@ def _capture(report: Report, account: Account) -> dict[str, Any]:
         "hz": report.clock.hz,
         "hz_source": report.clock.source,
         "hz_error": report.clock.error,
+        "clock_skew": _skew(report),
         "xen_version": report.xen_version,
         "exit_vendor": None if report.exits.source == "default" else report.exits.vendor,
         "exit_vendor_source": report.exits.source,
@@ -102,6 +103,20 @@ def _recorded(report: Report) -> dict[str, Any] | None:
         "error_s": report.recorded.error_ns / 1e9,
         "basis": report.recorded.basis,
     }
+
+
+def _skew(report: Report) -> dict[str, Any] | None:
+    skew = report.skew
+    return (
+        None
+        if skew is None
+        else {
+            "contradictions": skew.contradictions,
+            "contradictions_left": skew.left,
+            "corrected": bool(skew.shifts),
+            "added_seconds": {str(pcpu): report.clock.seconds(cycles) for pcpu, cycles in skew.shifts.items()},
+        }
+    )
 
 
 def _domain(domain: DomainReport) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from traces.analyses.wallclock import Recorded
 from traces.exporters.details import CODE, Naming, naming
 from traces.exporters.payload import nones
 from traces.exporters.rows import Chooser, Group, groups
-from traces.exporters.words import duration
+from traces.exporters.words import duration, marked, time
 from traces.filters import classes_of
 from traces.formats.xentrace import (
     CONTINUE_RUNNING,
@@ -70,10 +70,11 @@ def write(
     names = naming(report, symbols)
     pcpu_width = len(str(max(report.account.pcpus, default=0)))
     chooser = Chooser(report.where, report.clock.hz, timing=True, account=report.account)
-    output.writelines(
-        "".join(lines(part, ns, names, pcpu_width, paint, chooser.took, stamp)).encode()
-        for part, ns in chooser.parts(tables)
-    )
+    with marked(report.clock):
+        output.writelines(
+            "".join(lines(part, ns, names, pcpu_width, paint, chooser.took, stamp)).encode()
+            for part, ns in chooser.parts(tables)
+        )
 
 
 def lines(
@@ -115,7 +116,7 @@ def _keys(table: EventTable) -> NDArray[np.uint32]:
 
 
 def _seconds(ns: int) -> str:
-    text = _UNTIMED_TEXT if ns == UNTIMED else f"{ns // _NS}.{ns % _NS:09}"
+    text = _UNTIMED_TEXT if ns == UNTIMED else time(f"{ns // _NS}.{ns % _NS:09}")
     return f"{text:>14}"
 
 
@@ -133,7 +134,7 @@ def wall_stamps(recorded: Recorded, detail: int) -> Stamp:
         else:
             text = f"{seconds // 3600 % 24:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
             text += f".{rest // 1000:06}" if detail > 1 else ""
-        return f"{_UNTIMED_TEXT:>{len(text)}}" if ns == UNTIMED else text
+        return f"{_UNTIMED_TEXT:>{len(text)}}" if ns == UNTIMED else time(text)
 
     return stamp
 

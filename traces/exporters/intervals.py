@@ -12,7 +12,7 @@ from traces.analyses.report import Report
 from traces.analyses.series import DomainSeries, Series
 from traces.counted import plural
 from traces.exporters.text import DOMAINS_MAX, STATE_STYLES, busiest, records
-from traces.exporters.words import who
+from traces.exporters.words import time, who
 
 #: What the columns of counts are called, shorter than in the document: a table has to fit.
 _TITLES = {
@@ -98,11 +98,11 @@ def _write(domain: DomainSeries, series: Series, report: Report, console: Consol
     if not columns:
         return
     digits = len(_told(series.seconds).partition(".")[2])
-    begins = Text("from s", "dim"), [f"{begin / hz:.{digits}f}" for begin in series.edges[:-1].tolist()]
+    begins = Text("from s", "dim"), [time(f"{begin / hz:.{digits}f}") for begin in series.edges[:-1].tolist()]
     whole = _width([begins, *columns], _WIDE) <= console.width
     for part in [columns] if whole else _parts(begins, columns, console.width):
         console.print()
-        console.print(Text(f"{who(domain.domid, report)}, every {_told(series.seconds)} s", "bold cyan"))
+        console.print(Text(f"{who(domain.domid, report)}, every {time(_told(series.seconds))} s", "bold cyan"))
         _print([begins, *part], _WIDE if whole else _NARROW, console)
 
 

@@ -71,7 +71,7 @@ def write(source: Source, report: Report, output: BinaryIO) -> None:
 
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[None]] = deque()
-        for batch in batches(source, spare):
+        for batch in batches(source, spare, report.shifts):
             start, begin = elapsed.go_on(batch.first, batch.last, restart=batch.restart)
             before = pool.submit(work, batch, start, begin, before)
             waiting.append(before)

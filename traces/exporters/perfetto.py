@@ -3,7 +3,8 @@
 Each pCPU's track shows which vCPU runs, each vCPU's its run states, and as instants what it did: hypercalls, grants,
 traps and page faults. VM exits are slices on a track below their vCPU's. Time is in nanoseconds from the first record.
 
-A slice is written when it ends, so packets are in order of time within a track, not in the whole file.
+A slice is written when it ends, so packets are in order of time within a track, not in the whole file. Run states that
+go on while what their vCPU did is written begin before that.
 """
 
 from collections.abc import Iterable
@@ -56,6 +57,8 @@ class _Writer:
         # One more for each rounding.
         self._packets = Packets(int((report.where.begin + report.span_s) * 1e9) + 2)
         self._elapsed, self._intervals, self._occupancy = Elapsed(), Intervals(), Occupancy()
+        #: Slices that were begun and not ended: a run state, and since when.
+        self._begun: dict[tuple[int, int], tuple[int, int]] = {}
         output.write(self._tracks.described())
 
     def feed(self, table: EventTable) -> None:
@@ -74,14 +77,34 @@ class _Writer:
         times: list[int] = []
         numbers: list[int] = []
         values: list[int] = []
+
+        def add(kind: Kind, at: int, value: int = 0) -> None:
+            times.append(min(max(at, self._begin), self._end))
+            numbers.append(self._packets.number(kind))
+            values.append(value)
+
+        for one in filter(self._is_interval_wanted, intervals):
+            state, since = self._begun.pop(one[:2], (-1, -1))
+            track, note = self._tracks.vcpus[one[:2]], "" if one.counted else "clipped"
+            if since >= 0 and (state, since) != (one.state, one.begin):
+                # A time stamp ran backwards: this state came instead.
+                add(Kind(END, track), one.begin)
+            if (state, since) == (one.state, one.begin):
+                add(Kind(END, track, note=note), one.end)
+            else:
+                # Clipped: it began before or goes on after what is known.
+                add(Kind(BEGIN, track, STATES[one.state], note), one.begin)
+                add(Kind(END, track), one.end)
         for kind, begin, end, value in (
             *map(self._of_stretch, filter(self._is_stretch_wanted, self._occupancy.taken())),
-            *map(self._of_interval, filter(self._is_interval_wanted, intervals)),
             *map(self._of_exit, filter(self._is_exit_wanted, exits)),
         ):
-            times += (max(begin, self._begin), min(end, self._end))
-            numbers += (self._packets.number(kind), self._packets.number(Kind(END, kind.track)))
-            values += (value, 0)
+            add(kind, begin, value)
+            add(Kind(END, kind.track), end)
+        if table is not None and not self._where.slower:
+            for one in filter(self._goes_on, self._intervals.open()):
+                self._begun[one[:2]] = one.state, one.begin
+                add(Kind(BEGIN, self._tracks.vcpus[one[:2]], STATES[one.state]), one.begin)
         at, what, value_of = np.array(times, np.int64), np.array(numbers, np.intp), np.array(values, np.uint64)
         if table is not None and not self._where.slower:
             chosen = self._where.rows(table, cycles, self._hz)
@@ -98,7 +121,8 @@ class _Writer:
         return max(one.begin, self._begin) <= min(one.end, self._end) and one.begin < self._end
 
     def _is_stretch_wanted(self, one: Stretch) -> bool:
-        known = one.lost or (one.domid, one.vcpu) in self._states
+        # Idle is a gap.
+        known = one.lost or (one.domid != IDLE_DOMID and (one.domid, one.vcpu) in self._states)
         return one.pcpu in self._tracks.pcpus and bool(known) and self._is_there(one)
 
     def _is_interval_wanted(self, one: Interval) -> bool:
@@ -110,6 +134,11 @@ class _Writer:
             return False
         return here and one[:2] in self._tracks.vcpus and one[:2] in self._states and self._is_there(one)
 
+    def _goes_on(self, one: Interval) -> bool:
+        # Only of who runs anything is drawn besides.
+        running = one.state == RUNNING and one.begin < one.end
+        return running and one[:2] not in self._begun and self._is_interval_wanted(one)
+
     def _is_exit_wanted(self, one: Exit) -> bool:
         here = not self._where.pcpus or one.pcpu in self._where.pcpus
         slow = one.end - one.begin - one.away >= self._where.slower * self._hz
@@ -120,11 +149,6 @@ class _Writer:
         if one.lost:
             return Kind(BEGIN, track, "records lost", arg="count"), one.begin, one.end, one.lost
         return Kind(BEGIN, track, self._tracks.running(one.domid, one.vcpu)), one.begin, one.end, 0
-
-    def _of_interval(self, one: Interval) -> tuple[Kind, int, int, int]:
-        # Clipped: it began before or goes on after what is known.
-        kind = Kind(BEGIN, self._tracks.vcpus[one.domid, one.vcpu], STATES[one.state], "" if one.counted else "clipped")
-        return kind, one.begin, one.end, 0
 
     def _of_exit(self, one: Exit) -> tuple[Kind, int, int, int]:
         return Kind(BEGIN, self._tracks.exits[one.domid, one.vcpu], self._exits.name(one.key)), one.begin, one.end, 0

@@ -21,7 +21,7 @@ from traces.analyses.report import Report
 from traces.analyses.slowest import Meanwhile, Slow, Slowest
 from traces.exporters import dump, jsonl
 from traces.exporters.details import Naming, naming
-from traces.exporters.words import duration, who
+from traces.exporters.words import duration, seconds, who
 from traces.formats.exits import reason_of
 from traces.table import EventTable
 
@@ -151,7 +151,7 @@ def _write(one: Described, report: Report, console: Console) -> None:
     line = Text(f"{duration(slow.cycles / hz):>8}", "bold")
     line.append(f"  {who(slow.domid, report)} v{slow.vcpu} on pCPU {slow.pcpu}", "not bold")
     line.append(f" {report.exits.name(slow.exit)}" if slow.exit is not None else "", "magenta not bold")
-    line.append(f" from {slow.begin / hz:.9f} s", "not bold")
+    line.append(f" from {seconds(slow.begin / hz, 9)}", "not bold")
     console.print(Padding(line, _INDENT, expand=False))
     ran = [
         f"{'idle' if domid == IDLE_DOMID else f'{who(domid, report)} v{vcpu}'} {duration(cycles / hz)}"

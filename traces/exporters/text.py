@@ -25,8 +25,12 @@ from traces.exporters.words import (
     duration,
     exit_doubt,
     lost_rate,
+    marked,
     rate,
     recorded,
+    seconds,
+    skew_doubt,
+    time,
     unit,
     who,
 )
@@ -55,6 +59,11 @@ _T = TypeVar("_T")
 
 def write(report: Report, console: Console) -> None:
     """Write the report: the capture, each domain, what passed between domains, what is doubtful, findings."""
+    with marked(report.clock):
+        _write(report, console)
+
+
+def _write(report: Report, console: Console) -> None:
     console.print(_heading(report))
     domains = [domain for domain in report.told if domain.domid != UNKNOWN_DOMID or _tells(domain)]
     for domain in busiest(domains, records, DOMAINS_MAX):
@@ -86,7 +95,7 @@ def busiest(found: Sequence[_T], key: Callable[[_T], float], most: int) -> list[
 def _heading(report: Report) -> Text:
     account = report.account
     parts = (
-        *([] if report.where.timed else [f"{report.span_s:.2f} s"]),
+        *([] if report.where.timed else [seconds(report.span_s, 2)]),
         plural(account.records, "record"),
         f"{account.bytes / 1e6:.1f} MB",
         plural(len(account.pcpus), "pCPU"),
@@ -97,7 +106,7 @@ def _heading(report: Report) -> Text:
         share = account.lost_records / (account.lost_records + account.records)
         per_s = lost_rate(report)
         text.append(f"; {plural(account.lost_records, 'record')} lost", "bold red")
-        text.append(f" ({share:.1%} of all" + (")" if per_s is None else f", {per_s:,.0f}/s)"))
+        text.append(f" ({share:.1%} of all" + (")" if per_s is None else f", {time(f'{per_s:,.0f}')}/s)"))
     else:
         text.append("; none lost")
     if report.tracer_share is not None:
@@ -106,7 +115,9 @@ def _heading(report: Report) -> Text:
     text.append(f"\nRecorded {when}" if when else "\nNobody noted when it was recorded; `xentool record` does", "dim")
     if str(report.where):
         text.append("\nOnly ").append(printable(str(report.where)), "bold")
-        text.append(f": {report.span_s:.2f} s" if report.where.timed else "")
+        text.append(f": {seconds(report.span_s, 2)}" if report.where.timed else "")
+    if (doubt := skew_doubt(report)) is not None:
+        text.append("\nDoubtful: ", "bold red").append(doubt)
     if not report.run_states:
         known = any(domain.domid != UNKNOWN_DOMID for domain in report.told)
         text.append("\nRun states were not recorded", "yellow")
@@ -163,7 +174,7 @@ def _write_runstates(vcpus: Sequence[VcpuReport], span_s: float, console: Consol
     table = _table("Run states", *(Text(name, STATE_STYLES[name]) for name in shown))
     for vcpu in (one for one in vcpus if one.runstates and span_s):
         cells = (vcpu.runstates[name].seconds for name in shown)
-        table.add_row(f"v{vcpu.vcpu}", *(f"{seconds:.3f} s {seconds / span_s:5.1%}" for seconds in cells))
+        table.add_row(f"v{vcpu.vcpu}", *(f"{seconds(one)} {one / span_s:5.1%}" for one in cells))
     _print(table, console)
 
 
@@ -193,7 +204,7 @@ def _write_contention(domain: DomainReport, span_s: float, console: Console) -> 
     for name, meaning in CONTENTION.items():
         of = domain.contention[name]
         if of.seconds:
-            cells = (f"{of.count:,}", f"{of.seconds:.3f} s", f"{of.seconds / span_s:.1%}", Text(meaning, "dim"))
+            cells = (f"{of.count:,}", seconds(of.seconds), f"{of.seconds / span_s:.1%}", Text(meaning, "dim"))
             table.add_row(name.replace("_", " "), *cells)
     _print(table, console)
 
@@ -262,10 +273,10 @@ def _write_exits(vcpus: Sequence[VcpuReport], span_s: float, console: Console) -
             one.name,
             f"{one.count:,}",
             rate(one.count, span_s),
-            f"{one.seconds:.3f} s",
+            seconds(one.seconds),
             f"{share:.1%}",
             duration(one.seconds / one.count),
-            f"{one.descheduled_seconds:.3f} s",
+            seconds(one.descheduled_seconds),
         )
     _print(table, console)
     table = _table("VM exits, each", "count", *QUANTILES, "max")
@@ -374,7 +385,7 @@ def _write_irqs(report: Report, console: Console) -> None:
             f"irq {one.irq}",
             f"{one.count:,}",
             rate(one.count, report.span_s),
-            f"{one.seconds:.3f} s",
+            seconds(one.seconds),
             *(duration(one.latency.quantile(QUANTILES[name])) for name in ("p50", "p99")),
             duration(one.latency.longest),
             _numbers(list(one.pcpus)),

@@ -1,8 +1,14 @@
 """How values read to people, the same in text and on a page."""
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 from traces.account import UNKNOWN_DOMID
 from traces.analyses.clock import Clock
 from traces.analyses.report import DomainReport, Report
+from traces.counted import plural
 from traces.foreign import printable
 
 #: What a report calls each of its latencies.
@@ -19,6 +25,11 @@ CONTENTION = {
     "lost": "not known",
 }
 
+#: Before times that rest on an assumed clock.
+ASSUMED = "~"
+_MARK: ContextVar[str] = ContextVar("mark", default="")
+#: pCPUs whose clocks' differences are told.
+_APART_TOLD = 4
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 
@@ -37,9 +48,29 @@ def unit(domid: int) -> str:
     return "p" if domid == UNKNOWN_DOMID else "v"
 
 
+@contextmanager
+def marked(clock: Clock) -> Iterator[None]:
+    """Mark all times and rates that are told within, where the clock's rate is assumed."""
+    before = _MARK.set(ASSUMED if clock.assumed else "")
+    try:
+        yield
+    finally:
+        _MARK.reset(before)
+
+
+def time(text: str) -> str:
+    """Give what is told of a time, with the mark."""
+    return _MARK.get() + text
+
+
+def seconds(value: float, digits: int = 3) -> str:
+    """Say how many seconds, with a fixed number of digits, for columns."""
+    return time(f"{value:.{digits}f} s")
+
+
 def rate(count: int, span_s: float) -> str:
     """Say how often a second; a dash where no time passed."""
-    return f"{count / span_s:,.0f}" if span_s else "-"
+    return time(f"{count / span_s:,.0f}") if span_s else "-"
 
 
 def lost_rate(report: Report) -> float | None:
@@ -47,11 +78,43 @@ def lost_rate(report: Report) -> float | None:
     return None if report.where.timed or not report.span_s else report.account.lost_records / report.span_s
 
 
+def skew_doubt(report: Report) -> str | None:
+    """Say by how much clocks of pCPUs differ, and what that makes of the report; None where they don't."""
+    skew = report.skew
+    if skew is None:
+        return None
+    found = f"{plural(skew.contradictions, 'change')} of run states contradict what was known of the vCPU"
+    if not skew.of_clocks:
+        return f"{found}: run states and waits are doubtful. Was it recorded on all pCPUs?"
+    if not skew.shifts:
+        why = (
+            "no constant difference explains them"
+            if skew.looked_for
+            else "only a file is read again to find by how much"
+        )
+        return (
+            f"The clocks of pCPUs differ: {found}; {why}. "
+            "Run states, waits, migrations and all order between pCPUs are doubtful."
+        )
+    first, *others = sorted(skew.shifts)
+    ahead = {pcpu: skew.shifts[first] - skew.shifts[pcpu] for pcpu in others}
+    apart = [(pcpu, cycles) for pcpu, cycles in ahead.items() if cycles]
+    told = [
+        f"pCPU {pcpu}'s {duration(report.clock.seconds(abs(by)))} {'ahead of' if by > 0 else 'behind'} {first}'s"
+        for pcpu, by in apart[:_APART_TOLD]
+    ]
+    told += [f"{len(apart) - _APART_TOLD} more"] if len(apart) > _APART_TOLD else []
+    return (
+        f"The clocks of pCPUs differ, {', '.join(told)}: {found}. Corrected by that, {skew.left:,} are left; "
+        "times between pCPUs are estimates."
+    )
+
+
 def duration(seconds: float, digits: int = 3) -> str:
     """Say how long something took, in the unit that makes the digits readable."""
     size, unit = next((one for one in _UNITS if seconds >= one[0]), _UNITS[-1])
     value = seconds / size
-    return f"{value:.{max(digits - len(str(int(value))), 0)}f} {unit}"
+    return time(f"{value:.{max(digits - len(str(int(value))), 0)}f} {unit}")
 
 
 def exit_doubt(report: Report) -> str:
@@ -82,9 +145,16 @@ def clock_rate(clock: Clock) -> str:
 
 def clock_source(clock: Clock) -> str:
     """Say who says so, and with which error."""
+    if clock.assumed and clock.error:
+        return f"±{clock.error:.1%}, assumed: the trace tells no more; {ASSUMED} marks times"
     return {
-        "trace": f"±{clock.error or 0:.3%}, found in the trace",
+        "trace": f"±{_percent(clock.error or 0)}, found in the trace",
         "option": "as given",
         "host": "as the host says",
-        "default": "assumed: the trace does not tell",
+        "default": f"assumed: the trace does not tell; {ASSUMED} marks times",
     }[clock.source]
+
+
+def _percent(share: float) -> str:
+    # Never 0: two digits that count.
+    return f"{share:.{max(3, 1 - math.floor(math.log10(share)) - 2)}%}" if share > 0 else "0%"

@@ -94,7 +94,7 @@ def command(
         xen_version=xen_version,
         vendor=vendor,
         chosen=chosen,
-        brief=True,
+        whole=True,
         progress=lambda _done, _total: None,
     )
     doubts.tell(report)

@@ -2,10 +2,12 @@
 
 import sys
 
+from traces.analyses.clock import Clock
 from traces.exporters import dump, jsonl
 from traces.exporters.details import Naming
 from traces.exporters.dump import Paint
 from traces.exporters.rows import Chooser
+from traces.exporters.words import marked
 from traces.formats.event import release
 from traces.reader import Reader
 from traces.symbols import Symbols
@@ -24,6 +26,10 @@ class Follow:
 
     def show(self, running: Running, chunk: bytes) -> None:
         """Write what is complete with the next bytes of the trace; all of it when there are none."""
+        with marked(Clock(running.hz, "default" if running.assumed else "trace")):
+            self._show(running, chunk)
+
+    def _show(self, running: Running, chunk: bytes) -> None:
         tables = self._reader.feed(chunk) if chunk else self._reader.finish()
         self._chooser = self._chooser or Chooser(running.where, running.hz, timing=True)
         naming = Naming(running.exits, release(running.xen_version), self._symbols)

@@ -132,18 +132,23 @@ def command(
                 report = reports.report(packed.pipe(piped, str(file)), str(file), hz=hz, vendor=vendor, chosen=chosen)
             interrupted = piped.interrupted
         if closer:
+            from traces.exporters.words import marked  # noqa: PLC0415 - see TYPE_CHECKING above
             from xentool.tools.slowest import find, in_intervals, times_of_calls  # noqa: PLC0415 - see TYPE_CHECKING above
 
             series = in_intervals(source, start, report, interval) if interval is not None else None
             took = times_of_calls(source, start, report) if times else None
             if most is not None or least is not None:
-                slowest = find(source, start, report, most or _SLOWEST, least or 0.0)
+                with marked(report.clock):
+                    slowest = find(source, start, report, most or _SLOWEST, least or 0.0)
     if as_json:
         from traces.exporters import document  # noqa: PLC0415 - see `_LATER`
 
         output.write_json(document.parts(report) | _more(report, took, slowest, series))
     else:
-        _write_text(report, took, slowest, series, histograms=histograms)
+        from traces.exporters.words import marked  # noqa: PLC0415 - see `_LATER`
+
+        with marked(report.clock):
+            _write_text(report, took, slowest, series, histograms=histograms)
     # The process ends: looking once more through all that was loaded would take a tenth of a small trace's report.
     gc.freeze()
     if interrupted:

@@ -43,7 +43,7 @@ def trace(
         chosen = Chosen(names=names)
         report = reports.report(source, str(path), hz=hz, vendor=vendor, capture=sidecar.read(path), chosen=chosen)
         source.seek(0)
-        found = slices.read(read(source, Reader()), report)
+        found = slices.read(read(source, Reader(report.shifts)), report)
     if found is None:
         least = slices.COUNT_MIN * slices.SECONDS_MIN
         raise XentoolError(f"{path} is too short to compare: {report.span_s:.2f} s, and {least} s are needed")

@@ -138,7 +138,7 @@ def export(
         xen_version=xen_version,
         vendor=vendor,
         chosen=chosen,
-        brief=kind.records,
+        whole=kind.records,
         progress=progress,
     )
 
@@ -152,12 +152,12 @@ def written(
     xen_version: str | None = None,
     vendor: "Vendor | None" = None,
     chosen: Chosen = EVERYTHING,
-    brief: bool = False,
+    whole: bool = False,
     progress: Progress,
 ) -> "Report":
     """Read a capture twice, for its report and for what is written; see ``export``.
 
-    :param brief: of the report only what names single records is needed, see ``reports.report``
+    :param whole: of the report only what names single records is needed, see ``reports.report``
     """
     tables = _from_tables(write)
     return _copied(
@@ -168,7 +168,7 @@ def written(
         xen_version=xen_version,
         vendor=vendor,
         chosen=chosen,
-        brief=brief,
+        whole=whole,
         progress=progress,
     )
 
@@ -176,7 +176,7 @@ def written(
 def _from_tables(write: Writer) -> CompiledWriter:
     from traces.reader import Reader, read  # noqa: PLC0415 - see above
 
-    return lambda source, report, output: write(read(source, Reader()), report, output)
+    return lambda source, report, output: write(read(source, Reader(report.shifts)), report, output)
 
 
 def _copied(
@@ -188,7 +188,7 @@ def _copied(
     xen_version: str | None,
     vendor: "Vendor | None",
     chosen: Chosen,
-    brief: bool,
+    whole: bool,
     progress: Progress,
 ) -> "Report":
     with ExitStack() as stack:
@@ -209,7 +209,7 @@ def _copied(
             xen_version=xen_version,
             vendor=vendor,
             chosen=chosen,
-            brief=brief,
+            whole=whole,
             progress=lambda read: progress(min(done(read), size), 2 * size),
         )
         source.seek(start)

@@ -118,9 +118,9 @@ def follow(
         scan.feed(chunk)
         if len(scan.clock_pairs) >= _PAIRS or sum(map(len, head)) >= _HEAD:
             break
-    found = clocks.from_trace(scan.clock_pairs)
-    rate = hz or (found.hz if found else clocks.DEFAULT_HZ)
-    running = Running(where, rate, scan, began, piped.end, xen_version, vendor=vendor)
+    found = clocks.from_trace(scan.clock_pairs) or clocks.Clock(clocks.DEFAULT_HZ, "default")
+    assumed = hz is None and found.assumed
+    running = Running(where, hz or found.hz, scan, began, piped.end, xen_version, vendor=vendor, assumed=assumed)
     for chunk in head:
         show(running, chunk)
     while chunk := source.read(_PIECE):

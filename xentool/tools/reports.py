@@ -8,7 +8,7 @@ from io import BufferedReader, IOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from traces.account import DOUBTS
+from traces.account import DOUBTS, NO_SHIFTS, Skew
 from traces.analyses import scan as scans
 from traces.analyses import where as wheres
 from traces.analyses.where import Where
@@ -99,7 +99,7 @@ def report(
     xen_version: str | None = None,
     vendor: "Vendor | None" = None,
     chosen: Chosen = EVERYTHING,
-    brief: bool = False,
+    whole: bool = False,
     progress: Callable[[int], None] = lambda _bytes: None,
 ) -> "Report":
     """Read a trace to its end and report on what is chosen of it.
@@ -109,28 +109,30 @@ def report(
     :param hz: the clock's rate, when the user knows better than the trace
     :param xen_version: that made it, when the user knows better than the capture
     :param vendor: whose VM exits they are, when the user knows better than the trace
-    :param brief: count events and exits only, whenever they were: what must be known to name single records
+    :param whole: count whatever is chosen, or not: what must be known to name single records
     :param progress: is told how many bytes were read so far
     :raises PeerError: it is no xentrace
     :raises XentoolError: it can't be read, or has no such domain
     """
     host_hz = capture.hz if capture else None
     where = chosen.where
+    skew: Skew | None = None
     try:
-        if brief:
-            found = _scan(source, brief=True, progress=progress)
+        if whole:
+            found, skew = _scan_even(source, progress=progress)
         elif where.timed:
             again = cast(TraceFile, source)
             start = again.tell()
-            first = _scan(source, progress=progress)
+            first, skew = _scan_even(source, progress=progress)
             from traces.analyses.report import report as report_of  # noqa: PLC0415 - see above
 
             cycles = where.cycles(report_of(first, hz=hz, host_hz=host_hz).clock.hz)
             again.seek(start)
             stretches = scans.in_runs(first.runs, *cycles)
-            found = _scan(source, pcpus=where.pcpus, stretches=stretches, progress=progress)
+            shifts = skew.shifts if skew else NO_SHIFTS
+            found = _scan(source, pcpus=where.pcpus, stretches=stretches, shifts=shifts, progress=progress)
         else:
-            found = _scan(source, pcpus=where.pcpus, progress=progress)
+            found, skew = _scan_even(source, pcpus=where.pcpus, progress=progress)
     except TraceError as error:
         raise PeerError(f"{name} {packed.blame(source) or error}") from error
     except OSError as error:
@@ -142,7 +144,7 @@ def report(
     infos, version = (capture.domains, capture.xen_version) if capture else ({}, None)
     if chosen.names:
         infos = infos | {domid: replace(infos.get(domid, DomainInfo()), name=name) for domid, name in chosen.names}
-    whole = report_of(
+    every = report_of(
         found,
         hz=hz,
         host_hz=host_hz,
@@ -150,12 +152,35 @@ def report(
         xen_version=xen_version or version,
         vendor=vendor,
         host_vendor=capture.vendor if capture else None,
+        skew=skew,
     )
-    recorded = wallclock.place(capture.recorded if capture else None, found.runs, whole.clock.hz)
+    recorded = wallclock.place(capture.recorded if capture else None, found.runs, every.clock.hz)
     share = capture.tracer_share if capture else None
-    whole = replace(packed.told(whole, source), tracer_share=share, recorded=recorded)
-    domid = None if chosen.domain is None else domid_of(whole, chosen.domain)
-    return select.of(whole, replace(where, domid=domid))
+    every = replace(packed.told(every, source), tracer_share=share, recorded=recorded)
+    domid = None if chosen.domain is None else domid_of(every, chosen.domain)
+    return select.of(every, replace(where, domid=domid))
+
+
+def _scan_even(source: scans.Source, **choice: Any) -> tuple[scans.Scan, Skew | None]:  # noqa: ANN401 - see below
+    # Where clocks of pCPUs differ, and it can be read again, it is, with the difference put right.
+    again = cast(BufferedReader, source) if isinstance(source, IOBase) and source.seekable() else None
+    start = again.tell() if again else 0
+    found = _scan(source, **choice)
+    count, first = found.contradictions
+    if not count or again is None or len(found.account.pcpus) < 2 or len(found.runs) > 1:
+        return found, None
+    from traces.analyses import skew  # noqa: PLC0415 - brings numpy, for few traces
+    from traces.reader import Reader, read  # noqa: PLC0415
+
+    again.seek(start)
+    shifts = skew.estimate(read(again, Reader()))
+    if shifts:
+        again.seek(start)
+        even = _scan(source, shifts=shifts, **choice)
+        left, _ = even.contradictions
+        if left <= skew.LEFT_MAX * count:
+            return even, Skew(count, left, first, shifts)
+    return found, Skew(count, count, first, NO_SHIFTS, of_clocks=shifts != {})
 
 
 def _scan(source: scans.Source, **choice: Any) -> scans.Scan:  # noqa: ANN401 - as `scans.read` takes it
@@ -183,11 +208,12 @@ def domid_of(report: "Report", text: str) -> int:
 
 def doubts(report: "Report") -> list[str]:
     """Say what of a trace is in doubt, for whoever does not print the report."""
-    if not report.exits.in_doubt:
+    if not report.exits.in_doubt and not report.skew:
         return []
-    from traces.exporters.words import exit_doubt  # noqa: PLC0415 - see above
+    from traces.exporters.words import exit_doubt, skew_doubt  # noqa: PLC0415 - see above
 
-    return [f"whose VM exits these are is in doubt. {exit_doubt(report)}"]
+    of_exits = [f"whose VM exits these are is in doubt. {exit_doubt(report)}"] if report.exits.in_doubt else []
+    return of_exits + ([doubt] if (doubt := skew_doubt(report)) is not None else [])
 
 
 def raise_for_damage(report: "Report", name: str) -> None:

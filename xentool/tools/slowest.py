@@ -25,10 +25,10 @@ def find(
     :param least_s: none that took less
     """
     source.seek(start)
-    found = slowest.find(read(source, Reader()), report, most, least_s)
+    found = slowest.find(read(source, Reader(report.shifts)), report, most, least_s)
     source.seek(start)
     slow = [one for of in found.values() for one in of.slow]
-    described = iter(describe(read(source, Reader()), report, slow))
+    described = iter(describe(read(source, Reader(report.shifts)), report, slow))
     return found, {what: [next(described) for _ in of.slow] for what, of in found.items()}
 
 
@@ -39,7 +39,7 @@ def times_of_calls(source: TraceFile, start: int, report: Report) -> tuple[CallT
     :param report: on what is chosen of it
     """
     source.seek(start)
-    return calls.read(read(source, Reader()), report)
+    return calls.read(read(source, Reader(report.shifts)), report)
 
 
 def in_intervals(source: TraceFile, start: int, report: Report, seconds: float) -> Series:
@@ -58,7 +58,7 @@ def in_intervals(source: TraceFile, start: int, report: Report, seconds: float) 
             f"{_rounded_up(error.seconds)} or more, or less of the trace by --from, --to and --domain"
         ) from error
     source.seek(start)
-    return series.read(read(source, Reader()), report, columns, seconds)
+    return series.read(read(source, Reader(report.shifts)), report, columns, seconds)
 
 
 def _rounded_up(seconds: float) -> str:

@@ -44,6 +44,8 @@ class Running:
     infos: Mapping[int, DomainInfo] = field(default_factory=dict)
     vendor: Vendor | None = None
     host_vendor: Vendor | None = None
+    #: Whether nobody says how fast the clock ticks.
+    assumed: bool = False
 
     @property
     def exits(self) -> Numbering:

@@ -16,6 +16,9 @@ from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
 
 from tests.traces.captures import NAMES, capture
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
+from traces.analyses import scan as scans
+from traces.analyses.report import report as report_of
+from traces.exporters import perfetto
 from traces.reader import Reader, read
 
 
@@ -111,7 +114,8 @@ def test_parquet_answers_as_the_report_does(path: Path, tmp_path: Path) -> None:
 def drawn(
     trace: Trace, tracks: dict[int, Any], names: dict[int, str]
 ) -> tuple[dict[int, list[Slice]], Counter[tuple[int, str]]]:
-    """Give the slices and instants of each track, which nest and come in order."""
+    """Give the slices and instants of each track, which nest, and whose packets come in order."""
+    newest: dict[int, int] = {}
     open_: dict[int, list[tuple[int, str, bool]]] = {}
     slices: dict[int, list[Slice]] = {}
     instants: Counter[tuple[int, str]] = Counter()
@@ -120,13 +124,17 @@ def drawn(
             continue
         event, at = packet.track_event, packet.timestamp
         assert event.track_uuid in tracks
+        assert at >= newest.get(event.track_uuid, 0)
+        newest[event.track_uuid] = at
         stack = open_.setdefault(event.track_uuid, [])
         if event.type == TrackEvent.TYPE_SLICE_BEGIN:
             stack.append((at, names[event.name_iid], len(event.debug_annotations) > 0))
         elif event.type == TrackEvent.TYPE_SLICE_END:
             start, name, clipped = stack.pop()
             assert start <= at
-            slices.setdefault(event.track_uuid, []).append(Slice(start, at, name, clipped))
+            slices.setdefault(event.track_uuid, []).append(
+                Slice(start, at, name, clipped or len(event.debug_annotations) > 0)
+            )
         else:
             instants[event.track_uuid, names[event.name_iid]] += 1
     assert not any(open_.values())
@@ -181,7 +189,35 @@ def test_perfetto_has_the_reports_run_states(path: Path, tmp_path: Path) -> None
     assert compared >= 5 * 3
     running = {one.name for uuid, of_track in slices.items() if parents.get(uuid) == "pCPUs" for one in of_track}
     guests = {domain["domid"] for domain in document["domains"] if domain["domid"] < IDLE_DOMID}
-    assert {int(name[1:].split("v")[0]) for name in running} - {IDLE_DOMID} == guests
+    # Idle is a gap.
+    assert {int(name[1:].split("v")[0]) for name in running} == guests
+    busy = {
+        int(tracks[uuid].name.removeprefix("pCPU ")): sum(one.end - one.begin for one in of_track) / 1e9
+        for uuid, of_track in slices.items()
+        if parents.get(uuid) == "pCPUs"
+    }
+    for pcpu, seconds in busy.items():
+        ran = sum(v["pcpus"].get(str(pcpu), 0) for d in document["domains"] if d["domid"] in guests for v in d["vcpus"])
+        assert seconds == pytest.approx(ran, rel=0.02)
+
+
+@pytest.mark.parametrize("name", [NAMES[0], NAMES[-1]])
+def test_perfetto_in_small_pieces_is_the_same_and_in_order(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Run states that go on from one piece to the next begin before what their vCPU does.
+    found = report_of(scans.read(io.BytesIO(capture(name))))
+    drawings = []
+    for piece in (1 << 17, 500):
+        monkeypatch.setattr(perfetto, "_PIECE", piece)
+        target = io.BytesIO()
+        perfetto.write(read(io.BytesIO(capture(name)), Reader()), found, target)
+        trace = Trace.FromString(target.getvalue())
+        tracks = {
+            one.track_descriptor.uuid: one.track_descriptor for one in trace.packet if one.HasField("track_descriptor")
+        }
+        names = {one.iid: one.name for packet in trace.packet for one in packet.interned_data.event_names}
+        drawings.append(drawn(trace, tracks, names))
+    assert drawings[0] == drawings[1]
+    assert sum(map(len, drawings[0][0].values())) > 5000
 
 
 def test_names_from_the_sidecar(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_text_names_what_the_guest_did(file: Path, domid: int) -> None:
     done = run("report", str(file), "--domain", str(domid))
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert "found in the trace); none lost" in lines[0]
+    assert "GHz (±1.0%, assumed: the trace tells no more); none lost" in lines[0]
     assert [line for line in lines if line.startswith("Domain ")] == [f"Domain {domid}  (domid {domid}, pv, 1 vCPU)"]
     first_words = {line.split()[0] for line in lines if line.strip()}
     assert {"mmu_update", "multicall", "event_channel_op", "update_va_mapping", "v0"} <= first_words
@@ -66,7 +66,8 @@ def test_json_is_the_contracts_document(file: Path, domid: int) -> None:
     assert seen["source"] == "xentrace"
     assert (seen["bytes"], seen["skipped_bytes"], seen["lost_records"]) == (file.stat().st_size, 0, 0)
     assert seen["pcpus"] == [0, 1]
-    assert seen["hz_source"] == "trace"
+    # Where Xen is emulated, its own clock is uneven.
+    assert (seen["hz_source"], seen["hz_error"]) == ("default", pytest.approx(9.5e-3, rel=0.1))
     # The machine that it was made on: Xen measured 2.596 GHz when it booted.
     assert seen["hz"] == pytest.approx(2.596e9, rel=5e-3)
     guest = next(domain for domain in document["domains"] if domain["domid"] == domid)

@@ -17,6 +17,7 @@ from traces.analyses.report import Report
 from traces.exporters.html.choice import choose
 from traces.exporters.html.course import read
 from traces.exporters.html.page import page
+from traces.exporters.words import marked
 from traces.foreign import printable
 from traces.table import EventTable
 
@@ -27,6 +28,11 @@ def write(tables: Iterable[EventTable], report: Report, output: BinaryIO, title:
     :param report: on the same trace
     :param title: what the trace is called
     """
+    with marked(report.clock):
+        _write(tables, report, output, title)
+
+
+def _write(tables: Iterable[EventTable], report: Report, output: BinaryIO, title: str) -> None:
     choice = choose(report)
     course = read(tables, report, choice)
     style, script = _file("page.css"), _file("page.js")

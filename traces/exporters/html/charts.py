@@ -15,7 +15,7 @@ from traces.analyses.latencies import QUANTILES, Distribution
 from traces.exporters.html.axes import decades, ticks
 from traces.exporters.html.course import Series
 from traces.exporters.html.svg import element, percent, steps
-from traces.exporters.words import duration
+from traces.exporters.words import duration, seconds
 
 _ROW_HEIGHT = 28
 _PLOT_HEIGHT = 168
@@ -98,10 +98,10 @@ def histogram(found: Distribution, label: str) -> Markup:
         return math.log(max(seconds, low) / low) / math.log(high / low)
 
     parts = []
-    for seconds, whole in decades(low, high):
-        parts.append(_upright(place(seconds), _BARS_TOP, "grid"))
+    for at, whole in decades(low, high):
+        parts.append(_upright(place(at), _BARS_TOP, "grid"))
         style = None if whole else "between"
-        parts.append(_label(place(seconds), _BARS_BOTTOM + 14, duration(seconds, digits=1), style))
+        parts.append(_label(place(at), _BARS_BOTTOM + 14, duration(at, digits=1), style))
     parts += [_bar(one, count, found, place) for one, count in sorted(found.counts.items())]
     for index, (name, share) in enumerate(QUANTILES.items()):
         # In turns higher and lower, since they may lie close together.
@@ -161,11 +161,11 @@ def _plot(height: int, label: str, content: Iterable[Markup]) -> Markup:
 
 
 def _time_labels(span_s: float, y: int) -> list[Markup]:
-    seconds = ticks(span_s, _X_TICKS)
-    digits = max(0, -math.floor(math.log10(seconds[1]) + 1e-9)) if len(seconds) > 1 else 0
+    at = ticks(span_s, _X_TICKS)
+    digits = max(0, -math.floor(math.log10(at[1]) + 1e-9)) if len(at) > 1 else 0
     return [
         _level(y, "axis"),
-        *(_label(one / span_s if span_s else 0, y + 14, f"{one:.{digits}f} s") for one in seconds),
+        *(_label(one / span_s if span_s else 0, y + 14, seconds(one, digits)) for one in at),
     ]
 
 

@@ -16,7 +16,7 @@ from traces.exporters.html.choice import Choice
 from traces.exporters.html.course import COLOURS, Course, Series
 from traces.exporters.html.graph import EDGES_MAX, NODES_MAX, Edge, graph
 from traces.exporters.html.model import Domain, Fact, Figure, Group, Legend, Page, Row, Rule
-from traces.exporters.words import called, clock_rate, clock_source, duration, exit_doubt, recorded, who
+from traces.exporters.words import called, clock_rate, clock_source, duration, exit_doubt, recorded, skew_doubt, who
 
 #: Of one rule: those in sight, and those on the page at all.
 FINDINGS_SHOWN, FINDINGS_MAX = 6, 100
@@ -69,8 +69,10 @@ def _facts(report: Report) -> list[Fact]:
         Fact("Span", duration(report.span_s), f"on {plural(len(account.pcpus), 'pCPU')}"),
         Fact("Records", f"{account.records:,}", f"{account.bytes / 1e6:.1f} MB"),
         lost,
-        Fact("Clock", clock_rate(report.clock), clock_source(report.clock)),
+        Fact("Clock", clock_rate(report.clock), clock_source(report.clock), alarm=report.clock.assumed),
     ]
+    if (doubt := skew_doubt(report)) is not None:
+        facts.append(Fact("Doubtful", "order of pCPUs", doubt, alarm=True))
     if account.skipped_bytes:
         share = account.skipped_bytes / account.bytes
         facts.append(Fact("Not decoded", plural(account.skipped_bytes, "byte"), f"{share:.1%} of all", alarm=True))

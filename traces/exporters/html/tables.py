@@ -9,7 +9,7 @@ from traces.analyses import totals
 from traces.analyses.latencies import QUANTILES
 from traces.analyses.report import RUNSTATE_NAMES, DomainReport, Hypercall, Report
 from traces.counted import plural
-from traces.exporters.words import CONTENTION, LATENCIES, duration, rate, who
+from traces.exporters.words import CONTENTION, LATENCIES, duration, rate, seconds, who
 
 #: No capture of a real host has so many; a made-up one would make a page that no browser opens.
 ROWS_MAX = 200
@@ -141,8 +141,8 @@ def _runstates(domain: DomainReport) -> Table | None:
         span = sum(state.seconds for state in vcpu.runstates.values()) or 1.0
         row = [Cell(f"v{vcpu.vcpu}")]
         for name in shown:
-            seconds = vcpu.runstates[name].seconds
-            row += [Cell(f"{seconds:.3f} s", seconds), _share(seconds / span)]
+            spent = vcpu.runstates[name].seconds
+            row += [Cell(seconds(spent), spent), _share(spent / span)]
         rows.append(row)
     return _table("Run states", [column for name in shown for column in (name, "%")], rows)
 
@@ -158,7 +158,7 @@ def _contention(domain: DomainReport) -> Table | None:
         [
             Cell(name.replace("_", " ")),
             _bar(one.seconds, most),
-            Cell(f"{one.seconds:.3f} s", one.seconds),
+            Cell(seconds(one.seconds), one.seconds),
             _share(one.seconds / span),
             _count(one.count),
             Cell(CONTENTION[name]),
@@ -262,5 +262,5 @@ def _rate(count: int, span_s: float) -> Cell:
     return Cell(rate(count, span_s), count / span_s if span_s else None)
 
 
-def _duration(seconds: float) -> Cell:
-    return Cell(duration(seconds), seconds)
+def _duration(took: float) -> Cell:
+    return Cell(duration(took), took)
