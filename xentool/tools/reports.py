@@ -163,7 +163,8 @@ def report(
 
 def _scan_even(source: scans.Source, **choice: Any) -> tuple[scans.Scan, Skew | None]:  # noqa: ANN401 - see below
     # Where clocks of pCPUs differ, and it can be read again, it is, with the difference put right.
-    again = cast(BufferedReader, source) if isinstance(source, IOBase) and source.seekable() else None
+    seekable = getattr(source, "seekable", None)
+    again = cast(TraceFile, source) if seekable is not None and seekable() else None
     start = again.tell() if again else 0
     found = _scan(source, **choice)
     count, first = found.contradictions
