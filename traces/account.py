@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 #: Who ran is not known: before a pCPU's first scheduling record, or between two of them. (xenalyze's default domain.)
 UNKNOWN_DOMID = 0x8000
@@ -48,7 +47,7 @@ SEVERITIES = {
 #: Those that say nothing against the file: what it tells is not sure.
 DOUBTS = frozenset({"exit_vendor_in_doubt", "clock_skew", "contradictory_states"})
 #: Of clocks that agree.
-NO_SHIFTS: Mapping[int, int] = MappingProxyType({})
+NO_SHIFTS: Mapping[int, int] = {}
 
 
 @dataclass(frozen=True)
