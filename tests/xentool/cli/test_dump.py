@@ -16,7 +16,7 @@ from tests.traces.test_tokenize import CPU_CHANGE_HEADER
 from tests.xentool.cli.test_report import run
 from traces.account import UNKNOWN_DOMID
 
-LINE = re.compile(r" *(-|\d+\.\d{9})  p(\d+) +(-|idle v\d+|d\d+v\d+) +(\S.*)")
+LINE = re.compile(r" *(-|~?\d+\.\d{9})  p(\d+) +(-|idle v\d+|d\d+v\d+) +(\S.*)")
 CALL = re.compile(r"([a-z_0-9]+)\(.*\)")
 
 
@@ -41,7 +41,8 @@ def lines(file: Path, *options: str) -> list[tuple[str, int, str, str]]:
         match = LINE.fullmatch(line)
         assert match, line
         at, pcpu, who, what = match.groups()
-        found.append((at, int(pcpu), who, what))
+        # The mark of a time on an assumed clock.
+        found.append((at.removeprefix("~"), int(pcpu), who, what))
     return found
 
 
