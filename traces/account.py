@@ -24,6 +24,7 @@ SEVERITIES = {
     "unattributed": "info",
     "unknown_event": "info",
     "clock_restart": "info",
+    "contradictory_states": "info",
     "stray_exit_reason": "info",
     "resync": "data_loss",
     "bad_pcpu": "data_loss",
@@ -39,13 +40,12 @@ SEVERITIES = {
     "out_of_order": "error",
     "too_many_kinds": "error",
     "clock_skew": "error",
-    "contradictory_states": "error",
     "too_many_restarts": "error",
     "too_many_vcpus": "error",
     "exit_vendor_in_doubt": "error",
 }
 #: Those that say nothing against the file: what it tells is not sure.
-DOUBTS = frozenset({"exit_vendor_in_doubt", "clock_skew", "contradictory_states"})
+DOUBTS = frozenset({"exit_vendor_in_doubt", "clock_skew"})
 #: Of clocks that agree.
 NO_SHIFTS: Mapping[int, int] = {}
 

@@ -7,6 +7,7 @@ Law: a rate is claimed only where it is right within its error, and that is at m
 more at a time, and 1 % below. What does not tell is not claimed.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import fsum, hypot, inf, sqrt
@@ -16,6 +17,8 @@ from traces.analyses.wraps import unwrapped
 #: What is assumed when nothing tells the rate, as xenalyze does.
 DEFAULT_HZ = 2.4e9
 _PAIRS_MIN = 8
+#: Of about one length.
+_ALIKE_MIN = 4
 _ROUNDS = 8
 #: Noise is what the nearest quarter of all pairs shows: in a normal distribution so many standard deviations.
 _QUARTER = 0.3186
@@ -72,7 +75,15 @@ def from_trace(pairs: Sequence[tuple[int, int]]) -> Clock | None:
     resolved = unwrapped(pairs)
     if len(resolved) < _PAIRS_MIN:
         return None
-    every = [(float(cycles), float(ns)) for cycles, ns in resolved]
+    lengths = Counter(ns.bit_length() for _, ns in resolved)
+    # One that took a thousand times as long as all others would tell more than these together, and may be wrong.
+    every = [
+        (float(cycles), float(ns))
+        for cycles, ns in resolved
+        if sum(lengths[ns.bit_length() + near] for near in (-1, 0, 1)) >= _ALIKE_MIN
+    ]
+    if len(every) < _PAIRS_MIN:
+        return None
     line = _through(every)
     if line is None or line.slope <= 0:
         return None

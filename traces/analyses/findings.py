@@ -317,7 +317,7 @@ _RULES = (
 
 
 def _applies(rule: _Rule, report: Report) -> bool:
-    doubtful = report.skew is not None and not report.skew.shifts
+    doubtful = report.skew is not None and report.skew.of_clocks and not report.skew.shifts
     return not (rule.timed and report.clock.assumed) and not (rule.ordered and doubtful)
 
 

@@ -19,6 +19,8 @@ _DELAY_NS, _DELAY_SHARE, _DRIFT = 1e5, 0.1, 2e-5
 _OFF_MAX_NS = 1e8
 #: What a single pair tells a rate to, at worst.
 _ROUGH = 0.02
+#: How far off one may be that went round, as a part of it.
+_ROUND = 2e-3
 #: Pairs by which a rate is judged, and the first of them after which a hopeless one is given up.
 _JUDGES, _FIRST, _FIRST_AGREE = 64, 6, 2
 #: Pairs from which rates are guessed, and how often these may have gone round.
@@ -97,13 +99,18 @@ def _resolved(usable: Sequence[Pair], slope: float) -> list[Pair]:
         octaves.setdefault(pair[0].bit_length(), []).append(pair)
     for _, of in sorted(octaves.items()):
         whole = [(cycles, ns + max(0, round((cycles / slope - ns) / WRAP_NS)) * WRAP_NS) for cycles, ns in of]
-        found += whole
+        found += [(cycles, ns) for cycles, ns in whole if ns < WRAP_NS or abs(cycles / slope - ns) <= _off_max(ns)]
         if any(ns > _SHORT_NS for _, ns in whole):
             ratios = sorted(cycles / ns for cycles, ns in whole)
             better = ratios[len(ratios) // 2]
             if abs(better - slope) <= _ROUGH * slope:
                 slope = better
     return found
+
+
+def _off_max(ns: int) -> float:
+    # Of one that went round: more is a time that Xen did not count, or counted otherwise.
+    return min(max(10 * _DELAY_NS, _ROUND * ns), _OFF_MAX_NS)
 
 
 def _spread(ordered: Sequence[Pair], most: int) -> list[Pair]:

@@ -117,7 +117,8 @@ def _heading(report: Report) -> Text:
         text.append("\nOnly ").append(printable(str(report.where)), "bold")
         text.append(f": {seconds(report.span_s, 2)}" if report.where.timed else "")
     if (doubt := skew_doubt(report)) is not None:
-        text.append("\nDoubtful: ", "bold red").append(doubt)
+        doubtful = report.skew is not None and report.skew.of_clocks
+        text.append("\nDoubtful: ", "bold red").append(doubt) if doubtful else text.append(f"\n{doubt}", "dim")
     if not report.run_states:
         known = any(domain.domid != UNKNOWN_DOMID for domain in report.told)
         text.append("\nRun states were not recorded", "yellow")

@@ -85,7 +85,7 @@ def skew_doubt(report: Report) -> str | None:
         return None
     found = f"{plural(skew.contradictions, 'change')} of run states contradict what was known of the vCPU"
     if not skew.of_clocks:
-        return f"{found}: run states and waits are doubtful. Was it recorded on all pCPUs?"
+        return f"{found}: some were not recorded. Were all pCPUs?"
     if not skew.shifts:
         why = (
             "no constant difference explains them"
