@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from functools import partialmethod
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from traces.analyses import scan as scans
 from traces.analyses.report import report as report_of
 from traces.exporters import perfetto
 from traces.reader import Reader, read
+from traces.table import EventTable
 
 
 class Slice(NamedTuple):
@@ -205,9 +207,9 @@ def test_perfetto_has_the_reports_run_states(path: Path, tmp_path: Path) -> None
 def test_perfetto_in_small_pieces_is_the_same_and_in_order(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Run states that go on from one piece to the next begin before what their vCPU does.
     found = report_of(scans.read(io.BytesIO(capture(name))))
-    drawings = []
+    drawings, pieces = [], EventTable.pieces
     for piece in (1 << 17, 500):
-        monkeypatch.setattr(perfetto, "_PIECE", piece)
+        monkeypatch.setattr(EventTable, "pieces", partialmethod(pieces, size=piece))
         target = io.BytesIO()
         perfetto.write(read(io.BytesIO(capture(name)), Reader()), found, target)
         trace = Trace.FromString(target.getvalue())
