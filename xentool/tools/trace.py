@@ -135,7 +135,8 @@ def trace(
     report = report_of(
         scan, host_hz=info.hz, infos=known.domains, xen_version=info.xen_version, host_vendor=info.vendor
     )
-    recorded = place(capture.noted, scan.runs, info.hz)
+    # By the clock that the report has, so that the kept file tells the same.
+    recorded = place(capture.noted, scan.runs, report.clock.hz)
     report = replace(of(report, where), tracer_share=capture.share, recorded=recorded)
     return Traced(report, domain, interrupted(), ended, capture.recorded)
 
