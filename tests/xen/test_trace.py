@@ -151,7 +151,10 @@ def test_only_the_classes_asked_for(lab: Lab) -> None:
 def test_text_for_a_pipe(lab: Lab) -> None:
     lab.guest("worker")
     done = trace(lab, "worker", "-d", "4")
-    assert (done.returncode, done.stderr) == (0, "")
+    # How long it was is told only where an emulated dom0 was slow to stop it.
+    said = re.fullmatch(r"(xentool: [\d.]+ s were recorded, not 4 s: .*\n)?", done.stderr)
+    assert done.returncode == 0
+    assert said, done.stderr
     assert "worker  (domid" in done.stdout
     assert "Domain-0 maps pages of worker" in done.stdout
     assert "\x1b" not in done.stdout
