@@ -84,7 +84,7 @@ def _shown(domain: str, *, live: bool, dump: bool, as_json: bool) -> AbstractCon
 
 def _say_how_long(asked: float, recorded: float | None) -> None:
     if recorded is not None and abs(recorded - asked) > max(0.1, asked / 20):
-        output.say(f"{recorded:.1f} s were recorded, not {asked:g} s: dom0 is slow to stop xentrace")
+        output.say(f"{recorded:.1f} s were recorded, not {asked:g} s: dom0 is slow")
 
 
 def _report(report: Report, *, as_json: bool) -> None:

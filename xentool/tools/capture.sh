@@ -192,7 +192,7 @@ open_pipe() {
 }
 
 main() {
-    local mask=$1 pages=$2 cpus=$3 lock=$4 time=$5 other reader writer launched begun end
+    local mask=$1 pages=$2 cpus=$3 lock=$4 time=$5 other reader writer launched begun lead end
     client=recording xentrace='' relay='' watched=
     PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin:/usr/lib/xen/bin
 
@@ -235,9 +235,10 @@ main() {
     look
     begun=$clock
     say started "$pages"
-    # What ends it is another start of xentrace, which comes into force as late as this one did: where processes are
-    # slow to start, 10 s would be 11.
-    end=$((begun + time - (begun - launched < time / 2 ? begun - launched : time / 2)))
+    # What ends it is another start of xentrace, which comes into force later where processes are slow to start: half
+    # as late as this one did, which had buffers to make too.
+    lead=$(((begun - launched) / 2))
+    end=$((begun + time - (lead < time / 2 ? lead : time / 2)))
     while running && [[ $client == recording ]]; do
         look
         if ((time == 0 || end - clock > 100)); then

@@ -75,15 +75,14 @@ class Use:
         return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
 
     def _claim(self, path: Path) -> None:
-        # As mounting it does, by whatever name.
+        # As mounting it does, by whatever name; but not kept: while somebody holds a device for himself, Linux refuses
+        # discards by every other descriptor of it, and so the disk's own (block/bdev.c, truncate_bdev_range).
         try:
-            file = os.open(path, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC)
+            os.close(os.open(path, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
         except OSError as error:
             if error.errno != EBUSY:
                 raise NoDisk(f"cannot open {path}: {error.strerror}") from error
             raise InUse(f"{path} is mounted, or in use by another program") from error
-        os.close(self._file)
-        self._file = file
 
     def close(self) -> None:
         """End it."""
