@@ -141,7 +141,7 @@ def test_reports_take_work_by_their_size(maker: str) -> None:
         assert report.account.bytes == len(data)
         shown = ("json", "text") if maker in SHOWN else ()
         work = [lines(lambda: reported(data))]  # noqa: B023 - is called at once
-        work += [lines(lambda: READERS[name](data, report)) for name in shown]  # noqa: B023
+        work += [lines(lambda: READERS[name](data, report)) for name in shown]  # noqa: B023 - as above
         found.append(work)
     for small, large in zip(*found, strict=True):
         assert large <= TWICE * small + 1000, found

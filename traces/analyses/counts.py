@@ -99,7 +99,6 @@ def busiest(scan: Scan) -> tuple[frozenset[VcpuKey], int]:
     records: Counter[VcpuKey] = Counter()
     for who, _, count, *_ in scan.items("events"):
         records[who] += count
-    records.update({who: 0 for who, *_ in scan.items("seen")})
     records.update({(of.domid, of.vcpu): 0 for of in scan.vcpus.values()})
     if len(records) <= VCPUS_MAX:
         return frozenset(records), 0

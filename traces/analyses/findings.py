@@ -6,7 +6,7 @@ speaks of trifles, none that needs times of a clock whose rate nobody knows, and
 are doubtful.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
@@ -155,39 +155,39 @@ def _tracer_load(report: Report) -> Iterator[Finding]:
         )
 
 
+def _waits(vcpus: Sequence[VcpuReport], least: float, report: Report) -> tuple[str, dict[str, float | int]] | None:
+    # That these waited for pCPUs, in words and as evidence; None where it was a trifle, or less than such a share.
+    ran = sum(vcpu.runstates["running"].seconds for vcpu in vcpus)
+    waited = sum(vcpu.runstates["runnable"].seconds for vcpu in vcpus)
+    if not _counts(waited, report) or waited < least * (ran + waited):
+        return None
+    share = waited / (ran + waited)
+    words = f"{share:.0%} of the time that it wanted to run ({waited:.2f} s of {ran + waited:.2f} s)"
+    worst = _longest_wait(max(vcpus, key=_waited))
+    return words, {"running_s": ran, "runnable_s": waited, "share": share, **worst}
+
+
 def _dom0_starved(report: Report) -> Iterator[Finding]:
     for domain in _real(report):
-        if domain.domid != 0:
-            continue
         vcpus = [vcpu for vcpu in domain.vcpus if "runnable" in vcpu.runstates]
-        ran = sum(vcpu.runstates["running"].seconds for vcpu in vcpus)
-        waited = sum(vcpu.runstates["runnable"].seconds for vcpu in vcpus)
-        if _counts(waited, report) and waited >= DOM0_SHARE * (ran + waited):
-            share = waited / (ran + waited)
-            worst = max(vcpus, key=_waited)
+        if domain.domid == 0 and (waits := _waits(vcpus, DOM0_SHARE, report)):
             yield Finding(
                 "dom0_starved",
-                f"{_name(0, report)} waited for pCPUs {share:.0%} of the time that it wanted to run ({waited:.2f} s of "
-                f"{ran + waited:.2f} s): all guests' disks and networks wait with it; give it pCPUs of its own, or "
-                f"more weight",
-                {"running_s": ran, "runnable_s": waited, "share": share, **_longest_wait(worst)},
+                f"{_name(0, report)} waited for pCPUs {waits[0]}: all guests' disks and networks wait with it; give it "
+                f"pCPUs of its own, or more weight",
+                waits[1],
                 0,
             )
 
 
 def _steal(report: Report) -> Iterator[Finding]:
     for domain, vcpu in _vcpus(report):
-        if "runnable" not in vcpu.runstates or domain.domid == 0:
-            continue
-        ran, waited = vcpu.runstates["running"].seconds, vcpu.runstates["runnable"].seconds
-        if _counts(waited, report) and waited >= STEAL_SHARE * (ran + waited):
-            share = waited / (ran + waited)
+        if domain.domid and "runnable" in vcpu.runstates and (waits := _waits([vcpu], STEAL_SHARE, report)):
             yield Finding(
                 "steal",
-                f"{_name(domain.domid, report)} v{vcpu.vcpu} waited for a pCPU {share:.0%} of the time that it "
-                f"wanted to run ({waited:.2f} s of {ran + waited:.2f} s): the pCPUs are overcommitted, "
-                f"or its weight or cap is low",
-                {"running_s": ran, "runnable_s": waited, "share": share, **_longest_wait(vcpu)},
+                f"{_name(domain.domid, report)} v{vcpu.vcpu} waited for a pCPU {waits[0]}: the pCPUs are "
+                f"overcommitted, or its weight or cap is low",
+                waits[1],
                 domain.domid,
                 vcpu.vcpu,
             )

@@ -75,7 +75,6 @@ cdef enum TableIndex:
     HIGH_READS
     HIGH_WRITES
     ROOTS
-    SEEN
     INJECTIONS
     VENDORS
     TABLE_COUNT
@@ -123,7 +122,6 @@ TABLES = (
     "high_reads",       # the same above 4 GiB: address >> 12
     "high_writes",
     "roots",            # cr3 >> 12, as written by an HVM guest
-    "seen",             # 0; who changed its run state or lost records, where no rows tell
     "injections",       # vector of an interrupt that an HVM guest is given
     "vendors",          # of CPUID's leaf 0: ebx, the first letters of the vendor's name
 )
@@ -190,13 +188,9 @@ cdef struct ClockPairs:
 
 @cython.final
 cdef class Lane:
-    """Walks the windows of every ``lanes``-th pCPU, beginning with number ``lane``.
-
-    brief   count events and the reasons of exits only, and make no rows: what whoever names records must know
-    """
+    """Walks the windows of every ``lanes``-th pCPU, beginning with number ``lane``."""
 
     cdef Cutter cut
-    cdef bint brief
     cdef Seat *seats
     cdef Room room              # of all tables
     cdef Counter *tables        # those that count the record at hand
@@ -220,9 +214,8 @@ cdef class Lane:
     cdef readonly uint32_t before   # of 4.x the release before which Xen recorded this, 0 if nothing tells
     cdef bint starved       # of memory
 
-    def __cinit__(self, uint32_t lane=0, uint32_t lanes=1, *, bint brief=False):
+    def __cinit__(self, uint32_t lane=0, uint32_t lanes=1):
         cdef int i
-        self.brief = brief
         memset(&self.cut, 0, sizeof(self.cut))
         self.cut.lane = lane
         self.cut.lanes = lanes
@@ -242,7 +235,7 @@ cdef class Lane:
         self.nears = <Nears *>calloc(1, sizeof(Nears))
         if self.cut.pcpus == NULL or self.seats == NULL or self.pairs == NULL or self.nears == NULL:
             raise MemoryError()
-        prepare(self.nears, brief)
+        prepare(self.nears)
         # Lanes together have as much as one. Where that is too little one has to read all, so that the answer is the same.
         self.room.steps = 0
         self.room.left = ROOM // lanes
@@ -390,7 +383,7 @@ cdef class Lane:
                 self.tables = &self.counted[0] if self._counts(&r) else &self.passed[0]
             slot = count(&self.tables[<int>EVENTS], who | r.event, r.offset)
             if slot.kind == UNSEEN:
-                slot.kind = self._kind(r.event)
+                slot.kind = classify(r.event)
                 self.stated |= slot.kind == RUNSTATE and r.words > 0
                 self._date(&r)
             if seat.held:
@@ -465,19 +458,15 @@ cdef class Lane:
     cdef void _move_in(self, Near *near, uint64_t key, uint64_t call) noexcept nogil:
         # The record at hand is counted by ``_walk``, which keeps where the first of each kind lies.
         cdef uint32_t event = key & 0x0FFFFFFF, nr = call & HYPERCALL_OP_MASK
-        cdef int seen = classify(event), kind = self._kind(event)
+        cdef int kind = classify(event)
         cdef bint is_call = kind == HYPERCALL or kind == SUBCALL
         cdef uint8_t *shape = shape_of(self.nears, event)
         if kind == SWITCH:
             # Run states say the same.
             kind = PLAIN
-        if seen == RUNSTATE or seen == LOSS or event == WRAP_BUFFER or event == CPU_CHANGE_HEADER & 0x0FFFFFFF:
+        if kind == RUNSTATE or kind == LOSS or event == WRAP_BUFFER or event == CPU_CHANGE_HEADER & 0x0FFFFFFF:
             # ``cut`` must see these.
             shape[0] = ELSEWHERE
-        elif self.brief and kind == EXIT:
-            # Told apart by their reason, and otherwise as plain as any.
-            shape[0] = CALL if shape[0] == CALL or shape[0] == PLAIN_SHAPE else ELSEWHERE
-            kind = PLAIN
         elif not is_call and kind != PLAIN:
             # Where it looks like something else, both go the longer way.
             shape[0] = SPECIAL if shape[0] == SPECIAL or shape[0] == PLAIN_SHAPE else ELSEWHERE
@@ -497,22 +486,12 @@ cdef class Lane:
         if near.count:
             self.cut.records += near.count
             add(&self.counted[<int>EVENTS], who | event, self.cut.offset, near.count)
-            if self.brief:
-                if words >= 2 and classify(event) == EXIT:
-                    add(&self.counted[<int>EXITS + flavour_of(event)], who | <uint32_t>near.call, self.cut.offset,
-                        near.count)
-            elif words and (event == PV_HYPERCALL_V2 or event == PV_HYPERCALL_SUBCALL):
+            if words and (event == PV_HYPERCALL_V2 or event == PV_HYPERCALL_SUBCALL):
                 # The highest bit of a count is all these records' or none's.
                 self._hypercalls(HYPERCALLS if event == PV_HYPERCALL_V2 else SUBCALLS, who, words, <uint32_t>near.call,
                                  near.call >> 32, self.cut.offset, near.count,
                                  near.sum - (near.call >> 63 << 31) * near.count)
         near.count = near.sum = 0
-
-    cdef inline uint8_t _kind(self, uint32_t event) noexcept nogil:
-        cdef uint8_t kind = classify(event)
-        if self.brief and kind not in (EXIT, RUNSTATE, LOSS, SWITCH, SWITCHED_IN, SWITCHED_OUT, CPUID):
-            return PLAIN
-        return kind
 
     cdef inline bint _counts(self, const Record *r) noexcept nogil:
         return self.begin <= r.tsc < self.end and (self.pcpus_chosen == NULL or self.pcpus_chosen[self.cut.cpu])
@@ -532,9 +511,7 @@ cdef class Lane:
             if r.words >= 2:
                 self._exit(word(r, 0), r, who, seat)
         elif kind == RUNSTATE:
-            if self.brief and r.words:
-                self._see(word(r, 0), r)
-            elif r.words:
+            if r.words:
                 old = new = RUNNING
                 if r.event != CONTINUE_RUNNING:
                     old = (r.event >> 8) & 3
@@ -580,9 +557,7 @@ cdef class Lane:
             if r.words >= 3:
                 count(&self.tables[<int>TRAPS], who | (word(r, 2) & TRAP_MASK), r.offset)
         elif kind == LOSS:
-            if self.brief and r.words == 4:
-                self._see(word(r, 1) << 16 | word(r, 1) >> 16, r)
-            elif r.words == 4:
+            if r.words == 4:
                 seat.switch_tsc = 0
                 self._leave(seat, <uint16_t>self.cut.cpu)
                 self._row(<uint16_t>self.cut.cpu, ROW_LOST, r.tsc, r.offset, (word(r, 1) << 16) | (word(r, 1) >> 16), 0,
@@ -639,10 +614,6 @@ cdef class Lane:
             return
         seat.held_from = word(r, 0) << 16 | word(r, 1)
         seat.held_to = word(r, to) << 16 | word(r, to + 1)
-        if self.brief:
-            self._see(seat.held_from, r)
-            self._see(seat.held_to, r)
-            return
         seat.held = True
         seat.held_tsc = r.tsc
         seat.held_offset = r.offset
@@ -662,9 +633,6 @@ cdef class Lane:
             return
         self._row(p, ROW_RUNSTATE, seat.held_tsc, seat.held_offset, seat.held_from, 0, first, RUNNING, LOST_STATE)
         self._row(p, ROW_RUNSTATE, seat.held_tsc, seat.held_offset, seat.held_to, 0, first, LOST_STATE, RUNNING)
-
-    cdef inline void _see(self, uint32_t who, const Record *r) noexcept nogil:
-        count(&self.tables[<int>SEEN], <uint64_t>who << 32, r.offset)
 
     cdef void _hypercalls(self, int table, uint64_t who, uint32_t words, uint32_t op, uint32_t arg, uint64_t offset,
                           uint64_t times, uint64_t sum_) noexcept nogil:
@@ -721,9 +689,6 @@ cdef class Lane:
 
     cdef inline void _exit(self, uint32_t reason, Record *r, uint64_t who, Seat *seat) noexcept nogil:
         cdef uint8_t flavour = flavour_of(r.event)
-        if self.brief:
-            count(&self.tables[<int>EXITS + flavour], who | reason, r.offset)
-            return
         if r.who >> 16 == UNKNOWN_DOMID:
             # Nobody says whose it is. It counts now, and takes until the next entry here, whoever enters.
             count(&self.tables[<int>EXITS + flavour], who | reason, r.offset)

@@ -41,17 +41,12 @@ cdef struct Nears:
     uint8_t shapes[SHAPES]
 
 
-cdef inline void prepare(Nears *n, bint brief) noexcept nogil:
-    """Fill in the constants; the rest is zeros.
-
-    brief   what is told apart at all (``CALL``) is so by its first word alone, and not hypercalls
-    """
+cdef inline void prepare(Nears *n) noexcept nogil:
+    """Fill in the constants; the rest is zeros."""
     cdef uint64_t *calls = &n.masks[<int>CALL]
     cdef int nr
     for nr in range(<int>CALL):
         calls[nr] = 0xFFFFFFFF
-    if brief:
-        return
     calls[<int>GRANT_TABLE_OP] = calls[<int>VCPU_OP] = calls[<int>SCHED_OP] = <uint64_t>-1
     calls[<int>MULTICALL] = calls[<int>MMU_UPDATE] = calls[<int>MMUEXT_OP] = ~(<uint64_t>COUNT_MASK << 32)
     shape_of(n, PV_HYPERCALL_V2)[0] = shape_of(n, PV_HYPERCALL_SUBCALL)[0] = CALL

@@ -65,7 +65,6 @@ class Scan:
 
     :param pcpus: count only what was on these, where there are any
     :param stretches: of each run of the clock, count only what lies between two time stamps; None for all
-    :param brief: count events and the reasons of exits only: all that must be known to name single records
     :param shifts: cycles to add to the time stamps of pCPUs whose clocks are behind those of others
     """
 
@@ -75,10 +74,9 @@ class Scan:
         *,
         pcpus: frozenset[int] = frozenset(),
         stretches: Sequence[Stretch] | None = None,
-        brief: bool = False,
         shifts: Mapping[int, int] = NO_SHIFTS,
     ) -> None:
-        self._lanes = [Lane(number, lanes, brief=brief) for number in range(lanes)]
+        self._lanes = [Lane(number, lanes) for number in range(lanes)]
         self._fold = Fold()
         for lane in self._lanes:
             lane.shift(dict(shifts))
@@ -384,18 +382,17 @@ def read(
     lanes: int = 1,
     pcpus: frozenset[int] = frozenset(),
     stretches: Sequence[Stretch] | None = None,
-    brief: bool = False,
     shifts: Mapping[int, int] = NO_SHIFTS,
     progress: Callable[[int], None] = lambda _bytes: None,
 ) -> Scan:
     """Read a trace to its end.
 
-    :param pcpus: see ``Scan``, like ``stretches``, ``brief`` and ``shifts``
+    :param pcpus: see ``Scan``, like ``stretches`` and ``shifts``
     :param progress: is told how many bytes were read so far
     :raises Irregular: only one lane can read this trace
     :raises TraceError: there were bytes but not one record: that is no xentrace
     """
-    scan = Scan(lanes, pcpus=pcpus, stretches=stretches, brief=brief, shifts=shifts)
+    scan = Scan(lanes, pcpus=pcpus, stretches=stretches, shifts=shifts)
     if lanes > 1 and isinstance(source, BufferedReader) and stat.S_ISREG(os.fstat(source.fileno()).st_mode):
         # Not mapped, since a file that someone cuts short would kill the process.
         end = scan.read_file(source.fileno(), source.tell(), progress)
