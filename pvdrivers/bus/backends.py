@@ -131,9 +131,12 @@ class Backends(threading.Thread):
     def _begin(self, spot: Spot) -> None:
         own = Peer(self._store, spot.back)
         try:
+            # One that is over is not begun again, but may be plugged in again. Asked first, since all may be removed
+            # meanwhile: a device whose "online" is gone would pass for one that never had it.
+            if own.number("online", 0, 1, 1) == 0:
+                return
             there = own.text("frontend")
-            # One that is over is not begun again, but may be plugged in again.
-            if own.number("frontend-id", 0, 0x7FFF) != spot.domid or own.number("online", 0, 1, 1) == 0:
+            if own.number("frontend-id", 0, 0x7FFF) != spot.domid:
                 return
         except DriverError:
             # The toolstack has not written all yet.

@@ -171,7 +171,7 @@ def _scan_even(source: scans.Source, **choice: Any) -> tuple[scans.Scan, Skew | 
     if not count or again is None or len(found.account.pcpus) < 2 or len(found.runs) > 1:
         return found, None
     from traces.analyses import skew  # noqa: PLC0415 - brings numpy, for few traces
-    from traces.reader import Reader, read  # noqa: PLC0415
+    from traces.reader import Reader, read  # noqa: PLC0415 - so does this
 
     again.seek(start)
     shifts = skew.estimate(read(again, Reader()))

@@ -1,14 +1,17 @@
 """Backends as toolstacks make them: found, run, and let go of."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pvdrivers.abi.xenbus import XenbusState as S
+from pvdrivers.bus import backends as module
 from pvdrivers.bus import toolstack
 from pvdrivers.bus.backends import Backends
 from pvdrivers.bus.end import Role
+from pvdrivers.bus.nodes import Peer
 from pvdrivers.bus.toolstack import Spot
 from pvdrivers.transport.loopback import Loopback, machine
 from tests.pvdrivers.bus.joined import Noting, running, until
@@ -59,6 +62,38 @@ def test_devices_of_several_domains_come_and_go(dom0: Loopback, tmp_path: Path) 
         backends.stop()
     assert backends.ends.keys() == {spot(5), spot(5, 51728), spot(6)}
     assert not any(end.is_alive() for end in backends.ends.values())
+
+
+@pytest.mark.parametrize("last", ["online", "frontend", "frontend-id"])
+def test_one_that_is_removed_while_it_is_looked_at_is_not_begun(
+    dom0: Loopback, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    toolstack.plug(dom0.store, spot(5), {}, {})
+    toolstack.part(dom0.store, spot(5))
+    looked = threading.Event()
+
+    class Removed(Peer):
+        """Its nodes go after one of them was read."""
+
+        def _read(self, name: str) -> bytes | None:
+            value = super()._read(name)
+            if name == last:
+                toolstack.remove(dom0.store, spot(5))
+            looked.set()
+            return value
+
+    monkeypatch.setattr(module, "Peer", Removed)
+    made: list[Spot] = []
+
+    def make(where: Spot) -> Noting:
+        made.append(where)
+        return Noting()
+
+    backends = Backends(dom0, "test", "vbd", make)
+    backends.start()
+    assert looked.wait(60)
+    backends.stop()
+    assert not made
 
 
 @pytest.mark.parametrize(
