@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from traces.counted import plural
 from traces.foreign import printable
 
 #: Seconds, where nobody watches.
@@ -63,7 +64,7 @@ def load(told: str) -> str:
     words = told.split()
     with contextlib.suppress(ValueError, IndexError):
         cpus = int(words[-1])
-        return f"load {float(words[0]):.1f} on {cpus} CPU{'' if cpus == 1 else 's'}"
+        return f"load {float(words[0]):.1f} on {plural(cpus, 'CPU')}"
     return ""
 
 

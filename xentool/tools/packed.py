@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from traces.account import SEVERITIES, Diagnostic
 from xentool.errors import PeerError, XentoolError
-from xentool.tools import foreign
+from xentool.tools import filekinds
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -340,7 +340,7 @@ def file(source: "BufferedReader", name: str) -> "BufferedReader | Unpacked":
         head = source.peek(HEAD)[:HEAD]
     except OSError as error:
         raise XentoolError(f"cannot read {name}: {error.strerror}") from error
-    foreign.check(head, name)
+    filekinds.check(head, name)
     packing = packing_of(head)
     return source if packing is None else _checked(Unpacked(source, packing, name), name)
 
@@ -350,14 +350,14 @@ def pipe(source: "Piped", name: str) -> "_Led | Unpacked":
     head = b""
     while len(head) < _MAGIC_MAX and (more := source.read(HEAD)):
         head += more
-    foreign.check(head, name)
+    filekinds.check(head, name)
     packing = packing_of(head)
     return _Led(head, source) if packing is None else _checked(Unpacked(source, packing, name, head), name)
 
 
 def _checked(source: Unpacked, name: str) -> Unpacked:
     inner = source.peek()
-    foreign.check(inner, name)
+    filekinds.check(inner, name)
     if packing_of(inner):
         raise PeerError(f"{name} is compressed twice: unpack it once")
     return source

@@ -13,7 +13,7 @@ from tests.traces.captures import NAMES, STRANGERS, capture, stranger
 from xentool.cli import group
 from xentool.errors import PeerError
 from xentool.tools import exports, pages
-from xentool.tools.foreign import KINDS, check, kind_of
+from xentool.tools.filekinds import KINDS, check, kind_of
 
 TRACE = stranger("intel-plain")
 
