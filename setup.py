@@ -14,11 +14,11 @@ extensions = [
         extra_compile_args=["-O3"],
     )
     for name in (
-        "traces.decode.tokenize",
-        "traces.analyses.fold",
-        "traces.analyses.lane",
-        "traces.exporters.alike",
-        "traces.exporters.encode",
+        "traces.xen.decode.tokenize",
+        "traces.counting.fold",
+        "traces.xen.lane",
+        "traces.exporters.parquet.alike",
+        "traces.exporters.parquet.encode",
         "pvdrivers.ring.engine",
         "pvdrivers.block.core",
         "pvdrivers.block.kept",

@@ -81,12 +81,12 @@ def test_all_of_it_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == set(PACKAGES)
     assert {f"traces/exporters/html/templates/page.{kind}" for kind in ("html", "css", "js")} <= set(names)
-    assert {"xentool/tools/capture.sh", "xentool/py.typed", "traces/decode/tokenize.pyi"} <= set(names)
+    assert {"xentool/tools/capture.sh", "xentool/py.typed", "traces/xen/decode/tokenize.pyi"} <= set(names)
     compiled = {name for name in names if name.endswith(".so")}
     sources = [path for package in ("pvdrivers", "traces") for path in (TREE / package).rglob("*.pyx")]
     modules = {path.relative_to(TREE) for path in sources}
     assert compiled == {str(module.with_suffix(".abi3.so")) for module in modules}
-    assert Path("traces/analyses/lane.pyx") in modules
+    assert Path("traces/xen/lane.pyx") in modules
 
 
 def test_it_works_away_from_the_tree(wheel: Path, tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_it_works_away_from_the_tree(wheel: Path, tmp_path: Path) -> None:
     others = [path for path in sys.path if path.endswith("site-packages")]
     (site / "others.pth").write_text("\n".join(others))
     (tmp_path / "capture").write_bytes(capture("xen-4.17-pv1"))
-    places = "import traces.decode.tokenize as one, xentool as other; print(one.__file__); print(other.__file__)"
+    places = "import traces.xen.decode.tokenize as one, xentool as other; print(one.__file__); print(other.__file__)"
     for command in ([str(python), "-c", places], [str(tmp_path / "venv/bin/xentool"), "report", "capture"]):
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
         assert done.stderr == ""

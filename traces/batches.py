@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from traces.account import NO_SHIFTS, SEVERITIES, Account, Diagnostic
-from traces.decode.tokenize import Cut, Queue
 from traces.errors import TraceError
+from traces.xen.decode.tokenize import Cut, Queue
 
 CHUNK = 8 << 20
 #: Records waiting for the clock's order; beyond that they go out as they are, so that no input can fill the memory.

@@ -11,8 +11,8 @@ import numpy as np
 
 from traces.account import NO_SHIFTS, Account
 from traces.batches import CHUNK, PENDING_MAX, account_of, check
-from traces.decode.tokenize import Tokenizer
 from traces.table import COLUMNS, EventTable
+from traces.xen.decode.tokenize import Tokenizer
 
 _SMALLEST_RECORD = 4
 

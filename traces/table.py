@@ -28,7 +28,7 @@ class EventTable:
     """Some consecutive records, oldest first, as columns of equal length.
 
     tsc      cycles; a record without a time stamp has the last one of its pCPU
-    event    id with the flags that tell its layout, see ``formats.xentrace``
+    event    id with the flags that tell its layout, see ``formats.events``
     words    number of 32-bit payload words, 0 to 7
     timed    1 where the record itself carries a time stamp
     pcpu     where it was recorded

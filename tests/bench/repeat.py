@@ -12,9 +12,9 @@ from typing import IO
 
 import numpy as np
 
-from traces.formats import xentrace
 from traces.reader import Reader
 from traces.table import EventTable
+from traces.xen.formats import events as xentrace
 
 SEAM = struct.Struct("<IIIIQIHHQ")
 #: Cycles between two repetitions, which keep the pCPUs' records apart.

@@ -4,7 +4,7 @@ import random
 import struct
 from collections.abc import Callable
 
-from traces.formats import xentrace
+from traces.xen.formats import events as xentrace
 
 Damage = Callable[[bytearray, random.Random], None]
 

@@ -6,7 +6,7 @@ A maker takes how many and gives a whole trace; what it makes grows with that nu
 import struct
 from collections.abc import Callable, Iterable, Iterator
 
-from traces.formats import xentrace
+from traces.xen.formats import events as xentrace
 
 _CPU_CHANGE = 2 << xentrace.EXTRA_SHIFT | xentrace.CPU_CHANGE
 _WORD_MAX = 0xFFFFFFFF

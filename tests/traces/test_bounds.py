@@ -18,31 +18,21 @@ import pytest
 from rich.console import Console
 
 from tests.traces.hostile import MAKERS, record, runs, window
+from traces import scan as scans
 from traces.account import Account
 from traces.analyses import calls, counts, series, slices, slowest
-from traces.analyses import scan as scans
-from traces.analyses.clock import Clock
 from traces.analyses.report import Report
 from traces.analyses.report import report as report_of
-from traces.analyses.scan import Scan
+from traces.counting.clock import Clock
 from traces.exporters import calls as times
-from traces.exporters import (
-    csv,
-    document,
-    dump,
-    folded,
-    histograms,
-    html,
-    intervals,
-    jsonl,
-    parquet,
-    perfetto,
-    slow,
-    text,
-)
-from traces.formats import xentrace
+from traces.exporters import csv, document, dump, folded, histograms, html, jsonl, slow, text
+from traces.exporters import series as intervals
+from traces.exporters.parquet import writer as parquet
+from traces.exporters.perfetto import writer as perfetto
 from traces.reader import Reader, read
+from traces.scan import Scan
 from traces.table import EventTable
+from traces.xen.formats import events as xentrace
 
 Trace = Callable[[FrameType, str, Any], Any]
 SMALL = 100

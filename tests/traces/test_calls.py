@@ -7,13 +7,13 @@ import pytest
 from tests.traces.captures import NAMES, capture
 from tests.traces.test_fold import BLOCKED, RUNNABLE, RUNNING, VMENTRY, VMEXIT, change
 from tests.traces.test_tokenize import record, window
+from traces import scan as scans
 from traces.account import UNKNOWN_DOMID
 from traces.analyses import calls
-from traces.analyses import scan as scans
 from traces.analyses.calls import CallTimes
 from traces.analyses.report import report as report_of
-from traces.formats import xentrace
 from traces.reader import Reader, read
+from traces.xen.formats import events as xentrace
 
 HZ = 1e9
 HYPERCALL, SUBCALL, VMMCALL = xentrace.PV_HYPERCALL_V2, xentrace.PV_HYPERCALL_SUBCALL, xentrace.HVM_VMMCALL

@@ -7,10 +7,11 @@ import pytest
 
 from tests.traces.captures import NAMES, capture, stranger
 from tests.traces.test_tokenize import record, window
+from traces import scan
 from traces.account import IDLE_DOMID
-from traces.analyses import clock, scan, wraps
 from traces.analyses.report import report as report_of
-from traces.formats import xentrace
+from traces.counting import clock, wraps
+from traces.xen.formats import events as xentrace
 
 RATES = (19.2e6, 24e6, 62.5e6, 1e9, 2.1e9, 3.7e9, 5e9)
 #: How long vCPUs run at a time: seconds at least and at most, how often, and whether that tells the rate at any.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.traces.captures import NAMES, capture
-from traces.analyses import scan as scans
+from traces import scan as scans
 from traces.analyses import slices
 from traces.analyses.compare import CHANCE, compare
 from traces.analyses.report import Report, report

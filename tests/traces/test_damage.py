@@ -17,13 +17,13 @@ import pytest
 
 from tests.traces.captures import NAMES, capture
 from tests.traces.damage import DAMAGES, windows
+from traces import scan as scans
 from traces.account import SEVERITIES
-from traces.analyses import scan as scans
 from traces.analyses.report import Report
 from traces.analyses.report import report as report_of
-from traces.analyses.scan import Scan
 from traces.errors import TraceError
 from traces.exporters.document import document
+from traces.scan import Scan
 
 TURNS = int(os.environ.get("XENTOOL_FUZZ", "3000"))
 SEED = int(os.environ.get("XENTOOL_FUZZ_SEED", "1"))

@@ -10,11 +10,11 @@ from tests.traces.captures import NAMES, capture
 from tests.traces.test_fold import BLOCKED, RUNNABLE, RUNNING, change, report, vcpu
 from tests.traces.test_latencies import every
 from tests.traces.test_tokenize import record, window
-from traces.analyses import scan as scans
+from traces import scan as scans
 from traces.analyses.intervals import STATES
-from traces.analyses.latencies import distribution
 from traces.analyses.report import Io
 from traces.analyses.report import report as report_of
+from traces.counting.latencies import distribution
 
 PORT_READ, PORT_WRITE, MEMORY_READ, MEMORY_WRITE, CR_WRITE = 0x82016, 0x82216, 0x82017, 0x82217, 0x82009
 WIDE = 0x100

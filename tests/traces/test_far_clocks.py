@@ -10,13 +10,14 @@ import pytest
 
 from tests.traces.captures import capture, stranger
 from tests.traces.test_tokenize import record, window
-from traces.analyses import scan as scans
+from traces import scan as scans
 from traces.analyses.report import Report
 from traces.analyses.report import report as report_of
-from traces.exporters import csv, dump, jsonl, perfetto
+from traces.exporters import csv, dump, jsonl
 from traces.exporters.document import document
-from traces.formats import xentrace
+from traces.exporters.perfetto import writer as perfetto
 from traces.reader import Reader, read
+from traces.xen.formats import events as xentrace
 
 END = 0x28003
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 
 from tests.traces.captures import capture
+from traces import scan as scans
 from traces.account import IDLE_DOMID, Account, Diagnostic, Skew
-from traces.analyses import scan as scans
-from traces.analyses.clock import Clock
 from traces.analyses.findings import Finding, findings
-from traces.analyses.latencies import Distribution
 from traces.analyses.report import DomainReport, Exit, GrantPair, Hypercall, Report, Runstate, VcpuReport, Wait
 from traces.analyses.report import report as report_of
+from traces.counting.clock import Clock
+from traces.counting.latencies import Distribution
 
 SPAN_S = 10.0
 

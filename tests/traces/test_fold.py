@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.traces.test_tokenize import record, window
-from traces.analyses import clock
 from traces.analyses.report import DomainInfo, Report, VcpuReport
 from traces.analyses.report import report as report_of
-from traces.analyses.scan import Scan
-from traces.formats import xentrace
+from traces.counting import clock
+from traces.scan import Scan
+from traces.xen.formats import events as xentrace
 
 RUNNING, RUNNABLE, BLOCKED = range(3)
 VMEXIT, VMENTRY = 0x81103, xentrace.HVM_VMENTRY

@@ -11,20 +11,21 @@ import pytest
 
 from tests.traces.captures import NAMES, capture
 from tests.traces.test_tokenize import record, window
-from traces.analyses import scan as scans
+from traces import scan as scans
 from traces.analyses import vendor
 from traces.analyses.report import report as report_of
-from traces.decode import reference
 from traces.exporters import dump, jsonl
 from traces.exporters.details import Naming
-from traces.formats import exits, names, xentrace
-from traces.formats.event import OrNone, release
 from traces.reader import Reader, read
+from traces.xen.decode import reference
+from traces.xen.formats import events as xentrace
+from traces.xen.formats import exits, names
+from traces.xen.formats.event import OrNone, release
 
 # libxen-dev, Debian 12 (Xen 4.17)
 HEADER = Path("/usr/include/xen/trace.h")
 DEFINE = re.compile(r"#define (TRC_\w+)\s+(.+?)(?:\s*/\*.*)?$", re.MULTILINE)
-COMPILED = Path(__file__).parent.parent.parent / "traces" / "formats" / "ids.pxd"
+COMPILED = Path(__file__).parent.parent.parent / "traces" / "xen" / "formats" / "ids.pxd"
 
 
 def header_events() -> dict[int, str]:

@@ -7,13 +7,13 @@ import pytest
 from tests.traces.captures import stranger
 from tests.traces.test_fold import change, vcpu
 from tests.traces.test_tokenize import record, window
+from traces import scan as scans
 from traces.analyses import calls, select
-from traces.analyses import scan as scans
 from traces.analyses.report import report as report_of
-from traces.analyses.where import Where, kinds
-from traces.formats.names import HYPERCALLS, HYPERV_CALLS, hypercall_name, hypercall_nr
-from traces.formats.xentrace import HVM_VMMCALL
+from traces.choice.where import Where, kinds
 from traces.reader import Reader, read
+from traces.xen.formats.events import HVM_VMMCALL
+from traces.xen.formats.names import HYPERCALLS, HYPERV_CALLS, hypercall_name, hypercall_nr
 
 HZ = 2.4e9
 SPIN_WAIT, POST_MESSAGE, ENABLE_VTL = 0x8000_0008, 0x8000_005C, 0x8000_000D

@@ -14,13 +14,13 @@ from tests.traces import xenalyze
 from tests.traces.captures import capture
 from tests.traces.test_fold import BLOCKED, RUNNABLE, RUNNING, change, report, vcpu
 from tests.traces.test_tokenize import record, window
+from traces import scan as scans
 from traces.account import IDLE_DOMID
-from traces.analyses import scan as scans
 from traces.analyses import select
 from traces.analyses.report import Report
 from traces.analyses.report import report as report_of
-from traces.analyses.where import Where, kinds
-from traces.formats import xentrace
+from traces.choice.where import Where, kinds
+from traces.xen.formats import events as xentrace
 
 INJECTION, EXIT, ENTRY = xentrace.HVM_INJ_VIRQ, xentrace.HVM_VMX_EXIT | xentrace.FLAG_64, xentrace.HVM_VMENTRY
 HLT, EXTERNAL = 12, 1

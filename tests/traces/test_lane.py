@@ -6,8 +6,8 @@ from tests.traces.test_tokenize import record, window
 from traces.analyses.counts import Batches, by_vcpu
 from traces.analyses.report import Report
 from traces.analyses.report import report as report_of
-from traces.analyses.scan import Scan
-from traces.formats import xentrace
+from traces.scan import Scan
+from traces.xen.formats import events as xentrace
 
 D1V0 = (1, 0)
 START = record(xentrace.RUNSTATE_CHANGE | 1 << 8, 10, 1 << 16)

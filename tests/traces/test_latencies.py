@@ -11,12 +11,12 @@ from tests.traces.captures import NAMES, capture
 from tests.traces.test_damage import piece
 from tests.traces.test_fold import BLOCKED, RUNNABLE, RUNNING, VMENTRY, VMEXIT, change, report, vcpu
 from tests.traces.test_tokenize import record, window
+from traces import scan as scans
 from traces.account import IDLE_DOMID
-from traces.analyses import scan as scans
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import Exit, Interval, Intervals
-from traces.analyses.latencies import QUANTILES, Distribution, bounds, distribution, merged
 from traces.analyses.report import report as report_of
+from traces.counting.latencies import QUANTILES, Distribution, bounds, distribution, merged
 from traces.reader import Reader, read
 
 Who = tuple[int, int]

@@ -10,8 +10,8 @@ from tests.traces.test_fold import HZ, change, cycles, report, vcpu
 from tests.traces.test_tokenize import record, window
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import STATES, Interval, Intervals
-from traces.formats import xentrace
 from traces.reader import Reader, read
+from traces.xen.formats import events as xentrace
 
 RUNNING, RUNNABLE, BLOCKED, OFFLINE = range(4)
 ADDED, REMOVED = xentrace.DOM0_DOM_ADD, xentrace.DOM0_DOM_REM

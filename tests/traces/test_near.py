@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from tests.traces.captures import NAMES, capture
 from tests.traces.test_tokenize import window
-from traces.analyses import scan as scans
-from traces.analyses.lane import TABLES, Lane
+from traces import scan as scans
 from traces.analyses.report import report
-from traces.analyses.scan import FOREVER, Scan
-from traces.formats import xentrace
+from traces.scan import FOREVER, Scan
+from traces.xen.formats import events as xentrace
+from traces.xen.lane import TABLES, Lane
 
 ALL = [(0, FOREVER)] * 100
 V2, SUBCALL = xentrace.PV_HYPERCALL_V2, xentrace.PV_HYPERCALL_SUBCALL

@@ -8,11 +8,11 @@ from tests.traces.captures import stranger
 from tests.traces.test_fold import change, report
 from tests.traces.test_tokenize import record, window
 from traces.analyses.report import report as report_of
-from traces.analyses.scan import Scan
 from traces.exporters import dump
 from traces.exporters.payload import fields
-from traces.formats import xentrace
 from traces.reader import Reader, read
+from traces.scan import Scan
+from traces.xen.formats import events as xentrace
 
 CREDIT2, RTDS = 0x22200, 0x22800
 INFPREV, INFNEXT, CPUID = xentrace.SWITCH_INFPREV, xentrace.SWITCH_INFNEXT, 0x8200E

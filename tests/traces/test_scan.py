@@ -7,12 +7,12 @@ import pytest
 
 from tests.traces.captures import NAMES, capture
 from tests.traces.test_tokenize import record, window
-from traces.analyses import scan as scans
+from traces import scan as scans
 from traces.analyses.report import report
 from traces.batches import batches
-from traces.formats import xentrace
 from traces.reader import Reader
 from traces.reader import read as read_rows
+from traces.xen.formats import events as xentrace
 
 END = xentrace.SCHED_WAKE
 

@@ -21,10 +21,10 @@ from traces.analyses.intervals import STATES
 from traces.analyses.report import Report
 from traces.analyses.series import NOTIFICATIONS, Series, TooMany
 from traces.analyses.timeseries import Edges, Occurrences, Stays
-from traces.analyses.where import EVERYTHING, Where, kinds
+from traces.choice.where import EVERYTHING, Where, kinds
 from traces.errors import TraceError
-from traces.formats import xentrace
 from traces.reader import Reader, read
+from traces.xen.formats import events as xentrace
 
 #: What is told by vCPU, by whom and in whose sums.
 Totals = dict[int, tuple[dict[str, int], dict[str, int]]]

@@ -17,8 +17,8 @@ from traces.account import IDLE_DOMID
 from traces.analyses import skew
 from traces.analyses.findings import findings
 from traces.analyses.report import Report
-from traces.formats import xentrace
 from traces.reader import Reader, read
+from traces.xen.formats import events as xentrace
 from xentool.tools import reports
 
 RUNNING, RUNNABLE, BLOCKED = range(3)

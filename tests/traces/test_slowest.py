@@ -9,7 +9,7 @@ from tests.traces.test_latencies import every, handling, waits
 from tests.traces.test_where import HZ, report
 from traces.account import IDLE_DOMID
 from traces.analyses import slowest
-from traces.analyses.where import EVERYTHING, Where
+from traces.choice.where import EVERYTHING, Where
 from traces.exporters.slow import NEAR, describe
 from traces.reader import Reader, read
 

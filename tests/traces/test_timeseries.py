@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.traces.captures import NAMES, capture
-from traces.analyses import scan as scans
-from traces.analyses import timeseries
+from traces import scan as scans
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import STATES, Intervals
 from traces.analyses.report import report as report_of
 from traces.analyses.timeseries import Columns, Occurrences, Shares
-from traces.formats.exits import key_of
 from traces.reader import Reader, read
+from traces.xen import find
+from traces.xen.formats.exits import key_of
 
 COLUMNS = Columns(7, 1000.0)
 WIDTH = COLUMNS.cycles / COLUMNS.count
@@ -76,7 +76,7 @@ def test_over_a_whole_capture_they_add_up_to_the_report(name: str) -> None:
     calls, exits = Counter[tuple[int, int]](), Counter[tuple[int, int]]()
     for table in read(io.BytesIO(capture(name)), Reader()):
         intervals.feed(table, elapsed.of(table), elapsed)
-        for kind, counter in ((timeseries.hypercalls, calls), (timeseries.exits, exits)):
+        for kind, counter in ((find.hypercalls, calls), (find.exits, exits)):
             rows, numbers = kind(table)
             counter.update(zip(table.domid[rows].tolist(), numbers.tolist(), strict=True))
     intervals.finish(elapsed.end)

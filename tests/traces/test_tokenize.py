@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from tests.traces.captures import NAMES, capture
 from traces.account import UNKNOWN_DOMID, Account
-from traces.decode import reference
-from traces.formats import xentrace
 from traces.reader import Reader
 from traces.table import EventTable
+from traces.xen.decode import reference
+from traces.xen.formats import events as xentrace
 
 WINDOW = struct.Struct("<III")
 CPU_CHANGE_HEADER = 2 << 28 | xentrace.CPU_CHANGE

@@ -8,9 +8,9 @@ import pytest
 from tests.traces.captures import NAMES, capture
 from tests.traces.test_fold import BLOCKED, RUNNABLE, RUNNING, VMENTRY, VMEXIT, change
 from tests.traces.test_tokenize import record, window
-from traces.analyses import scan as scans
+from traces import scan as scans
 from traces.analyses.report import report as report_of
-from traces.analyses.where import Where
+from traces.choice.where import Where
 from traces.exporters import dump, jsonl
 from traces.exporters.rows import Chooser
 from traces.reader import Reader, read

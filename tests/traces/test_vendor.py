@@ -10,14 +10,14 @@ import pytest
 from tests.traces.captures import NAMES, capture, stranger
 from tests.traces.test_fold import change, vcpu
 from tests.traces.test_tokenize import record, window
-from traces.analyses import scan as scans
+from traces import scan as scans
 from traces.analyses.report import Report
 from traces.analyses.report import report as report_of
 from traces.exporters import dump
 from traces.exporters.details import naming
-from traces.formats.exits import SVM_EXITS, VMX_EXITS, VMX_FLAGS, Vendor, exit_name
-from traces.formats.xentrace import FLAG_NESTED, HVM_VMENTRY
 from traces.reader import Reader, read
+from traces.xen.formats.events import FLAG_NESTED, HVM_VMENTRY
+from traces.xen.formats.exits import SVM_EXITS, VMX_EXITS, VMX_FLAGS, Vendor, exit_name
 
 INTELS_ID, AMDS_ID = 0x81102, 0x81103
 RUNNABLE, RUNNING = 1, 0

@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from tests.traces.captures import capture
 from tests.traces.test_latencies import every
+from traces import scan as scans
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
-from traces.analyses import scan as scans
 from traces.analyses import select
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import RUNNING, STATES
 from traces.analyses.report import Hypercall, Report
 from traces.analyses.report import report as report_of
-from traces.analyses.where import Where, kinds
-from traces.formats import xentrace
-from traces.formats.names import hypercall_name
+from traces.choice.where import Where, kinds
 from traces.reader import Reader, read
 from traces.table import EventTable
+from traces.xen.formats import events as xentrace
+from traces.xen.formats.names import hypercall_name
 
 HZ = 1e9
 CAPTURES = ["xen-4.17-pv2", "xen-4.20-pvh"]

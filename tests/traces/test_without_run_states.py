@@ -15,8 +15,8 @@ from tests.traces.test_series import intervals
 from tests.traces.test_tokenize import record, window
 from traces.account import UNKNOWN_DOMID
 from traces.analyses.report import Report
-from traces.formats import xentrace
 from traces.reader import Reader, read
+from traces.xen.formats import events as xentrace
 
 RUNNING, BLOCKED, IDLE = 0, 2, 32767
 SWITCH, INFCONT, BLOCK = xentrace.SCHED_SWITCH, xentrace.SWITCH_INFCONT, 0x28006

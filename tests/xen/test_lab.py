@@ -49,7 +49,8 @@ def test_dom0_has_this_checkout(lab: Lab) -> None:
     assert "version" in lab.run("xentool", "--version")
     assert xentool("sync", "--name", lab.name).stdout.startswith("dom0 has xentool")
     assert (
-        lab.run("python3", "-c", "import traces.decode.tokenize as t; print(t.__file__.endswith('.abi3.so'))") == "True"
+        lab.run("python3", "-c", "import traces.xen.decode.tokenize as t; print(t.__file__.endswith('.abi3.so'))")
+        == "True"
     )
 
 

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from traces.account import UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED, Elapsed
-from traces.analyses.latencies import Distribution, distribution
 from traces.analyses.report import Report
-from traces.analyses.timeseries import hypercall_nrs, restarts
-from traces.formats import xentrace
-from traces.formats.names import hypercall_name
+from traces.counting.latencies import Distribution, distribution
 from traces.table import EventTable
+from traces.xen.find import hypercall_nrs, restarts
+from traces.xen.formats import events as xentrace
+from traces.xen.formats.names import hypercall_name
 
 #: Made on entry from a PV guest only. Others of the class (paging_fixup, gdt_ldt_mapping_fault) Xen may also make
 #: within a hypercall, when it reads the guest's memory.

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import nsmallest
 
-from traces.analyses.scan import Item, Scan
-from traces.formats import xentrace
-from traces.formats.exits import AMDS_ID, NESTED
-from traces.formats.names import hypercall_nr
+from traces.scan import Item, Scan
+from traces.xen.formats import events as xentrace
+from traces.xen.formats.exits import AMDS_ID, NESTED
+from traces.xen.formats.names import hypercall_nr
 
 _CMD_BITS = 12
 _BUCKET_BITS = 9

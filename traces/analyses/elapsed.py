@@ -16,7 +16,7 @@ _LIMIT = 1 << 61
 
 
 class Elapsed:
-    """Counts cycles as ``analyses.fold`` does: what lies between two runs of the clock takes no time."""
+    """Counts cycles as ``counting.fold`` does: what lies between two runs of the clock takes no time."""
 
     def __init__(self) -> None:
         self._start: int | None = None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.report import DomainReport, Report, VcpuReport
-from traces.counted import plural
+from traces.plural import plural
 
 #: Less time than this is a trifle, and so is less than this part of the trace.
 LEAST_S, LEAST_SHARE = 0.01, 0.005

@@ -1,4 +1,4 @@
-"""When each vCPU was in which run state, and in which VM exit: what ``analyses.fold`` adds up, one by one.
+"""When each vCPU was in which run state, and in which VM exit: what ``counting.fold`` adds up, one by one.
 
 Law: the same rules as ``fold``. For each vCPU the intervals that are ``counted`` are as many and as long as those
 that the report counts; together with the others they cover the whole trace. Exits of which nobody says whose they are
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED, Elapsed
-from traces.formats import xentrace
-from traces.formats.exits import key_of
 from traces.table import EventTable
+from traces.xen.formats import events as xentrace
+from traces.xen.formats.exits import key_of
 
 RUNNING = 0
 OFFLINE = 3

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from traces.account import UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED, Elapsed
-from traces.formats.xentrace import LOST_RECORDS
 from traces.table import EventTable
+from traces.xen.formats.events import LOST_RECORDS
 
 
 class Stretch(NamedTuple):

@@ -5,8 +5,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from traces.account import IDLE_DOMID, NO_SHIFTS, SEVERITIES, UNKNOWN_DOMID, Account, Diagnostic, Skew
-from traces.analyses import clock as clocks
-from traces.analyses.clock import Clock
 from traces.analyses.counts import (
     Batches,
     Counts,
@@ -20,16 +18,18 @@ from traces.analyses.counts import (
     notifications,
     unknown_events,
 )
-from traces.analyses.fold import Domain, Durations, Interrupt, Vcpu
-from traces.analyses.latencies import Distribution, distribution, merged
-from traces.analyses.scan import Scan
 from traces.analyses.vendor import UNKNOWN, Numbering, numbering
 from traces.analyses.wallclock import Recorded
-from traces.analyses.where import EVERYTHING, Where
-from traces.formats import xentrace
-from traces.formats.event import Release
-from traces.formats.exits import NESTED, Vendor, reason_of
-from traces.formats.names import hypercall_name, subop_name, trap_name
+from traces.choice.where import EVERYTHING, Where
+from traces.counting import clock as clocks
+from traces.counting.clock import Clock
+from traces.counting.fold import Domain, Durations, Interrupt, Vcpu
+from traces.counting.latencies import Distribution, distribution, merged
+from traces.scan import Scan
+from traces.xen.formats import events as xentrace
+from traces.xen.formats.event import Release
+from traces.xen.formats.exits import NESTED, Vendor, reason_of
+from traces.xen.formats.names import hypercall_name, subop_name, trap_name
 
 RUNSTATE_NAMES = (*xentrace.RUNSTATES, "lost")
 #: What the vCPUs of a domain may be together, under xenalyze's names, in ``fold``'s order.

@@ -8,9 +8,8 @@ from dataclasses import replace
 
 from traces.account import IDLE_DOMID
 from traces.analyses.report import DomainReport, Hypercall, Report, VcpuReport
-from traces.analyses.where import EVERYTHING, Kinds, Where
-from traces.formats.names import EVENT_CHANNEL_OP, HYPERCALLS, hypercall_name
-from traces.formats.xentrace import (
+from traces.choice.where import EVERYTHING, Kinds, Where
+from traces.xen.formats.events import (
     EVENTS,
     GRANT_MAP,
     GRANT_UNMAP,
@@ -24,6 +23,7 @@ from traces.formats.xentrace import (
     PV_TRAP,
     RUNSTATE_CHANGE,
 )
+from traces.xen.formats.names import EVENT_CHANNEL_OP, HYPERCALLS, hypercall_name
 
 _EVENT_IDS = {event.name: event.id for event in EVENTS}
 _HYPERCALL_NUMBERS = {hypercall_name(nr): nr for nr in HYPERCALLS}

@@ -12,27 +12,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from traces.analyses import select, timeseries
+from traces.analyses import select
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import RUNNING, STATES, Interval, Intervals
 from traces.analyses.report import Report
 from traces.analyses.timeseries import Edges, Notifiers, Occurrences, Stays
-from traces.analyses.where import Kinds, Where
-from traces.formats import xentrace
-from traces.formats.names import HYPERCALLS
+from traces.choice.where import Kinds, Where
 from traces.table import EventTable
+from traces.xen import find
+from traces.xen.formats import events as xentrace
+from traces.xen.formats.names import HYPERCALLS
 
 #: Of all domains together; more are no longer read by anybody, and a document of them would fill the memory.
 ROWS_MAX = 100_000
 
 #: What is counted, and the records of a table that count: their rows, and numbers that tell them apart.
 COUNTS: Mapping[str, Callable[[EventTable], tuple[NDArray[np.intp], NDArray[np.integer[Any]]]]] = {
-    "hypercalls": timeseries.hypercalls,
-    "multicall_subcalls": timeseries.subcalls,
-    "exits": timeseries.exits,
-    "interrupts": lambda table: timeseries.first_words(table, xentrace.HVM_INJ_VIRQ),
-    "grant_maps": lambda table: timeseries.first_words(table, xentrace.GRANT_MAP),
-    "grant_unmaps": lambda table: timeseries.first_words(table, xentrace.GRANT_UNMAP),
+    "hypercalls": find.hypercalls,
+    "multicall_subcalls": find.subcalls,
+    "exits": find.exits,
+    "interrupts": lambda table: find.first_words(table, xentrace.HVM_INJ_VIRQ),
+    "grant_maps": lambda table: find.first_words(table, xentrace.GRANT_MAP),
+    "grant_unmaps": lambda table: find.first_words(table, xentrace.GRANT_UNMAP),
 }
 NOTIFICATIONS = "notifications"
 
@@ -134,9 +135,9 @@ class _Reader:
         if not self._where.kinds.all:
             there = np.zeros(len(table), bool)
             there[self._whole.rows(table, cycles, self._hz)] = True
-        for name, find in COUNTS.items():
+        for name, rows_of in COUNTS.items():
             if name in self._counted:
-                rows, numbers = find(table)
+                rows, numbers = rows_of(table)
                 # All exits are told where one kind of them is chosen, and grants of both kinds.
                 wanted = (chosen if name in ("hypercalls", "multicall_subcalls") else there)[rows]
                 rows, numbers = rows[wanted], numbers[wanted]

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from traces.account import IDLE_DOMID
-from traces.formats.xentrace import LOST_RECORDS, RUNSTATE_CHANGE
 from traces.table import EventTable
+from traces.xen.formats.events import LOST_RECORDS, RUNSTATE_CHANGE
 
 _Numbers = NDArray[np.int64]
 _STATES = np.uint32(0x330)

@@ -12,14 +12,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from traces.analyses import timeseries
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import RUNNING, STATES, Interval, Intervals
 from traces.analyses.report import Report
 from traces.analyses.timeseries import Columns, Occurrences, Shares
-from traces.formats import xentrace
-from traces.formats.names import hypercall_name
 from traces.table import EventTable
+from traces.xen import find
+from traces.xen.formats import events as xentrace
+from traces.xen.formats.names import hypercall_name
 
 #: Slices of a trace, and how short one may be: over shorter ones a guest's work is no longer spread.
 COUNT = 40
@@ -90,11 +90,11 @@ class _Reader:
         cycles = self._elapsed.of(table)
         self._intervals.feed(table, cycles, self._elapsed)
         self._take()
-        for rows, numbers in (timeseries.hypercalls(table), timeseries.subcalls(table)):
+        for rows, numbers in (find.hypercalls(table), find.subcalls(table)):
             self._called.add(table.domid[rows], numbers, cycles[rows])
-        rows, keys = timeseries.exits(table)
+        rows, keys = find.exits(table)
         self._exited.add(table.domid[rows], keys, cycles[rows])
-        rows, granters = timeseries.first_words(table, xentrace.GRANT_MAP)
+        rows, granters = find.first_words(table, xentrace.GRANT_MAP)
         self._granted.add(granters.astype(np.uint16), granters, cycles[rows])
 
     def _take(self) -> None:

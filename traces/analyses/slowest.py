@@ -1,6 +1,6 @@
 """The slowest of what takes time: vCPUs that waited from waking until they ran, and VM exits, one by one.
 
-Law: those that ``analyses.fold`` counts in its distributions, found by the same rules among all ``Intervals``. Memory
+Law: those that ``counting.fold`` counts in its distributions, found by the same rules among all ``Intervals``. Memory
 is bounded: the slowest so far, in a heap.
 """
 
@@ -18,9 +18,9 @@ from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import RUNNING, STATES, Exit, Interval, Intervals
 from traces.analyses.occupancy import Occupancy
 from traces.analyses.report import Report
-from traces.analyses.where import Where
-from traces.formats.xentrace import HVM_SVM_EXIT, HVM_VMX_EXIT, RUNSTATE_CHANGE
+from traces.choice.where import Where
 from traces.table import EventTable
+from traces.xen.formats.events import HVM_SVM_EXIT, HVM_VMX_EXIT, RUNSTATE_CHANGE
 
 _BLOCKED, _OFFLINE, _RUNNABLE = (STATES.index(name) for name in ("blocked", "offline", "runnable"))
 _FOREVER = 1 << 62

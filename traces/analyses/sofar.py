@@ -8,19 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from traces.analyses.counts import exits, notifications, took
-from traces.analyses.latencies import bounds
 from traces.analyses.report import RUNSTATE_NAMES
-from traces.analyses.scan import Scan
 from traces.analyses.vendor import UNKNOWN, Numbering
-from traces.analyses.where import Where
-from traces.formats.names import EVENT_CHANNEL_OP, hypercall_name, hypercall_nr
-from traces.formats.xentrace import (
+from traces.choice.where import Where
+from traces.counting.latencies import bounds
+from traces.scan import Scan
+from traces.xen.formats.events import (
     HVM_SVM_EXIT,
     HVM_VMX_EXIT,
     PV_HYPERCALL_SUBCALL,
     PV_HYPERCALL_V2,
     RUNSTATE_CHANGE,
 )
+from traces.xen.formats.names import EVENT_CHANNEL_OP, hypercall_name, hypercall_nr
 
 #: What goes on after a preemption is no call of its own.
 _CALLS = (

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from traces.account import IDLE_DOMID
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import Intervals
-from traces.formats.xentrace import RUNSTATES
 from traces.table import EventTable
+from traces.xen.formats.events import RUNSTATES
 
 #: What a record gets that ends nothing of which the beginning is known.
 NOTHING = -1

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from traces.account import IDLE_DOMID
 from traces.analyses.counts import Batches
-from traces.analyses.latencies import merged
 from traces.analyses.report import Exit, GuestInterrupt, Hypercall, Io, Report, Trap, VcpuReport
+from traces.counting.latencies import merged
 
 
 @dataclass(frozen=True, slots=True)

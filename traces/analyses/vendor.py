@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 from traces.account import SEVERITIES, Diagnostic
 from traces.analyses.counts import exits
-from traces.analyses.scan import Scan
-from traces.formats.event import Release, release
-from traces.formats.exits import AMDS_ID, NESTED, SVM_EXITS, Vendor, exit_name, reason_of, vmx_reason
+from traces.scan import Scan
+from traces.xen.formats.event import Release, release
+from traces.xen.formats.exits import AMDS_ID, NESTED, SVM_EXITS, Vendor, exit_name, reason_of, vmx_reason
 
 #: Since then AMD's exits have an event id of their own.
 _OWN_ID: Release = (4, 19)

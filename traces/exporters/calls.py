@@ -10,12 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from traces.analyses.calls import CallTimes
-from traces.analyses.latencies import QUANTILES, merged
 from traces.analyses.report import Report
-from traces.counted import plural
+from traces.counting.latencies import QUANTILES, merged
 from traces.exporters.document import latency
 from traces.exporters.text import DOMAINS_MAX, busiest, shown
 from traces.exporters.words import duration, who
+from traces.plural import plural
 
 _NOTE = (
     "≤: until the vCPU next entered Xen from the guest, an upper bound, since Xen records no end of a PV hypercall; "

@@ -4,10 +4,10 @@ import json
 from typing import Any, NamedTuple
 
 from traces.analyses.report import Report
-from traces.exporters.alike import ALIKE, BY_FIELD, BY_HYPERCALL, Kinds
 from traces.exporters.details import meaning, naming, told_by
-from traces.exporters.encode import Choice, Encoder
-from traces.formats.xentrace import EXTRA_MAX, event_name
+from traces.exporters.parquet.alike import ALIKE, BY_FIELD, BY_HYPERCALL, Kinds
+from traces.exporters.parquet.encode import Choice, Encoder
+from traces.xen.formats.events import EXTRA_MAX, event_name
 
 SCHEMA = "xentool.events/1"
 #: What ``Kinds`` asks of a kind of records, see there.

@@ -2,7 +2,7 @@
 
 Law: only what Xen records; an argument that it leaves out is absent here.
 
-Ref: xen/common/trace.c (__trace_hypercall), xen/common/sched/core.c (trace_runstate_change), see ``formats.xentrace``
+Ref: xen/common/trace.c (__trace_hypercall), xen/common/sched/core.c (trace_runstate_change), see ``formats.events``
 """
 
 from collections.abc import Mapping
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from traces.analyses.report import Report
 from traces.analyses.vendor import Numbering
 from traces.exporters.payload import Field, fields, read
-from traces.formats import xentrace
-from traces.formats.event import Release, release
-from traces.formats.exits import key_of
-from traces.formats.names import (
+from traces.symbols import Symbols
+from traces.xen.formats import events as xentrace
+from traces.xen.formats.event import Release, release
+from traces.xen.formats.exits import key_of
+from traces.xen.formats.names import (
     GRANT_TABLE_OP,
     MMU_UPDATE,
     MMUEXT_OP,
@@ -25,7 +26,6 @@ from traces.formats.names import (
     subop_name,
     trap_name,
 )
-from traces.symbols import Symbols
 
 if TYPE_CHECKING:
     # What is compiled asks for meanings only, and begins without numpy.

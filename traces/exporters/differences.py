@@ -16,9 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from traces.analyses.compare import CHANCE, Change, DomainChanges
-from traces.counted import plural
 from traces.exporters.text import DOMAINS_MAX, ROWS_MAX, busiest
 from traces.foreign import printable
+from traces.plural import plural
 
 SCHEMA = "xentool.diff/1"
 _TITLES = {

@@ -6,9 +6,9 @@ from typing import Any
 
 from traces.account import Account
 from traces.analyses.findings import findings
-from traces.analyses.latencies import QUANTILES, Distribution
 from traces.analyses.report import DomainReport, Hypercall, Report, VcpuReport
-from traces.analyses.where import EVERYTHING, Where
+from traces.choice.where import EVERYTHING, Where
+from traces.counting.latencies import QUANTILES, Distribution
 from traces.exporters.words import lost_rate
 
 SCHEMA = "xentool.report/1"

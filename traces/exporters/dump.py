@@ -15,12 +15,14 @@ from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED
 from traces.analyses.report import Report
 from traces.analyses.wallclock import Recorded
+from traces.choice.classes import classes_of
 from traces.exporters.details import CODE, Naming, naming
 from traces.exporters.payload import nones
 from traces.exporters.rows import Chooser, Group, groups
 from traces.exporters.words import duration, marked, time
-from traces.filters import classes_of
-from traces.formats.xentrace import (
+from traces.symbols import Symbols
+from traces.table import EventTable
+from traces.xen.formats.events import (
     CONTINUE_RUNNING,
     HVM_SVM_EXIT,
     HVM_VMMCALL,
@@ -30,8 +32,6 @@ from traces.formats.xentrace import (
     RUNSTATE_CHANGE,
     base_id,
 )
-from traces.symbols import Symbols
-from traces.table import EventTable
 
 _UNTIMED_TEXT = "-"
 _NS = 1_000_000_000
@@ -43,7 +43,7 @@ _WHO_WIDTH = 7
 
 #: Writes when a record was made, by its ns since the first one or ``UNTIMED``; always as wide.
 Stamp = Callable[[int], str]
-#: Gives a text in the colours of its record's classes (``traces.filters``).
+#: Gives a text in the colours of its record's classes (``traces.choice.classes``).
 Paint = Callable[[str, frozenset[str]], str]
 
 

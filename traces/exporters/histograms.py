@@ -7,9 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from traces.analyses.report import Report, VcpuReport
-from traces.counted import plural
 from traces.exporters.text import busiest
 from traces.exporters.words import LATENCIES, duration, unit, who
+from traces.plural import plural
 
 _BAR = 40
 #: Hundreds of lines each would say no more.

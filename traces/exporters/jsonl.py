@@ -20,9 +20,9 @@ from traces.analyses.report import Report
 from traces.exporters.details import CODE, Naming, naming
 from traces.exporters.payload import nones
 from traces.exporters.rows import Chooser, Group, groups
-from traces.formats import xentrace
 from traces.symbols import Symbols
 from traces.table import EventTable
+from traces.xen.formats import events as xentrace
 
 _HEAD = '{"byte_offset":%d,"tsc":%d,"ns":%s,"pcpu":%d,"domid":%s,"vcpu":%s'
 

@@ -6,8 +6,8 @@ Law: layouts are declared in ``traces.formats``; here they are only turned into 
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from traces.formats.event import Release
-from traces.formats.xentrace import layout
+from traces.xen.formats.event import Release
+from traces.xen.formats.events import layout
 
 if TYPE_CHECKING:
     # Who wants no columns begins without numpy.

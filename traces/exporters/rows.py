@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from traces.account import Account
 from traces.analyses.elapsed import Elapsed, nanoseconds
 from traces.analyses.took import Took
-from traces.analyses.where import Where
+from traces.choice.where import Where
 from traces.exporters.details import Columns, Constants, Naming, details, selector
 from traces.exporters.payload import fields
-from traces.formats.xentrace import event_name
 from traces.table import EventTable
+from traces.xen.formats.events import event_name
 
 _WORD = 4
 #: Damage after which records may come late, or without a time although their pCPU has told one.

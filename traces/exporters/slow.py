@@ -22,8 +22,8 @@ from traces.analyses.slowest import Meanwhile, Slow, Slowest
 from traces.exporters import dump, jsonl
 from traces.exporters.details import Naming, naming
 from traces.exporters.words import duration, seconds, who
-from traces.formats.exits import reason_of
 from traces.table import EventTable
+from traces.xen.formats.exits import reason_of
 
 #: Records before and after the beginning, and the end.
 NEAR = 3

@@ -13,9 +13,8 @@ from rich.text import Text
 from traces.account import DOUBTS, UNKNOWN_DOMID
 from traces.analyses import totals
 from traces.analyses.findings import Finding, findings
-from traces.analyses.latencies import QUANTILES
 from traces.analyses.report import RUNSTATE_NAMES, DomainReport, Hypercall, Report, VcpuReport
-from traces.counted import plural
+from traces.counting.latencies import QUANTILES
 from traces.exporters.words import (
     CONTENTION,
     LATENCIES,
@@ -35,6 +34,7 @@ from traces.exporters.words import (
     who,
 )
 from traces.foreign import printable
+from traces.plural import plural
 
 #: With more vCPUs than this, hypercalls are shown as totals only.
 _VCPU_COLUMNS = 4

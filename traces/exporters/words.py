@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from traces.account import UNKNOWN_DOMID
-from traces.analyses.clock import Clock
 from traces.analyses.report import DomainReport, Report
-from traces.counted import plural
+from traces.counting.clock import Clock
 from traces.foreign import printable
+from traces.plural import plural
 
 #: What a report calls each of its latencies.
 LATENCIES = {"wake_to_run": "wake to run", "preempted_to_run": "preempted", "exits": "VM exit"}

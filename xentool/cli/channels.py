@@ -6,8 +6,8 @@ from contextlib import closing
 
 import click
 
-from traces.counted import plural
 from traces.foreign import printable
+from traces.plural import plural
 from xentool import output
 from xentool.cli import options, survey_view, views
 from xentool.hosts import resolve

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from traces import filters
-from traces.analyses import where as wheres
-from traces.analyses.where import Kinds, Where
+from traces.choice import classes
+from traces.choice import where as wheres
+from traces.choice.where import Kinds, Where
 from xentool.cli import options
 from xentool.tools.reports import Chosen
 
@@ -23,7 +23,7 @@ def _kinds(_context: click.Context, _parameter: click.Parameter, value: str) -> 
 
 #: Goes behind a command's help: what ``-e`` takes, the same everywhere.
 CLASSES = "\b\nClasses of events for -e, which also takes the names that `xentool dump` shows:\n" + "\n".join(
-    f"  {name:<10} {kind.meaning}" for name, kind in filters.CLASSES.items()
+    f"  {name:<10} {kind.meaning}" for name, kind in classes.CLASSES.items()
 )
 
 events = click.option(

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from traces.counted import plural
 from traces.foreign import printable
+from traces.plural import plural
 from xentool.cli import views
 from xentool.tools import kinds
 from xentool.tools.devices import Device, End, Queue, negotiation, state_name

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from traces.exporters import differences as texts
-from traces.formats.exits import Vendor
+from traces.xen.formats.exits import Vendor
 from xentool import output
 from xentool.cli import options
 from xentool.tools import differences, reports

@@ -12,9 +12,9 @@ from traces.analyses.report import Report
 from traces.errors import SymbolError
 from traces.exporters import dump, jsonl
 from traces.exporters.words import duration
-from traces.formats.exits import Vendor
 from traces.symbols import Symbols
 from traces.table import EventTable
+from traces.xen.formats.exits import Vendor
 from xentool import output
 from xentool.cli import INTERRUPTED, choosing, doubts, options
 from xentool.cli.follow import Follow

@@ -15,7 +15,7 @@ from xentool.tools.exports import FORMATS, default_output, export
 from xentool.tools.reports import STANDARD, Chosen
 
 if TYPE_CHECKING:
-    from traces.formats.exits import Vendor
+    from traces.xen.formats.exits import Vendor
 
 
 @click.command(epilog=choosing.CLASSES)

@@ -2,15 +2,15 @@
 
 import sys
 
-from traces.analyses.clock import Clock
+from traces.counting.clock import Clock
 from traces.exporters import dump, jsonl
 from traces.exporters.details import Naming
 from traces.exporters.dump import Paint
 from traces.exporters.rows import Chooser
 from traces.exporters.words import marked
-from traces.formats.event import release
 from traces.reader import Reader
 from traces.symbols import Symbols
+from traces.xen.formats.event import release
 from xentool.tools.trace import Running
 
 

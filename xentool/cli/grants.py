@@ -6,8 +6,8 @@ from dataclasses import asdict
 import click
 from rich.text import Text
 
-from traces.counted import plural
 from traces.foreign import printable
+from traces.plural import plural
 from xentool import output
 from xentool.cli import options, survey_view, views
 from xentool.errors import PeerError

@@ -22,8 +22,8 @@ from rich.text import Text
 
 from traces.exporters.words import duration
 from traces.foreign import printable
-from traces.formats.names import EVENT_CHANNEL_OP, HYPERCALLS
-from traces.formats.xentrace import HVM_SVM_EXIT, HVM_VMX_EXIT, PV_HYPERCALL_V2, RUNSTATE_CHANGE
+from traces.xen.formats.events import HVM_SVM_EXIT, HVM_VMX_EXIT, PV_HYPERCALL_V2, RUNSTATE_CHANGE
+from traces.xen.formats.names import EVENT_CHANNEL_OP, HYPERCALLS
 from xentool import output
 from xentool.cli.sample import Sample, heading, sample
 from xentool.tools.trace import Progress, Running

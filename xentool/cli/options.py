@@ -26,7 +26,7 @@ def seconds(_context: click.Context, _parameter: click.Parameter, value: str | N
 
 
 def _version(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    from traces.formats.event import release  # noqa: PLC0415 - most commands that have options need it not
+    from traces.xen.formats.event import release  # noqa: PLC0415 - most commands that have options need it not
 
     if value is not None and release(value) is None:
         raise click.BadParameter(f"{value!r} is no version of Xen; give one as in 4.17")

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from traces.analyses.where import Kinds
-from traces.counted import plural
+from traces.choice.where import Kinds
 from traces.foreign import printable
+from traces.plural import plural
 from xentool import output as consoles
 from xentool.cli import choosing, options
 from xentool.hosts import resolve

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import click
 
-from traces.analyses.where import EVERYTHING
+from traces.choice.where import EVERYTHING
 from xentool import output
 from xentool.cli import INTERRUPTED, choosing, options
 from xentool.cli.lazy import ahead
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from traces.analyses.series import Series
     from traces.analyses.slowest import Slowest
     from traces.exporters.slow import Described
-    from traces.formats.exits import Vendor
+    from traces.xen.formats.exits import Vendor
 
     _Slow: TypeAlias = tuple[dict[str, Slowest], dict[str, list[Described]]]
 
@@ -175,7 +175,7 @@ def _more(
 
         more["slowest"] = slow.document(*slowest, report)
     if series is not None:
-        from traces.exporters import intervals  # noqa: PLC0415 - see TYPE_CHECKING above
+        from traces.exporters import series as intervals  # noqa: PLC0415 - see TYPE_CHECKING above
 
         more["intervals"] = intervals.document(series, report)
     return more
@@ -206,7 +206,7 @@ def _write_text(
 
         slow.write(*slowest, report, console)
     if series is not None:
-        from traces.exporters import intervals  # noqa: PLC0415 - see TYPE_CHECKING above
+        from traces.exporters import series as intervals  # noqa: PLC0415 - see TYPE_CHECKING above
 
         intervals.write(series, report, console)
 

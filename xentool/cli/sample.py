@@ -7,9 +7,9 @@ from rich.text import Text
 
 from traces.analyses.report import DomainInfo
 from traces.analyses.sofar import SoFar, so_far
-from traces.analyses.where import EVERYTHING, Where
-from traces.counted import plural
+from traces.choice.where import EVERYTHING, Where
 from traces.foreign import printable
+from traces.plural import plural
 from xentool.tools.trace import Running
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from traces.foreign import printable
-from traces.formats.exits import Vendor
+from traces.xen.formats.exits import Vendor
 from xentool import output as consoles
 from xentool.cli import doubts, options
 from xentool.tools import reports

@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from traces.counted import plural
 from traces.foreign import printable
+from traces.plural import plural
 from xentool.cli import views
 from xentool.tools.stats import Frame, Rates
 

@@ -4,8 +4,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pvdrivers.abi.xenbus import XenbusState
-from traces.counted import plural
 from traces.foreign import printable
+from traces.plural import plural
 
 #: For what is not known.
 NONE = Text("-", "dim")

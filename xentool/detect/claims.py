@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from traces.counted import plural
+from traces.plural import plural
 from xentool.detect import rules
 from xentool.detect.model import Evidence
 from xentool.detect.sources import CPUID, Facts, shown

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
-from traces.counted import plural
+from traces.plural import plural
 from xentool.detect import rules, xen
 from xentool.detect.claims import CLOCKSOURCES, CPUINFO, cpu_field, flags
 from xentool.detect.containers import own_namespaces

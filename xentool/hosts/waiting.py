@@ -13,8 +13,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from traces.counted import plural
 from traces.foreign import printable
+from traces.plural import plural
 
 #: Seconds, where nobody watches.
 UNWATCHED = 300.0

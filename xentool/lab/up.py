@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-from traces.counted import plural
+from traces.plural import plural
 from xentool.errors import Unavailable, XentoolError
 from xentool.lab import (
     accel,

@@ -38,7 +38,7 @@ class Capture:
 
     Xen has one set of trace buffers and no filter by domain: a capture holds what the whole host did.
 
-    :param mask: Xen's event mask (`traces.analyses.where.Kinds.mask`)
+    :param mask: Xen's event mask (`traces.choice.where.Kinds.mask`)
     :param buffer_pages: 4 KiB pages of buffer per CPU; Xen keeps the first size set since it booted
     :param cpus: CPUs to record on; None for all
     :param seconds: end by itself after so long, by dom0's clock; None for no limit

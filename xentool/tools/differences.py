@@ -8,8 +8,8 @@ from traces.analyses.compare import compare
 from traces.analyses.report import Report
 from traces.analyses.slices import Slices
 from traces.exporters.differences import Differences
-from traces.formats.exits import Vendor
 from traces.reader import Reader, read
+from traces.xen.formats.exits import Vendor
 from xentool.errors import XentoolError
 from xentool.tools import reports, sidecar
 from xentool.tools.reports import Chosen

@@ -19,8 +19,8 @@ from xentool.tools.reports import EVERYTHING, STANDARD, Chosen, TraceFile
 if TYPE_CHECKING:
     # What writes is loaded while the trace is read for its report.
     from traces.analyses.report import Report
-    from traces.formats.exits import Vendor
     from traces.table import EventTable
+    from traces.xen.formats.exits import Vendor
 
 _CAPTURE_SUFFIX = ".xentrace"
 #: Bytes read from a pipe at once.
@@ -48,8 +48,8 @@ class Format:
 
 
 FORMATS = {
-    "perfetto": Format("traces.exporters.perfetto", ".perfetto-trace", records=False),
-    "parquet": Format("traces.exporters.parquet", ".parquet", streams=False, compiled=True),
+    "perfetto": Format("traces.exporters.perfetto.writer", ".perfetto-trace", records=False),
+    "parquet": Format("traces.exporters.parquet.writer", ".parquet", streams=False, compiled=True),
     "jsonl": Format("traces.exporters.jsonl", ".jsonl", text=True),
     "csv": Format("traces.exporters.csv", ".csv", text=True),
     "folded": Format("traces.exporters.folded", ".folded", text=True, records=False),

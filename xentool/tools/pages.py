@@ -6,8 +6,8 @@ from typing import BinaryIO
 
 from traces.analyses.report import Report
 from traces.analyses.select import of_domain
-from traces.formats.exits import Vendor
 from traces.table import EventTable
+from traces.xen.formats.exits import Vendor
 from xentool.tools import reports
 from xentool.tools.exports import Progress, load, written
 from xentool.tools.reports import EVERYTHING, STANDARD, Chosen

@@ -8,11 +8,11 @@ from dataclasses import replace
 from io import BufferedReader, RawIOBase
 from typing import cast
 
-from traces.analyses import clock as clocks
 from traces.analyses.report import Report
 from traces.analyses.report import report as report_of
-from traces.analyses.scan import Scan
-from traces.formats.exits import Vendor
+from traces.counting import clock as clocks
+from traces.scan import Scan
+from traces.xen.formats.exits import Vendor
 from xentool.errors import PeerError, XentoolError
 from xentool.tools import packed
 from xentool.tools.capture import on_interrupt

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from traces.analyses.report import Report
-from traces.formats.exits import Vendor
+from traces.xen.formats.exits import Vendor
 from xentool.errors import XentoolError
 from xentool.tools.exports import FORMATS, Progress, export
 from xentool.tools.outputs import orderly_end

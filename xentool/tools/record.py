@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import IO
 
-from traces.analyses.where import Kinds
+from traces.choice.where import Kinds
 from xentool.errors import XentoolError
 from xentool.hosts import Host
 from xentool.tools import sidecar, xl

@@ -8,10 +8,10 @@ from io import BufferedReader, IOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from traces import scan as scans
 from traces.account import DOUBTS, NO_SHIFTS, Skew
-from traces.analyses import scan as scans
-from traces.analyses import where as wheres
-from traces.analyses.where import Where
+from traces.choice import where as wheres
+from traces.choice.where import Where
 from traces.errors import TraceError
 from xentool.errors import PeerError, XentoolError
 from xentool.tools import packed
@@ -20,7 +20,7 @@ from xentool.tools.sidecar import Sidecar
 if TYPE_CHECKING:
     # Reading begins before what the answer is made with is loaded.
     from traces.analyses.report import Report
-    from traces.formats.exits import Vendor
+    from traces.xen.formats.exits import Vendor
 
 STANDARD = Path("-")
 #: What leaves the file whole: xentrace itself tells about the records that it lost.

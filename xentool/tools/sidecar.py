@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     # A report on a file without a sidecar needs neither, and begins to read the earlier.
     from traces.analyses.report import DomainInfo
     from traces.analyses.wallclock import Noted
-    from traces.formats.exits import Vendor
+    from traces.xen.formats.exits import Vendor
     from xentool.tools import xl
 
 SCHEMA = "xentool.capture/1"
@@ -111,7 +111,7 @@ def read(capture: Path) -> Sidecar | None:
 
 def _parse(document: Any) -> Sidecar:  # noqa: ANN401 - whatever JSON holds
     from traces.analyses.report import DomainInfo  # noqa: PLC0415 - see above
-    from traces.formats.exits import VENDORS  # noqa: PLC0415 - see above
+    from traces.xen.formats.exits import VENDORS  # noqa: PLC0415 - see above
     from xentool.tools import moments  # noqa: PLC0415 - see above
 
     if document["schema"] != SCHEMA:

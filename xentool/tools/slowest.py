@@ -7,8 +7,8 @@ from traces.analyses.calls import CallTimes
 from traces.analyses.report import Report
 from traces.analyses.series import Series, TooMany
 from traces.analyses.slowest import Slowest
-from traces.counted import plural
 from traces.exporters.slow import Described, describe
+from traces.plural import plural
 from traces.reader import Reader, read
 from xentool.errors import XentoolError
 from xentool.tools.reports import TraceFile

@@ -9,12 +9,12 @@ from typing import IO
 
 from traces.analyses.report import DomainInfo, Report
 from traces.analyses.report import report as report_of
-from traces.analyses.scan import FOREVER, Scan
 from traces.analyses.select import of
 from traces.analyses.vendor import Numbering, numbering
 from traces.analyses.wallclock import place
-from traces.analyses.where import Where
-from traces.formats.exits import Vendor
+from traces.choice.where import Where
+from traces.scan import FOREVER, Scan
+from traces.xen.formats.exits import Vendor
 from xentool.errors import XentoolError
 from xentool.hosts import Host
 from xentool.tools import sidecar, xl

@@ -5,8 +5,8 @@ import threading
 from collections import Counter
 from dataclasses import replace
 
-from traces.analyses.scan import Scan
-from traces.analyses.where import kinds
+from traces.choice.where import kinds
+from traces.scan import Scan
 from xentool.errors import XentoolError
 from xentool.hosts import Host
 from xentool.tools.capture import PUT_BACK, Capture

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from traces.formats.exits import Vendor
+from traces.xen.formats.exits import Vendor
 from xentool.errors import PeerError, XentoolError
 from xentool.hosts import Host
 
@@ -152,7 +152,7 @@ def xen_version(values: Mapping[str, str]) -> str:
 
 def _vendor(hw_caps: str, version: str) -> Vendor | None:
     # Who virtualizes by VMX is Intel, by SVM AMD. Before 4.7 the words were others.
-    from traces.formats.event import release  # noqa: PLC0415 - layouts, which take long to load
+    from traces.xen.formats.event import release  # noqa: PLC0415 - layouts, which take long to load
 
     words = hw_caps.split(":")
     if (release(version) or (0, 0)) < _FEATURE_WORDS or len(words) < _SVM_WORD + 1:

@@ -16,10 +16,10 @@ import pytest
 from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
 
 from tests.traces.captures import NAMES, capture
+from traces import scan as scans
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
-from traces.analyses import scan as scans
 from traces.analyses.report import report as report_of
-from traces.exporters import perfetto
+from traces.exporters.perfetto import writer as perfetto
 from traces.reader import Reader, read
 from traces.table import EventTable
 

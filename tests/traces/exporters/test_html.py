@@ -24,15 +24,15 @@ from tests.traces.damage import DAMAGES
 from tests.traces.test_damage import piece
 from tests.traces.test_fold import BLOCKED, RUNNABLE, RUNNING, change
 from tests.traces.test_tokenize import record, window
+from traces import scan as scans
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
-from traces.analyses import scan as scans
 from traces.analyses.report import DomainInfo, Report
 from traces.analyses.report import report as report_of
 from traces.exporters import html
 from traces.exporters.words import LATENCIES
 from traces.foreign import printable
-from traces.formats import xentrace
 from traces.reader import Reader, read
+from traces.xen.formats import events as xentrace
 
 STEP = re.compile(r"([vh])(-?\d+)")
 

@@ -8,8 +8,8 @@ from rich.console import Console
 from tests.traces.captures import capture
 from tests.traces.test_series import intervals
 from tests.traces.test_where import report
-from traces.analyses.where import EVERYTHING, Where, kinds
-from traces.exporters import intervals as exporter
+from traces.choice.where import EVERYTHING, Where, kinds
+from traces.exporters import series as exporter
 
 DATA = capture("xen-4.17-pvh")
 

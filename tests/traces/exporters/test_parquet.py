@@ -15,15 +15,17 @@ from tests.traces.captures import NAMES, capture
 from tests.traces.damage import DAMAGES
 from tests.traces.test_tokenize import record, window
 from traces import batches, reader
-from traces.analyses import where as wheres
 from traces.analyses.report import Report
 from traces.analyses.report import report as report_of
-from traces.analyses.scan import Scan
-from traces.analyses.where import Where
+from traces.choice import where as wheres
+from traces.choice.where import Where
 from traces.errors import TraceError
-from traces.exporters import arrow, columns, parquet, wide
-from traces.formats import xentrace
+from traces.exporters import columns, wide
+from traces.exporters.parquet import arrow
+from traces.exporters.parquet import writer as parquet
 from traces.reader import Reader
+from traces.scan import Scan
+from traces.xen.formats import events as xentrace
 
 
 def report(data: bytes, where: Where = wheres.EVERYTHING) -> Report:

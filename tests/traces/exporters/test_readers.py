@@ -21,10 +21,10 @@ from tests.traces.captures import NAMES, STRANGERS, capture, stranger
 from tests.traces.exporters.pages import coded
 from tests.traces.exporters.test_parquet import report
 from tests.traces.test_tokenize import record, window
-from traces.analyses.where import Where
-from traces.exporters import parquet
+from traces.choice.where import Where
 from traces.exporters.columns import COLUMNS
-from traces.formats import xentrace
+from traces.exporters.parquet import writer as parquet
+from traces.xen.formats import events as xentrace
 
 #: Rows of a row group: columns that repeat in one and not in another, or have no value in one, are what goes wrong.
 ROWS = 9_000

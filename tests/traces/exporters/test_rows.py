@@ -11,12 +11,12 @@ from tests.traces.test_tokenize import record, window
 from traces import reader
 from traces.analyses.report import Report
 from traces.analyses.report import report as report_of
-from traces.analyses.scan import Scan
-from traces.analyses.where import Where
+from traces.choice.where import Where
 from traces.exporters import jsonl
-from traces.formats.xentrace import HVM_VMMCALL, SCHED_WAKE
 from traces.reader import Reader
+from traces.scan import Scan
 from traces.table import EventTable
+from traces.xen.formats.events import HVM_VMMCALL, SCHED_WAKE
 
 LATE = 1 << 28  # a word, and no time stamp
 

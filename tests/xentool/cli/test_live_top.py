@@ -15,9 +15,9 @@ from tests.traces.captures import capture
 from tests.xentool.cli.test_report import run
 from traces.analyses.report import DomainInfo
 from traces.analyses.report import report as report_of
-from traces.analyses.scan import Scan
-from traces.analyses.where import Where, kinds
+from traces.choice.where import Where, kinds
 from traces.exporters import dump
+from traces.scan import Scan
 from xentool.cli.follow import Follow
 from xentool.cli.live_top import Page, document, picture, shown
 from xentool.cli.sample import Sample, sample

@@ -177,7 +177,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     script = tmp_path / "peak.py"
     script.write_text(
         "import re, sys\n"
-        "from traces.analyses.scan import read\n"
+        "from traces.scan import read\n"
         "class Repeated:\n"
         "    def __init__(self, data, size): self.data, self.left = data, size\n"
         "    def readinto(self, buffer):\n"

@@ -11,7 +11,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from traces.analyses.latencies import QUANTILES, Distribution
+from traces.counting.latencies import QUANTILES, Distribution
 from traces.exporters.html.axes import decades, ticks
 from traces.exporters.html.course import Series
 from traces.exporters.html.svg import element, percent, steps

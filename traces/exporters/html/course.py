@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
-from traces.analyses import timeseries, totals
+from traces.analyses import totals
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import STATES, Interval, Intervals
 from traces.analyses.occupancy import Occupancy, Stretch
@@ -15,6 +15,7 @@ from traces.analyses.report import Report
 from traces.analyses.timeseries import Columns, Occurrences, Shares
 from traces.exporters.html.choice import Choice
 from traces.table import EventTable
+from traces.xen import find
 
 #: Series that have a colour of their own; the rest share one.
 COLOURS = 8
@@ -87,7 +88,7 @@ class _Reader:
         self._intervals.feed(table, cycles, self._elapsed)
         self._occupancy.feed(table, cycles, self._elapsed)
         self._take()
-        for found, counted in ((timeseries.hypercalls, self._hypercalls), (timeseries.exits, self._exits)):
+        for found, counted in ((find.hypercalls, self._hypercalls), (find.exits, self._exits)):
             rows, numbers = found(table)
             counted.add(table.domid[rows], numbers, cycles[rows])
 

@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 from traces.analyses import totals
 from traces.analyses.findings import findings
 from traces.analyses.intervals import STATES
-from traces.analyses.latencies import QUANTILES, merged
 from traces.analyses.report import DomainReport, Report, VcpuReport
-from traces.counted import plural
+from traces.counting.latencies import QUANTILES, merged
 from traces.exporters.html import charts, tables
 from traces.exporters.html.choice import Choice
 from traces.exporters.html.course import COLOURS, Course, Series
 from traces.exporters.html.graph import EDGES_MAX, NODES_MAX, Edge, graph
 from traces.exporters.html.model import Domain, Fact, Figure, Group, Legend, Page, Row, Rule
 from traces.exporters.words import called, clock_rate, clock_source, duration, exit_doubt, recorded, skew_doubt, who
+from traces.plural import plural
 
 #: Of one rule: those in sight, and those on the page at all.
 FINDINGS_SHOWN, FINDINGS_MAX = 6, 100

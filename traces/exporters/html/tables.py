@@ -6,10 +6,10 @@ from itertools import islice
 
 from traces.account import DOUBTS
 from traces.analyses import totals
-from traces.analyses.latencies import QUANTILES
 from traces.analyses.report import RUNSTATE_NAMES, DomainReport, Hypercall, Report
-from traces.counted import plural
+from traces.counting.latencies import QUANTILES
 from traces.exporters.words import CONTENTION, LATENCIES, duration, rate, seconds, who
+from traces.plural import plural
 
 #: No capture of a real host has so many; a made-up one would make a page that no browser opens.
 ROWS_MAX = 200

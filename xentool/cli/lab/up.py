@@ -2,7 +2,7 @@
 
 import click
 
-from traces.counted import plural
+from traces.plural import plural
 from xentool import output
 from xentool.cli.lab import options
 from xentool.cli.lab.progress import shown

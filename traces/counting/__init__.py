@@ -1,0 +1,1 @@
+"""What rows mean, added up. Knows no hypervisor."""

@@ -1,0 +1,1 @@
+"""All records as a Parquet file, made by compiled code without pyarrow."""

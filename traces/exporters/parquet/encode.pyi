@@ -1,0 +1,21 @@
+from collections.abc import Iterable, Sequence
+
+from traces.exporters.parquet.alike import Kinds
+
+PLAIN: int
+
+class Choice:
+    def __init__(
+        self,
+        domid: int | None = None,
+        vcpus: Iterable[int] | None = None,
+        pcpus: Iterable[int] | None = None,
+        begin: int | None = None,
+        end: int | None = None,
+    ) -> None: ...
+
+class Encoder:
+    def __init__(self, kinds: Kinds, choice: Choice, hz: float, rows: int, sizes: Sequence[int]) -> None: ...
+    def encode(
+        self, events: memoryview, first: int, last: int, data: bytearray, base: int, start: int, begin: int
+    ) -> tuple[int, int, list[tuple[bytes | None, int, memoryview, list[int], int, tuple[int, int] | None]]]: ...

@@ -1,0 +1,165 @@
+"""Records as a Parquet file; ``wide`` says what its columns are.
+
+``encode`` makes the pages of a row group from records as they lie in the trace, and several threads do so at once, and
+write them one after the other; here these become a file. That needs no library of Parquet's, which would take a third
+of a second to load.
+
+Ref: parquet.thrift of apache/parquet-format
+"""
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import BinaryIO
+
+from traces.analyses.elapsed import Elapsed
+from traces.analyses.report import Report
+from traces.batches import Batch, Source, Spare, batches
+from traces.exporters.columns import COLUMNS, ENCODED, Column, encoder, metadata
+from traces.exporters.parquet import arrow
+from traces.exporters.parquet.encode import PLAIN, Encoder
+from traces.exporters.parquet.thrift import I8, I32, Struct, Value
+from traces.scan import processors
+
+_MAGIC = b"PAR1"
+#: Records in a row group, at most: readers keep one in memory, and work on several at once.
+_ROWS = 1 << 19
+_RLE = I32(3)
+_DICTIONARY_PAGE = I32(2)
+_REQUIRED, _OPTIONAL = I32(0), I32(1)
+_INT32, _INT64, _BYTE_ARRAY = I32(1), I32(2), I32(6)
+#: Numbers of the types by which old readers go; of integers, the first of four.
+_UTF8, _UINT_8, _INT_8 = 0, 11, 15
+_UNCOMPRESSED = I32(0)
+_VERSION = 2
+
+#: What ``encode`` tells of a column: see there.
+Made = tuple[bytes | None, int, memoryview, list[int], int, tuple[int, int] | None]
+
+
+def write(source: Source, report: Report, output: BinaryIO) -> None:
+    """Write the records of a trace, in order of time, in row groups of bounded size.
+
+    :param source: the trace, of which the report is
+    :param report: says what of the trace is wanted
+    :raises TraceError: it is no xentrace
+    """
+    file = _File(output, report)
+    # One more than there are processors: one may wait for its turn to write.
+    workers = processors() + 1
+    encoders: SimpleQueue[Encoder] = SimpleQueue()
+    for _ in range(workers):
+        encoders.put(encoder(report, _ROWS))
+    elapsed = Elapsed()
+    spare = Spare(), Spare()
+    before: Future[None] | None = None
+
+    def work(batch: Batch, start: int, begin: int, before: Future[None] | None) -> None:
+        own = encoders.get()
+        try:
+            first, count = 0, len(batch)
+            while first < count:
+                first, rows, columns = own.encode(batch.events, first, count, batch.data, batch.base, start, begin)
+                if before:
+                    # Row groups lie in order of time; and what failed before this one fails it, too.
+                    before.result()
+                file.row_group(rows, columns)
+        finally:
+            encoders.put(own)
+        for buffers, buffer in zip(spare, batch.buffers or (), strict=False):
+            buffers.give(buffer)
+
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[None]] = deque()
+        for batch in batches(source, spare, report.shifts):
+            start, begin = elapsed.go_on(batch.first, batch.last, restart=batch.restart)
+            before = pool.submit(work, batch, start, begin, before)
+            waiting.append(before)
+            while len(waiting) > workers + 1:
+                waiting.popleft().result()
+        for one in waiting:
+            one.result()
+    file.end()
+
+
+class _File:
+    # Parquet: row groups one behind the other, and at the end what there is and where.
+    def __init__(self, output: BinaryIO, report: Report) -> None:
+        self._output = output
+        self._metadata = metadata(report)
+        self._at = 0
+        self._rows = 0
+        self._groups: list[Struct] = []
+        self._put(_MAGIC)
+
+    def row_group(self, rows: int, columns: list[Made]) -> None:
+        if not rows:
+            return
+        begin = self._at
+        chunks = {place: self._chunk(COLUMNS[place], rows, made) for place, made in zip(ENCODED, columns, strict=True)}
+        self._groups.append(Struct({1: [chunks[place] for place in sorted(chunks)], 2: self._at - begin, 3: rows}))
+        self._rows += rows
+
+    def end(self) -> None:
+        root = Struct({4: b"schema", 5: I32(len(COLUMNS))})
+        pairs = {**self._metadata, "ARROW:schema": arrow.schema(self._metadata)}
+        # Least and most are by each type's own order.
+        orders = [Struct({1: Struct({})}) for _ in COLUMNS]
+        fields: dict[int, Value | None] = {
+            1: I32(_VERSION),
+            2: [root, *map(_element, COLUMNS)],
+            3: self._rows,
+            4: self._groups,
+            5: [Struct({1: key.encode(), 2: value.encode()}) for key, value in pairs.items()],
+            6: b"xentool",
+            7: orders,
+        }
+        footer = bytes(Struct(fields))
+        self._put(footer + len(footer).to_bytes(4, "little") + _MAGIC)
+
+    def _put(self, data: bytes | memoryview) -> None:
+        self._output.write(data)
+        self._at += len(data)
+
+    def _chunk(self, column: Column, rows: int, made: Made) -> Struct:
+        dictionary, entries, pages, encodings, nulls, ranged = made
+        begin = self._at
+        if dictionary is not None:
+            size = I32(len(dictionary))
+            values = Struct({1: I32(entries), 2: I32(PLAIN)})
+            self._put(bytes(Struct({1: _DICTIONARY_PAGE, 2: size, 3: size, 7: values})) + dictionary)
+        data_at = self._at
+        self._put(pages)
+        # By these a reader can skip row groups.
+        if ranged is None and column.bits and dictionary is not None:
+            distinct = memoryview(dictionary).cast("I")
+            ranged = min(distinct), max(distinct)
+        width = 8 if column.bits == 64 else 4
+        least, most = (bound.to_bytes(width, "little") for bound in ranged) if ranged else (None, None)
+        fields: dict[int, Value | None] = {
+            1: _type(column),
+            2: [*map(I32, encodings), _RLE],
+            3: [column.name.encode()],
+            4: _UNCOMPRESSED,
+            5: rows,
+            6: self._at - begin,
+            7: self._at - begin,
+            9: data_at,
+            11: begin if dictionary is not None else None,
+            12: Struct({3: nulls, 5: most, 6: least}),
+        }
+        return Struct({2: begin, 3: Struct(fields)})
+
+
+def _element(column: Column) -> Struct:
+    if column.bits:
+        converted = I32((_INT_8 if column.signed else _UINT_8) + (8, 16, 32, 64).index(column.bits))
+        logical = Struct({10: Struct({1: I8(column.bits), 2: column.signed})})
+    else:
+        converted, logical = I32(_UTF8), Struct({1: Struct({})})
+    repetition = _OPTIONAL if column.nullable else _REQUIRED
+    return Struct({1: _type(column), 3: repetition, 4: column.name.encode(), 6: converted, 10: logical})
+
+
+def _type(column: Column) -> I32:
+    return _BYTE_ARRAY if not column.bits else _INT64 if column.bits == 64 else _INT32

@@ -1,0 +1,1 @@
+"""What Xen writes, and how its bytes become rows."""
