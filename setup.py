@@ -20,10 +20,10 @@ extensions = [
         "traces.exporters.parquet.alike",
         "traces.exporters.parquet.encode",
         "pvdrivers.ring.engine",
-        "pvdrivers.block.core",
-        "pvdrivers.block.kept",
-        "pvdrivers.block.transient",
-        "pvdrivers.block.load",
+        "pvdrivers.block.back.plain.core",
+        "pvdrivers.block.back.plain.kept",
+        "pvdrivers.block.back.plain.transient",
+        "pvdrivers.block.load.makers",
         "pvdrivers.transport.xen.grants",
     )
 ]

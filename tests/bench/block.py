@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from pvdrivers.abi.blkif import NATIVE
-from pvdrivers.block import bench
-from pvdrivers.block.backqueue import BackQueue
-from pvdrivers.block.client import Geometry
+from pvdrivers.block.back.backqueue import BackQueue
+from pvdrivers.block.back.stats import Stats
 from pvdrivers.block.disks import Disk, open_disk
-from pvdrivers.block.frontqueue import FrontQueue
-from pvdrivers.block.stats import Stats
+from pvdrivers.block.front.client import Geometry
+from pvdrivers.block.front.frontqueue import FrontQueue
+from pvdrivers.block.load import bench
 from pvdrivers.transport.loopback import Loopback, machine
 
 BACK, FRONT = 0, 5

@@ -2,7 +2,7 @@
 
 sysfs in dom0 knows those in dom0 only; a driver domain's, and a disk that a program serves, are told here.
 
-Ref: docs/misc/xenstore-paths.pandoc; pvdrivers/block/stats.py
+Ref: docs/misc/xenstore-paths.pandoc; pvdrivers/block/back/stats.py
 """
 
 import re

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pvdrivers.block import frontend
-from pvdrivers.block.backend import Backend, Options
-from pvdrivers.block.client import Client
+from pvdrivers.block.back.backend import Backend, Options
 from pvdrivers.block.disks import Disk, open_disk
+from pvdrivers.block.front import frontend
+from pvdrivers.block.front.client import Client
 from pvdrivers.bus.end import End, Role
 from pvdrivers.bus.toolstack import Spot, plug
 from pvdrivers.transport.loopback import Loopback, Machine, machine

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pvdrivers.abi.blkif import SEGMENT, Blkif, BlkifOp
 from pvdrivers.abi.ring import PAGE_SIZE
-from pvdrivers.block.backqueue import BackQueue
+from pvdrivers.block.back.backqueue import BackQueue
 from pvdrivers.block.disks.base import Disk
 from pvdrivers.errors import MachineError
 from pvdrivers.ring import Front

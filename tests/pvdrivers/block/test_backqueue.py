@@ -10,7 +10,7 @@ import pytest
 
 from pvdrivers.abi.blkif import PROTOCOLS, X86_32, X86_64, Blkif, BlkifOp, BlkifRsp
 from pvdrivers.abi.ring import PAGE_SIZE
-from pvdrivers.block import pages as pages_module
+from pvdrivers.block.back import pages as pages_module
 from pvdrivers.block.disks import Disk, open_disk
 from pvdrivers.transport.loopback import Machine
 from tests.pvdrivers.block.rig import WAYS, Answer, Rig, direct, discard, indirect, rig, sectors

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from pvdrivers.abi.blkif import X86_32, X86_64, BlkifOp
-from pvdrivers.block import bench
-from pvdrivers.block.backqueue import BackQueue
-from pvdrivers.block.client import AsyncClient, Client, Geometry
+from pvdrivers.block.back.backqueue import BackQueue
 from pvdrivers.block.disks import Disk, open_disk
 from pvdrivers.block.errors import BadResponse, RequestFailed, Unsupported
-from pvdrivers.block.frontqueue import FrontQueue
+from pvdrivers.block.front.client import AsyncClient, Client, Geometry
+from pvdrivers.block.front.frontqueue import FrontQueue
+from pvdrivers.block.load import bench
 from pvdrivers.errors import MachineError
 from pvdrivers.ring import Back
 from pvdrivers.transport.loopback import Loopback, Machine

@@ -8,8 +8,8 @@ import pytest
 
 from pvdrivers.abi.blkif import PROTOCOLS, Blkif, BlkifOp
 from pvdrivers.abi.ring import PAGE_SIZE
+from pvdrivers.block.back.plain.kept import KeptCore
 from pvdrivers.block.disks import open_disk
-from pvdrivers.block.kept import KeptCore
 from tests.pvdrivers.block.rig import direct, discard, indirect
 
 READ, WRITE = BlkifOp.READ, BlkifOp.WRITE

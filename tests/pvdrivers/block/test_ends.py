@@ -10,9 +10,9 @@ import pytest
 
 from pvdrivers.abi.blkif import X86_32
 from pvdrivers.abi.xenbus import XenbusState as S
-from pvdrivers.block import frontend
-from pvdrivers.block.backend import Options
-from pvdrivers.block.client import Client
+from pvdrivers.block.back.backend import Options
+from pvdrivers.block.front import frontend
+from pvdrivers.block.front.client import Client
 from pvdrivers.bus import toolstack
 from pvdrivers.errors import MachineError
 from pvdrivers.transport.loopback.hypervisor import InUse

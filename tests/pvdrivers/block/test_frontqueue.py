@@ -8,8 +8,8 @@ import pytest
 from pvdrivers.abi.blkif import PROTOCOLS, X86_64, Blkif, BlkifOp, BlkifRsp
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.block.errors import BadResponse
-from pvdrivers.block.frontqueue import FrontQueue, Part
-from pvdrivers.block.load import Load
+from pvdrivers.block.front.frontqueue import FrontQueue, Part
+from pvdrivers.block.load.makers import Load
 from pvdrivers.block.request import Limits, parse
 from pvdrivers.errors import BadRing, PeerError
 from pvdrivers.ring import Back

@@ -13,7 +13,7 @@ import pytest
 
 from pvdrivers.abi.blkif import PROTOCOLS, X86_64, Blkif, BlkifOp, BlkifRsp
 from pvdrivers.abi.ring import PAGE_SIZE
-from pvdrivers.block.backqueue import BackQueue
+from pvdrivers.block.back.backqueue import BackQueue
 from pvdrivers.block.disks import open_disk
 from pvdrivers.errors import BadRing, MachineError
 from pvdrivers.transport.loopback import Machine, machine

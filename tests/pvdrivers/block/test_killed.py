@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from pvdrivers.abi.blkif import X86_64
-from pvdrivers.block.client import Client
+from pvdrivers.block.front.client import Client
 from pvdrivers.errors import BadRing
 from pvdrivers.ring import Front, LoggedBack
 from pvdrivers.transport.loopback.hypervisor import InUse
@@ -28,9 +28,9 @@ KILLS = int(os.environ.get("XENTOOL_FUZZ", "6"))
 SERVE = """
 import signal, sys
 from pathlib import Path
-from pvdrivers.block.backend import Backend, Options
+from pvdrivers.block.back.backend import Backend, Options
 from pvdrivers.block.disks import open_disk
-from pvdrivers.block.journal import Journal
+from pvdrivers.bus.journal import Journal
 from pvdrivers.bus.end import End
 from pvdrivers.transport.loopback import Loopback
 from tests.pvdrivers.block.pair import SPOT

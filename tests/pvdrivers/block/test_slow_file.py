@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pvdrivers.block import frontend
+from pvdrivers.block.front import frontend
 from pvdrivers.transport.loopback import Loopback
 from tests.xentool.cli.block.serving import serving
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pvdrivers.block import bench, frontend
-from pvdrivers.block.client import Geometry
-from pvdrivers.block.frontqueue import FrontQueue
-from pvdrivers.block.stats import Stats
+from pvdrivers.block.back.stats import Stats
+from pvdrivers.block.front import frontend
+from pvdrivers.block.front.client import Geometry
+from pvdrivers.block.front.frontqueue import FrontQueue
+from pvdrivers.block.load import bench
 from pvdrivers.bus.nodes import Peer
 from pvdrivers.errors import DriverError, MachineError, PeerError
 from pvdrivers.transport.base import Transport

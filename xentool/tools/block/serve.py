@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pvdrivers.block.backend import Options
+from pvdrivers.block.back.backend import Options
 from pvdrivers.bus.toolstack import Spot
 from pvdrivers.errors import DriverError, MachineError
 from pvdrivers.transport.base import Transport

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from pvdrivers.abi.xenbus import XenbusState
-from pvdrivers.block.backend import Backend, Options
+from pvdrivers.block.back.backend import Backend, Options
 from pvdrivers.block.disks import Disk, Use, open_disk, use_disk
 from pvdrivers.block.errors import InUse
-from pvdrivers.block.journal import Journal
 from pvdrivers.bus import toolstack
 from pvdrivers.bus.backends import Backends
+from pvdrivers.bus.journal import Journal
 from pvdrivers.bus.nodes import Peer
 from pvdrivers.bus.toolstack import Spot
 from pvdrivers.transport.base import Transport

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from pvdrivers.abi.blkif import BlkifOp
-from pvdrivers.block import frontend
 from pvdrivers.block.errors import RequestFailed
+from pvdrivers.block.front import frontend
 from pvdrivers.errors import MachineError
 from pvdrivers.transport.loopback import Loopback
 from tests.pvdrivers.block.test_slow_file import SOURCE

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pvdrivers.block.backend import Options
+from pvdrivers.block.back.backend import Options
 from pvdrivers.transport.loopback import Loopback, machine
 from xentool.errors import XentoolError
 from xentool.tools.block import loopbacks, service

@@ -10,8 +10,8 @@ from typing import Protocol
 
 from pvdrivers.abi.blkif import NATIVE, Blkif, VDisk
 from pvdrivers.abi.xenbus import XenbusState
-from pvdrivers.block.client import Client, Geometry
-from pvdrivers.block.frontqueue import DATA_PAGES, FrontQueue
+from pvdrivers.block.front.client import Client, Geometry
+from pvdrivers.block.front.frontqueue import DATA_PAGES, FrontQueue
 from pvdrivers.block.nodes import Queue, front_nodes, read_back, read_offer
 from pvdrivers.bus.device import NOTHING, Nodes, Plain
 from pvdrivers.bus.end import End, Role

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from pvdrivers.abi.blkif import Blkif
-from pvdrivers.block.core import Core
+from pvdrivers.block.back.plain.core import Core
 from pvdrivers.block.disks.base import Disk
 from pvdrivers.transport.base import Mapping
 

@@ -13,8 +13,8 @@ from typing import Protocol
 from pvdrivers.abi.blkif import BlkifRsp
 from pvdrivers.abi.grants import GntSt
 from pvdrivers.abi.ring import PAGE_SIZE
+from pvdrivers.block.back.stats import Stats
 from pvdrivers.block.request import Request
-from pvdrivers.block.stats import Stats
 from pvdrivers.errors import MachineError, NotGranted
 from pvdrivers.transport.base import PIECE, Mapping, Piece, Transport
 

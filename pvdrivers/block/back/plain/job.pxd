@@ -7,8 +7,8 @@ from libc.stdint cimport int16_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc
 from libc.string cimport memcpy
 
-from pvdrivers.block.medium cimport iovec, transfer_waiting
-from pvdrivers.block.message cimport SECTOR, Asked
+from pvdrivers.block.back.plain.medium cimport iovec, transfer_waiting
+from pvdrivers.block.back.plain.message cimport SECTOR, Asked
 
 cdef extern from *:
     """

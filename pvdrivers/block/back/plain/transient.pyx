@@ -14,10 +14,10 @@ from cpython.bytes cimport PyBytes_AsString
 from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
-from pvdrivers.block.core cimport Core, collected, finish, responses
-from pvdrivers.block.job cimport Job, give, make_job
-from pvdrivers.block.medium cimport transfer
-from pvdrivers.block.message cimport (
+from pvdrivers.block.back.plain.core cimport Core, collected, finish, responses
+from pvdrivers.block.back.plain.job cimport Job, give, make_job
+from pvdrivers.block.back.plain.medium cimport transfer
+from pvdrivers.block.back.plain.message cimport (
     CAPACITY, DIRECT_MAX, ERROR, LAST, LEFT, PAGE, READ, WRITE, Asked, Segment, head, pages_of, segment_of, sound,
     table_gref, table_part,
 )

@@ -7,12 +7,12 @@ from typing import Literal
 
 from pvdrivers.abi.blkif import VDisk
 from pvdrivers.abi.ring import ORDER_MAX
-from pvdrivers.block.backqueue import BackQueue
+from pvdrivers.block.back.backqueue import BackQueue
+from pvdrivers.block.back.stats import Stats
 from pvdrivers.block.disks import Disk, Kind
-from pvdrivers.block.journal import Journal
 from pvdrivers.block.nodes import Back, Front, Offer, Queue, back_nodes, offer_nodes, read_front
-from pvdrivers.block.stats import Stats
 from pvdrivers.bus.device import NOTHING, Nodes, Plain
+from pvdrivers.bus.journal import Journal
 from pvdrivers.bus.nodes import Peer
 from pvdrivers.bus.toolstack import Spot
 from pvdrivers.errors import DriverError, MachineError

@@ -14,9 +14,9 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyOb
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 
-from pvdrivers.block.job cimport end, prepare, toil
-from pvdrivers.block.medium cimport FILE_DISK, MEMORY_DISK, NULL_DISK
-from pvdrivers.block.message cimport (
+from pvdrivers.block.back.plain.job cimport end, prepare, toil
+from pvdrivers.block.back.plain.medium cimport FILE_DISK, MEMORY_DISK, NULL_DISK
+from pvdrivers.block.back.plain.message cimport (
     BARRIER, CAPACITY, DIRECT_MAX, INDIRECT, INDIRECT_PAGES, PAGE, PER_INDIRECT_PAGE, READ, SECTOR, SEGMENTS_MAX,
     SEGMENT_SIZE, WRITE,
 )

@@ -1,5 +1,5 @@
 from pvdrivers.abi.blkif import Blkif
-from pvdrivers.block.core import Core
+from pvdrivers.block.back.plain.core import Core
 from pvdrivers.block.disks.base import Disk
 
 class KeptCore(Core):

@@ -17,17 +17,17 @@ from queue import SimpleQueue
 from typing import Literal
 
 from pvdrivers.abi.blkif import Blkif, BlkifOp, BlkifRsp
+from pvdrivers.block.back.pages import PERSISTENT_MAX, Copied, Job, Mapped, Pages, Persistent
+from pvdrivers.block.back.plain.kept import KeptCore
+from pvdrivers.block.back.plain.transient import TransientCore
+from pvdrivers.block.back.stats import Stats
 from pvdrivers.block.disks.base import Disk, Kind
 from pvdrivers.block.errors import BadRequest
 from pvdrivers.block.execute import at_once, execute, limits_of
-from pvdrivers.block.kept import KeptCore
-from pvdrivers.block.pages import PERSISTENT_MAX, Copied, Job, Mapped, Pages, Persistent
-from pvdrivers.block.patience import Patience
 from pvdrivers.block.request import parse, respond
-from pvdrivers.block.stats import Stats
-from pvdrivers.block.transient import TransientCore
 from pvdrivers.errors import DriverError, MachineError
 from pvdrivers.ring import Back, LoggedBack
+from pvdrivers.ring.look import Patience
 from pvdrivers.transport.base import Channel, Mapping, Transport
 
 #: Requests that are taken at once: few enough that the frontend has answers to look at while the next are done; more

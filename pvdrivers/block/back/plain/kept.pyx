@@ -11,14 +11,14 @@ from libc.stdint cimport int16_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from pvdrivers.block.core cimport Core, collected, count, finish, responses
-from pvdrivers.block.job cimport Job, give, make_job
-from pvdrivers.block.medium cimport iovec, transfer
-from pvdrivers.block.message cimport (
+from pvdrivers.block.back.plain.core cimport Core, collected, count, finish, responses
+from pvdrivers.block.back.plain.job cimport Job, give, make_job
+from pvdrivers.block.back.plain.medium cimport iovec, transfer
+from pvdrivers.block.back.plain.message cimport (
     CAPACITY, LAST, LEFT, PAGE, SECTOR, SEGMENTS_MAX, SEGMENT_SIZE, Asked, Segment, answer, head, segment_of, sound,
     table_gref, table_part,
 )
-from pvdrivers.block.places cimport Page, Places, empty, fill, find, free_place, make, oldest, unmake
+from pvdrivers.block.back.plain.places cimport Page, Places, empty, fill, find, free_place, make, oldest, unmake
 
 
 @cython.final

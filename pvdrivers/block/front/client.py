@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from pvdrivers.abi.blkif import SECTOR_SIZE, BlkifOp, BlkifRsp
 from pvdrivers.block.errors import RequestFailed, Unsupported
-from pvdrivers.block.frontqueue import FrontQueue, Part
+from pvdrivers.block.front.frontqueue import FrontQueue, Part
 from pvdrivers.errors import DriverError, MachineError
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from typing import Any
 
 from pvdrivers.abi.blkif import SECTOR_SIZE, BlkifOp
 from pvdrivers.abi.ring import PAGE_SIZE
-from pvdrivers.block.client import Geometry
-from pvdrivers.block.frontqueue import FrontQueue, Part
-from pvdrivers.block.load import Load
-from pvdrivers.block.patience import Patience
-from pvdrivers.block.stats import Stats
+from pvdrivers.block.back.stats import Stats
+from pvdrivers.block.front.client import Geometry
+from pvdrivers.block.front.frontqueue import FrontQueue, Part
+from pvdrivers.block.load.makers import Load
 from pvdrivers.errors import DriverError, MachineError
+from pvdrivers.ring.look import Patience
 
 #: What can be asked for: which operation, and whether anywhere.
 OPERATIONS = {

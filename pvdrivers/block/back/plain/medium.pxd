@@ -11,7 +11,7 @@ from libc.errno cimport EINVAL, EOPNOTSUPP, errno
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from pvdrivers.block.message cimport ERROR, READ
+from pvdrivers.block.back.plain.message cimport ERROR, READ
 from pvdrivers.ring.atomics cimport nanoseconds
 
 cdef extern from *:

@@ -4,9 +4,9 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 
-from pvdrivers.block.job cimport Job, Work, take_done
-from pvdrivers.block.medium cimport Medium
-from pvdrivers.block.message cimport READ, SECTOR, Terms, answer
+from pvdrivers.block.back.plain.job cimport Job, Work, take_done
+from pvdrivers.block.back.plain.medium cimport Medium
+from pvdrivers.block.back.plain.message cimport READ, SECTOR, Terms, answer
 
 cdef class Core:
     cdef Terms terms

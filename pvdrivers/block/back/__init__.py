@@ -1,0 +1,1 @@
+"""A disk's backend: from its nodes to the answers on its rings."""

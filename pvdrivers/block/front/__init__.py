@@ -1,0 +1,1 @@
+"""A disk's frontend, and who reads and writes by it."""

@@ -1,0 +1,1 @@
+"""A load as fio makes it, and how long each operation took."""
