@@ -70,7 +70,7 @@ def test_a_source_distribution_has_all_sources_and_nothing_made(distributions: P
     assert wanted - names == set()
     assert {name for name in names if name.endswith((".c", ".so", ".o", ".pyc"))} == set()
     assert {name.split("/")[0] for name in names if "/" in name} <= {*PACKAGES, "xentool.egg-info"}
-    assert {"setup.py", "pyproject.toml", "README.md", "LICENSE", "xentool/tools/capture.sh"} <= names
+    assert {"setup.py", "pyproject.toml", "README.md", "LICENSE", "xentool/tools/tracing/capture.sh"} <= names
 
 
 def test_one_wheel_for_every_python(wheel: Path) -> None:
@@ -81,7 +81,7 @@ def test_all_of_it_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == set(PACKAGES)
     assert {f"traces/exporters/html/templates/page.{kind}" for kind in ("html", "css", "js")} <= set(names)
-    assert {"xentool/tools/capture.sh", "xentool/py.typed", "traces/xen/decode/tokenize.pyi"} <= set(names)
+    assert {"xentool/tools/tracing/capture.sh", "xentool/py.typed", "traces/xen/decode/tokenize.pyi"} <= set(names)
     compiled = {name for name in names if name.endswith(".so")}
     sources = [path for package in ("pvdrivers", "traces") for path in (TREE / package).rglob("*.pyx")]
     modules = {path.relative_to(TREE) for path in sources}

@@ -16,7 +16,7 @@ from tests.xen.labs import Lab
 from tests.xen.packages import install
 from xentool.errors import XentoolError
 from xentool.lab import api
-from xentool.tools import vdev
+from xentool.tools.devices import vdev
 
 NAME = "bench-block"
 GUEST = "loaded"

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from traces.analyses.select import of_domain
 from traces.exporters import text
-from xentool.tools import reports, sidecar
+from xentool.tools.tracing import reports, sidecar
 
 COLUMNS = 92
 

@@ -19,7 +19,7 @@ from traces.analyses.findings import findings
 from traces.analyses.report import Report
 from traces.reader import Reader, read
 from traces.xen.formats import events as xentrace
-from xentool.tools import reports
+from xentool.tools.tracing import reports
 
 RUNNING, RUNNABLE, BLOCKED = range(3)
 #: Cycles in a microsecond.

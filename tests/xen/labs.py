@@ -11,8 +11,8 @@ from xentool.errors import XentoolError
 from xentool.hosts import resolve
 from xentool.lab import api
 from xentool.tools import xl
-from xentool.tools.capture import LOCK
 from xentool.tools.channels.survey import Survey, survey
+from xentool.tools.tracing.capture import LOCK
 
 Result = TypeVar("Result")
 

@@ -24,7 +24,7 @@ from xentool.hosts import resolve
 from xentool.lab import api, cpio
 from xentool.lab.guests import EMULATED_TRIES, configuration
 from xentool.lab.places import DATA_IN_DOM0
-from xentool.tools import lifecycle
+from xentool.tools.domains import lifecycle
 
 pytestmark = pytest.mark.lab
 

@@ -14,7 +14,7 @@ import click
 
 from traces.foreign import printable_lines
 from xentool import __version__, output
-from xentool.cli.lazy import LazyGroup
+from xentool.cli.common.lazy import LazyGroup
 from xentool.errors import XentoolError
 
 INTERRUPTED = 130

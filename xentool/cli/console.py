@@ -6,7 +6,7 @@ from contextlib import closing
 import click
 
 from xentool import hosts, output
-from xentool.cli import options
+from xentool.cli.common import options
 from xentool.tools import xl
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from xentool import output
-from xentool.cli import options
+from xentool.cli.common import options
 from xentool.detect import detect
 from xentool.detect.document import document
 from xentool.detect.text import lines

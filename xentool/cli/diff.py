@@ -7,8 +7,8 @@ import click
 from traces.exporters import differences as texts
 from traces.xen.formats.exits import Vendor
 from xentool import output
-from xentool.cli import options
-from xentool.tools import differences, reports
+from xentool.cli.common import options
+from xentool.tools.tracing import differences, reports
 
 
 @click.command()

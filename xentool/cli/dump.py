@@ -16,13 +16,14 @@ from traces.symbols import Symbols
 from traces.table import EventTable
 from traces.xen.formats.exits import Vendor
 from xentool import output
-from xentool.cli import INTERRUPTED, choosing, doubts, options
-from xentool.cli.follow import Follow
-from xentool.cli.paint import paint
+from xentool.cli import INTERRUPTED
+from xentool.cli.common import choosing, doubts, options
+from xentool.cli.common.paint import paint
+from xentool.cli.screens.follow import Follow
 from xentool.errors import PeerError, XentoolError
-from xentool.tools import beside, pipes, reports
-from xentool.tools.exports import written
-from xentool.tools.reports import STANDARD, Chosen
+from xentool.tools.tracing import beside, pipes, reports
+from xentool.tools.tracing.exports import written
+from xentool.tools.tracing.reports import STANDARD, Chosen
 
 _WALL_MAX = 3
 #: Linux's with all its modules are a tenth of that.

@@ -8,7 +8,9 @@ from rich.text import Text
 
 from traces.foreign import printable
 from xentool import output
-from xentool.cli import options, survey_view, views
+from xentool.cli.common import options
+from xentool.cli.screens import survey as survey_view
+from xentool.cli.screens import views
 from xentool.errors import PeerError
 from xentool.hosts import resolve
 from xentool.tools import xl

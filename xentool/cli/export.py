@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from xentool import output as consoles
-from xentool.cli import choosing, doubts, options
-from xentool.cli.lazy import ahead
-from xentool.tools import reports
-from xentool.tools.exports import FORMATS, default_output, export
-from xentool.tools.reports import STANDARD, Chosen
+from xentool.cli.common import choosing, doubts, options
+from xentool.cli.common.lazy import ahead
+from xentool.tools.tracing import reports
+from xentool.tools.tracing.exports import FORMATS, default_output, export
+from xentool.tools.tracing.reports import STANDARD, Chosen
 
 if TYPE_CHECKING:
     from traces.xen.formats.exits import Vendor

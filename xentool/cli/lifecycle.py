@@ -8,9 +8,10 @@ from typing import IO
 import click
 
 from xentool import hosts, output
-from xentool.cli import options
+from xentool.cli.common import options
 from xentool.hosts import Host
-from xentool.tools import lifecycle, xl
+from xentool.tools import xl
+from xentool.tools.domains import lifecycle
 
 
 @click.command()

@@ -7,8 +7,9 @@ import click
 from rich.text import Text
 
 from xentool import output
-from xentool.cli import options, views
-from xentool.tools.stats import Domain
+from xentool.cli.common import options
+from xentool.cli.screens import views
+from xentool.tools.domains.stats import Domain
 from xentool.tools.store.nodes import complain
 
 

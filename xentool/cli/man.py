@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from xentool import __version__
-from xentool.cli.lazy import LazyGroup
+from xentool.cli.common.lazy import LazyGroup
 
 _EXITS = (
     ("0", "done"),

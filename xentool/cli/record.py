@@ -13,10 +13,10 @@ from traces.choice.where import Kinds
 from traces.foreign import printable
 from traces.plural import plural
 from xentool import output as consoles
-from xentool.cli import choosing, options
+from xentool.cli.common import choosing, options
 from xentool.hosts import resolve
-from xentool.tools import sidecar
-from xentool.tools.record import record
+from xentool.tools.tracing import sidecar
+from xentool.tools.tracing.record import record
 
 
 @click.command(epilog=choosing.CLASSES)

@@ -11,10 +11,11 @@ import click
 
 from traces.choice.where import EVERYTHING
 from xentool import output
-from xentool.cli import INTERRUPTED, choosing, options
-from xentool.cli.lazy import ahead
-from xentool.tools import packed, reports, sidecar
-from xentool.tools.reports import Chosen, TraceFile
+from xentool.cli import INTERRUPTED
+from xentool.cli.common import choosing, options
+from xentool.cli.common.lazy import ahead
+from xentool.tools.tracing import packed, reports, sidecar
+from xentool.tools.tracing.reports import Chosen, TraceFile
 
 if TYPE_CHECKING:
     # What a plain report does not need would delay it: numpy, above all. What it needs when the file is read is
@@ -126,14 +127,14 @@ def command(
         if source.seekable():
             report = reports.report(source, str(file), hz=hz, vendor=vendor, capture=sidecar.read(file), chosen=chosen)
         else:
-            from xentool.tools import pipes  # noqa: PLC0415 - see TYPE_CHECKING above
+            from xentool.tools.tracing import pipes  # noqa: PLC0415 - see TYPE_CHECKING above
 
             with pipes.interruptible(cast(BufferedReader, source)) as piped:
                 report = reports.report(packed.pipe(piped, str(file)), str(file), hz=hz, vendor=vendor, chosen=chosen)
             interrupted = piped.interrupted
         if closer:
             from traces.exporters.words import marked  # noqa: PLC0415 - see TYPE_CHECKING above
-            from xentool.tools.slowest import find, in_intervals, times_of_calls  # noqa: PLC0415 - see TYPE_CHECKING above
+            from xentool.tools.tracing.slowest import find, in_intervals, times_of_calls  # noqa: PLC0415 - see TYPE_CHECKING above
 
             series = in_intervals(source, start, report, interval) if interval is not None else None
             took = times_of_calls(source, start, report) if times else None
@@ -157,7 +158,7 @@ def command(
 
 
 def _again(file: Path) -> AbstractContextManager[TraceFile]:
-    from xentool.tools.exports import rereadable  # noqa: PLC0415 - see TYPE_CHECKING above
+    from xentool.tools.tracing.exports import rereadable  # noqa: PLC0415 - see TYPE_CHECKING above
 
     return rereadable(file)
 
@@ -212,7 +213,7 @@ def _write_text(
 
 
 def _write_page(file: Path, page: Path, chosen: Chosen, hz: float | None, vendor: "Vendor | None") -> "Report":
-    from xentool.tools import pages  # noqa: PLC0415 - what a plain report does not need would delay it
+    from xentool.tools.tracing import pages  # noqa: PLC0415 - what a plain report does not need would delay it
 
     with output.progress(f"{file} → {page}", hidden=str(page) == "-") as progress:
         return pages.write(file, page, chosen=chosen, hz=hz, vendor=vendor, progress=progress)

@@ -11,10 +11,12 @@ from rich.text import Text
 
 from traces.foreign import printable
 from xentool import output
-from xentool.cli import device_view, options, views
+from xentool.cli.common import options
+from xentool.cli.screens import devices as device_view
+from xentool.cli.screens import views
 from xentool.tools import xl
-from xentool.tools.inspect import Inspected
-from xentool.tools.stats import Domain
+from xentool.tools.devices.inspect import Inspected
+from xentool.tools.domains.stats import Domain
 from xentool.tools.store.nodes import complain
 
 

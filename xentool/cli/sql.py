@@ -16,10 +16,10 @@ from rich.text import Text
 from traces.foreign import printable
 from traces.xen.formats.exits import Vendor
 from xentool import output as consoles
-from xentool.cli import doubts, options
-from xentool.tools import reports
-from xentool.tools.queries import MEANINGS, Answer, Database, opened
-from xentool.tools.reports import Chosen
+from xentool.cli.common import doubts, options
+from xentool.tools.tracing import reports
+from xentool.tools.tracing.queries import MEANINGS, Answer, Database, opened
+from xentool.tools.tracing.reports import Chosen
 
 #: More rows than this are for a program, not for a screen.
 _SCREEN_ROWS = 1000

@@ -13,12 +13,13 @@ from rich.live import Live
 from rich.text import Text
 
 from xentool import output
-from xentool.cli import options, top_view
-from xentool.cli.keyboard import Keyboard
+from xentool.cli.common import options
+from xentool.cli.common.keyboard import Keyboard
+from xentool.cli.screens import top as top_view
 from xentool.hosts import waiting
-from xentool.tools.stats import Frame
+from xentool.tools.domains.stats import Frame
+from xentool.tools.domains.toolstack import Toolstack, frames
 from xentool.tools.store.nodes import complain
-from xentool.tools.toolstack import Toolstack, frames
 
 
 @click.command("top")

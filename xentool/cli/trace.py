@@ -8,11 +8,12 @@ import click
 from traces.analyses.report import Report
 from traces.exporters import document, text
 from xentool import hosts, output
-from xentool.cli import INTERRUPTED, choosing, options
-from xentool.cli.live import Live
-from xentool.tools import reports
-from xentool.tools.reports import Chosen
-from xentool.tools.trace import Progress, trace
+from xentool.cli import INTERRUPTED
+from xentool.cli.common import choosing, options
+from xentool.cli.screens.live import Live
+from xentool.tools.tracing import reports
+from xentool.tools.tracing.reports import Chosen
+from xentool.tools.tracing.trace import Progress, trace
 
 
 @click.command(epilog=choosing.CLASSES)
@@ -71,12 +72,12 @@ def command(
 def _shown(domain: str, *, live: bool, dump: bool, as_json: bool) -> AbstractContextManager[Progress]:
     # What is not used would delay the start of the trace.
     if live:
-        from xentool.cli import live_top  # noqa: PLC0415 - see above
+        from xentool.cli.screens import live_top  # noqa: PLC0415 - see above
 
         return live_top.shown(domain, as_json=as_json)
     if dump:
-        from xentool.cli.follow import Follow  # noqa: PLC0415 - see above
-        from xentool.cli.paint import paint  # noqa: PLC0415 - see above
+        from xentool.cli.common.paint import paint  # noqa: PLC0415 - see above
+        from xentool.cli.screens.follow import Follow  # noqa: PLC0415 - see above
 
         return nullcontext(Follow(paint(), as_json=as_json).show)
     return Live(domain)

@@ -14,7 +14,7 @@ from traces.exporters.details import naming
 from traces.exporters.rows import groups
 from xentool.cli import group
 from xentool.errors import PeerError
-from xentool.tools import reports
+from xentool.tools.tracing import reports
 
 PAGE = (Path(__file__).parents[3] / "docs/reading.md").read_text()
 #: Heading, what stands before, and the code.

@@ -8,8 +8,8 @@ import pytest
 from tests.traces.captures import capture
 from tests.xentool.cli.test_report import run
 from traces.analyses.report import DomainInfo
-from xentool.tools import sidecar
-from xentool.tools.sidecar import Sidecar
+from xentool.tools.tracing import sidecar
+from xentool.tools.tracing.sidecar import Sidecar
 
 
 @pytest.fixture(scope="module")

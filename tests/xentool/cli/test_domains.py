@@ -9,12 +9,13 @@ from rich.console import Console
 
 from tests.xentool.cli.test_report import run
 from tests.xentool.tools.recorded import STATS, store
-from xentool.cli import device_view, top_view
-from xentool.tools.devices import devices
-from xentool.tools.diagnose import problems, stale
-from xentool.tools.inspect import Inspected, Inspection
-from xentool.tools.stats import Frame, Rates, rates
-from xentool.tools.xl_stats import parse
+from xentool.cli.screens import devices as device_view
+from xentool.cli.screens import top as top_view
+from xentool.tools.devices.diagnose import problems, stale
+from xentool.tools.devices.inspect import Inspected, Inspection
+from xentool.tools.devices.paired import devices
+from xentool.tools.domains.stats import Frame, Rates, rates
+from xentool.tools.domains.xl_stats import parse
 
 TEST = ("-c", "test:///default")
 NAMES: dict[int, str | None] = {0: "Domain-0", 1: "domU", 2: "hvmU"}

@@ -18,10 +18,10 @@ from traces.analyses.report import report as report_of
 from traces.choice.where import Where, kinds
 from traces.exporters import dump
 from traces.scan import Scan
-from xentool.cli.follow import Follow
-from xentool.cli.live_top import Page, document, picture, shown
-from xentool.cli.sample import Sample, sample
-from xentool.tools.trace import Running
+from xentool.cli.screens.follow import Follow
+from xentool.cli.screens.live_top import Page, document, picture, shown
+from xentool.cli.screens.sample import Sample, sample
+from xentool.tools.tracing.trace import Running
 
 NAME = "xen-4.20-pvh"
 DOMID = 3

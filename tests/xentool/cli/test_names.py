@@ -24,7 +24,7 @@ from tests.traces.captures import capture, stranger
 from tests.xentool.cli.inprocess import Done, ran
 from tests.xentool.tools.channels.test_channels import CONSOLE
 from tests.xentool.tools.recorded import INFO
-from tests.xentool.tools.test_capture_client import Pretended
+from tests.xentool.tools.tracing.test_capture_client import Pretended
 from xentool import cli
 from xentool.errors import XentoolError
 from xentool.hosts.base import Stream

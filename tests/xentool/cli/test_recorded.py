@@ -10,7 +10,7 @@ from tests.traces.captures import stranger
 from tests.xentool.cli.inprocess import ran
 from tests.xentool.cli.test_report import run
 from xentool.errors import PeerError
-from xentool.tools import sidecar
+from xentool.tools.tracing import sidecar
 
 #: The first record's, and the rate of its clock.
 FIRST, HZ = 3_000_000_000, 2e9

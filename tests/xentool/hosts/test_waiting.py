@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from xentool.cli import options
+from xentool.cli.common import options
 from xentool.errors import XentoolError
 from xentool.hosts import waiting
 from xentool.hosts.local import LocalHost

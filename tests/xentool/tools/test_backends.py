@@ -8,11 +8,11 @@ import pytest
 from pvdrivers.xenstore.client import Client, Refused
 from tests.pvdrivers.xenstore.served import served
 from tests.xentool.tools.recorded import STATS
-from xentool.tools.backends import counted, listed, merged
-from xentool.tools.inspect import read
-from xentool.tools.stats import Block, Net
+from xentool.tools.devices.backends import counted, listed, merged
+from xentool.tools.devices.inspect import read
+from xentool.tools.domains.stats import Block, Net
+from xentool.tools.domains.xl_stats import parse
 from xentool.tools.store.nodes import Unlisted
-from xentool.tools.xl_stats import parse
 
 NODES = {
     "0/backend/vbd3/1/768/frontend": "/local/domain/1/device/vbd/768",

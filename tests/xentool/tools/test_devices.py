@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from pvdrivers.abi.xenbus import XenbusState
 from tests.xentool.tools.recorded import store
 from traces.foreign import printable
-from xentool.tools import vdev
-from xentool.tools.devices import Device, Queue, devices, negotiation, state_name
-from xentool.tools.diagnose import problems, stale
+from xentool.tools.devices import vdev
+from xentool.tools.devices.diagnose import problems, stale
+from xentool.tools.devices.paired import Device, Queue, devices, negotiation, state_name
 
 ALIVE = {0, 1, 2}
 PV_DISK = "/local/domain/1/device/vbd/51712"

@@ -8,8 +8,8 @@ import libvirt
 import pytest
 
 from xentool.errors import Unavailable
-from xentool.tools.libvirt_stats import LibvirtToolstack
-from xentool.tools.stats import Block, Domain, Net, Vcpu
+from xentool.tools.domains.libvirt_stats import LibvirtToolstack
+from xentool.tools.domains.stats import Block, Domain, Net, Vcpu
 
 URI = "test:///default"
 #: What libvirt 9.0 gave in a dom0 of Xen 4.17, without what nobody reads.

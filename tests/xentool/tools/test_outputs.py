@@ -16,8 +16,9 @@ import pytest
 
 from tests.traces.captures import NAMES, capture
 from xentool.errors import XentoolError
-from xentool.tools import exports, outputs, pages
+from xentool.tools import outputs
 from xentool.tools.outputs import replaced
+from xentool.tools.tracing import exports, pages
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _CREATED, _MOVED_TO = 0x100, 0x80

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from xentool.tools.stats import Block, Domain, Net, Rates, Sample, rates
+from xentool.tools.domains.stats import Block, Domain, Net, Rates, Sample, rates
 
 BEFORE = Domain(
     1,

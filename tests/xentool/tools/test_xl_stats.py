@@ -4,8 +4,8 @@ import pytest
 
 from tests.xentool.tools.recorded import INFO, STATS
 from xentool.errors import PeerError
-from xentool.tools.stats import Block, Domain, Net, Vcpu
-from xentool.tools.xl_stats import parse, parse_machine
+from xentool.tools.domains.stats import Block, Domain, Net, Vcpu
+from xentool.tools.domains.xl_stats import parse, parse_machine
 
 MIB = 1 << 20
 

@@ -2,7 +2,7 @@
 
 import click
 
-from xentool.cli.lazy import LazyGroup
+from xentool.cli.common.lazy import LazyGroup
 
 COMMANDS = {
     "serve": ("xentool.cli.block.serve:command", "Serve disks to guests, or to programs of this machine."),

@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from xentool.cli import options
 from xentool.cli.block.sizes import size
+from xentool.cli.common import options
 from xentool.output import write_json
 from xentool.tools.block.measure import OPERATIONS, Load, measure
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import click
 
-from xentool.cli import options
+from xentool.cli.common import options
 from xentool.output import say, write_json
 from xentool.tools.block.disks import Wanted, parse
 from xentool.tools.block.serve import Serving, serve

@@ -2,7 +2,7 @@
 
 import click
 
-from xentool.cli.lazy import LazyGroup
+from xentool.cli.common.lazy import LazyGroup
 
 COMMANDS = {
     "list": ("xentool.cli.device.list:command", "List PV devices with the states of both their ends."),

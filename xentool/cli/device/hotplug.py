@@ -6,8 +6,9 @@ from contextlib import closing
 import click
 
 from xentool import hosts, output
-from xentool.cli import options
-from xentool.tools import hotplug, xl
+from xentool.cli.common import options
+from xentool.tools import xl
+from xentool.tools.devices import hotplug
 
 _kind = click.argument("kind", type=click.Choice(list(hotplug.KINDS)))
 _timeout = click.option(

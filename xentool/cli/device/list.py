@@ -5,9 +5,10 @@ from contextlib import closing
 import click
 
 from xentool import hosts, output
-from xentool.cli import device_view, options
+from xentool.cli.common import options
+from xentool.cli.screens import devices as device_view
 from xentool.tools import xl
-from xentool.tools.inspect import inspect
+from xentool.tools.devices.inspect import inspect
 from xentool.tools.store.nodes import complain
 
 

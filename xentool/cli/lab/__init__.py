@@ -2,7 +2,7 @@
 
 import click
 
-from xentool.cli.lazy import LazyGroup
+from xentool.cli.common.lazy import LazyGroup
 
 COMMANDS = {
     "build": ("xentool.cli.lab.build:command", "Make the image that labs run: Debian, Xen, dom0."),

@@ -7,8 +7,8 @@ import click
 from rich.table import Table
 
 from xentool import output
-from xentool.cli import views
 from xentool.cli.lab import options
+from xentool.cli.screens import views
 from xentool.lab import api
 
 

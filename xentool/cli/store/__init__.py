@@ -2,7 +2,7 @@
 
 import click
 
-from xentool.cli.lazy import LazyGroup
+from xentool.cli.common.lazy import LazyGroup
 
 COMMANDS = {
     "tree": ("xentool.cli.store.tree:command", "Draw nodes as a tree, with values, permissions and device states."),

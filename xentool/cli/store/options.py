@@ -2,7 +2,7 @@
 
 import click
 
-from xentool.cli.options import Command, patience
+from xentool.cli.common.options import Command, patience
 
 where_alone = click.option(
     "-H",

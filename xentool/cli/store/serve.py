@@ -14,7 +14,7 @@ from pvdrivers.xenstore.lookout import Lookout
 from pvdrivers.xenstore.quotas import DISABLED, PROFILE
 from pvdrivers.xenstore.server import Server
 from pvdrivers.xenstore.store import Store
-from xentool.cli.views import counted
+from xentool.cli.screens.views import counted
 from xentool.errors import XentoolError
 from xentool.output import say
 

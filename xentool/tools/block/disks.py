@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pvdrivers.bus.device import Nodes
 from xentool.errors import XentoolError
-from xentool.tools import vdev
+from xentool.tools.devices import vdev
 
 #: Directory of frontends that are programs: those under "vbd" a guest's kernel takes.
 USER = "uvbd"

@@ -12,8 +12,8 @@ from pvdrivers.bus import toolstack
 from pvdrivers.bus.toolstack import Spot
 from pvdrivers.transport.base import Transport
 from xentool.errors import XentoolError
-from xentool.tools import vdev
 from xentool.tools.block.disks import USER
+from xentool.tools.devices import vdev
 
 _NAME = "xvdz"
 _PATIENCE = 10.0

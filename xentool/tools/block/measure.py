@@ -24,9 +24,10 @@ from pvdrivers.transport.base import Transport
 from pvdrivers.xenstore.client import NoStore, NotFound, XenStoreError
 from xentool.errors import PeerError as Broken
 from xentool.errors import Unavailable, XentoolError
-from xentool.tools import vdev
-from xentool.tools.block import kernel, loopbacks
+from xentool.tools.block import kernel
 from xentool.tools.block.disks import USER
+from xentool.tools.devices import vdev
+from xentool.tools.transports import loopbacks
 
 OPERATIONS = tuple(bench.OPERATIONS)
 #: Seconds that a backend process may take to start.

@@ -13,10 +13,11 @@ from pvdrivers.transport.base import Transport
 from pvdrivers.xenstore.client import NoStore, XenStoreError
 from xentool.errors import Unavailable, XentoolError
 from xentool.hosts.local import LocalHost
-from xentool.tools import vdev, xl
-from xentool.tools.block import loopbacks
+from xentool.tools import xl
 from xentool.tools.block.disks import USER, Wanted
 from xentool.tools.block.service import Service
+from xentool.tools.devices import vdev
+from xentool.tools.transports import loopbacks
 
 #: Seconds until it is said that a guest has not taken its disks.
 _PATIENCE = 5.0

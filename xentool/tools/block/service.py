@@ -18,8 +18,8 @@ from pvdrivers.bus.nodes import Peer
 from pvdrivers.bus.toolstack import Spot
 from pvdrivers.transport.base import Transport
 from xentool.errors import XentoolError
-from xentool.tools import vdev
 from xentool.tools.block.disks import USER, Wanted, back_nodes, front_nodes, numbers
+from xentool.tools.devices import vdev
 
 #: Backends' directory in XenStore: a kind of its own, so that no kernel's driver takes what is ours.
 OWN = "udisk"

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from xentool.tools.channels.grants import GrantTable
 from xentool.tools.channels.ports import Port
-from xentool.tools.devices import Device
-from xentool.tools.vchans import Vchan, said
+from xentool.tools.channels.vchans import Vchan, said
+from xentool.tools.devices.paired import Device
 
 _DOM0 = 0
 

@@ -6,8 +6,8 @@ These nodes are the guest's to write: they name its own grants and ports, and no
 from collections.abc import Iterable, Iterator, Mapping
 
 from xentool.tools.channels.ports import Port
-from xentool.tools.devices import Device, Queue
-from xentool.tools.vchans import Vchan
+from xentool.tools.channels.vchans import Vchan
+from xentool.tools.devices.paired import Device, Queue
 
 #: Grants that Xen's toolstack makes before a domain runs. Ref: xen/include/public/grant_table.h, GNTTAB_RESERVED_*
 _RESERVED = {0: "console ring", 1: "xenstore ring"}

@@ -8,12 +8,12 @@ from typing import NamedTuple
 from pvdrivers.xenstore.client import Client, NotFound, XenStoreError
 from xentool.errors import PeerError, XentoolError
 from xentool.hosts import Host
-from xentool.tools import store, vchans, xl
-from xentool.tools.channels import dump, findings, grants, ports, serves
+from xentool.tools import store, xl
+from xentool.tools.channels import dump, findings, grants, ports, serves, vchans
 from xentool.tools.channels.grants import GrantTable
 from xentool.tools.channels.ports import Port
 from xentool.tools.channels.serves import Key
-from xentool.tools.devices import devices
+from xentool.tools.devices.paired import devices
 from xentool.tools.store.nodes import Node, Unlisted, tree
 
 #: How often Xen is asked at most, as long as lines of its own tear what it prints: it says some once after a boot.

@@ -9,9 +9,10 @@ import pytest
 from pvdrivers.block.back.backend import Options
 from pvdrivers.transport.loopback import Loopback, machine
 from xentool.errors import XentoolError
-from xentool.tools.block import loopbacks, service
+from xentool.tools.block import service
 from xentool.tools.block.disks import parse
 from xentool.tools.block.service import Service
+from xentool.tools.transports import loopbacks
 
 
 def test_a_number_that_was_kept_is_not_given_twice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import click
 
-from xentool.cli.lazy import LazyGroup
+from xentool.cli.common.lazy import LazyGroup
 
 COMMANDS = {
     "start": ("xentool.cli.lab.guest.start:command", "Start a guest with something to do."),

@@ -1,0 +1,114 @@
+"""What people give in a trace's stead is named, with what to do; what may be a trace, however damaged, is not."""
+
+import io
+import random
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from tests.traces.captures import NAMES, STRANGERS, capture, stranger
+from xentool.cli import group
+from xentool.errors import PeerError
+from xentool.tools.tracing import exports, pages
+from xentool.tools.tracing.filekinds import KINDS, check, kind_of
+
+TRACE = stranger("intel-plain")
+
+
+def archive() -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        entry = tarfile.TarInfo("a.xentrace")
+        entry.size = len(TRACE)
+        tar.addfile(entry, io.BytesIO(TRACE))
+    return made.getvalue()
+
+
+def zipped() -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as file:
+        file.writestr("a.xentrace", TRACE)
+    return made.getvalue()
+
+
+def feather() -> bytes:
+    made = io.BytesIO()
+    table = pa.table({"a": [1]})
+    with pa.ipc.new_file(made, table.schema) as writer:
+        writer.write_table(table)
+    return made.getvalue()
+
+
+FILES = {
+    "trace.dat": (b"\x17\x08Dtracing6\0" + bytes(500), "a trace.dat of trace-cmd: it is of a Linux kernel, not of Xen"),
+    "perf.data": (b"PERFILE2" + bytes(500), "a perf.data: it is of a Linux kernel, not of Xen"),
+    "tar": (archive(), "a tar archive: unpack it, and give the trace in it"),
+    "zip": (zipped(), "a zip archive: unpack it"),
+    "feather": (feather(), "an Arrow file: "),
+    "pcapng": (b"\n\r\r\n" + bytes(40), "a capture of packets (pcapng): tcpdump"),
+    "pcap": (b"\xd4\xc3\xb2\xa1" + bytes(40), "a capture of packets (pcap): tcpdump"),
+    "elf": (Path("/bin/sh").read_bytes()[:1000], "an ELF file: "),
+    "sidecar": (
+        b'{\n  "schema": "xentool.capture/1",\n',
+        "what the host said about a capture: give",
+    ),
+    "report": (b'{"schema": "xentool.report/1", "capture"', "a JSON document of xentool's: give the capture"),
+    "xenalyze": (
+        b"]  0.000000000 ------ x d0v0 \xc2\xb5 runstate" * 20,
+        "text: xentrace writes bytes; of what",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_it_is_named_with_what_to_do(name: str, tmp_path: Path) -> None:
+    data, told = FILES[name]
+    path = tmp_path / name
+    path.write_bytes(data)
+    for command in (["report", str(path)], ["export", "--format", "csv", str(path)], ["diff", str(path), str(path)]):
+        with pytest.raises(PeerError) as error:
+            group.main(command, standalone_mode=False)
+        assert str(error.value).startswith(f"{path} is {told}")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("perfetto", "a Perfetto trace: ui.perfetto.dev shows it"),
+        ("parquet", "a Parquet file: xentool sql asks what xentool export wrote"),
+        ("jsonl", "an export as JSON lines: "),
+        ("csv", "an export as CSV: "),
+        ("folded", "text: "),
+        ("html", "a page for a browser: "),
+    ],
+)
+def test_our_own_exports_are_known(name: str, told: str, tmp_path: Path) -> None:
+    trace, target = tmp_path / "x", tmp_path / "y"
+    trace.write_bytes(capture(NAMES[2])[:200_000])
+    if name == "html":
+        pages.write(trace, target, progress=lambda _done, _total: None)
+    else:
+        exports.export(trace, exports.FORMATS[name], target, progress=lambda _done, _total: None)
+    with pytest.raises(PeerError) as error:
+        check(target.read_bytes()[:512], "y")
+    assert str(error.value).startswith(f"y is {told}")
+
+
+def test_every_kind_can_be_met() -> None:
+    for kind in KINDS:
+        assert kind_of(bytes(kind.offset) + kind.magic + bytes(100)) == (kind.what, kind.advice)
+
+
+def test_what_may_be_a_trace_is_not_taken_for_anything_else() -> None:
+    chance = random.Random(3)  # noqa: S311 - to be repeated, not kept secret
+    for data in [*map(capture, NAMES), *map(stranger, STRANGERS)]:
+        assert kind_of(data[:512]) is None
+        # One of which the beginning is lost.
+        for at in (chance.randrange(len(data)) for _ in range(500)):
+            assert kind_of(data[at : at + 512]) is None, at
+    assert kind_of(b"") is None
+    assert kind_of(bytes(512)) is None

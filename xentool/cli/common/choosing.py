@@ -1,0 +1,100 @@
+"""Options that choose what of a trace is wanted: the same for every command that has them."""
+
+import math
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+from traces.choice import classes
+from traces.choice import where as wheres
+from traces.choice.where import Kinds, Where
+from xentool.cli.common import options
+from xentool.tools.tracing.reports import Chosen
+
+
+def _kinds(_context: click.Context, _parameter: click.Parameter, value: str) -> Kinds:
+    try:
+        return wheres.kinds(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+#: Goes behind a command's help: what ``-e`` takes, the same everywhere.
+CLASSES = "\b\nClasses of events for -e, which also takes the names that `xentool dump` shows:\n" + "\n".join(
+    f"  {name:<10} {kind.meaning}" for name, kind in classes.CLASSES.items()
+)
+
+events = click.option(
+    "-e",
+    "--events",
+    "kinds",
+    default="all",
+    callback=_kinds,
+    metavar="NAMES",
+    help="Only these: classes, events or hypercalls, as in grant,sched_switch,iret. `!` takes away: '!sched'.",
+)
+_domain = click.option(
+    "--domain", "only", help="Only this domain: its number, or its name where the capture tells names."
+)
+_vcpus = click.option(
+    "--vcpu", "vcpus", type=click.IntRange(min=0), multiple=True, help="Only this vCPU; may be repeated."
+)
+_pcpus = click.option(
+    "--pcpu", "pcpus", type=click.IntRange(min=0), multiple=True, help="Only on this pCPU; may be repeated."
+)
+_begin = click.option(
+    "--from", "begin", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="Only from then on."
+)
+_slower = click.option(
+    "--slower-than",
+    "slower",
+    callback=options.seconds,
+    metavar="DURATION",
+    help="Only records that end a wait for a pCPU or a VM exit that took so long, as in 250us or 1.5ms.",
+)
+_end = click.option("--to", "end", type=click.FloatRange(min=0), metavar="SECONDS", help="Only before then.")
+
+
+def choice(domain: bool = True, slower: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add the options that choose what of a trace is wanted; the command gets them as one, ``chosen``.
+
+    :param domain: whether there is one for the domain
+    :param slower: whether there is one for how long something took
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def chosen(
+            *args: Any,  # noqa: ANN401 - the command's own
+            vcpus: tuple[int, ...],
+            pcpus: tuple[int, ...],
+            kinds: Kinds,
+            begin: float,
+            end: float | None,
+            only: str | None = None,
+            names: tuple[tuple[int, str], ...] = (),
+            slower: float | None = None,
+            **others: Any,  # noqa: ANN401 - the command's own
+        ) -> None:
+            if end is not None and end <= begin:
+                raise click.UsageError("--to must lie after --from")
+            until = math.inf if end is None else end
+            where = Where(None, frozenset(vcpus), frozenset(pcpus), kinds, begin, until, slower or 0.0)
+            command(*args, chosen=Chosen(only, where, names), **others)
+
+        wanted = [
+            *([_domain, options.names] if domain else []),
+            _vcpus,
+            _pcpus,
+            events,
+            _begin,
+            _end,
+            *([_slower] if slower else []),
+        ]
+        for option in reversed(wanted):
+            chosen = option(chosen)
+        return chosen
+
+    return decorate

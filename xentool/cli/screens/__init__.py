@@ -1,0 +1,1 @@
+"""What terminals show that stays, or is shown by several commands."""

@@ -1,0 +1,63 @@
+"""What a running trace shows in place: time, rates, losses and the domain's busiest hypercalls."""
+
+import sys
+from types import TracebackType
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.live import Live as RichLive
+from rich.table import Table
+from rich.text import Text
+
+from traces.foreign import printable
+from xentool import output
+from xentool.cli.screens.sample import Sample, heading, sample
+from xentool.tools.tracing.trace import Progress, Running
+
+#: Seconds between two pictures: rates over less than that jump about.
+_INTERVAL = 0.5
+_BUSIEST = 8
+
+
+class Live:
+    """Shows samples on stderr while stdout is a terminal, else nothing."""
+
+    def __init__(self, domain: str) -> None:
+        self._domain = domain
+        self._live: RichLive | None = None
+        self._last = Sample()
+
+    def __enter__(self) -> Progress:
+        """Begin to show; give what is to be told of the trace."""
+        if sys.stdout.isatty() and sys.stderr.isatty():
+            waiting = Text(f"Tracing {printable(self._domain)}: waiting for records. Ctrl-C ends it.", "dim")
+            self._live = RichLive(waiting, console=output.stderr(), auto_refresh=False, transient=True)
+            self._live.start(refresh=True)
+        return self.show
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the picture away."""
+        if self._live:
+            self._live.stop()
+
+    def show(self, running: Running, _chunk: bytes) -> None:
+        """Show how the trace goes, at most twice a second."""
+        if self._live and running.seconds - self._last.seconds >= _INTERVAL:
+            now = sample(running)
+            self._live.update(picture(self._domain, now, self._last), refresh=True)
+            self._last = now
+
+
+def picture(domain: str, now: Sample, before: Sample) -> RenderableType:
+    """Draw one moment; rates are those since ``before``."""
+    span = now.seconds - before.seconds
+    busiest = sorted(now.shown.hypercalls.items(), key=lambda one: -one[1].count)[:_BUSIEST]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("Hypercall")
+    table.add_column("count", justify="right")
+    table.add_column("per s", justify="right")
+    for name, of in busiest:
+        table.add_row(name, f"{of.count:,}", f"{(of.count - before.count('hypercalls', name)) / span:,.0f}")
+    return Group(heading(domain, now, before), table, Text("Ctrl-C ends the trace and reports.", "dim"))

@@ -1,0 +1,126 @@
+"""How ``top`` looks: the picture, its orders, and the keys that change them."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from math import inf
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from traces.foreign import printable
+from traces.plural import plural
+from xentool.cli.screens import views
+from xentool.tools.domains.stats import Frame, Rates
+
+#: From so many columns on there is room for requests and packets too.
+_WIDE = 120
+#: Per cent of a CPU from which a domain stands out.
+_BUSY = 50
+_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+#: The orders of rows by name; the letter to press for each, and what it goes by. The largest come first.
+ORDERS: dict[str, tuple[str, Callable[[Rates], float | None]]] = {
+    "cpu": ("c", lambda rates: rates.cpu_percent),
+    "memory": ("m", lambda rates: rates.memory_bytes),
+    "block": ("b", lambda rates: _both(rates.read_bytes_per_s, rates.written_bytes_per_s)),
+    "net": ("n", lambda rates: _both(rates.received_bytes_per_s, rates.sent_bytes_per_s)),
+    "hypercalls": ("h", lambda rates: rates.hypercalls_per_s),
+    "id": ("i", lambda rates: None if rates.domid is None else -rates.domid),
+}
+KEYS = {letter: name for name, (letter, _) in ORDERS.items()}
+
+
+def _both(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one + other
+
+
+def ordered(domains: Sequence[Rates], by: str) -> list[Rates]:
+    """Put domains in an order; those of which the value is not known come last."""
+    _, value = ORDERS[by]
+    return sorted(domains, key=lambda domain: -inf if (known := value(domain)) is None else known, reverse=True)
+
+
+def picture(name: str, frame: Frame, by: str, width: int) -> RenderableType:
+    """Draw one moment: a line for the host, and one for each domain.
+
+    :param name: of the host
+    :param width: columns of the terminal
+    """
+    traced = frame.lost_records is not None
+    table = _table(ordered(frame.domains, by), wide=width >= _WIDE, traced=traced)
+    return Group(_heading(name, frame), Text(), table)
+
+
+def keys(by: str, *, traced: bool = False) -> Text:
+    """Say what can be pressed."""
+    line = Text("order: ", "dim")
+    for name, (letter, _) in ORDERS.items():
+        if name == "hypercalls" and not traced:
+            continue
+        line.append(f"{letter} {name}  ", "bold not dim" if name == by else "")
+    return line.append("q quits")
+
+
+def _heading(name: str, frame: Frame) -> Text:
+    states = Counter(domain.state for domain in frame.domains)
+    line = Text(printable(name), "bold")
+    used = sum(domain.cpu_percent for domain in frame.domains if domain.cpu_percent is not None)
+    counted = ", ".join(f"{count} {state}" for state, count in states.most_common())
+    line.append(f"  domains: {counted}; CPU {used:.0f} % in {frame.span_s:.1f} s", "not bold")
+    if frame.lost_records:
+        line.append(f"; {plural(frame.lost_records, 'trace record')} lost, there were more hypercalls", "red")
+    return line
+
+
+def _table(domains: Sequence[Rates], *, wide: bool, traced: bool) -> Table:
+    disk = (">reads/s", ">read B/s", ">writes/s", ">written B/s") if wide else (">rd B/s", ">wr B/s")
+    net = (">packets in/s", ">in B/s", ">packets out/s", ">out B/s") if wide else (">in B/s", ">out B/s")
+    vcpus = wide or not traced  # 80 columns have no room for both
+    table = views.table(
+        ">ID",
+        "~Name",
+        "State",
+        *([">CPU s"] if wide else []),
+        ">CPU %",
+        *([">calls/s"] if traced else []),
+        *([">vCPU"] if vcpus else []),
+        ">Memory",
+        *disk,
+        *net,
+    )
+    table.columns[1].no_wrap, table.columns[1].overflow = True, "ellipsis"  # a line each, however long a name
+    for domain in domains:
+        reads, writes = domain.reads_per_s, domain.writes_per_s
+        packets_in, packets_out = domain.received_packets_per_s, domain.sent_packets_per_s
+        table.add_row(
+            views.words(domain.domid),
+            views.words(domain.name),
+            views.state(domain.state),
+            *([views.seconds(domain.cpu_seconds)] if wide else []),
+            _percent(domain.cpu_percent),
+            *([_rate(domain.hypercalls_per_s)] if traced else []),
+            *([views.words(domain.vcpus)] if vcpus else []),
+            views.size(domain.memory_bytes),
+            *([_rate(reads)] if wide else []),
+            _rate(domain.read_bytes_per_s),
+            *([_rate(writes)] if wide else []),
+            _rate(domain.written_bytes_per_s),
+            *([_rate(packets_in)] if wide else []),
+            _rate(domain.received_bytes_per_s),
+            *([_rate(packets_out)] if wide else []),
+            _rate(domain.sent_bytes_per_s),
+        )
+    return table
+
+
+def _percent(value: float | None) -> Text:
+    return views.NONE if value is None else Text(f"{value:.1f}", "bold" if value >= _BUSY else "")
+
+
+def _rate(value: float | None) -> Text:
+    if value is None:
+        return views.NONE
+    size, prefix = next((one for one in _PREFIXES if value >= one[0]), (1.0, ""))
+    return Text(f"{value / size:.3g}{prefix}" if prefix else f"{value:.0f}", "" if value else "dim")

@@ -1,0 +1,1 @@
+"""PV devices: XenStore's nodes, both ends of each, what looks wrong, plugging."""

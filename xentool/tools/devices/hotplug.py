@@ -1,0 +1,122 @@
+"""Devices plugged into and out of a running domain by xl, and waited for until both ends say that it is done."""
+
+import time
+from collections.abc import Sequence
+
+from pvdrivers.abi.xenbus import XenbusState
+from pvdrivers.xenstore.client import Client, XenStoreError
+from xentool.errors import XentoolError
+from xentool.hosts import Host
+from xentool.tools import xl
+from xentool.tools.devices.diagnose import problems
+from xentool.tools.devices.inspect import read
+from xentool.tools.devices.paired import Device, devices, end_name
+from xentool.tools.store import connect
+
+#: Kinds of devices as people call them: xl's commands begin with the one, XenStore has the other.
+KINDS = {"block": ("block", "vbd"), "net": ("network", "vif")}
+_POLL = 0.2
+
+
+def command(verb: str, domain: xl.Domain, kind: str, words: Sequence[str]) -> list[str]:
+    """Give xl's command.
+
+    :param verb: attach or detach
+    :param kind: one of `KINDS`
+    :param words: the device: for attach as in xl-disk-configuration(5) or xl-network-configuration(5)
+    """
+    return ["xl", f"{KINDS[kind][0]}-{verb}", str(domain.domid), *words]
+
+
+def attach(host: Host, domain: xl.Domain, kind: str, words: Sequence[str], seconds: float) -> Device:
+    """Plug a device in, and return it when both its ends are connected.
+
+    :raises XentoolError: xl refuses, or an end is not connected after so long; the device stays plugged in
+    """
+    try:
+        with connect(host) as client:
+            before = {device.devid for device in plugged(client, domain, kind)}
+            refusal = _try(host, command("attach", domain, kind, words))
+            deadline = time.monotonic() + seconds
+            while True:
+                new = [device for device in plugged(client, domain, kind) if device.devid not in before]
+                if refusal:
+                    raise XentoolError(f"{refusal}{_left(domain, kind, new)}") from refusal
+                if new and all(map(_connected, new)):
+                    return new[0]
+                if time.monotonic() >= deadline:
+                    wrong = _wrong(new) or "XenStore has no device"
+                    raise XentoolError(f"not connected within {seconds:g} s: {wrong}{_left(domain, kind, new)}")
+                time.sleep(_POLL)
+    except XenStoreError as error:
+        raise XentoolError(f"{host.name}: {error}") from error
+
+
+def find(host: Host, domain: xl.Domain, kind: str, which: str) -> Device:
+    """Find a device of a domain by its name (xvdb), its number, or its MAC address.
+
+    :raises XentoolError: there is none; the message lists those that there are
+    """
+    try:
+        with connect(host) as client:
+            there = plugged(client, domain, kind)
+    except XenStoreError as error:
+        raise XentoolError(f"{host.name}: {error}") from error
+    for device in there:
+        if which in (device.name, str(device.devid), device.details.get("mac")):
+            return device
+    existing = ", ".join(device.name for device in there) or "none"
+    raise XentoolError(f"{domain.name} has no {kind} device {which!r}; there are: {existing}")
+
+
+def detach(host: Host, domain: xl.Domain, kind: str, device: Device, seconds: float) -> None:
+    """Plug a device out, and return when both its ends are gone.
+
+    :raises XentoolError: the guest does not let it go, or an end is left after so long
+    """
+    try:
+        with connect(host) as client:
+            refusal = _try(host, command("detach", domain, kind, [str(device.devid)]))
+            deadline = time.monotonic() + seconds
+            while left := [one for one in plugged(client, domain, kind) if one.devid == device.devid]:
+                if refusal:
+                    raise XentoolError(f"{refusal}; {_ends(left[0])}") from refusal
+                if time.monotonic() >= deadline:
+                    raise XentoolError(f"{device.name} is not gone within {seconds:g} s: {_ends(left[0])}")
+                time.sleep(_POLL)
+    except XenStoreError as error:
+        raise XentoolError(f"{host.name}: {error}") from error
+
+
+def plugged(client: Client, domain: xl.Domain, kind: str) -> list[Device]:
+    """Return the devices of a kind that a domain uses."""
+    found = devices(read(client, domain.domid), domain.domid)
+    return [device for device in found if (device.domid, device.kind) == (domain.domid, KINDS[kind][1])]
+
+
+def _try(host: Host, words: Sequence[str]) -> XentoolError | None:
+    # What xl gives up may be half done all the same.
+    try:
+        xl.change(host, words)
+    except XentoolError as error:
+        return error
+    return None
+
+
+def _left(domain: xl.Domain, kind: str, found: Sequence[Device]) -> str:
+    return "".join(
+        f"; {device.name} is left, `xentool device detach {domain.domid} {kind} {device.name}` removes it"
+        for device in found
+    )
+
+
+def _connected(device: Device) -> bool:
+    return all(end is not None and end.state == XenbusState.CONNECTED for end in (device.front, device.back))
+
+
+def _wrong(found: Sequence[Device]) -> str:
+    return "; ".join(f"{device.name}: {', '.join(problems(device, device.domids))}" for device in found)
+
+
+def _ends(device: Device) -> str:
+    return f"its frontend is {end_name(device.front)}, its backend {end_name(device.back)}"

@@ -1,0 +1,1 @@
+"""Domains: one model of them, and the two toolstacks that fill it."""

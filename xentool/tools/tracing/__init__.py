@@ -1,0 +1,1 @@
+"""Captures: recorded, found, read, reported on, exported."""

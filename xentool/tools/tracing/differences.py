@@ -1,0 +1,87 @@
+"""What differs between two trace files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from traces.analyses import slices
+from traces.analyses.compare import compare
+from traces.analyses.report import Report
+from traces.analyses.slices import Slices
+from traces.exporters.differences import Differences
+from traces.reader import Reader, read
+from traces.xen.formats.exits import Vendor
+from xentool.errors import XentoolError
+from xentool.tools.tracing import reports, sidecar
+from xentool.tools.tracing.reports import Chosen
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A trace file: its report, and itself in slices."""
+
+    path: Path
+    report: Report
+    slices: Slices
+
+
+def trace(
+    path: Path,
+    *,
+    hz: float | None = None,
+    vendor: Vendor | None = None,
+    names: tuple[tuple[int, str], ...] = (),
+) -> Trace:
+    """Read a trace file.
+
+    :param hz: the clock's rate, when the user knows better than the trace
+    :param vendor: whose VM exits they are, when the user knows better than the trace
+    :param names: what the user calls domains
+    :raises XentoolError: it can't be read, or is too short to be cut into slices
+    :raises PeerError: it is no xentrace
+    """
+    with reports.opened(path) as source:
+        chosen = Chosen(names=names)
+        report = reports.report(source, str(path), hz=hz, vendor=vendor, capture=sidecar.read(path), chosen=chosen)
+        source.seek(0)
+        found = slices.read(read(source, Reader(report.shifts)), report)
+    if found is None:
+        least = slices.COUNT_MIN * slices.SECONDS_MIN
+        raise XentoolError(f"{path} is too short to compare: {report.span_s:.2f} s, and {least} s are needed")
+    return Trace(path, report, found)
+
+
+def differences(before: Trace, after: Trace, domain: str | None = None) -> Differences:
+    """Compare two traces.
+
+    :param domain: only this one, by its number or name; ``ONE:OTHER`` where it is called otherwise in the second
+    :raises XentoolError: there is no such domain
+    """
+    ones, others = _domids(before.report), _domids(after.report)
+    if domain is None:
+        pairs = _pairs(before.report, after.report)
+    else:
+        one, _, other = domain.partition(":")
+        pairs = [(reports.domid_of(before.report, one), reports.domid_of(after.report, other or one))]
+        ones = others = []
+    named = [(one, other, before.report.names.get(one) or after.report.names.get(other)) for one, other in pairs]
+    unmatched = (
+        [domid for domid in ones if domid not in {one for one, _ in pairs}],
+        [domid for domid in others if domid not in {other for _, other in pairs}],
+    )
+    return Differences(str(before.path), str(after.path), compare(before.slices, after.slices, named), unmatched)
+
+
+def _domids(report: Report) -> list[int]:
+    return [one.domid for one in report.told]
+
+
+def _pairs(before: Report, after: Report) -> list[tuple[int, int]]:
+    # By name where both tell names, since a domain gets another number at each start; else by number.
+    by_name = {name: domid for domid, name in after.names.items()}
+    there = _domids(after)
+    pairs = []
+    for domid in _domids(before):
+        other = by_name.get(before.names[domid]) if by_name and domid in before.names else domid
+        if other in there:
+            pairs.append((domid, other))
+    return pairs

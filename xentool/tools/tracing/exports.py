@@ -1,0 +1,273 @@
+"""Exports of trace files: read twice, once to know the clock and who is in it, and once to write."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from importlib import import_module
+from io import BufferedReader
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from traces.errors import TraceError
+from xentool.errors import PeerError, XentoolError
+from xentool.tools import outputs
+from xentool.tools.tracing import packed, reports, sidecar
+from xentool.tools.tracing.packed import Unpacked
+from xentool.tools.tracing.reports import EVERYTHING, STANDARD, Chosen, TraceFile
+
+if TYPE_CHECKING:
+    # What writes is loaded while the trace is read for its report.
+    from traces.analyses.report import Report
+    from traces.table import EventTable
+    from traces.xen.formats.exits import Vendor
+
+_CAPTURE_SUFFIX = ".xentrace"
+#: Bytes read from a pipe at once.
+_SPOOLED = 1 << 20
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format to export to.
+
+    :param module: what writes it
+    :param suffix: of its files
+    :param text: people can read it on a terminal
+    :param streams: it can go into a pipe
+    :param compiled: it is written from the trace's bytes, not from tables of records
+    :param records: it has single records, and of a report only what names them
+    """
+
+    module: str
+    suffix: str
+    text: bool = False
+    streams: bool = True
+    compiled: bool = False
+    records: bool = True
+
+
+FORMATS = {
+    "perfetto": Format("traces.exporters.perfetto.writer", ".perfetto-trace", records=False),
+    "parquet": Format("traces.exporters.parquet.writer", ".parquet", streams=False, compiled=True),
+    "jsonl": Format("traces.exporters.jsonl", ".jsonl", text=True),
+    "csv": Format("traces.exporters.csv", ".csv", text=True),
+    "folded": Format("traces.exporters.folded", ".folded", text=True, records=False),
+}
+
+#: Called with the bytes read so far and those to read in all.
+Progress = Callable[[int, int], None]
+#: Writes a trace from its records, the report on what is wanted of it, and into what.
+Writer = Callable[["Iterable[EventTable]", "Report", BinaryIO], None]
+#: The same from its bytes.
+CompiledWriter = Callable[["_Counted", "Report", BinaryIO], None]
+
+
+class _Counted:
+    """Reads up to ``size`` bytes of a file from where it stands, and tells how far it has come."""
+
+    def __init__(self, source: TraceFile, size: int, progress: Callable[[int], None]) -> None:
+        self._source = source
+        self._start = source.tell()
+        self._size = size
+        self._done = 0
+        self._progress = progress
+
+    def tell(self) -> int:
+        return self._done
+
+    def seek(self, offset: int) -> int:
+        self._source.seek(self._start + offset)
+        self._done = offset
+        return offset
+
+    def read(self, size: int) -> bytes:
+        data = self._source.read(min(size, self._size - self._done))
+        self._tell(len(data))
+        return data
+
+    def readinto(self, buffer: memoryview) -> int:
+        read = self._source.readinto(buffer[: self._size - self._done])
+        self._tell(read)
+        return read
+
+    def _tell(self, read: int) -> None:
+        self._done += read
+        self._progress(self._done)
+
+
+def default_output(capture: Path, kind: Format) -> Path:
+    """Name the file that an export of a capture goes to; stdin's to stdout."""
+    if capture == STANDARD:
+        return STANDARD
+    return capture.with_name(packed.without_suffix(capture.name).removesuffix(_CAPTURE_SUFFIX) + kind.suffix)
+
+
+def export(
+    capture: Path,
+    kind: Format,
+    output: Path,
+    *,
+    hz: float | None = None,
+    xen_version: str | None = None,
+    vendor: "Vendor | None" = None,
+    chosen: Chosen = EVERYTHING,
+    progress: Progress,
+) -> "Report":
+    """Export what is chosen of a capture; both passes read what the first one found, should the file still grow.
+
+    :param capture: `-` is stdin; what can't be read twice goes through a temporary file
+    :param output: `-` is stdout; a file appears when it is complete, and not at all if it does not get so far
+    :param hz: the clock's rate, when the user knows better than the trace
+    :param xen_version: that made it, when the user knows better than the capture
+    :param vendor: whose VM exits they are, when the user knows better than the trace
+    :returns: the report of the first pass, whose account tells of damage
+    :raises PeerError: it is no xentrace
+    :raises XentoolError: a library is missing, the input can't be read, or the output is the input
+    """
+
+    def copy(source: _Counted, report: "Report", target: BinaryIO) -> None:
+        write = load(kind.module, "export").write
+        (write if kind.compiled else _from_tables(write))(source, report, target)
+
+    return _copied(
+        capture,
+        copy,
+        output,
+        hz=hz,
+        xen_version=xen_version,
+        vendor=vendor,
+        chosen=chosen,
+        whole=kind.records,
+        progress=progress,
+    )
+
+
+def written(
+    capture: Path,
+    write: Writer,
+    output: Path,
+    *,
+    hz: float | None,
+    xen_version: str | None = None,
+    vendor: "Vendor | None" = None,
+    chosen: Chosen = EVERYTHING,
+    whole: bool = False,
+    progress: Progress,
+) -> "Report":
+    """Read a capture twice, for its report and for what is written; see ``export``.
+
+    :param whole: of the report only what names single records is needed, see ``reports.report``
+    """
+    tables = _from_tables(write)
+    return _copied(
+        capture,
+        tables,
+        output,
+        hz=hz,
+        xen_version=xen_version,
+        vendor=vendor,
+        chosen=chosen,
+        whole=whole,
+        progress=progress,
+    )
+
+
+def _from_tables(write: Writer) -> CompiledWriter:
+    from traces.reader import Reader, read  # noqa: PLC0415 - see above
+
+    return lambda source, report, output: write(read(source, Reader(report.shifts)), report, output)
+
+
+def _copied(
+    capture: Path,
+    write: CompiledWriter,
+    output: Path,
+    *,
+    hz: float | None,
+    xen_version: str | None,
+    vendor: "Vendor | None",
+    chosen: Chosen,
+    whole: bool,
+    progress: Progress,
+) -> "Report":
+    with ExitStack() as stack:
+        source = stack.enter_context(rereadable(capture))
+        if output != STANDARD and _is(output, source.fileno()):
+            raise XentoolError(f"{output} is the trace itself; give another output with -o")
+        stack.enter_context(outputs.orderly_end())
+        # Before anything is read: whether it can be written is not told after an hour.
+        target = stack.enter_context(nullcontext(sys.stdout.buffer) if output == STANDARD else outputs.replaced(output))
+        start = source.tell()
+        size, done = _way(source, start)
+        known = None if capture == STANDARD else sidecar.read(capture)
+        report = reports.report(
+            source,
+            str(capture),
+            hz=hz,
+            capture=known,
+            xen_version=xen_version,
+            vendor=vendor,
+            chosen=chosen,
+            whole=whole,
+            progress=lambda read: progress(min(done(read), size), 2 * size),
+        )
+        source.seek(start)
+        second = _Counted(source, report.account.bytes, lambda read: progress(size + done(read), 2 * size))
+        try:
+            write(second, report, target)
+        except TraceError as error:
+            raise PeerError(f"{capture} has changed while it was read: it {error}") from error
+    return report
+
+
+def _way(source: TraceFile, start: int) -> tuple[int, Callable[[int], int]]:
+    # How many bytes a reading takes, and of so many that were read, how many they are: of packed ones, the packed.
+    size = os.fstat(source.fileno()).st_size - start
+    return (size, lambda _read: source.packed) if isinstance(source, Unpacked) else (size, lambda read: read)
+
+
+def _is(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:
+        return False  # writing it tells
+
+
+def load(module: str, extra: str) -> Any:  # noqa: ANN401 - an exporter, loaded late
+    """Load an exporter.
+
+    :param extra: what to install for it
+    :raises XentoolError: a library that it needs is missing
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise XentoolError(f"this format needs {error.name}: pip install 'xentool[{extra}]'") from error
+
+
+@contextmanager
+def rereadable(capture: Path) -> Iterator[TraceFile]:
+    """Open a capture to read it more than once; what can't be goes through a temporary file, until Ctrl-C.
+
+    :raises KeyboardInterrupt: after all, if there was one
+    :raises XentoolError: it can't be read
+    """
+    with reports.opened(capture) as source:
+        if source.seekable():
+            yield source
+            return
+        import tempfile  # noqa: PLC0415 - see above
+
+        from xentool.tools.tracing import pipes  # noqa: PLC0415 - see above
+
+        with tempfile.TemporaryFile() as spool:
+            with pipes.interruptible(cast(BufferedReader, source)) as piped:
+                while data := piped.read(_SPOOLED):
+                    spool.write(data)
+            spool.seek(0)
+            # Compressed as it came.
+            yield packed.file(cast(BufferedReader, spool), str(capture))
+        if piped.interrupted:
+            raise KeyboardInterrupt

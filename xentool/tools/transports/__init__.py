@@ -1,0 +1,1 @@
+"""Where a driver of ours finds its other end."""
