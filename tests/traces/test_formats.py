@@ -12,7 +12,9 @@ import pytest
 from tests.traces.captures import NAMES, capture
 from tests.traces.test_tokenize import record, window
 from traces import scan as scans
+from traces import account
 from traces.analyses import vendor
+from traces.analyses.report import RUNSTATE_NAMES
 from traces.analyses.report import report as report_of
 from traces.exporters import dump, jsonl
 from traces.exporters.details import Naming
@@ -25,7 +27,8 @@ from traces.xen.formats.event import OrNone, release
 # libxen-dev, Debian 12 (Xen 4.17)
 HEADER = Path("/usr/include/xen/trace.h")
 DEFINE = re.compile(r"#define (TRC_\w+)\s+(.+?)(?:\s*/\*.*)?$", re.MULTILINE)
-COMPILED = Path(__file__).parent.parent.parent / "traces" / "xen" / "formats" / "ids.pxd"
+TRACES = Path(__file__).parent.parent.parent / "traces"
+COMPILED = (TRACES / "xen" / "formats" / "ids.pxd", TRACES / "counting" / "states.pxd")
 
 
 def header_events() -> dict[int, str]:
@@ -242,13 +245,15 @@ def test_no_id_and_no_name_twice() -> None:
 
 
 def test_the_compiled_constants_are_the_declared_ones() -> None:
-    declared = {name: value for name, value in vars(xentrace).items() if isinstance(value, int)}
+    declared = {name: value for name, value in (vars(xentrace) | vars(account)).items() if isinstance(value, int)}
+    declared |= {name.upper(): number for number, name in enumerate(RUNSTATE_NAMES)}
     compared = 0
-    for name, value in re.findall(r"^    ([A-Z_0-9]+) = (0x[0-9A-F]+|\d+)$", COMPILED.read_text(), re.MULTILINE):
+    text = "".join(path.read_text() for path in COMPILED)
+    for name, value in re.findall(r"^    ([A-Z_0-9]+) = (0x[0-9A-F]+|\d+)$", text, re.MULTILINE):
         if name in declared:
             assert int(value, 0) == declared[name], name
             compared += 1
-    assert compared >= 19
+    assert compared >= 26
 
 
 @pytest.mark.parametrize(

@@ -22,15 +22,13 @@ from traces.counting.bucket cimport BUCKETS, bucket_of
 from traces.counting.row cimport (
     ROW_BORN, ROW_ENDED, ROW_ENTRY, ROW_EXIT, ROW_INJECTED, ROW_LOST, ROW_RUNSTATE, Row, before,
 )
-from traces.xen.formats.ids cimport BLOCKED, IDLE_DOMID, OFFLINE, PCPUS, RUNNABLE, RUNNING
+from traces.counting.states cimport BLOCKED, IDLE_DOMID, LOST, OFFLINE, PCPUS, RUNNABLE, RUNNING, STATES
 
 cdef extern from *:
     int __builtin_clzll(unsigned long long)
 
 cdef enum:
-    LOST = 4
     OCTAVES = 64
-    STATES = 5
     NOBODY = 0xFFFFFFFF
     LANES_MAX = 64
     NEAR = 256

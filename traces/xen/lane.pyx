@@ -18,6 +18,9 @@ from posix.unistd cimport pread
 
 from traces.counting.bucket cimport BUCKET_BITS, bucket_of
 from traces.counting.counter cimport Counter, Room, Slot, add, count, make
+from traces.counting.states cimport (
+    BLOCKED, IDLE_DOMID, LOST, OFFLINE, PCPUS, RUNNABLE, RUNNING, UNKNOWN_DOMID,
+)
 from traces.xen.kinds cimport *
 from traces.xen.near cimport (
     CALL, COUNT_MASK, ELSEWHERE, NEAR_PLACES, Near, Nears, PLAIN_SHAPE, SPECIAL, call_of, place_of, prepare, shape_of,
@@ -129,8 +132,6 @@ TABLES = (
 cdef enum:
     # No domain has this number.
     NOBODY = UNKNOWN_DOMID
-    # What is known of a vCPU that has left its pCPU, where no run states are recorded; as ``fold`` has it.
-    LOST_STATE = 4
     NO_VCPU = 0xFFFFFFFF
     # Above a grant table sub-operation's number is how far a preempted one has come.
     CMD_MASK = 0xFFF
@@ -631,8 +632,8 @@ cdef class Lane:
         if seat.held_from == seat.held_to:
             self._row(p, ROW_RUNSTATE, seat.held_tsc, seat.held_offset, seat.held_to, 0, first, RUNNING, RUNNING)
             return
-        self._row(p, ROW_RUNSTATE, seat.held_tsc, seat.held_offset, seat.held_from, 0, first, RUNNING, LOST_STATE)
-        self._row(p, ROW_RUNSTATE, seat.held_tsc, seat.held_offset, seat.held_to, 0, first, LOST_STATE, RUNNING)
+        self._row(p, ROW_RUNSTATE, seat.held_tsc, seat.held_offset, seat.held_from, 0, first, RUNNING, LOST)
+        self._row(p, ROW_RUNSTATE, seat.held_tsc, seat.held_offset, seat.held_to, 0, first, LOST, RUNNING)
 
     cdef void _hypercalls(self, int table, uint64_t who, uint32_t words, uint32_t op, uint32_t arg, uint64_t offset,
                           uint64_t times, uint64_t sum_) noexcept nogil:

@@ -25,7 +25,7 @@ from traces.exporters.parquet.dictionary cimport Dictionary, Small, clear, code_
 from traces.exporters.parquet.memory cimport claimed
 from traces.exporters.parquet.pack cimport DELTA_BLOCK, DELTA_BLOCK_MAX, deltas, packed, repeated, set_in, transposed, width_of
 from traces.exporters.parquet.column cimport E_DELTA, E_DICTIONARY, E_PLAIN, Column, finish, levels, room_for
-from traces.xen.formats.ids cimport UNKNOWN_DOMID
+from traces.counting.states cimport UNKNOWN_DOMID
 
 cdef extern from "Python.h":
     object PyMemoryView_FromMemory(char *memory, Py_ssize_t size, int flags)

@@ -14,10 +14,10 @@ Ref: xen/include/public/trace.h, xen/common/trace.c, tools/xentrace/xentrace.c (
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from traces.counting.states cimport IDLE_DOMID, PCPUS, UNKNOWN_DOMID
 from traces.xen.formats.ids cimport (
-    CONTINUE_RUNNING, CPU_CHANGE_HEADER, CPU_CHANGE_SIZE, IDLE_DOMID, LOST_RECORDS, PCPUS, RUNSTATE_BITS,
-    RUNSTATE_CHANGE, SCHED_BLOCK, SCHED_SHUTDOWN, SCHED_SHUTDOWN_CODE, SCHED_SWITCH, SCHED_YIELD, SWITCH_INFCONT,
-    UNKNOWN_DOMID, WRAP_BUFFER,
+    CONTINUE_RUNNING, CPU_CHANGE_HEADER, CPU_CHANGE_SIZE, LOST_RECORDS, RUNSTATE_BITS, RUNSTATE_CHANGE, SCHED_BLOCK,
+    SCHED_SHUTDOWN, SCHED_SHUTDOWN_CODE, SCHED_SWITCH, SCHED_YIELD, SWITCH_INFCONT, WRAP_BUFFER,
 )
 
 cdef enum:

@@ -11,7 +11,7 @@ from traces.xen.decode.cut cimport (
     note,
 )
 from traces.xen.decode.event cimport Event, before
-from traces.xen.formats.ids cimport PCPUS, UNKNOWN_DOMID
+from traces.counting.states cimport PCPUS, UNKNOWN_DOMID
 
 #: In the order of ``cut.Damage``.
 DAMAGE_CODES = (
