@@ -21,8 +21,8 @@ from tests.traces.hostile import MAKERS, record, runs, window
 from traces import scan as scans
 from traces.account import Account
 from traces.analyses import calls, counts, series, slices, slowest
-from traces.analyses.report import Report
 from traces.analyses.report import report as report_of
+from traces.answers import Report
 from traces.counting.clock import Clock
 from traces.exporters import calls as times
 from traces.exporters import csv, document, dump, folded, histograms, html, jsonl, slow, text

@@ -9,8 +9,9 @@ from tests.traces.captures import NAMES, capture
 from traces import scan as scans
 from traces.analyses import slices
 from traces.analyses.compare import CHANCE, compare
-from traces.analyses.report import Report, report
+from traces.analyses.report import report
 from traces.analyses.slices import Measure, Slices
+from traces.answers import Report
 from traces.reader import Reader
 from traces.reader import read as read_rows
 

@@ -19,8 +19,8 @@ from tests.traces.captures import NAMES, capture
 from tests.traces.damage import DAMAGES, windows
 from traces import scan as scans
 from traces.account import SEVERITIES
-from traces.analyses.report import Report
 from traces.analyses.report import report as report_of
+from traces.answers import Report
 from traces.errors import TraceError
 from traces.exporters.document import document
 from traces.scan import Scan

@@ -12,8 +12,8 @@ from tests.traces.test_latencies import every
 from tests.traces.test_tokenize import record, window
 from traces import scan as scans
 from traces.analyses.intervals import STATES
-from traces.analyses.report import Io
 from traces.analyses.report import report as report_of
+from traces.answers import Io
 from traces.counting.latencies import distribution
 
 PORT_READ, PORT_WRITE, MEMORY_READ, MEMORY_WRITE, CR_WRITE = 0x82016, 0x82216, 0x82017, 0x82217, 0x82009

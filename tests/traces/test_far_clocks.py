@@ -11,8 +11,8 @@ import pytest
 from tests.traces.captures import capture, stranger
 from tests.traces.test_tokenize import record, window
 from traces import scan as scans
-from traces.analyses.report import Report
 from traces.analyses.report import report as report_of
+from traces.answers import Report
 from traces.exporters import csv, dump, jsonl
 from traces.exporters.document import document
 from traces.exporters.perfetto import writer as perfetto

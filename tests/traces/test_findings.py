@@ -9,8 +9,8 @@ from tests.traces.captures import capture
 from traces import scan as scans
 from traces.account import IDLE_DOMID, Account, Diagnostic, Skew
 from traces.analyses.findings import Finding, findings
-from traces.analyses.report import DomainReport, Exit, GrantPair, Hypercall, Report, Runstate, VcpuReport, Wait
 from traces.analyses.report import report as report_of
+from traces.answers import DomainReport, Exit, GrantPair, Hypercall, Report, Runstate, VcpuReport, Wait
 from traces.counting.clock import Clock
 from traces.counting.latencies import Distribution
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.traces.test_tokenize import record, window
-from traces.analyses.report import DomainInfo, Report, VcpuReport
+from traces.analyses.report import DomainInfo
 from traces.analyses.report import report as report_of
+from traces.answers import Report, VcpuReport
 from traces.counting import clock
 from traces.scan import Scan
 from traces.xen.formats import events as xentrace

@@ -11,11 +11,10 @@ import pytest
 
 from tests.traces.captures import NAMES, capture
 from tests.traces.test_tokenize import record, window
-from traces import scan as scans
 from traces import account
-from traces.analyses import vendor
-from traces.analyses.report import RUNSTATE_NAMES
+from traces import scan as scans
 from traces.analyses.report import report as report_of
+from traces.answers import RUNSTATE_NAMES, UNKNOWN
 from traces.exporters import dump, jsonl
 from traces.exporters.details import Naming
 from traces.reader import Reader, read
@@ -187,7 +186,7 @@ def test_negative_credit_is_told_as_such() -> None:
     header = struct.pack("<II", burn.id | 4 << xentrace.EXTRA_SHIFT | xentrace.CYCLES_FLAG, 99)
     window = struct.pack("<III", xentrace.CPU_CHANGE | 2 << xentrace.EXTRA_SHIFT, 0, len(header) + 4 + len(words))
     (table,) = read(io.BytesIO(window + header + bytes(4) + words), Reader())
-    (line,) = dump.lines(table, np.zeros(1, np.int64), Naming(vendor.UNKNOWN))
+    (line,) = dump.lines(table, np.zeros(1, np.int64), Naming(UNKNOWN))
     assert line.split("  ", 3)[-1].strip().endswith("credit=-5 budget=none delta=7")
     decoded = reference.fields(burn.id, words)
     assert (decoded["credit"], decoded["budget"]) == (-5, None)
@@ -206,7 +205,7 @@ def told(event: int, payload: bytes) -> tuple[str, dict[str, object]]:
     body = struct.pack("<IQ", event | len(payload) // 4 << xentrace.EXTRA_SHIFT | xentrace.CYCLES_FLAG, 99) + payload
     window = struct.pack("<III", xentrace.CPU_CHANGE | 2 << xentrace.EXTRA_SHIFT, 0, len(body))
     (table,) = read(io.BytesIO(window + body), Reader())
-    shown = [of(table, np.zeros(1, np.int64), Naming(vendor.UNKNOWN))[0].rstrip() for of in (dump.lines, jsonl.lines)]
+    shown = [of(table, np.zeros(1, np.int64), Naming(UNKNOWN))[0].rstrip() for of in (dump.lines, jsonl.lines)]
     return shown[0], json.loads(shown[1])
 
 

@@ -17,8 +17,8 @@ from tests.traces.test_tokenize import record, window
 from traces import scan as scans
 from traces.account import IDLE_DOMID
 from traces.analyses import select
-from traces.analyses.report import Report
 from traces.analyses.report import report as report_of
+from traces.answers import Report
 from traces.choice.where import Where, kinds
 from traces.xen.formats import events as xentrace
 

@@ -3,9 +3,9 @@
 import struct
 
 from tests.traces.test_tokenize import record, window
-from traces.analyses.counts import Batches, by_vcpu
-from traces.analyses.report import Report
+from traces.analyses.counts import by_vcpu
 from traces.analyses.report import report as report_of
+from traces.answers import Batches, Report
 from traces.scan import Scan
 from traces.xen.formats import events as xentrace
 

@@ -18,9 +18,9 @@ from tests.traces.test_where import CAPTURES, HZ, WHERES, report
 from traces.account import UNKNOWN_DOMID
 from traces.analyses import series
 from traces.analyses.intervals import STATES
-from traces.analyses.report import Report
 from traces.analyses.series import NOTIFICATIONS, Series, TooMany
 from traces.analyses.timeseries import Edges, Occurrences, Stays
+from traces.answers import Report
 from traces.choice.where import EVERYTHING, Where, kinds
 from traces.errors import TraceError
 from traces.reader import Reader, read

@@ -16,7 +16,7 @@ from tests.traces.test_tokenize import record, window
 from traces.account import IDLE_DOMID
 from traces.analyses import skew
 from traces.analyses.findings import findings
-from traces.analyses.report import Report
+from traces.answers import Report
 from traces.reader import Reader, read
 from traces.xen.formats import events as xentrace
 from xentool.tools.tracing import reports

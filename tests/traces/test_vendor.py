@@ -11,8 +11,8 @@ from tests.traces.captures import NAMES, capture, stranger
 from tests.traces.test_fold import change, vcpu
 from tests.traces.test_tokenize import record, window
 from traces import scan as scans
-from traces.analyses.report import Report
 from traces.analyses.report import report as report_of
+from traces.answers import Report
 from traces.exporters import dump
 from traces.exporters.details import naming
 from traces.reader import Reader, read

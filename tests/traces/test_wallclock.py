@@ -2,7 +2,7 @@
 
 import pytest
 
-from traces.analyses.wallclock import Noted, Pair, Recorded, date, place
+from traces.counting.wallclock import Noted, Pair, Recorded, date, place
 
 HZ = 2e9
 #: 2026-11-29 22:40:00 UTC.

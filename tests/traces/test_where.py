@@ -16,8 +16,8 @@ from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses import select
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import RUNNING, STATES
-from traces.analyses.report import Hypercall, Report
 from traces.analyses.report import report as report_of
+from traces.answers import Hypercall, Report
 from traces.choice.where import Where, kinds
 from traces.reader import Reader, read
 from traces.table import EventTable

@@ -14,7 +14,7 @@ from tests.traces.test_fold import VMENTRY, VMEXIT, change, cycles, report, vcpu
 from tests.traces.test_series import intervals
 from tests.traces.test_tokenize import record, window
 from traces.account import UNKNOWN_DOMID
-from traces.analyses.report import Report
+from traces.answers import Report
 from traces.reader import Reader, read
 from traces.xen.formats import events as xentrace
 

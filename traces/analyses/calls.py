@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from traces.account import UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED, Elapsed
-from traces.analyses.report import Report
+from traces.answers import Report
 from traces.counting.latencies import Distribution, distribution
 from traces.table import EventTable
 from traces.xen.find import hypercall_nrs, restarts

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import nsmallest
 
+from traces.answers import Batches
 from traces.scan import Item, Scan
 from traces.xen.formats import events as xentrace
 from traces.xen.formats.exits import AMDS_ID, NESTED
@@ -26,14 +27,6 @@ VcpuKey = tuple[int, int]
 Items = Callable[[str], Iterable[Item]]
 #: Hosts have some hundred.
 VCPUS_MAX = 1 << 13
-
-
-@dataclass(frozen=True, slots=True)
-class Batches:
-    """How often a batching hypercall was made, and how many operations those calls asked for."""
-
-    calls: int
-    items: int
 
 
 @dataclass(slots=True)

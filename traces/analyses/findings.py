@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
-from traces.analyses.report import DomainReport, Report, VcpuReport
+from traces.answers import DomainReport, Report, VcpuReport
 from traces.plural import plural
 
 #: Less time than this is a trifle, and so is less than this part of the trace.

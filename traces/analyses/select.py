@@ -7,7 +7,7 @@ kinds of records, as run states and times of VM exits, is computed from all of t
 from dataclasses import replace
 
 from traces.account import IDLE_DOMID
-from traces.analyses.report import DomainReport, Hypercall, Report, VcpuReport
+from traces.answers import DomainReport, Hypercall, Report, VcpuReport
 from traces.choice.where import EVERYTHING, Kinds, Where
 from traces.xen.formats.events import (
     EVENTS,

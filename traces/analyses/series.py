@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from traces.analyses import select
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import RUNNING, STATES, Interval, Intervals
-from traces.analyses.report import Report
 from traces.analyses.timeseries import Edges, Notifiers, Occurrences, Stays
+from traces.answers import Report
 from traces.choice.where import Kinds, Where
 from traces.table import EventTable
 from traces.xen import find

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import RUNNING, STATES, Interval, Intervals
-from traces.analyses.report import Report
 from traces.analyses.timeseries import Columns, Occurrences, Shares
+from traces.answers import Report
 from traces.table import EventTable
 from traces.xen import find
 from traces.xen.formats import events as xentrace

@@ -17,7 +17,7 @@ from traces.account import UNKNOWN_DOMID
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import RUNNING, STATES, Exit, Interval, Intervals
 from traces.analyses.occupancy import Occupancy
-from traces.analyses.report import Report
+from traces.answers import Report
 from traces.choice.where import Where
 from traces.table import EventTable
 from traces.xen.formats.events import HVM_SVM_EXIT, HVM_VMX_EXIT, RUNSTATE_CHANGE

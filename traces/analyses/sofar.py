@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from traces.analyses.counts import exits, notifications, took
-from traces.analyses.report import RUNSTATE_NAMES
-from traces.analyses.vendor import UNKNOWN, Numbering
+from traces.answers import RUNSTATE_NAMES, UNKNOWN, Numbering
 from traces.choice.where import Where
 from traces.counting.latencies import bounds
 from traces.scan import Scan

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from traces.account import IDLE_DOMID
-from traces.analyses.counts import Batches
-from traces.analyses.report import Exit, GuestInterrupt, Hypercall, Io, Report, Trap, VcpuReport
+from traces.answers import Batches, Exit, GuestInterrupt, Hypercall, Io, Report, Trap, VcpuReport
 from traces.counting.latencies import merged
 
 

@@ -10,15 +10,16 @@ first: the user, then the capturing host.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from typing import NamedTuple
 
 from traces.account import SEVERITIES, Diagnostic
 from traces.analyses.counts import exits
+from traces.answers import UNKNOWN, Numbering
 from traces.scan import Scan
 from traces.xen.formats.event import Release, release
-from traces.xen.formats.exits import AMDS_ID, NESTED, SVM_EXITS, Vendor, exit_name, reason_of, vmx_reason
+from traces.xen.formats.exits import AMDS_ID, NESTED, SVM_EXITS, Vendor, reason_of, vmx_reason
 
 #: Since then AMD's exits have an event id of their own.
 _OWN_ID: Release = (4, 19)
@@ -44,33 +45,6 @@ _NOT_SVMS = frozenset(
 _RATHER_SVMS = frozenset({0x40, *range(0x42, 0x4A), *range(0x4E, 0x56)})
 #: There must be so many times as much evidence for as against, or it is in doubt.
 _CLEAR = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Numbering:
-    """Whose exit reasons are those under Intel's event id, and who says so.
-
-    ``source`` is "option", "host", "trace", or "default" where nothing tells. ``in_doubt`` is whether nothing is sure,
-    or much speaks against it. ``by_id`` is whether AMD's own event id means AMD, whatever ``vendor`` is.
-    """
-
-    vendor: Vendor
-    source: str
-    in_doubt: bool = False
-    by_id: bool = True
-    diagnostics: tuple[Diagnostic, ...] = ()
-
-    def of(self, key: int) -> Vendor:
-        """Say whose a kind of exits is, by ``formats.exits.key_of``."""
-        return "amd" if self.by_id and key & AMDS_ID else self.vendor
-
-    def name(self, key: int) -> str:
-        """Name a kind of exits, by ``formats.exits.key_of``."""
-        return exit_name(key, self.of(key))
-
-
-#: Of a trace that has no exits, and of one that is not known yet.
-UNKNOWN = Numbering("intel", "default")
 
 
 class _Seen(NamedTuple):

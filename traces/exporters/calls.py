@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from traces.analyses.calls import CallTimes
-from traces.analyses.report import Report
+from traces.answers import Report
 from traces.counting.latencies import QUANTILES, merged
 from traces.exporters.document import latency
 from traces.exporters.text import DOMAINS_MAX, busiest, shown

@@ -3,7 +3,7 @@
 import json
 from typing import Any, NamedTuple
 
-from traces.analyses.report import Report
+from traces.answers import Report
 from traces.exporters.details import meaning, naming, told_by
 from traces.exporters.parquet.alike import ALIKE, BY_FIELD, BY_HYPERCALL, Kinds
 from traces.exporters.parquet.encode import Choice, Encoder

@@ -6,7 +6,7 @@ from typing import BinaryIO
 import pyarrow as pa
 from pyarrow import csv
 
-from traces.analyses.report import Report
+from traces.answers import Report
 from traces.exporters import wide
 from traces.table import EventTable
 

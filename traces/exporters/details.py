@@ -8,8 +8,7 @@ Ref: xen/common/trace.c (__trace_hypercall), xen/common/sched/core.c (trace_runs
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from traces.analyses.report import Report
-from traces.analyses.vendor import Numbering
+from traces.answers import Numbering, Report
 from traces.exporters.payload import Field, fields, read
 from traces.symbols import Symbols
 from traces.xen.formats import events as xentrace

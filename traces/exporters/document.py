@@ -6,7 +6,7 @@ from typing import Any
 
 from traces.account import Account
 from traces.analyses.findings import findings
-from traces.analyses.report import DomainReport, Hypercall, Report, VcpuReport
+from traces.answers import DomainReport, Hypercall, Report, VcpuReport
 from traces.choice.where import EVERYTHING, Where
 from traces.counting.latencies import QUANTILES, Distribution
 from traces.exporters.words import lost_rate

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED
-from traces.analyses.report import Report
-from traces.analyses.wallclock import Recorded
+from traces.answers import Report
 from traces.choice.classes import classes_of
+from traces.counting.wallclock import Recorded
 from traces.exporters.details import CODE, Naming, naming
 from traces.exporters.payload import nones
 from traces.exporters.rows import Chooser, Group, groups

@@ -7,7 +7,7 @@ Xen does not record how long a PV guest's hypercalls take, so they are part of i
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from traces.analyses.report import DomainReport, Report, VcpuReport
+from traces.answers import DomainReport, Report, VcpuReport
 from traces.exporters.words import unit
 from traces.foreign import printable
 from traces.table import EventTable

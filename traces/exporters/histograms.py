@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from traces.analyses.report import Report, VcpuReport
+from traces.answers import Report, VcpuReport
 from traces.exporters.text import busiest
 from traces.exporters.words import LATENCIES, duration, unit, who
 from traces.plural import plural

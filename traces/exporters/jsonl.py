@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from traces.account import UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED
-from traces.analyses.report import Report
+from traces.answers import Report
 from traces.exporters.details import CODE, Naming, naming
 from traces.exporters.payload import nones
 from traces.exporters.rows import Chooser, Group, groups

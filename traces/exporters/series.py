@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from traces.analyses.elapsed import nanoseconds
-from traces.analyses.report import Report
 from traces.analyses.series import DomainSeries, Series
+from traces.answers import Report
 from traces.exporters.text import DOMAINS_MAX, STATE_STYLES, busiest, records
 from traces.exporters.words import time, who
 from traces.plural import plural

@@ -17,8 +17,8 @@ from rich.text import Text
 
 from traces.account import IDLE_DOMID
 from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
-from traces.analyses.report import Report
 from traces.analyses.slowest import Meanwhile, Slow, Slowest
+from traces.answers import Report
 from traces.exporters import dump, jsonl
 from traces.exporters.details import Naming, naming
 from traces.exporters.words import duration, seconds, who

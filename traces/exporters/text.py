@@ -13,7 +13,7 @@ from rich.text import Text
 from traces.account import DOUBTS, UNKNOWN_DOMID
 from traces.analyses import totals
 from traces.analyses.findings import Finding, findings
-from traces.analyses.report import RUNSTATE_NAMES, DomainReport, Hypercall, Report, VcpuReport
+from traces.answers import RUNSTATE_NAMES, DomainReport, Hypercall, Report, VcpuReport
 from traces.counting.latencies import QUANTILES
 from traces.exporters.words import (
     CONTENTION,

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from traces.account import UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED
-from traces.analyses.report import Report
+from traces.answers import Report
 from traces.exporters.columns import COLUMNS, DETAILS, NAME, SAME, WORDS, Column, metadata
 from traces.exporters.details import Naming, naming
 from traces.exporters.rows import Chooser, Group, groups

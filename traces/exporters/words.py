@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from traces.account import UNKNOWN_DOMID
-from traces.analyses.report import DomainReport, Report
+from traces.answers import DomainReport, Report
 from traces.counting.clock import Clock
 from traces.foreign import printable
 from traces.plural import plural

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import click
 
-from traces.analyses.report import Report
+from traces.answers import Report
 from traces.errors import SymbolError
 from traces.exporters import dump, jsonl
 from traces.exporters.words import duration

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     # What a plain report does not need would delay it: numpy, above all. What it needs when the file is read is
     # loaded meanwhile.
     from traces.analyses.calls import CallTimes
-    from traces.analyses.report import Report
     from traces.analyses.series import Series
     from traces.analyses.slowest import Slowest
+    from traces.answers import Report
     from traces.exporters.slow import Described
     from traces.xen.formats.exits import Vendor
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from traces.analyses.report import Report
+from traces.answers import Report
 from traces.exporters import document, text
 from xentool import hosts, output
 from xentool.cli import INTERRUPTED

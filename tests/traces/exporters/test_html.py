@@ -26,8 +26,9 @@ from tests.traces.test_fold import BLOCKED, RUNNABLE, RUNNING, change
 from tests.traces.test_tokenize import record, window
 from traces import scan as scans
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
-from traces.analyses.report import DomainInfo, Report
+from traces.analyses.report import DomainInfo
 from traces.analyses.report import report as report_of
+from traces.answers import Report
 from traces.exporters import html
 from traces.exporters.words import LATENCIES
 from traces.foreign import printable

@@ -15,8 +15,8 @@ from tests.traces.captures import NAMES, capture
 from tests.traces.damage import DAMAGES
 from tests.traces.test_tokenize import record, window
 from traces import batches, reader
-from traces.analyses.report import Report
 from traces.analyses.report import report as report_of
+from traces.answers import Report
 from traces.choice import where as wheres
 from traces.choice.where import Where
 from traces.errors import TraceError

@@ -9,8 +9,8 @@ import pytest
 from tests.traces.captures import NAMES, capture
 from tests.traces.test_tokenize import record, window
 from traces import reader
-from traces.analyses.report import Report
 from traces.analyses.report import report as report_of
+from traces.answers import Report
 from traces.choice.where import Where
 from traces.exporters import jsonl
 from traces.reader import Reader

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from traces.analyses.report import Report
+from traces.answers import Report
 from traces.exporters.html.choice import choose
 from traces.exporters.html.course import read
 from traces.exporters.html.page import page

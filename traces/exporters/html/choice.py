@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from traces.account import IDLE_DOMID
-from traces.analyses.report import DomainReport, Report
+from traces.answers import DomainReport, Report
 
 #: A page that draws more than this says so; the report itself has all.
 DOMAINS_MAX, VCPUS_MAX, PCPUS_MAX = 32, 64, 128

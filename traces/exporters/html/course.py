@@ -11,8 +11,8 @@ from traces.analyses import totals
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import STATES, Interval, Intervals
 from traces.analyses.occupancy import Occupancy, Stretch
-from traces.analyses.report import Report
 from traces.analyses.timeseries import Columns, Occurrences, Shares
+from traces.answers import Report
 from traces.exporters.html.choice import Choice
 from traces.table import EventTable
 from traces.xen import find

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from traces.analyses import totals
 from traces.analyses.findings import findings
 from traces.analyses.intervals import STATES
-from traces.analyses.report import DomainReport, Report, VcpuReport
+from traces.answers import DomainReport, Report, VcpuReport
 from traces.counting.latencies import QUANTILES, merged
 from traces.exporters.html import charts, tables
 from traces.exporters.html.choice import Choice

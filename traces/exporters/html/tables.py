@@ -6,7 +6,7 @@ from itertools import islice
 
 from traces.account import DOUBTS
 from traces.analyses import totals
-from traces.analyses.report import RUNSTATE_NAMES, DomainReport, Hypercall, Report
+from traces.answers import RUNSTATE_NAMES, DomainReport, Hypercall, Report
 from traces.counting.latencies import QUANTILES
 from traces.exporters.words import CONTENTION, LATENCIES, duration, rate, seconds, who
 from traces.plural import plural

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from typing import BinaryIO
 
 from traces.analyses.elapsed import Elapsed
-from traces.analyses.report import Report
+from traces.answers import Report
 from traces.batches import Batch, Source, Spare, batches
 from traces.exporters.columns import COLUMNS, ENCODED, Column, encoder, metadata
 from traces.exporters.parquet import arrow

@@ -10,8 +10,8 @@ from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import (
 )
 
 from traces.account import UNKNOWN_DOMID
-from traces.analyses.report import DomainReport, Report, VcpuReport
-from traces.analyses.wallclock import Recorded
+from traces.answers import DomainReport, Report, VcpuReport
+from traces.counting.wallclock import Recorded
 
 _EXPLICIT = TrackDescriptor.EXPLICIT
 

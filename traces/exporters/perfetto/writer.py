@@ -17,7 +17,7 @@ from traces.account import IDLE_DOMID
 from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
 from traces.analyses.intervals import RUNNING, STATES, Exit, Interval, Intervals
 from traces.analyses.occupancy import Occupancy, Stretch
-from traces.analyses.report import Report
+from traces.answers import Report
 from traces.exporters.details import naming
 from traces.exporters.perfetto.instants import Instants
 from traces.exporters.perfetto.packets import BEGIN, END, Kind, Packets

@@ -6,7 +6,7 @@ from xentool import output
 from xentool.tools.tracing import reports
 
 if TYPE_CHECKING:
-    from traces.analyses.report import Report
+    from traces.answers import Report
 
 
 def tell(report: "Report") -> None:

@@ -16,7 +16,7 @@ from importlib.resources import files
 from types import FrameType, TracebackType
 from typing import IO, Self
 
-from traces.analyses.wallclock import Noted
+from traces.counting.wallclock import Noted
 from xentool.errors import XentoolError
 from xentool.hosts import Host
 from xentool.tools.tracing import capture_status

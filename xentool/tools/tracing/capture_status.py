@@ -5,7 +5,7 @@ import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from traces.analyses.wallclock import Noted, Pair
+from traces.counting.wallclock import Noted, Pair
 from xentool.errors import Unavailable, XentoolError
 
 PREFIX = "xentool: "

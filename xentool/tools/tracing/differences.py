@@ -5,8 +5,8 @@ from pathlib import Path
 
 from traces.analyses import slices
 from traces.analyses.compare import compare
-from traces.analyses.report import Report
 from traces.analyses.slices import Slices
+from traces.answers import Report
 from traces.exporters.differences import Differences
 from traces.reader import Reader, read
 from traces.xen.formats.exits import Vendor

@@ -19,7 +19,7 @@ from xentool.tools.tracing.reports import EVERYTHING, STANDARD, Chosen, TraceFil
 
 if TYPE_CHECKING:
     # What writes is loaded while the trace is read for its report.
-    from traces.analyses.report import Report
+    from traces.answers import Report
     from traces.table import EventTable
     from traces.xen.formats.exits import Vendor
 

@@ -1,12 +1,12 @@
 """When a capture was recorded, as a sidecar has it: dates of dom0's clock, as ISO 8601 with its zone.
 
-``{"begin", "end" or null, "pairs": [{"tsc", "at", "error_s"}]}``; see ``traces.analyses.wallclock``.
+``{"begin", "end" or null, "pairs": [{"tsc", "at", "error_s"}]}``; see ``traces.counting.wallclock``.
 """
 
 from datetime import datetime
 from typing import Any
 
-from traces.analyses.wallclock import Noted, Pair, date
+from traces.counting.wallclock import Noted, Pair, date
 
 _NS = 1_000_000_000
 #: One at each end is what is noted.

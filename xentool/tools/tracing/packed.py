@@ -17,7 +17,7 @@ from xentool.tools.tracing import filekinds
 if TYPE_CHECKING:
     from io import BufferedReader
 
-    from traces.analyses.report import Report
+    from traces.answers import Report
     from xentool.tools.tracing.pipes import Piped
 
 #: Bytes of a file by which its kind is known.

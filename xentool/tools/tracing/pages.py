@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from traces.analyses.report import Report
 from traces.analyses.select import of_domain
+from traces.answers import Report
 from traces.table import EventTable
 from traces.xen.formats.exits import Vendor
 from xentool.tools.tracing import reports

@@ -8,8 +8,8 @@ from dataclasses import replace
 from io import BufferedReader, RawIOBase
 from typing import cast
 
-from traces.analyses.report import Report
 from traces.analyses.report import report as report_of
+from traces.answers import Report
 from traces.counting import clock as clocks
 from traces.scan import Scan
 from traces.xen.formats.exits import Vendor

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from traces.analyses.report import Report
+from traces.answers import Report
 from traces.xen.formats.exits import Vendor
 from xentool.errors import XentoolError
 from xentool.tools.outputs import orderly_end

@@ -19,7 +19,7 @@ from xentool.tools.tracing.sidecar import Sidecar
 
 if TYPE_CHECKING:
     # Reading begins before what the answer is made with is loaded.
-    from traces.analyses.report import Report
+    from traces.answers import Report
     from traces.xen.formats.exits import Vendor
 
 STANDARD = Path("-")
@@ -137,9 +137,10 @@ def report(
         raise PeerError(f"{name} {packed.blame(source) or error}") from error
     except OSError as error:
         raise XentoolError(f"cannot read {name}: {error.strerror}") from error
-    from traces.analyses import select, wallclock  # noqa: PLC0415 - see above
+    from traces.analyses import select  # noqa: PLC0415 - see above
     from traces.analyses.report import DomainInfo  # noqa: PLC0415 - see above
     from traces.analyses.report import report as report_of  # noqa: PLC0415 - see above
+    from traces.counting import wallclock  # noqa: PLC0415 - see above
 
     infos, version = (capture.domains, capture.xen_version) if capture else ({}, None)
     if chosen.names:

@@ -16,7 +16,7 @@ from xentool.tools.tracing import beside, packed
 if TYPE_CHECKING:
     # A report on a file without a sidecar needs neither, and begins to read the earlier.
     from traces.analyses.report import DomainInfo
-    from traces.analyses.wallclock import Noted
+    from traces.counting.wallclock import Noted
     from traces.xen.formats.exits import Vendor
     from xentool.tools import xl
 

@@ -4,9 +4,9 @@ import math
 
 from traces.analyses import calls, series, slowest
 from traces.analyses.calls import CallTimes
-from traces.analyses.report import Report
 from traces.analyses.series import Series, TooMany
 from traces.analyses.slowest import Slowest
+from traces.answers import Report
 from traces.exporters.slow import Described, describe
 from traces.plural import plural
 from traces.reader import Reader, read

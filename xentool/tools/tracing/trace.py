@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
-from traces.analyses.report import DomainInfo, Report
+from traces.analyses.report import DomainInfo
 from traces.analyses.report import report as report_of
 from traces.analyses.select import of
-from traces.analyses.vendor import Numbering, numbering
-from traces.analyses.wallclock import place
+from traces.analyses.vendor import numbering
+from traces.answers import Numbering, Report
 from traces.choice.where import Where
+from traces.counting.wallclock import place
 from traces.scan import FOREVER, Scan
 from traces.xen.formats.exits import Vendor
 from xentool.errors import XentoolError

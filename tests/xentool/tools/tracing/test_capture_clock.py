@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from traces.analyses.wallclock import Noted
+from traces.counting.wallclock import Noted
 from xentool.tools.tracing import capture_status
 from xentool.tools.tracing.capture_status import Began, Compared, Over
 
