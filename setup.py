@@ -20,6 +20,7 @@ extensions = [
         "traces.exporters.parquet.alike",
         "traces.exporters.parquet.encode",
         "pvdrivers.ring.engine",
+        "pvdrivers.ring.logged",
         "pvdrivers.block.back.plain.core",
         "pvdrivers.block.back.plain.kept",
         "pvdrivers.block.back.plain.transient",
