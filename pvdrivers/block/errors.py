@@ -1,7 +1,40 @@
 """What goes wrong with one request, and is answered; what ends a ring or a device is in `pvdrivers.errors`."""
 
+from enum import Enum
+
 from pvdrivers.abi.blkif import BlkifRsp
 from pvdrivers.errors import DriverError, MachineError, PeerError
+
+
+class Refusal(Enum):
+    """Why a request is not done, whatever its figures; `status` is what its response says."""
+
+    #: What this backend does not do, or did not offer.
+    NO_OPERATION = "no-operation"
+    NO_FLUSH = "no-flush"
+    NO_INDIRECT = "no-indirect"
+    NO_DISCARD = "no-discard"
+    NO_SECURE = "no-secure"
+    #: What cannot be.
+    SEGMENTS = "segments"
+    NO_SEGMENTS = "no-segments"
+    SECTORS_OF_PAGE = "sectors-of-page"
+    INDIRECT_OPERATION = "indirect-operation"
+    INDIRECT_PAGES = "indirect-pages"
+    READ_ONLY = "read-only"
+    NOTHING = "nothing"
+    BEYOND_END = "beyond-end"
+    UNALIGNED = "unaligned"
+
+    @property
+    def status(self) -> BlkifRsp:
+        """The status on the wire."""
+        return BlkifRsp.EOPNOTSUPP if self in _UNSUPPORTED else BlkifRsp.ERROR
+
+
+_UNSUPPORTED = frozenset(
+    {Refusal.NO_OPERATION, Refusal.NO_FLUSH, Refusal.NO_INDIRECT, Refusal.NO_DISCARD, Refusal.NO_SECURE}
+)
 
 
 class BadRequest(PeerError):
@@ -9,13 +42,14 @@ class BadRequest(PeerError):
 
     :param ident: the request's id, as the frontend gave it
     :param operation: what the response is to name
+    :param why: for people, with the figures
     """
 
-    def __init__(self, ident: int, operation: int, status: BlkifRsp, why: str) -> None:
+    def __init__(self, ident: int, operation: int, refusal: Refusal, why: str) -> None:
         super().__init__(why)
         self.ident = ident
         self.operation = operation
-        self.status = status
+        self.refusal = refusal
 
 
 class BadResponse(PeerError):

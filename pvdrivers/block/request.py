@@ -20,11 +20,10 @@ from pvdrivers.abi.blkif import (
     SEGMENTS_PER_INDIRECT_PAGE,
     Blkif,
     BlkifOp,
-    BlkifRsp,
     Discard,
 )
 from pvdrivers.abi.ring import PAGE_SIZE
-from pvdrivers.block.errors import BadRequest
+from pvdrivers.block.errors import BadRequest, Refusal
 from pvdrivers.errors import MachineError, NotGranted
 
 #: Segments of the longest request that the protocol has room for.
@@ -33,6 +32,8 @@ SECTORS_PER_PAGE = PAGE_SIZE // SECTOR_SIZE
 
 #: Copies as many bytes out of the beginnings of granted pages, once.
 Fetch = Callable[[Sequence[tuple[int, int]]], bytes]
+#: Of one request.
+_Refuse = Callable[[int, Refusal, str], BadRequest]
 
 
 class Segment(NamedTuple):
@@ -90,23 +91,23 @@ def parse(message: bytes, layout: Blkif, limits: Limits, fetch: Fetch) -> Reques
         case BlkifOp.DISCARD:
             return _discard(message, layout, limits)
         case operation:
-            raise _refusal(message, layout)(operation, BlkifRsp.EOPNOTSUPP, f"operation {operation} is none")
+            raise _refusal(message, layout)(operation, Refusal.NO_OPERATION, f"operation {operation} is none")
 
 
-def _refusal(message: bytes, layout: Blkif) -> Callable[[int, BlkifRsp, str], BadRequest]:
+def _refusal(message: bytes, layout: Blkif) -> _Refuse:
     # The id has its place in all messages.
     ident = int.from_bytes(message[layout.request.offsets["id"] :][:8], "little")
-    return lambda operation, status, why: BadRequest(ident, operation, status, why)
+    return lambda operation, refusal, why: BadRequest(ident, operation, refusal, why)
 
 
 def _direct(message: bytes, layout: Blkif, limits: Limits) -> Request:
     code, number, _, ident, sector, *_ = layout.request.struct.unpack(message)
     operation, refuse = BlkifOp(code), _refusal(message, layout)
     if number > MAX_SEGMENTS_PER_REQUEST:
-        raise refuse(operation, BlkifRsp.ERROR, f"{number} segments, and room for {MAX_SEGMENTS_PER_REQUEST}")
+        raise refuse(operation, Refusal.SEGMENTS, f"{number} segments, and room for {MAX_SEGMENTS_PER_REQUEST}")
     if operation in {BlkifOp.WRITE_BARRIER, BlkifOp.FLUSH_DISKCACHE}:
         if not limits.flush:
-            raise refuse(operation, BlkifRsp.EOPNOTSUPP, "this disk cannot be flushed")
+            raise refuse(operation, Refusal.NO_FLUSH, "this disk cannot be flushed")
         if not number:
             return Request(ident, operation, 0, 0)
     start = layout.request.offsets["seg"]
@@ -117,22 +118,22 @@ def _indirect(message: bytes, layout: Blkif, limits: Limits, fetch: Fetch) -> Re
     _, code, number, ident, sector, _, *rest = layout.indirect.struct.unpack(message[: layout.indirect.size])
     refuse = _refusal(message, layout)
     if not limits.max_indirect:
-        raise refuse(code, BlkifRsp.EOPNOTSUPP, "indirect requests were not offered")
+        raise refuse(code, Refusal.NO_INDIRECT, "indirect requests were not offered")
     if code not in {BlkifOp.READ, BlkifOp.WRITE}:
-        raise refuse(code, BlkifRsp.ERROR, f"an indirect request of operation {code}")
+        raise refuse(code, Refusal.INDIRECT_OPERATION, f"an indirect request of operation {code}")
     if not 0 < number <= limits.max_indirect:
-        raise refuse(code, BlkifRsp.ERROR, f"{number} indirect segments, of 1 to {limits.max_indirect}")
+        raise refuse(code, Refusal.SEGMENTS, f"{number} indirect segments, of 1 to {limits.max_indirect}")
     left = number * SEGMENT.size
     wanted = [(gref, min(left - at, PAGE_SIZE)) for gref, at in zip(rest, range(0, left, PAGE_SIZE), strict=False)]
     try:
         table = fetch(wanted)
     except (NotGranted, MachineError) as error:
-        raise refuse(code, BlkifRsp.ERROR, str(error)) from None
+        raise refuse(code, Refusal.INDIRECT_PAGES, str(error)) from None
     return _transfer(refuse, ident, BlkifOp(code), sector, table, limits)
 
 
 def _transfer(
-    refuse: Callable[[int, BlkifRsp, str], BadRequest],
+    refuse: _Refuse,
     ident: int,
     operation: BlkifOp,
     sector: int,
@@ -140,18 +141,20 @@ def _transfer(
     limits: Limits,
 ) -> Request:
     if operation != BlkifOp.READ and limits.readonly:
-        raise refuse(operation, BlkifRsp.ERROR, "this disk is read-only")
+        raise refuse(operation, Refusal.READ_ONLY, "this disk is read-only")
     if not table:
-        raise refuse(operation, BlkifRsp.ERROR, "no segments")
+        raise refuse(operation, Refusal.NO_SEGMENTS, "no segments")
     segments = []
     count = 0
     for gref, first, last in SEGMENT.struct.iter_unpack(table):
         if not first <= last < SECTORS_PER_PAGE:
-            raise refuse(operation, BlkifRsp.ERROR, f"sectors {first} to {last} of a page of {SECTORS_PER_PAGE}")
+            raise refuse(
+                operation, Refusal.SECTORS_OF_PAGE, f"sectors {first} to {last} of a page of {SECTORS_PER_PAGE}"
+            )
         segments.append(Segment(gref, first * SECTOR_SIZE, (last - first + 1) * SECTOR_SIZE))
         count += last - first + 1
-    if why := beyond(sector, count, limits):
-        raise refuse(operation, BlkifRsp.ERROR, why)
+    if wrong := _misplaced(sector, count, limits):
+        raise refuse(operation, *wrong)
     return Request(ident, operation, sector, count, tuple(segments))
 
 
@@ -159,26 +162,26 @@ def _discard(message: bytes, layout: Blkif, limits: Limits) -> Request:
     _, flag, _, ident, sector, count = layout.discard.struct.unpack(message[: layout.discard.size])
     refuse = _refusal(message, layout)
     if not limits.discard:
-        raise refuse(BlkifOp.DISCARD, BlkifRsp.EOPNOTSUPP, "this disk discards nothing")
+        raise refuse(BlkifOp.DISCARD, Refusal.NO_DISCARD, "this disk discards nothing")
     if limits.readonly:
-        raise refuse(BlkifOp.DISCARD, BlkifRsp.ERROR, "this disk is read-only")
+        raise refuse(BlkifOp.DISCARD, Refusal.READ_ONLY, "this disk is read-only")
     if not count:
-        raise refuse(BlkifOp.DISCARD, BlkifRsp.ERROR, "nothing to discard")
-    if why := beyond(sector, count, limits):
-        raise refuse(BlkifOp.DISCARD, BlkifRsp.ERROR, why)
+        raise refuse(BlkifOp.DISCARD, Refusal.NOTHING, "nothing to discard")
+    if wrong := _misplaced(sector, count, limits):
+        raise refuse(BlkifOp.DISCARD, *wrong)
     if flag & Discard.SECURE and not limits.secure:
         # Linux's backend forgets the flag; but then what is told to be gone for good may be had back.
-        raise refuse(BlkifOp.DISCARD, BlkifRsp.EOPNOTSUPP, "nothing is discarded for good here")
+        raise refuse(BlkifOp.DISCARD, Refusal.NO_SECURE, "nothing is discarded for good here")
     return Request(ident, BlkifOp.DISCARD, sector, count, secure=bool(flag & Discard.SECURE))
 
 
-def beyond(sector: int, count: int, limits: Limits) -> str:
-    """Tell what is wrong with a place on a disk; an empty string when nothing is."""
+def _misplaced(sector: int, count: int, limits: Limits) -> tuple[Refusal, str] | None:
+    # What is wrong with a place on a disk.
     if sector + count > limits.sectors:
-        return f"{count} sectors at {sector} of a disk of {limits.sectors}"
+        return Refusal.BEYOND_END, f"{count} sectors at {sector} of a disk of {limits.sectors}"
     if (sector | count) % (limits.sector_size // SECTOR_SIZE):
-        return f"{count} sectors at {sector}, and the disk's are of {limits.sector_size} bytes"
-    return ""
+        return Refusal.UNALIGNED, f"{count} sectors at {sector}, and the disk's are of {limits.sector_size} bytes"
+    return None
 
 
 def respond(layout: Blkif, ident: int, operation: int, status: int) -> bytes:

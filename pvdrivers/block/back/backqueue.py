@@ -103,8 +103,8 @@ class BackQueue:
         self._closing = threading.Lock()
         #: Why it ended, if not because it was told to.
         self.error: DriverError | None = None
-        #: What was wrong with the request that was refused last.
-        self.complaint = ""
+        #: The request that was refused last.
+        self.refused: BadRequest | None = None
 
     @property
     def stats(self) -> Stats:
@@ -271,10 +271,10 @@ class BackQueue:
             try:
                 request = parse(messages[at : at + size], self._layout, limits, self._pages.fetch)
             except BadRequest as error:
-                self.complaint = str(error)
+                self.refused = error
                 self._stats.requests += 1
                 self._stats.errors += 1
-                self._send(respond(self._layout, error.ident, error.operation, error.status))
+                self._send(respond(self._layout, error.ident, error.operation, error.refusal.status))
                 continue
             jobs.append(Job(request))
             if request.operation == BlkifOp.WRITE_BARRIER:

@@ -15,6 +15,7 @@ from pvdrivers.abi.blkif import PROTOCOLS, X86_64, Blkif, BlkifOp, BlkifRsp
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.block.back.backqueue import BackQueue
 from pvdrivers.block.disks import open_disk
+from pvdrivers.block.errors import Refusal
 from pvdrivers.errors import BadRing, MachineError
 from pvdrivers.transport.loopback import Machine, machine
 from tests.pvdrivers.block.rig import (
@@ -234,7 +235,9 @@ def test_11_nothing_foreign_is_in_a_response(layout: Blkif, way: str, loopback: 
 def test_operations_that_there_are_not(made: Rig) -> None:
     for operation in (4, 7, 99, 255):
         assert made.ask(direct(LAYOUT, operation, 1, 0, made.segments(0))) == [Answer(1, operation, UNSUPPORTED)]
-    assert made.queue.complaint == "operation 255 is none"
+    assert made.queue.refused
+    assert made.queue.refused.refusal is Refusal.NO_OPERATION
+    assert str(made.queue.refused) == "operation 255 is none"
 
 
 def test_ids_are_the_frontends_own_business(made: Rig) -> None:
