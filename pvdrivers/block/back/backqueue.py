@@ -7,8 +7,6 @@ A request's way: `kept` or `transient` does plain reads and writes; all others a
 (`pages`) and are executed (`execute`), here or by a thread, and answered as they are done.
 """
 
-import os
-import select
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -27,15 +25,12 @@ from pvdrivers.block.execute import at_once, execute, limits_of
 from pvdrivers.block.request import parse, respond
 from pvdrivers.errors import DriverError, MachineError
 from pvdrivers.ring import Back, LoggedBack
-from pvdrivers.ring.look import Patience
+from pvdrivers.ring.waiting import Waiting
 from pvdrivers.transport.base import Channel, Mapping, Transport
 
 #: Requests that are taken at once: few enough that the frontend has answers to look at while the next are done; more
 #: where each call into the transport should serve many.
 _BATCH, _BATCH_MANY = 8, 32
-#: Notifications without a request that cost nothing; then the next is heard later and later, up to these seconds.
-_FRUITLESS = 8
-_DEAF, _DEAF_MAX = 0.001, 0.1
 
 
 class BackQueue:
@@ -71,21 +66,20 @@ class BackQueue:
         resume: bool = False,
     ) -> None:
         self._ring = LoggedBack(ring.memory, layout.ring, log, resume) if log else Back(ring.memory, layout.ring)
-        # Between an answer and its notification, a former life may have been killed.
-        self._owes = resume
         self._mapping, self._channel, self._layout, self._disk = ring, channel, layout, disk
         self._max_indirect = max_indirect
         self._stats = Stats()
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._waiting = Waiting((self._ring, channel), counts=self._stats, owes=resume)
+        wake = self._waiting.fileno()
         self._core: KeptCore | TransientCore | None = None
         self._pages: Pages
         access = None if persistent else (Copied if grants == "copy" else Mapped)(transport, domid, self._stats)
         kept: KeptCore | None = None
         if compiled and disk.medium.kind != Kind.NONE:
             if access:
-                self._core = TransientCore(layout, disk, max_indirect, self._wake, access, self._ring.size)
+                self._core = TransientCore(layout, disk, max_indirect, wake, access, self._ring.size)
             else:
-                self._core = kept = KeptCore(layout, disk, max_indirect, self._wake, persistent_max)
+                self._core = kept = KeptCore(layout, disk, max_indirect, wake, persistent_max)
         self._pages = access or Persistent(transport, domid, self._stats, kept, persistent_max)
         self._batch = _BATCH if self._core and persistent else _BATCH_MANY
         self._threads: list[threading.Thread] = []
@@ -94,13 +88,6 @@ class BackQueue:
         self._pending = 0
         # Taken, and not begun or done yet: the disk may keep this thread.
         self._at_hand = 0
-        self._patience = Patience()
-        # A notification has been taken, and whether there was something to do since.
-        self._heard = self._useful = False
-        self._fruitless = 0
-        self._stopping: Literal["", "now", "drained"] = ""
-        self._left = self._ring.size
-        self._closing = threading.Lock()
         #: Why it ended, if not because it was told to.
         self.error: DriverError | None = None
         #: The request that was refused last.
@@ -132,15 +119,12 @@ class BackQueue:
 
         :param drain: and so is what lies in the ring already
         """
-        self._stopping = "drained" if drain else "now"
-        with self._closing:
-            if self._wake >= 0:
-                os.eventfd_write(self._wake, 1)
+        self._waiting.stop(drain=drain)
 
     def run(self) -> None:
         """Serve, until `stop`, or the ring cannot be believed any more: see `error`. Gives everything back."""
         try:
-            self._loop()
+            self._waiting.run(self._turn, self._busy)
         except DriverError as error:
             self.error = error
         except OSError as error:
@@ -150,9 +134,8 @@ class BackQueue:
 
     def close(self) -> None:
         """Give everything back, ring and channel too; for a queue that has never run, or no longer does."""
-        with self._closing:
-            if self._wake < 0:
-                return
+        if self._waiting.fileno() < 0:
+            return
         with suppress(MachineError):
             self._await_all()
         if self._core:
@@ -168,36 +151,18 @@ class BackQueue:
                 give_back()
         if self._core:
             self._core.close()
-        with self._closing:
-            os.close(self._wake)
-            self._wake = -1
-
-    # The loop.
-
-    def _loop(self) -> None:
-        if self._owes:
-            self._channel.notify()
-        while True:
-            if self._turn():
-                continue
-            if self._stopping and not self._busy():
-                return
-            if self._stopping:
-                self._hear(None)
-            elif not self._soon() and not self._ring.final_check():
-                self._sleep()
+        self._waiting.close()
 
     def _busy(self) -> int:
         return self._pending + (self._core.pending if self._core else 0)
 
     def _turn(self) -> bool:
         # Take some, answer some; tell whether there was anything.
-        messages = self._ring.take(self._batch) if self._wanted() else b""
+        messages = self._ring.take(self._batch) if self._waiting.wanted else b""
         answers = b""
         if messages:
-            self._useful = True
             self._at_hand = len(messages) // self._layout.request.size
-            self._left -= self._at_hand
+            self._waiting.took(self._at_hand)
             if self._core:
                 answers, messages = self._core.serve(messages, self._disk.sectors)
                 self._send(answers)
@@ -210,56 +175,9 @@ class BackQueue:
         self._send(done)
         return bool(messages or answers or done)
 
-    def _wanted(self) -> bool:
-        # Who is told to drain takes what is there, and not what comes and comes.
-        if not self._stopping:
-            self._left = self._ring.size
-        return self._stopping != "now" and self._left > 0
-
     def _send(self, answers: bytes) -> None:
         if answers:
-            self._ring.put(answers)
-            if self._ring.push():
-                self._channel.notify()
-                self._stats.notifications_sent += 1
-                self._stats.syscalls += 1
-
-    def _soon(self) -> bool:
-        # Not while there is something else to wait for.
-        return not self._busy() and self._patience.look(self._ring)
-
-    def _sleep(self) -> None:
-        woken = False
-        if self._heard:
-            self._fruitless = 0 if self._useful else self._fruitless + 1
-            if self._fruitless > _FRUITLESS:
-                # Whoever notifies for nothing is heard less and less, as Linux delays the end of its interrupt.
-                woken = self._hear(min(_DEAF * 2 ** min(self._fruitless - _FRUITLESS, 10), _DEAF_MAX))
-            self._heard = self._useful = False
-            self._channel.unmask()
-            self._stats.syscalls += 1
-        if woken:
-            return
-        poll = select.poll()
-        poll.register(self._wake, select.POLLIN)
-        poll.register(self._channel.fileno(), select.POLLIN)
-        ready = [fd for fd, _ in poll.poll()]
-        if self._wake in ready:
-            self._hear(0)
-        if self._channel.fileno() in ready and self._channel.take():
-            self._heard = True
-            self._stats.notifications_received += 1
-        self._stats.syscalls += 2
-
-    def _hear(self, seconds: float | None) -> bool:
-        # Wait for this queue's own threads, and `stop`; tell whether there was one of them.
-        # select() cannot take descriptors from 1024 on.
-        poll = select.poll()
-        poll.register(self._wake, select.POLLIN)
-        woken = bool(poll.poll(None if seconds is None else seconds * 1000))
-        if woken:
-            os.eventfd_read(self._wake)
-        return woken
+            self._waiting.send(answers)
 
     # What is not plain.
 
@@ -306,7 +224,7 @@ class BackQueue:
     def _toil(self) -> None:
         while job := self._todo.get():
             self._perform(job)
-            os.eventfd_write(self._wake, 1)
+            self._waiting.wake()
 
     def _lend(self, work: Callable[[], None]) -> None:
         # Threads, once they are needed.
@@ -349,6 +267,6 @@ class BackQueue:
     def _await_all(self) -> bytes:
         answers = self._finished()
         while self._busy():
-            self._hear(None)
+            self._waiting.hear(None)
             answers += self._finished()
         return answers

@@ -1,0 +1,166 @@
+"""How a backend's queue waits for its frontend: looks on, asks for a notification, looks once more, and sleeps.
+
+Law: what messages mean is not known here. A frontend that notifies for nothing is heard less and less, and nothing else
+that it does keeps a queue from its work, or from its end.
+
+A queue has a ring or several, each with a channel, which several may share. It is run by one thread; `stop` and `wake`
+are for any.
+"""
+
+import os
+import select
+import threading
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+from pvdrivers.ring import Back
+from pvdrivers.ring.look import Patience
+from pvdrivers.transport.base import Channel
+
+#: Notifications without a message that cost nothing; then the next is heard later and later, up to these seconds.
+_FRUITLESS = 8
+_DEAF, _DEAF_MAX = 0.001, 0.1
+
+
+class Counts(Protocol):
+    """What is counted of it."""
+
+    notifications_sent: int
+    notifications_received: int
+    syscalls: int
+
+
+class Waiting:
+    """One queue's.
+
+    :param lines: each ring with its channel; both stay the caller's
+    :param counts: where system calls and notifications are added up
+    :param owes: whether a former life may have been killed between an answer and its notification
+    """
+
+    def __init__(self, *lines: tuple[Back, Channel], counts: Counts, owes: bool = False) -> None:
+        self._lines, self._counts, self._owes = lines, counts, owes
+        self._rings = [ring for ring, _ in lines]
+        self._channels = list(dict.fromkeys(channel for _, channel in lines))
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._closing = threading.Lock()
+        self._patience = Patience()
+        # Whose notifications have been taken, and whether there was something to do since.
+        self._heard: list[Channel] = []
+        self._useful = False
+        self._fruitless = 0
+        self._stopping: Literal["", "now", "drained"] = ""
+        self._size = self._left = sum(ring.size for ring in self._rings)
+
+    def fileno(self) -> int:
+        """Give the eventfd that wakes this queue, which others may write to until `close`; -1 after that."""
+        return self._wake
+
+    def stop(self, *, drain: bool) -> None:
+        """Let `run` come to its end; does not wait for it.
+
+        :param drain: take what lies in the rings first
+        """
+        self._stopping = "drained" if drain else "now"
+        self.wake()
+
+    def wake(self) -> None:
+        """Let the queue look round, if it sleeps."""
+        with self._closing:
+            if self._wake >= 0:
+                os.eventfd_write(self._wake, 1)
+
+    def close(self) -> None:
+        """Give the eventfd back."""
+        with self._closing:
+            os.close(self._wake)
+            self._wake = -1
+
+    def run(self, turn: Callable[[], bool], busy: Callable[[], int]) -> None:
+        """Run a queue until it is stopped and nothing is under way.
+
+        :param turn: takes and answers some messages; tells whether there was anything
+        :param busy: tells how many are under way: those of the queue's own threads, which `wake` it
+        :raises BadRing: a ring's indices are impossible
+        :raises MachineError, OSError: the transport is gone
+        """
+        if self._owes:
+            for channel in self._channels:
+                channel.notify()
+        while True:
+            if turn():
+                continue
+            if self._stopping and not busy():
+                return
+            if self._stopping:
+                self.hear(None)
+            # Not while there is something else to wait for.
+            elif not (not busy() and self._patience.look(self._rings[0])) and not self._more():
+                self._sleep()
+
+    def _more(self) -> bool:
+        # Every ring has to ask, unless there is something to do anyway.
+        for ring in self._rings:  # noqa: SIM110 - a generator costs more than all that it asks
+            if ring.final_check():
+                return True
+        return False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether messages are to be taken now: who is told to drain takes what is there, not what comes and comes."""
+        if not self._stopping:
+            self._left = self._size
+        return self._stopping != "now" and self._left > 0
+
+    def took(self, number: int) -> None:
+        """Take note of messages that were taken."""
+        self._useful = True
+        self._left -= number
+
+    def send(self, messages: bytes, line: int = 0) -> None:
+        """Put messages into a ring, and notify its other end if that sleeps."""
+        ring, channel = self._lines[line]
+        ring.put(messages)
+        if ring.push():
+            channel.notify()
+            self._counts.notifications_sent += 1
+            self._counts.syscalls += 1
+
+    def _sleep(self) -> None:
+        if self._heard:
+            self._fruitless = 0 if self._useful else self._fruitless + 1
+            woken = False
+            if self._fruitless > _FRUITLESS:
+                # As Linux delays the end of its interrupt.
+                woken = self.hear(min(_DEAF * 2 ** min(self._fruitless - _FRUITLESS, 10), _DEAF_MAX))
+            for channel in self._heard:
+                channel.unmask()
+                self._counts.syscalls += 1
+            self._heard, self._useful = [], False
+            if woken:
+                return
+        poll = select.poll()
+        poll.register(self._wake, select.POLLIN)
+        for channel in self._channels:
+            poll.register(channel.fileno(), select.POLLIN)
+        ready = {fd for fd, _ in poll.poll()}
+        if self._wake in ready:
+            self.hear(0)
+        for channel in self._channels:
+            if channel.fileno() in ready and channel.take():
+                self._heard.append(channel)
+                self._counts.notifications_received += 1
+        self._counts.syscalls += 1 + len(ready)
+
+    def hear(self, seconds: float | None) -> bool:
+        """Wait for `wake` and nothing else; tell whether that was it.
+
+        :param seconds: how long at most; None for any time
+        """
+        # select() cannot take descriptors from 1024 on.
+        poll = select.poll()
+        poll.register(self._wake, select.POLLIN)
+        woken = bool(poll.poll(None if seconds is None else seconds * 1000))
+        if woken:
+            os.eventfd_read(self._wake)
+        return woken

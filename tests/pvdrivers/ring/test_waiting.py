@@ -1,0 +1,138 @@
+"""How a queue of any device waits: it is woken by each of its channels, and by its own threads, and hears no noise."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pvdrivers.abi.blkif import X86_64
+from pvdrivers.block.back.stats import Stats
+from pvdrivers.ring import Back, Front
+from pvdrivers.ring.waiting import Waiting
+from pvdrivers.transport.loopback import Loopback, Machine, machine
+
+BACK, FRONT = 0, 5
+REQUEST = bytes(X86_64.request.size)
+RESPONSE = bytes(X86_64.response.size)
+#: Seconds after which nobody comes any more.
+STUCK = 60.0
+
+
+class Two:
+    """A queue of two rings, which answers all that it is asked."""
+
+    def __init__(self, place: Machine, channels: int) -> None:
+        self.front, self.back = Loopback(place.directory, FRONT), Loopback(place.directory, BACK)
+        pages = [self.front.grant(BACK) for _ in range(2)]
+        self.rings = [Front(page.memory, X86_64.ring) for page in pages]
+        self.backs = [Back(self.back.map(FRONT, page.grefs).memory, X86_64.ring) for page in pages]
+        self.ends = [self.front.alloc_unbound(BACK) for _ in range(channels)]
+        self.channels = [self.back.bind_interdomain(FRONT, end.port) for end in self.ends]
+        self.counts = Stats()
+        lines = [(ring, self.channels[number % channels]) for number, ring in enumerate(self.backs)]
+        self.waiting = Waiting(*lines, counts=self.counts)
+        self.under_way = 0
+        self.thread = threading.Thread(target=self.waiting.run, args=[self.turn, lambda: self.under_way], daemon=True)
+
+    def turn(self) -> bool:
+        done = False
+        for line, ring in enumerate(self.backs):
+            if messages := ring.take() if self.waiting.wanted else b"":
+                number = len(messages) // len(REQUEST)
+                self.waiting.took(number)
+                self.waiting.send(RESPONSE * number, line)
+                done = True
+        return done
+
+    def ask(self, line: int) -> None:
+        """Put a request, and wait for its answer."""
+        end = self.ends[line % len(self.ends)]
+        self.rings[line].put(REQUEST)
+        if self.rings[line].push():
+            end.notify()
+        while not self.rings[line].take():
+            if not self.rings[line].final_check():
+                assert end.wait(STUCK)
+                end.unmask()
+
+    def end(self) -> None:
+        self.thread.join(STUCK)
+        assert not self.thread.is_alive()
+
+
+@contextmanager
+def two(place: Machine, channels: int) -> Iterator[Two]:
+    made = Two(place, channels)
+    yield made
+    for ring in (*made.rings, *made.backs):
+        ring.release()
+    made.waiting.close()
+    made.front.close()
+    made.back.close()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Machine]:
+    with machine(tmp_path, [BACK, FRONT]) as made:
+        yield made
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_each_ring_is_heard_by_its_own_channel_or_the_common_one(channels: int, place: Machine) -> None:
+    with two(place, channels) as made:
+        made.thread.start()
+        for _ in range(50):
+            made.ask(0)
+            made.ask(1)
+            made.ask(1)
+        made.waiting.stop(drain=True)
+        made.end()
+        assert made.counts.syscalls >= made.counts.notifications_sent + made.counts.notifications_received
+
+
+@pytest.mark.parametrize(("drain", "answered"), [(True, [32, 3]), (False, [0, 0])])
+def test_whoever_stops_takes_what_is_there_or_nothing(drain: bool, answered: list[int], place: Machine) -> None:
+    with two(place, 1) as made:
+        for line, number in enumerate((32, 3)):
+            made.rings[line].put(REQUEST * number)
+            made.rings[line].push()
+        made.waiting.stop(drain=drain)
+        made.thread.start()
+        made.end()
+        assert [len(ring.take()) // len(RESPONSE) for ring in made.rings] == answered
+
+
+def test_it_ends_only_when_nothing_is_under_way(place: Machine) -> None:
+    with two(place, 1) as made:
+        made.under_way = 1
+        made.waiting.stop(drain=True)
+        made.thread.start()
+        made.waiting.wake()
+        made.thread.join(0.01)
+        assert made.thread.is_alive()
+        made.under_way = 0
+        made.waiting.wake()
+        made.end()
+
+
+def test_what_a_former_life_may_not_have_said_is_said_again(place: Machine) -> None:
+    with two(place, 2) as made:
+        lines = list(zip(made.backs, made.channels, strict=True))
+        successor = Waiting(*lines, counts=made.counts, owes=True)
+        successor.stop(drain=False)
+        successor.run(lambda: False, lambda: 0)
+        successor.close()
+        assert [end.wait(STUCK) for end in made.ends] == [True, True]
+        assert made.counts == Stats()
+
+
+def test_nobody_is_woken_after_the_end(place: Machine) -> None:
+    with two(place, 1) as made:
+        lines = list(zip(made.backs, made.channels, strict=False))
+        waiting = Waiting(*lines, counts=made.counts)
+        waiting.close()
+        assert waiting.fileno() == -1
+        waiting.wake()
+        waiting.stop(drain=False)
