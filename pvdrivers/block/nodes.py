@@ -14,20 +14,14 @@ from pvdrivers.abi.blkif import NATIVE, PROTOCOLS, SECTOR_SIZE, UNSAID, Blkif, V
 from pvdrivers.abi.ring import ORDER_MAX
 from pvdrivers.bus.device import Nodes
 from pvdrivers.bus.nodes import BadNode, Peer, shown
+from pvdrivers.bus.rings import Names, Shared, read_shared, shared_nodes
 
+#: Of a queue's nodes.
+NAMES = Names(("ring-ref",))
 _U32 = 2**32 - 1
-#: Ports of Xen's newer interface for event channels.
-_PORT_MAX = (1 << 17) - 1
 #: 2**64 bytes.
 _SECTORS_MAX = 2**55
 _SECTOR_SIZE_MAX = 1 << 16
-
-
-class Queue(NamedTuple):
-    """What a frontend shares for one queue."""
-
-    grefs: tuple[int, ...]
-    port: int
 
 
 class Front(NamedTuple):
@@ -35,7 +29,7 @@ class Front(NamedTuple):
 
     layout: Blkif
     persistent: bool
-    queues: tuple[Queue, ...]
+    queues: tuple[Shared, ...]
 
 
 class Offer(NamedTuple):
@@ -71,44 +65,19 @@ def read_front(peer: Peer, offered: Offer) -> Front:
     protocol = peer.text("protocol", UNSAID.protocol)
     if protocol not in PROTOCOLS:
         raise BadNode(f"protocol is {shown(protocol.encode())}, none of {', '.join(PROTOCOLS)}")
-    count = peer.number("multi-queue-num-queues", 1, offered.max_queues, 1)
     order = peer.number("ring-page-order", 0, offered.max_order, 0)
-    prefixes = [f"queue-{number}/" for number in range(count)] if count > 1 else [""]
-    queues = tuple(_queue(peer, prefix, order) for prefix in prefixes)
-    _distinct("ring-ref", [gref for queue in queues for gref in queue.grefs])
-    _distinct("event-channel", [queue.port for queue in queues])
+    queues = read_shared(peer, NAMES, offered.max_queues, order)
     return Front(PROTOCOLS[protocol], peer.flag("feature-persistent"), queues)
 
 
-def _queue(peer: Peer, prefix: str, order: int) -> Queue:
-    # Some write an order of 0 with the name that goes with orders, others with the one that goes without.
-    single = order == 0 and not peer.has(f"{prefix}ring-ref0")
-    names = ["ring-ref"] if single else [f"ring-ref{page}" for page in range(1 << order)]
-    grefs = tuple(peer.number(f"{prefix}{name}", 0, _U32) for name in names)
-    return Queue(grefs, peer.number(f"{prefix}event-channel", 1, _PORT_MAX))
-
-
-def _distinct(name: str, numbers: Sequence[int]) -> None:
-    seen: set[int] = set()
-    for number in numbers:
-        if number in seen:
-            raise BadNode(f"{name} {number} is there twice")
-        seen.add(number)
-
-
-def front_nodes(queues: Sequence[Queue], *, persistent: bool, layout: Blkif = NATIVE) -> Nodes:
+def front_nodes(queues: Sequence[Shared], *, persistent: bool, layout: Blkif = NATIVE) -> Nodes:
     """Give what a frontend writes for its queues, all with rings of one size."""
     nodes: dict[str, str | int | None] = {"protocol": layout.protocol, "feature-persistent": int(persistent)}
-    pages = len(queues[0].grefs)
+    (ring,) = queues[0].rings
     # Some take an order of 0 for more than one page.
-    nodes["ring-page-order"] = pages.bit_length() - 1 if pages > 1 else None
+    nodes["ring-page-order"] = len(ring).bit_length() - 1 if len(ring) > 1 else None
     nodes["multi-queue-num-queues"] = len(queues) if len(queues) > 1 else None
-    for number, queue in enumerate(queues):
-        prefix = f"queue-{number}/" if len(queues) > 1 else ""
-        names = [f"ring-ref{page}" for page in range(pages)] if pages > 1 else ["ring-ref"]
-        nodes |= {f"{prefix}{name}": gref for name, gref in zip(names, queue.grefs, strict=True)}
-        nodes[f"{prefix}event-channel"] = queue.port
-    return nodes
+    return {**nodes, **shared_nodes(queues, NAMES)}
 
 
 def read_offer(peer: Peer) -> Offer:

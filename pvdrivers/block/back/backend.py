@@ -1,6 +1,5 @@
 """The backend of a disk, as the bus runs it: what it offers, what it takes from its frontend, and its queues."""
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,10 +9,12 @@ from pvdrivers.abi.ring import ORDER_MAX
 from pvdrivers.block.back.backqueue import BackQueue
 from pvdrivers.block.back.stats import Stats
 from pvdrivers.block.disks import Disk, Kind
-from pvdrivers.block.nodes import Back, Front, Offer, Queue, back_nodes, offer_nodes, read_front
+from pvdrivers.block.nodes import Back, Front, Offer, back_nodes, offer_nodes, read_front
 from pvdrivers.bus.device import NOTHING, Nodes, Plain
 from pvdrivers.bus.journal import Journal
 from pvdrivers.bus.nodes import Peer
+from pvdrivers.bus.queued import Queued
+from pvdrivers.bus.rings import Shared
 from pvdrivers.bus.toolstack import Spot
 from pvdrivers.errors import DriverError, MachineError
 from pvdrivers.ring import LoggedBack
@@ -49,11 +50,7 @@ class Backend(Plain):
 
     def __post_init__(self) -> None:
         self._disk: Disk | None = None
-        self._running: list[tuple[BackQueue, threading.Thread]] = []
-        self._parting: list[tuple[BackQueue, threading.Thread]] = []
-        # Of queues that have ended.
-        self._before = Stats()
-        self._told: dict[str, int] = {}
+        self._queues = Queued(Stats())
         self._trouble: str | None = None
 
     @property
@@ -80,9 +77,9 @@ class Backend(Plain):
         front = self._front()
         self.disk.refresh()
         logs = [self._log(front, number, Journal.begin) for number in range(len(front.queues))]
-        self._serve_all(front, logs, resume=False)
+        self._serve(front, logs, resume=False)
         # Whoever wants to know what is done from now on finds where that begins.
-        return {**back_nodes(self._back()), **self._news()}
+        return {**back_nodes(self._back()), **self._queues.news()}
 
     def resume(self) -> bool:
         """Go on with the rings of a former life, if it has left what was under way, and the disk as it was."""
@@ -93,7 +90,7 @@ class Backend(Plain):
         if None in logs:
             self.journal.leave()
             return False
-        self._serve_all(front, logs, resume=True)
+        self._serve(front, logs, resume=True)
         return True
 
     def _front(self) -> Front:
@@ -104,19 +101,23 @@ class Backend(Plain):
     ) -> memoryview | None:
         if not self.journal:
             return None
-        queue = front.queues[number]
-        identity = f"{front.layout.protocol} {self.options.max_indirect} {queue.port} {' '.join(map(str, queue.grefs))}"
-        return way(self.journal, number, identity, LoggedBack.log_size(front.layout.ring, len(queue.grefs)))
+        (grefs,), (port,) = front.queues[number]
+        identity = f"{front.layout.protocol} {self.options.max_indirect} {port} {' '.join(map(str, grefs))}"
+        return way(self.journal, number, identity, LoggedBack.log_size(front.layout.ring, len(grefs)))
 
-    def _serve_all(self, front: Front, logs: Sequence[memoryview | None], *, resume: bool) -> None:
+    def _serve(self, front: Front, logs: Sequence[memoryview | None], *, resume: bool) -> None:
+        wanted = zip(front.queues, logs, strict=True)
         try:
-            for wanted, log in zip(front.queues, logs, strict=True):
-                self._running.append(self._join(front, wanted, log, resume=resume))
+            self._queues.begin((self._join(front, shared, log, resume=resume) for shared, log in wanted), self.fault)
         except DriverError:
             self._part()
             raise
-        for _, thread in self._running:
-            thread.start()
+
+    def _part(self) -> None:
+        self._queues.part()
+        disk, self._disk = self._disk, None
+        if disk is not None:
+            disk.close()
 
     def _back(self) -> Back:
         disk = self.disk
@@ -134,14 +135,13 @@ class Backend(Plain):
             max_indirect=self.options.max_indirect,
         )
 
-    def _join(
-        self, front: Front, wanted: Queue, log: memoryview | None, *, resume: bool
-    ) -> tuple[BackQueue, threading.Thread]:
-        ring = self.transport.map(self.spot.domid, wanted.grefs)
+    def _join(self, front: Front, shared: Shared, log: memoryview | None, *, resume: bool) -> BackQueue:
+        (grefs,), (port,) = shared
+        ring = self.transport.map(self.spot.domid, grefs)
         channel: Channel | None = None
         try:
-            channel = self.transport.bind_interdomain(self.spot.domid, wanted.port)
-            queue = BackQueue(
+            channel = self.transport.bind_interdomain(self.spot.domid, port)
+            return BackQueue(
                 self.transport,
                 self.spot.domid,
                 ring,
@@ -159,13 +159,6 @@ class Backend(Plain):
                 channel.close()
             ring.unmap()
             raise
-        return queue, threading.Thread(target=self._serve, args=[queue], name="block queue", daemon=True)
-
-    def _serve(self, queue: BackQueue) -> None:
-        # A frontend that breaks its ring loses that ring; the others, and those of other frontends, go on.
-        queue.run()
-        if queue.error:
-            self.fault(queue.error)
 
     def close(self) -> Nodes:
         """Answer what was taken, and let go of rings, channels and the disk."""
@@ -186,22 +179,6 @@ class Backend(Plain):
             self.close()
         return reason
 
-    def _part(self) -> None:
-        self._parting, self._running = self._running, []
-        for queue, _ in self._parting:
-            queue.stop()
-        while self._parting:
-            queue, thread = self._parting[0]
-            if thread.ident is None:
-                queue.close()
-            else:
-                thread.join()
-            self._parting = self._parting[1:]
-            self._before += queue.stats
-        disk, self._disk = self._disk, None
-        if disk is not None:
-            disk.close()
-
     def tick(self) -> tuple[Nodes, bool]:
         """Tell the frontend when the disk has another size, and everybody what was done."""
         if (trouble := self.disk.trouble) and trouble != self._trouble:
@@ -209,26 +186,17 @@ class Backend(Plain):
         self._trouble = trouble
         resized = self.disk.refresh()
         nodes: Nodes = {"sectors": self.disk.sectors} if resized else NOTHING
-        return {**nodes, **self._news()}, resized
-
-    def _news(self) -> Nodes:
-        done = self.statistics()
-        if done == self._told:
-            return NOTHING
-        # What has not changed is not written: whoever watches is told of each node.
-        news = {name: number for name, number in done.items() if self._told.get(name) != number}
-        self._told = done
-        return {f"statistics/{name.replace('_', '-')}": number for name, number in news.items()}
+        return {**nodes, **self._queues.news()}, resized
 
     @property
     def queues(self) -> int:
         """How many run."""
-        return len(self._running)
+        return len(self._queues)
 
     @property
     def busy(self) -> int:
         """Requests that were taken and not answered."""
-        return sum(queue.busy for queue, _ in (*self._running, *self._parting))
+        return self._queues.busy
 
     def abandon(self) -> None:
         """Have what the disk does not come back with fail, if it can be had; from any thread."""
@@ -237,4 +205,4 @@ class Backend(Plain):
 
     def statistics(self) -> dict[str, int]:
         """Tell what was done since the device came to be."""
-        return sum((queue.stats for queue, _ in (*self._running, *self._parting)), self._before).document()
+        return self._queues.statistics()

@@ -1,10 +1,12 @@
 """What a backend's queue has done."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
+
+from pvdrivers.bus.queued import Sums
 
 
 @dataclass(slots=True)
-class Stats:
+class Stats(Sums):
     """Counts since the queue began; sectors are of 512 bytes."""
 
     requests: int = 0
@@ -26,10 +28,3 @@ class Stats:
     #: Xen: two to map, two to unmap, one for all that is copied at once. Not those that Python's threads make to wait
     #: for one another, clocks, and XenStore.
     syscalls: int = 0
-
-    def __add__(self, other: "Stats") -> "Stats":
-        return Stats(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
-
-    def document(self) -> dict[str, int]:
-        """Give them by name."""
-        return asdict(self)

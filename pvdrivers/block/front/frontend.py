@@ -12,13 +12,14 @@ from pvdrivers.abi.blkif import NATIVE, Blkif, VDisk
 from pvdrivers.abi.xenbus import XenbusState
 from pvdrivers.block.front.client import Client, Geometry
 from pvdrivers.block.front.frontqueue import DATA_PAGES, FrontQueue
-from pvdrivers.block.nodes import Queue, front_nodes, read_back, read_offer
+from pvdrivers.block.nodes import front_nodes, read_back, read_offer
 from pvdrivers.bus.device import NOTHING, Nodes, Plain
-from pvdrivers.bus.end import End, Role
+from pvdrivers.bus.end import End
 from pvdrivers.bus.nodes import Peer
+from pvdrivers.bus.rings import Shared
 from pvdrivers.errors import DriverError, MachineError
 from pvdrivers.transport.base import Transport
-from pvdrivers.xenbus import FRONT
+from pvdrivers.xenbus import FRONT, Role
 
 #: Segments of an indirect request, at most; as Linux's blkfront.
 INDIRECT_MAX = 32
@@ -101,7 +102,7 @@ class Frontend(Plain):
                 self._drop()
                 raise
             self._queues.append(queue)
-        published = [Queue(tuple(queue.grefs), queue.port) for queue in self._queues]
+        published = [Shared((tuple(queue.grefs),), (queue.port,)) for queue in self._queues]
         return front_nodes(published, persistent=options.persistent, layout=options.layout)
 
     def connect(self) -> Nodes:

@@ -11,7 +11,6 @@ from pvdrivers.abi.xenbus import XenbusState as S
 from pvdrivers.block.nodes import (
     Back,
     Offer,
-    Queue,
     back_nodes,
     front_nodes,
     offer_nodes,
@@ -22,6 +21,7 @@ from pvdrivers.block.nodes import (
 from pvdrivers.bus.device import Nodes
 from pvdrivers.bus.end import error_path, put
 from pvdrivers.bus.nodes import BadNode, Peer
+from pvdrivers.bus.rings import Shared
 from pvdrivers.transport.loopback.hypervisor import InUse
 from pvdrivers.xenstore.client import Client
 from tests.pvdrivers.block.pair import BACK, SPOT, Bench, bench
@@ -60,7 +60,7 @@ def written(store: Client, nodes: Nodes) -> Peer:
 @pytest.mark.parametrize("count", [1, 4])
 def test_a_frontends_nodes_come_back(store: Client, layout: object, pages: int, count: int) -> None:
     assert layout in (X86_32, X86_64, ARM)
-    queues = [Queue(tuple(range(at, at + pages)), at + 1) for at in range(10, 10 + count * 100, 100)]
+    queues = [Shared((tuple(range(at, at + pages)),), (at + 1,)) for at in range(10, 10 + count * 100, 100)]
     nodes = front_nodes(queues, persistent=True, layout=layout)
     front = read_front(written(store, nodes), OFFER)
     assert front == (layout, True, tuple(queues))
@@ -74,9 +74,9 @@ def test_a_protocol_unsaid_is_that_of_32_bits(store: Client) -> None:
 
 def test_an_order_of_zero_is_written_in_two_ways(store: Client) -> None:
     peer = written(store, {"ring-page-order": 0, "ring-ref0": 7, "event-channel": 5})
-    assert read_front(peer, OFFER).queues == (Queue((7,), 5),)
+    assert read_front(peer, OFFER).queues == (Shared(((7,),), (5,)),)
     put(store, "/test", {"ring-ref0": None, "ring-ref": 9})
-    assert read_front(peer, OFFER).queues == (Queue((9,), 5),)
+    assert read_front(peer, OFFER).queues == (Shared(((9,),), (5,)),)
 
 
 def test_one_queue_is_flat_also_when_it_is_counted(store: Client) -> None:
