@@ -103,6 +103,17 @@ NET_FRONT: Table = {
 NET_BACK: Table = {pair: step for pair, step in BACK.items() if pair != (S.INIT_WAIT, S.INITIALISED)}
 
 
+class Role(Enum):
+    """Which end, by what XenStore calls the directories of such."""
+
+    FRONT = "device"
+    BACK = "backend"
+
+
+#: In these a frontend's rings are the backend's to use, and it has something to part from.
+JOINED = frozenset({S.INITIALISED, S.CONNECTED, S.RECONFIGURING})
+
+
 def begin(written: XenbusState) -> XenbusState:
     """Tell a frontend that starts which state it is in, from what stands in its node: its former life's, maybe.
 
@@ -110,3 +121,39 @@ def begin(written: XenbusState) -> XenbusState:
     `XenbusState.INITIALISING` whatever stands in its node.
     """
     return S.INITIALISING if written is S.INITIALISING else S.UNKNOWN
+
+
+def may_resume(written: XenbusState, peer: XenbusState) -> bool:
+    """Tell whether a backend that starts may go on where its former life was: neither end has parted since."""
+    return written is peer is S.CONNECTED
+
+
+def parting(
+    role: Role, state: XenbusState, written: XenbusState, peer: XenbusState, *, leaving: bool
+) -> XenbusState | None:
+    """Tell the state by which an end parts now, whatever its table says; None if it does not.
+
+    A toolstack that unplugs a device writes the backend's state for it; a connected frontend sees that, and begins to
+    close. A frontend that leaves does so by itself.
+
+    :param state: that the end is in
+    :param written: what stands in its node
+    :param leaving: whether it was told to part, and not to begin anew
+    """
+    if role is Role.FRONT:
+        return S.CLOSING if leaving and state in JOINED else None
+    unjoined = state in {S.INITIALISING, S.INIT_WAIT} and peer in {S.UNKNOWN, S.INITIALISING, S.CLOSED}
+    return S.CLOSED if unjoined and written is S.CLOSING else None
+
+
+def is_over(role: Role, state: XenbusState, peer: XenbusState, *, leaving: bool, online: bool) -> bool:
+    """Tell whether there is nothing more to come for an end.
+
+    :param online: what a backend's node of that name says, which counts once it is closed
+    """
+    if state is S.INITIALISING:
+        # One that leaves before it ever joined has nothing to part from.
+        return leaving
+    if state is not S.CLOSED:
+        return False
+    return (leaving and peer is not S.CONNECTED) if role is Role.FRONT else not online

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from pvdrivers.bus.device import Device
-from pvdrivers.bus.end import End, Role
+from pvdrivers.bus.end import End
 from pvdrivers.bus.nodes import Peer
 from pvdrivers.bus.toolstack import Spot
 from pvdrivers.errors import DriverError
 from pvdrivers.transport.base import Transport
-from pvdrivers.xenbus import BACK, Table
+from pvdrivers.xenbus import BACK, Role, Table
 from pvdrivers.xenstore.client import NotFound, XenStoreError
 from pvdrivers.xenstore.client.client import join
 

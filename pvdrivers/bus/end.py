@@ -8,14 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from enum import Enum
 from typing import TypeVar
 
 from pvdrivers.abi.xenbus import XenbusState
 from pvdrivers.bus.device import NOTHING, Device, Nodes
 from pvdrivers.bus.nodes import Peer
 from pvdrivers.errors import DriverError, MachineError
-from pvdrivers.xenbus import BACK, Action, Table, begin
+from pvdrivers.xenbus import BACK, JOINED, Action, Role, Table, begin, is_over, may_resume, parting
 from pvdrivers.xenstore.client import Client, Transaction, View, Watch, XenStoreError
 from pvdrivers.xenstore.client.client import join
 
@@ -30,13 +29,6 @@ LOOK = 10.0
 _REST = 0.2
 #: Steps taken before others' watches are looked at: a peer may go round in circles.
 _STEPS = 16
-
-
-class Role(Enum):
-    """Which end."""
-
-    FRONT = "device"
-    BACK = "backend"
 
 
 class Gone(Exception):
@@ -159,7 +151,7 @@ class End(threading.Thread):
         written, peer = Peer(self._store, self.here).state(), Peer(self._store, self.there).state()
         if self.role is Role.FRONT:
             self._enter(begin(written))
-        elif written is peer is XenbusState.CONNECTED and self._tried(self.device.resume):
+        elif may_resume(written, peer) and self._tried(self.device.resume):
             self._enter(XenbusState.CONNECTED)
 
     def _turn(self) -> bool:
@@ -168,9 +160,11 @@ class End(threading.Thread):
         if not own.has("state"):
             raise Gone
         peer = Peer(self._store, self.there).state()
-        if self._parting(own.state(), peer):
+        state = parting(self.role, self.state, own.state(), peer, leaving=self._leaving)
+        if state is not None:
+            self._close(state)
             return True
-        if self._is_over(own, peer):
+        if is_over(self.role, self.state, peer, leaving=self._leaving, online=self._online(own)):
             # A toolstack that unplugs what was closed already waits to see it closed.
             if self.role is Role.BACK and own.state() is not XenbusState.CLOSED:
                 self._write(XenbusState.CLOSED, NOTHING)
@@ -191,33 +185,10 @@ class End(threading.Thread):
             self._write(step.state, nodes)
         return step.state is not before
 
-    def _parting(self, written: XenbusState, peer: XenbusState) -> bool:
-        # A toolstack that unplugs a device writes the backend's state for it; a connected frontend sees that, and
-        # begins to close. A frontend that leaves does so by itself.
-        joined = self.state in (XenbusState.CONNECTED, XenbusState.INITIALISED, XenbusState.RECONFIGURING)
-        if self.role is Role.FRONT and self._leaving and joined:
-            self._close(XenbusState.CLOSING)
-            return True
-        unjoined = self.state in (XenbusState.INITIALISING, XenbusState.INIT_WAIT)
-        if (
-            self.role is Role.BACK
-            and written is XenbusState.CLOSING
-            and unjoined
-            and peer in (XenbusState.UNKNOWN, XenbusState.INITIALISING, XenbusState.CLOSED)
-        ):
-            self._close(XenbusState.CLOSED)
-            return True
-        return False
-
-    def _is_over(self, own: Peer, peer: XenbusState) -> bool:
-        if self.state is XenbusState.INITIALISING:
-            # One that leaves before it ever joined has nothing to part from.
-            return self._leaving
-        if self.state is not XenbusState.CLOSED:
-            return False
-        if self.role is Role.FRONT:
-            return self._leaving and peer is not XenbusState.CONNECTED
-        return own.text("online", "1").strip() == "0"
+    def _online(self, own: Peer) -> bool:
+        # Asked for where it counts alone: each look is a request.
+        closed = self.role is Role.BACK and self.state is XenbusState.CLOSED
+        return not closed or own.text("online", "1").strip() != "0"
 
     def _close(self, state: XenbusState) -> None:
         self._write(state, self._tried(self.device.close) or NOTHING)
@@ -246,7 +217,7 @@ class End(threading.Thread):
             faults, self._faults = self._faults, []
         for error, fatal in faults:
             self._bad(error)
-            if fatal and self.state in (XenbusState.CONNECTED, XenbusState.INITIALISED):
+            if fatal and self.state in JOINED:
                 self._close(XenbusState.CLOSING)
 
     def _bad(self, error: DriverError) -> None:

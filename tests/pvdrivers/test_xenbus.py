@@ -7,7 +7,20 @@ from itertools import product
 import pytest
 
 from pvdrivers.abi.xenbus import XenbusState as S
-from pvdrivers.xenbus import BACK, FRONT, NET_BACK, NET_FRONT, Action, Step, Table, begin
+from pvdrivers.xenbus import (
+    BACK,
+    FRONT,
+    NET_BACK,
+    NET_FRONT,
+    Action,
+    Role,
+    Step,
+    Table,
+    begin,
+    is_over,
+    may_resume,
+    parting,
+)
 from tests.docs import xenbus as docs
 
 
@@ -217,6 +230,43 @@ def test_each_end_writes_only_states_of_its_own() -> None:
     assert {step.state for step in FRONT.values()} == fronts
     assert {step.state for step in NET_FRONT.values()} == fronts - {S.INITIALISED}
     assert {step.state for step in BACK.values()} == {step.state for step in NET_BACK.values()} == backs
+
+
+def test_a_frontend_that_leaves_closes_what_its_backend_may_use_and_nothing_else() -> None:
+    states = product(S, S, S)
+    closing = {(own, parting(Role.FRONT, own, written, peer, leaving=True)) for own, written, peer in states}
+    assert {own for own, state in closing if state} == {S.INITIALISED, S.CONNECTED, S.RECONFIGURING}
+    assert {state for _, state in closing} == {S.CLOSING, None}
+    assert not any(parting(Role.FRONT, own, written, peer, leaving=False) for own, written, peer in product(S, S, S))
+
+
+def test_a_toolstack_closes_a_backend_that_nobody_has_joined() -> None:
+    parted = {
+        (own, written, peer)
+        for own, written, peer in product(S, S, S)
+        if parting(Role.BACK, own, written, peer, leaving=False) is S.CLOSED
+    }
+    peers = {S.UNKNOWN, S.INITIALISING, S.CLOSED}
+    assert parted == set(product({S.INITIALISING, S.INIT_WAIT}, {S.CLOSING}, peers))
+    # A connected one waits for its frontend, which sees what the toolstack wrote.
+    assert parting(Role.BACK, S.CONNECTED, S.CLOSING, S.CONNECTED, leaving=False) is None
+
+
+def test_an_end_is_over_once_it_is_closed_and_not_wanted_any_more() -> None:
+    def over(role: Role, *, leaving: bool, online: bool) -> set[tuple[S, S]]:
+        return {pair for pair in product(S, S) if is_over(role, *pair, leaving=leaving, online=online)}
+
+    fresh, closed = set(product({S.INITIALISING}, S)), set(product({S.CLOSED}, S))
+    assert over(Role.BACK, leaving=False, online=True) == set()
+    assert over(Role.BACK, leaving=False, online=False) == closed
+    assert over(Role.BACK, leaving=True, online=True) == fresh
+    # Whose backend still says that it is connected would be taken for what it was before.
+    assert over(Role.FRONT, leaving=True, online=True) == fresh | closed - {(S.CLOSED, S.CONNECTED)}
+    assert over(Role.FRONT, leaving=False, online=False) == set()
+
+
+def test_a_backend_goes_on_only_where_both_ends_are_still_connected() -> None:
+    assert [pair for pair in product(S, S) if may_resume(*pair)] == [(S.CONNECTED, S.CONNECTED)]
 
 
 def test_the_docs_diagrams_are_the_tables() -> None:

@@ -9,9 +9,10 @@ from pvdrivers.block.back.backend import Backend, Options
 from pvdrivers.block.disks import Disk, open_disk
 from pvdrivers.block.front import frontend
 from pvdrivers.block.front.client import Client
-from pvdrivers.bus.end import End, Role
+from pvdrivers.bus.end import End
 from pvdrivers.bus.toolstack import Spot, plug
 from pvdrivers.transport.loopback import Loopback, Machine, machine
+from pvdrivers.xenbus import Role
 
 BACK, GUEST = 0, 5
 SPOT = Spot("vbd", "udisk", BACK, GUEST, 51712)

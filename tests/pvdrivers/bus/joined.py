@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pvdrivers.bus.device import NOTHING, Nodes, Plain
-from pvdrivers.bus.end import End, Role
+from pvdrivers.bus.end import End
 from pvdrivers.bus.nodes import Peer
 from pvdrivers.bus.toolstack import Spot, plug
 from pvdrivers.errors import DriverError
 from pvdrivers.transport.loopback import Loopback
-from pvdrivers.xenbus import FRONT
+from pvdrivers.xenbus import FRONT, Role
 
 BACK, GUEST = 0, 5
 SPOT = Spot("vbd", "test", BACK, GUEST, 51712)

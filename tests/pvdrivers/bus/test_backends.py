@@ -10,10 +10,10 @@ from pvdrivers.abi.xenbus import XenbusState as S
 from pvdrivers.bus import backends as module
 from pvdrivers.bus import toolstack
 from pvdrivers.bus.backends import Backends
-from pvdrivers.bus.end import Role
 from pvdrivers.bus.nodes import Peer
 from pvdrivers.bus.toolstack import Spot
 from pvdrivers.transport.loopback import Loopback, machine
+from pvdrivers.xenbus import Role
 from tests.pvdrivers.bus.joined import Noting, running, until
 
 GUESTS = (5, 6)

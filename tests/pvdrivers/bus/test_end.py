@@ -12,9 +12,10 @@ import pytest
 
 from pvdrivers.abi.xenbus import XenbusState as S
 from pvdrivers.bus import toolstack
-from pvdrivers.bus.end import Role, error_path
+from pvdrivers.bus.end import error_path
 from pvdrivers.errors import MachineError, PeerError
 from pvdrivers.transport.loopback import Loopback, machine
+from pvdrivers.xenbus import Role
 from tests.pvdrivers.bus.joined import BACK, GUEST, SPOT, Frontish, Noting, running, until
 
 
