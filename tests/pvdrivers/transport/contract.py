@@ -3,15 +3,7 @@
 Nothing is needed but the package, since dom0 has no pytest: `python3 contract.py` runs all cases there, with dom0 as
 both ends.
 
-What the loopback does not emulate, so that no case here asks for it:
-
-- Protection: domains are processes of one user, who can do anything to each other anyway.
-- A gref that was revoked while it is mapped can, on Xen, be mapped again until it is unmapped; here it cannot.
-- References and ports are taken in order, and those free for long come first; Xen's come in any order.
-- While a channel is masked, its descriptor may be readable; on Xen it is not. And Linux delays what comes too often.
-- Domains are there from the beginning to the end: none is created, destroyed, suspended or migrated.
-- A page is 4096 bytes of memory and no more: there are no frame numbers, no foreign mappings, no transfers of pages.
-- Limits: as many grants as Xen allows by default, but not the limit of Linux's gntalloc, 1024 pages unless set.
+No case asks for what the loopback does not emulate, which is said in `pvdrivers.transport.loopback`.
 """
 
 import os
