@@ -17,6 +17,7 @@ from traces.account import IDLE_DOMID
 from traces.analyses import skew
 from traces.analyses.findings import findings
 from traces.answers import Report
+from traces.exporters.words import skew_doubt
 from traces.reader import Reader, read
 from traces.xen.formats import events as xentrace
 from xentool.tools.tracing import reports
@@ -130,6 +131,17 @@ def test_a_pcpu_that_was_not_recorded_is_no_clock_that_differs(tmp_path: Path) -
     assert found.skew is not None
     assert not found.skew.of_clocks
     assert "clock_skew" not in {one.code for one in found.account.diagnostics}
+
+
+@pytest.mark.parametrize("apart", [0.6, 2.0])
+def test_clocks_that_differ_by_as_much_as_the_trace_is_long_make_no_findings_on_waits(
+    apart: float, tmp_path: Path
+) -> None:
+    found = report(written(hopping(3, 3, 900), [0, apart * 2e9, 0]), tmp_path / "x")
+    assert found.skew is not None
+    assert found.skew.contradictions > 100
+    assert {one.rule for one in findings(found)} <= {"clock_skew"}
+    assert "locks of pCPUs differ" in (skew_doubt(found) or "")
 
 
 def xentool(*words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:

@@ -35,6 +35,8 @@ _EXITS = ("hvm_vmx_exit", "hvm_svm_exit")
 _PTWR = ("pv_ptwr_emulation", "pv_ptwr_emulation_pae")
 #: Pages that stayed mapped: at least so many, and so many of those that were mapped during the trace.
 GRANTS_LEFT, GRANTS_LEFT_SHARE = 64, 0.05
+#: Of all changes of run states: where so many contradict what was known, nothing is said about waits.
+CONTRADICTIONS_SHARE = 0.01
 #: Of all records: with more lost, counts and rates are too low by more than they vary anyway.
 LOST_SHARE = 0.01
 
@@ -317,8 +319,16 @@ _RULES = (
 
 
 def _applies(rule: _Rule, report: Report) -> bool:
-    doubtful = report.skew is not None and report.skew.of_clocks and not report.skew.shifts
-    return not (rule.timed and report.clock.assumed) and not (rule.ordered and doubtful)
+    return not (rule.timed and report.clock.assumed) and not (rule.ordered and _doubtful(report))
+
+
+def _doubtful(report: Report) -> bool:
+    # Whoever makes run states contradict one another, clocks or records that are missing: waits are made up as well.
+    skew = report.skew
+    if skew is None or skew.shifts:
+        return False
+    changes = sum(state.count for _, vcpu in _vcpus(report) for state in vcpu.runstates.values())
+    return skew.of_clocks or skew.contradictions >= CONTRADICTIONS_SHARE * changes
 
 
 def _counts(seconds: float, report: Report) -> bool:

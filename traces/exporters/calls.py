@@ -46,19 +46,20 @@ def write(found: Sequence[CallTimes], report: Report, console: Console) -> None:
         by_domain.setdefault(one.domid, []).append(one)
     counts = {domid: sum(one.latency.count + one.unknown for one in of) for domid, of in by_domain.items()}
     for domid in busiest(sorted(by_domain), counts.__getitem__, DOMAINS_MAX):
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="none")
-        table.add_column(Text(f"Time of hypercalls, {who(domid, report)}", "bold cyan"), no_wrap=True)
-        for column in ("count", *QUANTILES, "max", "not known"):
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="none", padding=(0, 1, 0, 0))
+        # Where there is no room, names go on in the next line, and numbers stay whole.
+        table.add_column(Text(f"Time of hypercalls, {who(domid, report)}", "bold cyan"), overflow="fold")
+        for column in ("count", "", *QUANTILES, "max", "not\nknown"):
             table.add_column(Text(column, "dim"), justify="right", no_wrap=True)
         by_name: dict[tuple[str, str], list[CallTimes]] = {}
         for one in by_domain[domid]:
             by_name.setdefault((one.name, one.bound), []).append(one)
         rows = [(name, merged(one.latency for one in of), of) for name, of in by_name.items()]
         for (name, bound), took, of in shown(sorted(rows, key=lambda row: -row[1].seconds), table):
-            sign = "≤ " if bound == "upper" else ""
+            sign = "≤" if bound == "upper" else ""
             times = (*(took.quantile(share) for share in QUANTILES.values()), took.longest)
-            cells = (f"{sign}{duration(seconds)}" if took.count else "-" for seconds in times)
-            table.add_row(name, f"{took.count:,}", *cells, f"{sum(one.unknown for one in of):,}")
+            cells = (duration(seconds) if took.count else "-" for seconds in times)
+            table.add_row(name, f"{took.count:,}", sign, *cells, f"{sum(one.unknown for one in of):,}")
         console.print()
         console.print(table)
     if len(by_domain) > DOMAINS_MAX:

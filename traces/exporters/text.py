@@ -1,5 +1,6 @@
 """A report as text for people: names, rates and percentages, as wide as the terminal."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
@@ -71,12 +72,25 @@ def _write(report: Report, console: Console) -> None:
     if len(domains) > DOMAINS_MAX:
         console.print()
         console.print(Text(f"and {plural(len(domains) - DOMAINS_MAX, 'domain')} more (--json, --domain)", "dim"))
+    if not (domains or report.irqs or report.grants):
+        _write_records(report, console)
     _write_pcpus(report, console)
     _write_irqs(report, console)
     _write_grants(report, console)
     _write_notifications(report, console)
     _write_doubts(report, console)
     _write_findings(report, console)
+
+
+def _write_records(report: Report, console: Console) -> None:
+    # Where no other table has anything, as of a single class of a scheduler's or of power management.
+    vcpus = [vcpu for domain in report.domains for vcpu in domain.vcpus]
+    found = sum((Counter(vcpu.events) for vcpu in vcpus), Counter[str]())
+    if found:
+        table = _table("Records", "count", "per s")
+        for name, count in shown(found.most_common(), table):
+            table.add_row(name, f"{count:,}", rate(count, report.span_s))
+        _print(table, console)
 
 
 def records(domain: DomainReport) -> int:
@@ -476,7 +490,8 @@ def _evidence(one: Finding) -> str:
 
 def _table(title: str, *columns: str | Text) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="none")
-    table.add_column(Text(title, "bold cyan"), no_wrap=True)
+    # Where there is no room, names go on in the next line, and numbers stay whole.
+    table.add_column(Text(title, "bold cyan"), overflow="fold")
     for column in columns:
         table.add_column(column if isinstance(column, Text) else Text(column, "dim"), justify="right", no_wrap=True)
     return table

@@ -85,7 +85,9 @@ def skew_doubt(report: Report) -> str | None:
         return None
     found = f"{plural(skew.contradictions, 'change')} of run states contradict what was known of the vCPU"
     if not skew.of_clocks:
-        return f"{found}: some were not recorded. Were all pCPUs?"
+        return (
+            f"{found}: some were not recorded (were all pCPUs?), or clocks of pCPUs differ by a good part of the trace."
+        )
     if not skew.shifts:
         why = (
             "no constant difference explains them"
