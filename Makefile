@@ -30,6 +30,7 @@ help:
 
 setup: .venv/ready
 
+# Installed by a path (compat), not by a hook that every start of Python would import.
 .venv/ready: pyproject.toml setup.py Makefile $(COMPILED)
 	@missing=""; for package in $(PACKAGES); do \
 		dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q '^install ok installed' || missing="$$missing $$package"; \
@@ -41,7 +42,7 @@ setup: .venv/ready
 	fi
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q "setuptools>=77" "Cython>=3.1" wheel
-	$(BIN)/python -m pip install -q --no-build-isolation -e ".[export,sql,html,libvirt,lab,zstd,dev]"
+	$(BIN)/python -m pip install -q --no-build-isolation --config-settings editable_mode=compat -e ".[export,sql,html,libvirt,lab,zstd,dev]"
 	$(BIN)/xentool man --to .venv/share/man/man1
 	touch $@
 
