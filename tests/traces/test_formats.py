@@ -21,7 +21,8 @@ from traces.reader import Reader, read
 from traces.xen.decode import reference
 from traces.xen.formats import events as xentrace
 from traces.xen.formats import exits, names
-from traces.xen.formats.event import OrNone, release
+from traces.xen.formats.event import release
+from traces.xen.formats.record import Optional
 
 # libxen-dev, Debian 12 (Xen 4.17)
 HEADER = Path("/usr/include/xen/trace.h")
@@ -197,7 +198,7 @@ ABSENT = {
     (event.id, field.name): field.subcon.none.to_bytes(field.sizeof(), "little", signed=field.subcon.none < 0)
     for event in xentrace.EVENTS
     for field in event.payload.subcons
-    if isinstance(field.subcon, OrNone)
+    if isinstance(field.subcon, Optional)
 }
 
 

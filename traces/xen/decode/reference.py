@@ -7,7 +7,8 @@ from typing import Any
 from construct import ConstructError, StreamError
 
 from traces.xen.formats.event import Release
-from traces.xen.formats.events import CPU_CHANGE, CpuChange, Header, Record, layout
+from traces.xen.formats.events import CPU_CHANGE, CpuChange, layout
+from traces.xen.formats.record import Header, Record
 
 
 @dataclass(frozen=True, slots=True)

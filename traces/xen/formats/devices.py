@@ -4,9 +4,8 @@ Ref: xen/arch/x86/{emul-i8254,hvm/hpet,hvm/rtc,hvm/vlapic,hvm/vpic}.c at Xen 4.2
 the same.
 """
 
-from construct import Int32sl, Int32ul, Int64ul, Struct
-
-from traces.xen.formats.event import Event, OrNone
+from traces.xen.formats.event import Event
+from traces.xen.formats.layout import Int32sl, Int32ul, Int64ul, OrNone, Struct
 
 _EMUL = 0x00084000
 

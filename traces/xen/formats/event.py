@@ -1,28 +1,15 @@
 """How one kind of record is declared."""
 
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
-from construct import Adapter, Struct
+from traces.xen.formats.layout import Struct
 
 #: A release of Xen, as in (4, 18).
 Release = tuple[int, int]
 
 
-class OrNone(Adapter):  # type: ignore[misc] # construct ships no types
-    """A number that stands for none where it is ``none``: what Xen records where it has nothing to record."""
-
-    def __init__(self, subcon: Any, none: int) -> None:  # noqa: ANN401 - see above
-        super().__init__(subcon)
-        self.fmtstr, self.none = subcon.fmtstr, none
-
-    def _decode(self, obj: int, _context: Any, _path: Any) -> int | None:  # noqa: ANN401 - see above
-        return None if obj == self.none else obj
-
-
-@dataclass(frozen=True, slots=True)
-class Older:
+class Older(NamedTuple):
     """A layout of earlier releases, recognised by its number of words, a known release before ``until``, or both."""
 
     payload: Struct
@@ -36,8 +23,7 @@ class Older:
         return self.words is None or self.words == words
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event: its id without layout flags, trace.h's name for it, and its payload's layout.
 
     ``wide`` is the layout under ``FLAG_64``, where the event has one; ``by_levels`` those for guests with three and

@@ -11,24 +11,10 @@ and 4.14; where releases differ the entry says so.
 """
 
 from functools import lru_cache
-from typing import Any
-
-from construct import (
-    Array,
-    BitsInteger,
-    BitStruct,
-    ByteSwapped,
-    Flag,
-    If,
-    Int16ul,
-    Int32ul,
-    Int64ul,
-    Struct,
-    this,
-)
 
 from traces.xen.formats.devices import DEVICE_EVENTS
-from traces.xen.formats.event import Event, Older, OrNone, Release
+from traces.xen.formats.event import Event, Older, Release
+from traces.xen.formats.layout import Int16ul, Int32ul, Int64ul, Named, OrNone, Struct
 from traces.xen.formats.schedulers import SCHEDULER_EVENTS
 from traces.xen.formats.shadow import LEVELS_MASK, LEVELS_SHIFT, SHADOW_CLASS, SHADOW_EVENTS
 
@@ -40,13 +26,6 @@ CYCLES_FLAG = 1 << 31
 #: Flags inside an event id that say how a record of that event looks, not which event it is.
 FLAG_64 = 0x100
 FLAG_NESTED = 0x400
-
-Header = ByteSwapped(BitStruct("cycles" / Flag, "extra" / BitsInteger(3), "event" / BitsInteger(28)))
-Record = Struct(
-    "header" / Header,
-    "tsc" / If(this.header.cycles, Int64ul),
-    "words" / Array(this.header.extra, Int32ul),
-)
 
 LOST_RECORDS = 0x0001F001
 WRAP_BUFFER = 0x0001F002
@@ -101,7 +80,7 @@ _NO_TIMER = (1 << 32) - 2000
 _IrqMask = Struct("irq" / Int16ul, "vector" / Int16ul, "pcpus_0_63" / Int64ul)
 
 
-def _reservation(event: int, name: str, *frames: Any) -> Event:  # noqa: ANN401 - construct has no type for a field
+def _reservation(event: int, name: str, *frames: Named) -> Event:
     # Domain and order grew from 16 to 32 bits in 4.18 (83af664) within the same length, the old one's end being stale
     # memory: only the low half of the domain lies at one place in all releases.
     before = Struct(*frames, "domid" / Int16ul, "order" / Int16ul)

@@ -4,11 +4,8 @@ Ref: xen/common/sched/{credit,credit2,rt,null}.c at Xen 4.22 (c447b7308b), and a
 the padding at the end of some records (2992f4d, 6835f93).
 """
 
-from typing import Any
-
-from construct import Int8ul, Int16ul, Int32sl, Int32ul, Int64ul, Struct
-
-from traces.xen.formats.event import Event, Older, OrNone
+from traces.xen.formats.event import Event, Older
+from traces.xen.formats.layout import Int8ul, Int16ul, Int32sl, Int32ul, Int64ul, Named, OrNone, Struct
 
 _CREDIT, _CREDIT2, _RTDS, _NULL = (0x00022000 | scheduler << 9 for scheduler in (0, 1, 4, 5))
 
@@ -17,7 +14,7 @@ _CREDIT, _CREDIT2, _RTDS, _NULL = (0x00022000 | scheduler << 9 for scheduler in 
 _SWAPPED_UNTIL = (4, 7)
 
 
-def _of_unit(*fields: Any, words: int | None = None) -> tuple[Older, Older]:  # noqa: ANN401 - construct has no type
+def _of_unit(*fields: Named, words: int | None = None) -> tuple[Older, Older]:
     swapped = Struct("domid" / Int16ul, "unit" / Int16ul, *fields)
     return Older(swapped, words, _SWAPPED_UNTIL), Older(Struct("unit" / Int16ul, "domid" / Int16ul, *fields), words)
 
@@ -137,7 +134,7 @@ SCHEDULER_EVENTS = (
             # 4.9 to 4.13, and 4.8.
             _of_unit("tickled_pcpu" / OrNone(Int32sl, -1), "skipped" / Int32ul, "credit" / Int32sl, words=4)[1],
             Older(
-                Struct(*_Unit.subcons, "tickled_pcpu" / OrNone(Int32sl, -1), "skipped" / Int32ul),
+                Struct(*_Unit.fields, "tickled_pcpu" / OrNone(Int32sl, -1), "skipped" / Int32ul),
                 words=3,
                 until=(4, 14),
             ),

@@ -7,9 +7,8 @@ Ref: xen/arch/x86/mm/shadow/{multi,common,oos}.c at Xen 4.22 (c447b7308b), and a
 unshadowing lack the flags.
 """
 
-from construct import Int32ul, Int64ul, Struct
-
 from traces.xen.formats.event import Event
+from traces.xen.formats.layout import Int32ul, Int64ul, Struct
 
 SHADOW_CLASS = 0x0040F000
 LEVELS_SHIFT = 8
