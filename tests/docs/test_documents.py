@@ -1,0 +1,269 @@
+"""JSON as commands print it, held to the types of `xentool.documents`, and docs/json.md made of them."""
+
+import ast
+import importlib
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, get_type_hints
+
+import pytest
+from click.testing import CliRunner
+
+from pvdrivers.xenstore.client import Client
+from tests.docs import documents
+from tests.docs.paths import ROOT
+from tests.docs.shapes import wrong
+from tests.pvdrivers.xenstore.served import served
+from tests.traces.captures import capture, stranger
+from tests.xentool.cli.inprocess import ran
+from tests.xentool.detect.machines import MACHINES, build
+from tests.xentool.tools.channels.test_channels import CONSOLE, NODES
+from tests.xentool.tools.recorded import STATS
+from tests.xentool.tools.recorded import store as recorded
+from traces.counting.wallclock import Noted, Pair
+from traces.exporters import columns
+from xentool.detect.answer import answer
+from xentool.detect.document import document as detected
+from xentool.detect.sources import read
+from xentool.documents import captures, channels, detect, domains, labs, report, store
+from xentool.lab import guests
+from xentool.lab.record import Lab
+from xentool.lab.status import Status
+from xentool.tools import xl
+from xentool.tools.channels import dump
+from xentool.tools.channels.survey import made, parsed
+from xentool.tools.devices.diagnose import problems
+from xentool.tools.devices.inspect import Inspected, Inspection
+from xentool.tools.devices.paired import devices
+from xentool.tools.domains import xl_stats
+from xentool.tools.tracing import sidecar
+from xentool.tools.tracing.record import Recording
+
+#: PV, PVH; damage and clocks that differ, Intel's exits, a domid given twice, no run states.
+TRACES: dict[str, Callable[[], bytes]] = {
+    "pv": lambda: capture("xen-4.17-pv1")[:700_000],
+    "pvh": lambda: capture("xen-4.20-pvh")[:700_000] + b"\xff" * 7,
+    "skew": lambda: stranger("hop-skew-2ms"),
+    "intel": lambda: stranger("intel-plain"),
+    "lives": lambda: stranger("domid-reused"),
+    "exits": lambda: stranger("real-4.20-exits-only"),
+}
+
+
+def fits(text: str, kind: object, *, more: bool = False) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(text)
+    assert list(wrong(found, kind, more=more)) == []
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("traces")
+    for name, of in TRACES.items():
+        (made / name).write_bytes(of())
+    return made
+
+
+@pytest.mark.parametrize("name", TRACES)
+def test_reports(folder: Path, name: str) -> None:
+    words = ("--times", "--slowest", "3", "--interval", "1s") if name in ("pv", "pvh") else ()
+    told = fits(ran("report", str(folder / name), "--json", *words).stdout, report.Report)
+    assert told["domains"]
+    assert all(name in told for name in ("hypercall_times", "slowest", "intervals")) or not words
+    if name == "skew":
+        assert told["capture"]["clock_skew"]["corrected"]
+
+
+def test_a_part_of_a_report(folder: Path) -> None:
+    told = fits(ran("report", str(folder / "pv"), "--json", "--from", "0.1", "--pcpu", "0").stdout, report.Report)
+    assert told["chosen"]["pcpus"] == [0]
+
+
+def test_differences(folder: Path) -> None:
+    told = fits(ran("diff", str(folder / "pvh"), str(folder / "pv"), "--json").stdout, report.Diff)
+    assert told["domains"][0]["changes"]
+
+
+def test_records(folder: Path) -> None:
+    lines = ran("dump", str(folder / "pv"), "--json", "--to", "0.02").stdout.splitlines()
+    assert len(lines) > 100
+    for line in lines:
+        fits(line, report.Record, more=True)
+
+
+def test_metadata_of_exports() -> None:
+    told = columns.metadata(SimpleNamespace(clock=SimpleNamespace(hz=1e9, source="trace")))  # type: ignore[arg-type] # all that it reads
+    fits(json.dumps(told), captures.EventsMetadata)
+
+
+def test_recordings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    about = Recording(
+        "xen1", "4.17.5", 2, 2e9, xl.Domain(1, "domU", "pv", 1), 1, ("hypercall",), 1024, 5, 1.0, False, 0.1
+    )
+    command = importlib.import_module("xentool.cli.record")
+    monkeypatch.setattr(command, "resolve", lambda _: SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr(command, "record", lambda *_, **__: about)
+    fits(ran("record", "domU", "-o", str(tmp_path / "a"), "--json").stdout, captures.Recording)
+
+
+def test_sidecars(tmp_path: Path) -> None:
+    for recorded_at in (None, Noted(1, 2, 3600, (Pair(5, 1, 1000),))):
+        about = sidecar.Sidecar("xen1", "4.17", 2e9, 1, {}, ("xentool",), recorded=recorded_at)
+        sidecar.write(tmp_path / "a", about)
+        fits(sidecar.path_of(tmp_path / "a").read_text(), captures.Sidecar)
+
+
+LIBVIRT = ("-c", "test:///default")
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (("list",), domains.Domains),
+        (("info",), domains.Host),
+        (("show", "test"), domains.OneDomain),
+        (("top", "-n", "1", "-d", "0.1"), domains.Top),
+    ],
+)
+def test_hosts_by_libvirt(words: tuple[str, ...], kind: object) -> None:
+    fits(ran(*words, *LIBVIRT, "--json").stdout, kind)
+
+
+def test_domains_by_xl() -> None:
+    found = [asdict(one) for one in xl_stats.parse(STATS).domains]
+    assert len(found) > 1
+    fits(json.dumps({"schema": "xentool.domains/1", "domains": found}), domains.Domains)
+
+
+def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    all_devices = tuple(Inspected(one, tuple(problems(one, {0, 1, 2}))) for one in devices(recorded(), None))
+    command = importlib.import_module("xentool.cli.device.list")
+    monkeypatch.setattr(command.hosts, "resolve", lambda _: SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr(command, "xl", SimpleNamespace(list_domains=lambda _: []))
+    monkeypatch.setattr(command, "inspect", lambda *_: Inspection(all_devices, ("/local/domain/9",)))
+    told = fits(ran("device", "list", "--json").stdout, domains.Devices)
+    assert {one["kind"] for one in told["devices"]} >= {"vbd", "vif", "console"}
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (("grants", "1"), channels.Grants),
+        (("evtchn", "1"), channels.EventChannels),
+        (("channels",), channels.Channels),
+    ],
+)
+def test_channels(monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], kind: object) -> None:
+    command = importlib.import_module(f"xentool.cli.{words[0]}")
+    monkeypatch.setattr(command, "resolve", lambda _: SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr(command, "survey", lambda _: made({0: "Domain-0", 1: "web"}, parsed(*dump.cut(CONSOLE)), NODES))
+    chosen = SimpleNamespace(list_domains=lambda _: [], choose=lambda _, word: SimpleNamespace(domid=int(word)))
+    monkeypatch.setattr(command, "xl", chosen, raising=False)
+    fits(CliRunner().invoke(command.command, [*words[1:], "--json"]).stdout, kind)
+
+
+@pytest.fixture(scope="module")
+def socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    directory = tmp_path_factory.mktemp("store")
+    with served(directory):
+        with Client(directory / "dom0") as client:
+            client.write("/a/text", b"hello")
+            client.write("/a/bytes", b"\xff\x00")
+        yield directory / "dom0"
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (("tree", "/a", "--json"), store.Store),
+        (("ls", "/a", "--json"), store.Store),
+        (("ls", "/a", "/", "--json"), store.Trees),
+        (("snapshot", "-", "/a"), store.Store),
+        (("read", "/a/text", "/a/bytes", "--json"), store.Values),
+        (("list", "/a", "/", "--json"), store.Lists),
+        (("write", "/a/text", "again", "/a/new", "1", "--dry-run", "--json"), store.Changes),
+        (("rm", "/a/bytes", "--dry-run", "--json"), store.Changes),
+    ],
+)
+def test_stores(monkeypatch: pytest.MonkeyPatch, socket: Path, words: tuple[str, ...], kind: object) -> None:
+    monkeypatch.setenv("XENSTORED_PATH", str(socket))
+    told = fits(ran("store", *words).stdout, kind)
+    assert told.keys() & {"nodes", "trees", "directories", "changes"}
+
+
+def test_machines(tmp_path: Path) -> None:
+    # All of them are judged elsewhere; this is about the shape.
+    for number, machine in enumerate([*MACHINES.values()][::9]):
+        found = detected(answer(read(build(machine.tree, tmp_path / str(number)))))
+        fits(json.dumps(found), detect.Detected)
+
+
+def test_labs(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = Lab("demo", "4.17", "abc", "tcg", 3072, 2, 2222, "key", "hosts", 1, 1.0, "up")
+    command = importlib.import_module("xentool.cli.lab.status")
+    monkeypatch.setattr(command.api, "status", lambda: [Status(lab, "dead", "its QEMU is gone"), Status(lab, "up")])
+    fits(ran("lab", "status", "--json").stdout, labs.Labs)
+    monkeypatch.setattr(command.api, "guest_list", lambda *_, **__: [guests.Running("domU", 1, "pv", 1, None)])
+    fits(ran("lab", "guest", "list", "--json").stdout, labs.Guests)
+
+
+def _schemas(folder: Path, pattern: str) -> set[str]:
+    return {found for path in folder.rglob("*.py") for found in re.findall(pattern, path.read_text())}
+
+
+def test_every_document_has_its_type() -> None:
+    pattern = r"xentool\.[a-z.]+/\d+"
+    described = _schemas(ROOT / "xentool/documents", pattern)
+    written = _schemas(ROOT / "xentool", pattern) | _schemas(ROOT / "traces", pattern)
+    assert written == described
+    assert len(described) == len(re.findall(r"\| `schema` \|", documents.PAGE.read_text()))
+
+
+def test_nothing_imports_them() -> None:
+    found = [
+        str(path)
+        for room in ("xentool", "traces", "pvdrivers")
+        for path in (ROOT / room).rglob("*.py")
+        if path.parent != documents.FOLDER and "xentool.documents" in path.read_text()
+    ]
+    assert found == []
+
+
+def test_the_page_is_made_of_them() -> None:
+    assert documents.PAGE.read_text() == documents.page()
+
+
+def test_every_field_of_a_type_is_on_the_page() -> None:
+    for name in documents.MODULES:
+        module = importlib.import_module(f"xentool.documents.{name}")
+        classes = [
+            node.name
+            for node in ast.parse(Path(module.__file__ or "").read_text()).body
+            if isinstance(node, ast.ClassDef)
+        ]
+        for one in classes:
+            section = documents.PAGE.read_text().split(f"### {name}.{one}\n")[1].split("\n### ")[0]
+            assert all(f"| `{field}`" in section for field in get_type_hints(getattr(module, one)))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda it: it.pop("domid"), ".domid is missing"),
+        (lambda it: it.update(domid="1"), ".domid: '1' is no <class 'int'>"),
+        (lambda it: it.update(more=1), ".more is not described"),
+        (lambda it: it.update(vcpus=[{}]), ".vcpus[0].vcpu is missing"),
+        (lambda it: it.update(mode="xen"), ".mode: 'xen' is no"),
+        (lambda it: it.update(contention={"a": {"count": True, "seconds": 1}}), ".contention.a.count: True is no"),
+        (lambda it: it.update(name=1), ".name: 1 is no <class 'str'>"),
+    ],
+)
+def test_what_is_wrong_is_noticed(change: Callable[[dict[str, Any]], object], told: str) -> None:
+    it: dict[str, Any] = {"domid": 1, "name": None, "mode": "pv", "lives": [], "contention": {}, "vcpus": []}
+    assert list(wrong(it, report.Domain)) == []
+    change(it)
+    assert next(wrong(it, report.Domain)).startswith(told)
