@@ -4,6 +4,7 @@ import random
 import struct
 from collections.abc import Callable
 
+from tests.traces.captures import capture
 from traces.xen.formats import events as xentrace
 
 Damage = Callable[[bytearray, random.Random], None]
@@ -153,3 +154,21 @@ DAMAGES: dict[str, Damage] = {
     "a window inside a window": _put_record(xentrace.CPU_CHANGE, (1, _MAX)),
     "a wrap record of 7 words": _put_record(xentrace.WRAP_BUFFER, (0, 0, 0, 0, 0, 0, 0)),
 }
+
+
+def piece(name: str, size: int = 20_000) -> bytes:
+    """Give whole windows from a capture's middle, or else the beginning of one."""
+    data = capture(name)
+    found = windows(data)
+    begin = found[len(found) // 2][0]
+    end = max((end for _, end in found if end - begin <= size), default=begin)
+    if end > begin:
+        return data[begin:end]
+    # Windows of a busy host are larger than that: cut one at a record's end.
+    end = begin + 12
+    while True:
+        header = int.from_bytes(data[end : end + 4], "little")
+        length = 4 + 4 * (header >> 28 & 7) + (8 if header >> 31 else 0)
+        if end + length - begin > size:
+            return data[begin : begin + 8] + (end - begin - 12).to_bytes(4, "little") + data[begin + 12 : end]
+        end += length

@@ -5,8 +5,7 @@ import io
 import pytest
 
 from tests.traces.captures import NAMES, capture
-from tests.traces.test_fold import BLOCKED, RUNNABLE, RUNNING, VMENTRY, VMEXIT, change
-from tests.traces.test_tokenize import record, window
+from tests.traces.handmade import BLOCKED, RUNNABLE, RUNNING, VMENTRY, VMEXIT, change, record, window
 from traces import scan as scans
 from traces.account import UNKNOWN_DOMID
 from traces.analyses import calls

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from tests.traces.captures import NAMES, capture, stranger
-from tests.traces.test_tokenize import record, window
+from tests.traces.handmade import record, window
 from traces import scan
 from traces.account import IDLE_DOMID
 from traces.analyses.report import report as report_of

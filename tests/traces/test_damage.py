@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.traces.captures import NAMES, capture
-from tests.traces.damage import DAMAGES, windows
+from tests.traces.damage import DAMAGES, piece, windows
 from traces import scan as scans
 from traces.account import SEVERITIES
 from traces.analyses.report import report as report_of
@@ -29,24 +29,6 @@ TURNS = int(os.environ.get("XENTOOL_FUZZ", "3000"))
 SEED = int(os.environ.get("XENTOOL_FUZZ_SEED", "1"))
 #: Seconds of processor time for one input of some 20 KB: a thousand times what an undamaged one takes.
 PATIENCE = 5.0
-
-
-def piece(name: str, size: int = 20_000) -> bytes:
-    """Give whole windows from a capture's middle, or else the beginning of one."""
-    data = capture(name)
-    found = windows(data)
-    begin = found[len(found) // 2][0]
-    end = max((end for _, end in found if end - begin <= size), default=begin)
-    if end > begin:
-        return data[begin:end]
-    # Windows of a busy host are larger than that: cut one at a record's end.
-    end = begin + 12
-    while True:
-        header = int.from_bytes(data[end : end + 4], "little")
-        length = 4 + 4 * (header >> 28 & 7) + (8 if header >> 31 else 0)
-        if end + length - begin > size:
-            return data[begin : begin + 8] + (end - begin - 12).to_bytes(4, "little") + data[begin + 12 : end]
-        end += length
 
 
 def report(data: bytes, step: int | None = None) -> Report:

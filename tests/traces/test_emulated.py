@@ -7,9 +7,8 @@ from itertools import pairwise
 import pytest
 
 from tests.traces.captures import NAMES, capture
-from tests.traces.test_fold import BLOCKED, RUNNABLE, RUNNING, change, report, vcpu
-from tests.traces.test_latencies import every
-from tests.traces.test_tokenize import record, window
+from tests.traces.every import every
+from tests.traces.handmade import BLOCKED, RUNNABLE, RUNNING, change, record, report, vcpu, window
 from traces import scan as scans
 from traces.analyses.intervals import STATES
 from traces.analyses.report import report as report_of

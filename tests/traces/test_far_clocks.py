@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.traces.captures import capture, stranger
-from tests.traces.test_tokenize import record, window
+from tests.traces.handmade import record, window
 from traces import scan as scans
 from traces.analyses.report import report as report_of
 from traces.answers import Report

@@ -7,39 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.traces.test_tokenize import record, window
+from tests.traces.handmade import (
+    BLOCKED,
+    HZ,
+    RUNNABLE,
+    RUNNING,
+    VMENTRY,
+    VMEXIT,
+    change,
+    cycles,
+    record,
+    report,
+    vcpu,
+    window,
+)
 from traces.analyses.report import DomainInfo
-from traces.analyses.report import report as report_of
-from traces.answers import Report, VcpuReport
 from traces.counting import clock
-from traces.scan import Scan
 from traces.xen.formats import events as xentrace
-
-RUNNING, RUNNABLE, BLOCKED = range(3)
-VMEXIT, VMENTRY = 0x81103, xentrace.HVM_VMENTRY
-HZ = 1e9
-
-
-def change(tsc: int, domid: int, vcpu: int, old: int, new: int) -> bytes:
-    return record(xentrace.RUNSTATE_CHANGE | old << 8 | new << 4, tsc, domid << 16 | vcpu)
-
-
-def report(*windows: bytes, infos: dict[int, DomainInfo] | None = None) -> Report:
-    scan = Scan()
-    scan.feed(b"".join(windows))
-    scan.finish()
-    return report_of(scan, hz=HZ, infos=infos)
-
-
-def vcpu(found: Report, domid: int, number: int) -> VcpuReport:
-    return next(v for d in found.domains if d.domid == domid for v in d.vcpus if v.vcpu == number)
-
-
-def cycles(of: VcpuReport) -> dict[str, tuple[int, int, int]]:
-    return {
-        name: (state.count, round(state.seconds * HZ), round(state.clipped_seconds * HZ))
-        for name, state in of.runstates.items()
-    }
 
 
 def test_run_states_move_with_the_vcpu_from_pcpu_to_pcpu() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.traces.captures import NAMES, capture
-from tests.traces.test_tokenize import record, window
+from tests.traces.handmade import record, window
 from traces import account
 from traces import scan as scans
 from traces.analyses.report import report as report_of

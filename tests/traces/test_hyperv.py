@@ -5,8 +5,7 @@ import io
 import pytest
 
 from tests.traces.captures import stranger
-from tests.traces.test_fold import change, vcpu
-from tests.traces.test_tokenize import record, window
+from tests.traces.handmade import change, record, vcpu, window
 from traces import scan as scans
 from traces.analyses import calls, select
 from traces.analyses.report import report as report_of

@@ -2,7 +2,7 @@
 
 import struct
 
-from tests.traces.test_tokenize import record, window
+from tests.traces.handmade import record, window
 from traces.analyses.counts import by_vcpu
 from traces.analyses.report import report as report_of
 from traces.answers import Batches, Report

@@ -8,30 +8,16 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.traces.captures import NAMES, capture
-from tests.traces.test_damage import piece
-from tests.traces.test_fold import BLOCKED, RUNNABLE, RUNNING, VMENTRY, VMEXIT, change, report, vcpu
-from tests.traces.test_tokenize import record, window
+from tests.traces.damage import piece
+from tests.traces.every import every, handling, waits
+from tests.traces.handmade import BLOCKED, RUNNABLE, RUNNING, VMENTRY, VMEXIT, change, record, report, vcpu, window
 from traces import scan as scans
 from traces.account import IDLE_DOMID
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import Exit, Interval, Intervals
 from traces.analyses.report import report as report_of
 from traces.counting.latencies import QUANTILES, Distribution, bounds, distribution, merged
-from traces.reader import Reader, read
-
-Who = tuple[int, int]
-
-
-def every(data: bytes) -> tuple[dict[Who, list[Interval]], list[Exit]]:
-    elapsed, intervals = Elapsed(), Intervals()
-    for table in read(io.BytesIO(data), Reader()):
-        intervals.feed(table, elapsed.of(table), elapsed)
-    intervals.finish(elapsed.end)
-    states: dict[Who, list[Interval]] = {}
-    found, exits = intervals.taken()
-    for one in found:
-        states.setdefault((one.domid, one.vcpu), []).append(one)
-    return states, exits
+from traces.reader import Reader
 
 
 @pytest.mark.parametrize("data", [*map(capture, NAMES), *map(piece, NAMES)])
@@ -50,27 +36,6 @@ def test_run_states_are_the_same_without_exits(data: bytes) -> None:
     states, exits = told(exits=False)
     assert states == told(exits=True)[0] != []
     assert exits == []
-
-
-def waits(of: list[Interval], since: int = BLOCKED) -> list[int]:
-    return [
-        wait.end - wait.begin
-        for before, wait, after in zip(of, of[1:], of[2:], strict=False)
-        if (before.state, wait.state, after.state) == (since, RUNNABLE, RUNNING) and before.counted and wait.counted
-    ]
-
-
-def handling(exits: list[Exit], states: dict[Who, list[Interval]]) -> dict[Who, list[int]]:
-    # In Xen: until the entry, without what of it the vCPU was descheduled.
-    found: dict[Who, list[int]] = {}
-    for one in exits:
-        away = sum(
-            min(state.end, one.end) - max(state.begin, one.begin)
-            for state in states.get((one.domid, one.vcpu), ())  # nobody known has none
-            if state.state != RUNNING and state.begin < one.end and state.end > one.begin
-        )
-        found.setdefault((one.domid, one.vcpu), []).append(one.end - one.begin - away)
-    return found
 
 
 def assert_agrees(found: Distribution, cycles: list[int], hz: float) -> None:

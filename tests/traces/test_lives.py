@@ -6,8 +6,7 @@ import pytest
 
 from tests.traces import xenalyze
 from tests.traces.captures import stranger
-from tests.traces.test_fold import HZ, change, cycles, report, vcpu
-from tests.traces.test_tokenize import record, window
+from tests.traces.handmade import HZ, change, cycles, record, report, vcpu, window
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import STATES, Interval, Intervals
 from traces.reader import Reader, read

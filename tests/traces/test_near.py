@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.traces.captures import NAMES, capture
-from tests.traces.test_tokenize import window
+from tests.traces.handmade import window
 from traces import scan as scans
 from traces.analyses.report import report
 from traces.scan import FOREVER, Scan

@@ -5,8 +5,7 @@ import io
 import pytest
 
 from tests.traces.captures import stranger
-from tests.traces.test_fold import change, report
-from tests.traces.test_tokenize import record, window
+from tests.traces.handmade import change, record, report, window
 from traces.analyses.report import report as report_of
 from traces.exporters import dump
 from traces.exporters.payload import fields

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pytest
 
 from tests.traces.captures import NAMES, capture
-from tests.traces.test_tokenize import record, window
+from tests.traces.handmade import record, window
 from traces import scan as scans
 from traces.analyses.report import report
 from traces.batches import batches

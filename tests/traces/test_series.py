@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.traces.captures import NAMES, capture
-from tests.traces.damage import DAMAGES, windows
-from tests.traces.test_damage import piece
-from tests.traces.test_interrupts import trace
-from tests.traces.test_tokenize import record, window
-from tests.traces.test_where import CAPTURES, HZ, WHERES, report
+from tests.traces.choices import CAPTURES, HZ, WHERES, intervals, report
+from tests.traces.damage import DAMAGES, piece, windows
+from tests.traces.handmade import record, window
+from tests.traces.interrupts import trace
 from traces.account import UNKNOWN_DOMID
 from traces.analyses import series
 from traces.analyses.intervals import STATES
@@ -28,10 +27,6 @@ from traces.xen.formats import events as xentrace
 
 #: What is told by vCPU, by whom and in whose sums.
 Totals = dict[int, tuple[dict[str, int], dict[str, int]]]
-
-
-def intervals(data: bytes, found: Report, seconds: float) -> Series:
-    return series.read(read(io.BytesIO(data), Reader()), found, series.edges(found, seconds), seconds)
 
 
 def totals(found: Report) -> Totals:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.traces.captures import NAMES, capture, stranger
-from tests.traces.test_tokenize import record, window
+from tests.traces.handmade import record, window
 from traces.account import IDLE_DOMID
 from traces.analyses import skew
 from traces.analyses.findings import findings

@@ -5,8 +5,8 @@ import io
 import pytest
 
 from tests.traces.captures import NAMES, capture
-from tests.traces.test_latencies import every, handling, waits
-from tests.traces.test_where import HZ, report
+from tests.traces.choices import HZ, report
+from tests.traces.every import every, handling, waits
 from traces.account import IDLE_DOMID
 from traces.analyses import slowest
 from traces.choice.where import EVERYTHING, Where

@@ -10,14 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.traces.captures import NAMES, capture
+from tests.traces.handmade import WINDOW, record, window
 from traces.account import UNKNOWN_DOMID, Account
 from traces.reader import Reader
 from traces.table import EventTable
 from traces.xen.decode import reference
 from traces.xen.formats import events as xentrace
-
-WINDOW = struct.Struct("<III")
-CPU_CHANGE_HEADER = 2 << 28 | xentrace.CPU_CHANGE
 
 
 def tables(*pieces: bytes) -> tuple[list[EventTable], Account]:
@@ -126,16 +124,6 @@ def check_conserved(found: list[EventTable], account: Account, size: int) -> Non
     assert 4 * windows <= rest <= 40 * windows
     if account.skipped_bytes:
         assert any(one.severity == "data_loss" for one in account.diagnostics)
-
-
-def window(cpu: int, body: bytes) -> bytes:
-    return WINDOW.pack(CPU_CHANGE_HEADER, cpu, len(body)) + body
-
-
-def record(event: int, tsc: int | None, *words: int) -> bytes:
-    header = event | len(words) << xentrace.EXTRA_SHIFT | (xentrace.CYCLES_FLAG if tsc is not None else 0)
-    stamp = b"" if tsc is None else struct.pack("<Q", tsc)
-    return struct.pack("<I", header) + stamp + struct.pack(f"<{len(words)}I", *words)
 
 
 def test_resynchronises_at_the_next_window() -> None:

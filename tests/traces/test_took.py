@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from tests.traces.captures import NAMES, capture
-from tests.traces.test_fold import BLOCKED, RUNNABLE, RUNNING, VMENTRY, VMEXIT, change
-from tests.traces.test_tokenize import record, window
+from tests.traces.handmade import BLOCKED, RUNNABLE, RUNNING, VMENTRY, VMEXIT, change, record, window
 from traces import scan as scans
 from traces.analyses.report import report as report_of
 from traces.choice.where import Where

@@ -1,26 +1,23 @@
 """Whose numbering VM exits have: on others' traces, and on ones made by hand of any mixture."""
 
 import io
-from collections.abc import Mapping
-from itertools import chain, repeat
+from itertools import chain
 
 import numpy as np
 import pytest
 
 from tests.traces.captures import NAMES, capture, stranger
-from tests.traces.test_fold import change, vcpu
-from tests.traces.test_tokenize import record, window
+from tests.traces.handmade import record, vcpu
+from tests.traces.vendors import AMDS_ID, INTELS_ID, made
 from traces import scan as scans
 from traces.analyses.report import report as report_of
 from traces.answers import Report
 from traces.exporters import dump
 from traces.exporters.details import naming
 from traces.reader import Reader, read
-from traces.xen.formats.events import FLAG_NESTED, HVM_VMENTRY
+from traces.xen.formats.events import FLAG_NESTED
 from traces.xen.formats.exits import SVM_EXITS, VMX_EXITS, VMX_FLAGS, Vendor, exit_name
 
-INTELS_ID, AMDS_ID = 0x81102, 0x81103
-RUNNABLE, RUNNING = 1, 0
 #: What an Intel host's guests do, by reason.
 INTEL = {1: 40, 10: 40, 12: 40, 28: 40, 30: 40, 32: 40, 48: 40}
 INTELS_NAMES = {
@@ -32,17 +29,6 @@ INTELS_NAMES = {
     "MSR_WRITE": 40,
     "EPT_VIOLATION": 40,
 }
-
-
-def made(*exits: tuple[int, Mapping[int, int]], before: bytes = b"") -> bytes:
-    """Make a trace of exits, given as event and how many of each reason, each with its entry."""
-    body = change(100, 1, 0, RUNNABLE, RUNNING) + record(HVM_VMENTRY, 105) + before
-    every = chain.from_iterable(
-        zip(repeat(event), repeat(reason, times)) for event, of in exits for reason, times in of.items()
-    )
-    for tsc, (event, reason) in enumerate(every, 1):
-        body += record(event, 200 * tsc, reason, 0x1000, 0) + record(HVM_VMENTRY | event & FLAG_NESTED, 200 * tsc + 50)
-    return window(0, body)
 
 
 def report(data: bytes, **told: str | None) -> Report:

@@ -10,22 +10,20 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.traces.captures import capture
-from tests.traces.test_latencies import every
+from tests.traces.choices import CAPTURES, HZ, WHERES, report
+from tests.traces.every import every
 from traces import scan as scans
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
-from traces.analyses import select
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import RUNNING, STATES
 from traces.analyses.report import report as report_of
 from traces.answers import Hypercall, Report
-from traces.choice.where import Where, kinds
+from traces.choice.where import Where
 from traces.reader import Reader, read
 from traces.table import EventTable
 from traces.xen.formats import events as xentrace
 from traces.xen.formats.names import hypercall_name
 
-HZ = 1e9
-CAPTURES = ["xen-4.17-pv2", "xen-4.20-pvh"]
 WINDOW = xentrace.CPU_CHANGE | 2 << xentrace.EXTRA_SHIFT
 Who = tuple[int, int]
 
@@ -33,14 +31,6 @@ Who = tuple[int, int]
 def tables(data: bytes) -> list[tuple[EventTable, NDArray[np.int64]]]:
     elapsed = Elapsed()
     return [(table, elapsed.of(table)) for table in read(io.BytesIO(data), Reader())]
-
-
-def report(data: bytes, where: Where, *, lanes: int = 2) -> Report:
-    whole = scans.read(io.BytesIO(data), lanes=lanes)
-    scan = scans.read(
-        io.BytesIO(data), lanes=lanes, pcpus=where.pcpus, stretches=scans.in_runs(whole.runs, *where.cycles(HZ))
-    )
-    return select.of(report_of(scan, hz=HZ), where)
 
 
 def events(found: Report) -> Counter[tuple[int, int, str]]:
@@ -63,18 +53,6 @@ def calls(found: Report) -> Counter[tuple[int, int, str]]:
             for call in vcpu.hypercalls
         }
     )
-
-
-WHERES = [
-    Where(pcpus=frozenset({1})),
-    Where(begin=0.2, end=0.31),
-    Where(end=0.05),
-    Where(begin=0.1, pcpus=frozenset({0}), kinds=kinds("hypercall,pv_page_fault")),
-    Where(kinds=kinds("mmu_update,sched_wake,mem_page_grant_map")),
-    Where(kinds=kinds("!iret,!sched")),
-    Where(vcpus=frozenset({1}), kinds=kinds("!exit,!event_channel_op")),
-    Where(domid=0, vcpus=frozenset({0}), begin=0.15),
-]
 
 
 @pytest.mark.parametrize("name", CAPTURES)

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.traces.captures import stranger
-from tests.traces.test_fold import VMENTRY, VMEXIT, change, cycles, report, vcpu
-from tests.traces.test_series import intervals
-from tests.traces.test_tokenize import record, window
+from tests.traces.choices import intervals
+from tests.traces.handmade import VMENTRY, VMEXIT, change, cycles, record, report, vcpu, window
 from traces.account import UNKNOWN_DOMID
 from traces.answers import Report
 from traces.reader import Reader, read

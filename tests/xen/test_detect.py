@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.xen.labs import Lab, one_xen
-from tests.xentool.detect.test_oracle import NAMES, judged
+from tests.xentool.detect.oracle import NAMES, judged
 from xentool.detect import detect
 from xentool.detect.model import Answer
 from xentool.detect.sources import BUSES, FILES, FOLDERS, MARKS, NAMESPACES

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.xen.labs import Lab, one_xen
-from tests.xentool.cli.store.test_watching import watching
-from tests.xentool.cli.test_report import run
+from tests.xentool.cli.running import run
+from tests.xentool.cli.store.watched import watching
 from xentool.errors import Unavailable
 from xentool.hosts import labs, resolve
 from xentool.hosts.ssh import SshHost

@@ -19,8 +19,7 @@ from pvdrivers.xenstore.wire import Op, Packet
 from tests.pvdrivers.xenstore.machine import Machine
 from tests.pvdrivers.xenstore.model import Conn, Model, Node
 from tests.pvdrivers.xenstore.served import Raw
-from tests.pvdrivers.xenstore.test_xenstored import QUOTAS, newer
-from tests.pvdrivers.xenstore.xenstored import Client
+from tests.pvdrivers.xenstore.xenstored import QUOTAS, Client, newer
 from tests.xen.labs import Lab
 from xentool.hosts import resolve
 from xentool.lab import api

@@ -6,9 +6,9 @@ from contextlib import closing, suppress
 import pytest
 
 from pvdrivers.xenstore.client import Refused, TimedOut, View
+from tests.pvdrivers.xenstore.clients import DATA
 from tests.pvdrivers.xenstore.model import Conn, Fault, Model
 from tests.pvdrivers.xenstore.model import Transaction as ModelTransaction
-from tests.pvdrivers.xenstore.test_programs import DATA
 from tests.xen.labs import Lab, one_xen
 from xentool.hosts import resolve
 from xentool.tools import store

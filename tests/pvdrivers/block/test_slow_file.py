@@ -8,9 +8,9 @@ import pytest
 
 from pvdrivers.block.front import frontend
 from pvdrivers.transport.loopback import Loopback
+from tests.pvdrivers.block.slow_files import SOURCE
 from tests.xentool.cli.block.serving import serving
 
-SOURCE = Path(__file__).with_name("slow_file.c")
 SECTOR = 512
 
 

@@ -1,10 +1,13 @@
 """A client of a store in the same process: strings in, strings or an error's name out."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from pvdrivers.xenstore.connection import Connection
 from pvdrivers.xenstore.store import Store
 from pvdrivers.xenstore.wire import Op, Packet, Parser, encode
+
+DATA = Path(__file__).parent / "data"
 
 
 class Refused(Exception):

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.pvdrivers.xenstore.clients import DATA
 from tests.pvdrivers.xenstore.served import served
 
-DATA = Path(__file__).parent / "data"
 TEST_XENSTORE = "/usr/lib/xen-4.17/bin/test-xenstore"
 XEN_PYTHON = "/usr/lib/xen-4.17/lib/python"
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from pvdrivers.xenstore.store import Store
 from pvdrivers.xenstore.wire import ERRORS, HEADER, PAYLOAD_MAX, BadPacket, Op, Packet, Parser, encode, error_name
+from tests.pvdrivers.xenstore.cases import CASES, new_store
 from tests.pvdrivers.xenstore.clients import Client
-from tests.pvdrivers.xenstore.test_requests import CASES, new_store
 
 FRAMES = int(os.environ.get("XENTOOL_FUZZ", "20000"))
 

@@ -4,7 +4,6 @@ It is that of Xen 4.17. Ours follows the master branch, which differs in what ``
 """
 
 import os
-import re
 import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,18 +12,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from pvdrivers.xenstore.wire import Op
-from tests.pvdrivers.xenstore.clients import Refused
+from tests.pvdrivers.xenstore.clients import DATA, Refused
 from tests.pvdrivers.xenstore.machine import DOMIDS, Machine
 from tests.pvdrivers.xenstore.model import Conn
 from tests.pvdrivers.xenstore.served import Raw
-from tests.pvdrivers.xenstore.test_programs import DATA
-from tests.pvdrivers.xenstore.xenstored import Client, Ring, xenstored
+from tests.pvdrivers.xenstore.xenstored import QUOTAS, Client, Ring, newer, xenstored
 
 STEPS = int(os.environ.get("XENTOOL_FUZZ", "1500"))
 STEPS_A_RUN = 60
-
-#: Beyond what a run reaches: whether a limit may be reached or not, 4.17 and master do not agree on.
-QUOTAS = {"nodes": 1000, "watches": 128, "transaction-nodes": 1024, "node-permissions": 6}
 
 
 @pytest.mark.parametrize("name", ["commands", "differing"])
@@ -35,16 +30,6 @@ def test_the_recordings_are_what_it_says(name: str) -> None:
         with (DATA / f"{name}.txt").open("rb") as script:
             done = subprocess.run(argv, env=environment, stdin=script, capture_output=True, check=True, timeout=300)
     assert done.stdout.decode().split("\n$ ") == (DATA / f"{name}.out").read_text().split("\n$ ")
-
-
-def newer(op: Op, path: str, rest: str) -> bool:
-    """Tell what 4.17 does otherwise: special nodes' permissions, DOMID_ANY, depths, UNWATCH of what is no path."""
-    return (
-        (op in (Op.GET_PERMS, Op.SET_PERMS) and path.startswith("@"))
-        or (op == Op.SET_PERMS and "32757" in rest)
-        or (op == Op.WATCH and rest.count("\0") == 3)
-        or (op == Op.UNWATCH and not re.fullmatch(r"/|[/@]?\w+(/\w+)*", path))
-    )
 
 
 class XenstoredMachine(Machine):

@@ -20,10 +20,8 @@ import pytest
 
 from tests.browser import Browser
 from tests.traces.captures import NAMES, capture
-from tests.traces.damage import DAMAGES
-from tests.traces.test_damage import piece
-from tests.traces.test_fold import BLOCKED, RUNNABLE, RUNNING, change
-from tests.traces.test_tokenize import record, window
+from tests.traces.damage import DAMAGES, piece
+from tests.traces.handmade import BLOCKED, RUNNABLE, RUNNING, change, record, window
 from traces import scan as scans
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.report import DomainInfo

@@ -6,8 +6,7 @@ import pytest
 from rich.console import Console
 
 from tests.traces.captures import capture
-from tests.traces.test_series import intervals
-from tests.traces.test_where import report
+from tests.traces.choices import intervals, report
 from traces.choice.where import EVERYTHING, Where, kinds
 from traces.exporters import series as exporter
 

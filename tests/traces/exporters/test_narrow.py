@@ -7,11 +7,11 @@ import pytest
 from rich.console import Console
 
 from tests.traces.captures import capture, stranger
-from tests.traces.test_tokenize import record, window
+from tests.traces.handmade import record, window
 from traces import scan as scans
 from traces.analyses import calls
-from traces.analyses.report import Report
 from traces.analyses.report import report as report_of
+from traces.answers import Report
 from traces.exporters import calls as call_times
 from traces.exporters import text
 from traces.reader import Reader, read

@@ -4,7 +4,6 @@ import base64
 import errno
 import io
 import random
-from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,10 +12,9 @@ import pytest
 
 from tests.traces.captures import NAMES, capture
 from tests.traces.damage import DAMAGES
-from tests.traces.test_tokenize import record, window
+from tests.traces.exporters.reports import report
+from tests.traces.handmade import record, window
 from traces import batches, reader
-from traces.analyses.report import report as report_of
-from traces.answers import Report
 from traces.choice import where as wheres
 from traces.choice.where import Where
 from traces.errors import TraceError
@@ -24,15 +22,7 @@ from traces.exporters import columns, wide
 from traces.exporters.parquet import arrow
 from traces.exporters.parquet import writer as parquet
 from traces.reader import Reader
-from traces.scan import Scan
 from traces.xen.formats import events as xentrace
-
-
-def report(data: bytes, where: Where = wheres.EVERYTHING) -> Report:
-    scan = Scan()
-    scan.feed(data)
-    scan.finish()
-    return replace(report_of(scan), where=where)
 
 
 def both(data: bytes, where: Where = wheres.EVERYTHING) -> tuple[pa.Table, pa.Table]:

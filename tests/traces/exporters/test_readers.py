@@ -19,8 +19,8 @@ import pytest
 
 from tests.traces.captures import NAMES, STRANGERS, capture, stranger
 from tests.traces.exporters.pages import coded
-from tests.traces.exporters.test_parquet import report
-from tests.traces.test_tokenize import record, window
+from tests.traces.exporters.reports import report
+from tests.traces.handmade import record, window
 from traces.choice.where import Where
 from traces.exporters.columns import COLUMNS
 from traces.exporters.parquet import writer as parquet

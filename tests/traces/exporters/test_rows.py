@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.traces.captures import NAMES, capture
-from tests.traces.test_tokenize import record, window
+from tests.traces.handmade import record, window
 from traces import reader
 from traces.analyses.report import report as report_of
 from traces.answers import Report

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from tests.xentool.tools.channels.test_channels import CONSOLE, NODES
+from tests.xentool.tools.channels.consoles import CONSOLE, NODES
 from xentool.tools.channels import dump
 from xentool.tools.channels.survey import made, parsed
 

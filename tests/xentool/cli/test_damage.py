@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.traces.captures import NAMES, capture
-from tests.traces.damage import DAMAGES, windows
-from tests.traces.test_damage import piece
+from tests.traces.damage import DAMAGES, piece, windows
 from xentool.cli import group
 from xentool.errors import PeerError
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.xentool.cli.test_report import run
+from tests.xentool.cli.running import run
 from tests.xentool.detect.machines import MACHINES, build
 
 PV_DOMU = """\

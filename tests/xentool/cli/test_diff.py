@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.traces.captures import capture
-from tests.xentool.cli.test_report import run
+from tests.xentool.cli.running import run
 from traces.analyses.report import DomainInfo
 from xentool.tools.tracing import sidecar
 from xentool.tools.tracing.sidecar import Sidecar

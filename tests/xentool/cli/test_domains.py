@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from tests.xentool.cli.test_report import run
+from tests.xentool.cli.running import run
 from tests.xentool.tools.recorded import STATS, store
 from xentool.cli.screens import devices as device_view
 from xentool.cli.screens import top as top_view

@@ -12,8 +12,8 @@ from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace
 from pyarrow import parquet
 
 from tests.traces.captures import capture
-from tests.traces.test_tokenize import CPU_CHANGE_HEADER
-from tests.xentool.cli.test_report import run
+from tests.traces.handmade import CPU_CHANGE_HEADER
+from tests.xentool.cli.running import run
 from traces.account import UNKNOWN_DOMID
 
 LINE = re.compile(r" *(-|~?\d+\.\d{9})  p(\d+) +(-|idle v\d+|d\d+v\d+) +(\S.*)")

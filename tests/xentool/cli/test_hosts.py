@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.xentool.dom0 import hosted, pair
-from tests.xentool.tools.channels.test_channels import console
+from tests.xentool.tools.channels.consoles import console
 from xentool.cli import group
 from xentool.errors import PeerError
 

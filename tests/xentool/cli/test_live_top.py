@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from tests.traces.captures import capture
-from tests.xentool.cli.test_report import run
+from tests.xentool.cli.running import run
 from traces.analyses.report import DomainInfo
 from traces.analyses.report import report as report_of
 from traces.choice.where import Where, kinds

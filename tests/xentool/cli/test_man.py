@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
-from tests.xentool.cli.test_report import run
+from tests.xentool.cli.running import run
 from xentool.cli import COMMANDS, group
 from xentool.cli.man import pages
 

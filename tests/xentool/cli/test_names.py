@@ -22,9 +22,9 @@ from pvdrivers.xenstore.client import Client
 from tests.pvdrivers.xenstore.served import served
 from tests.traces.captures import capture, stranger
 from tests.xentool.cli.inprocess import Done, ran
-from tests.xentool.tools.channels.test_channels import CONSOLE
+from tests.xentool.tools.channels.consoles import CONSOLE
 from tests.xentool.tools.recorded import INFO
-from tests.xentool.tools.tracing.test_capture_client import Pretended
+from tests.xentool.tools.tracing.pretended import Pretended
 from xentool import cli
 from xentool.errors import XentoolError
 from xentool.hosts.base import Stream

@@ -8,7 +8,7 @@ from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace
 
 from tests.traces.captures import stranger
 from tests.xentool.cli.inprocess import ran
-from tests.xentool.cli.test_report import run
+from tests.xentool.cli.running import run
 from xentool.errors import PeerError
 from xentool.tools.tracing import sidecar
 

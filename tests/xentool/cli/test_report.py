@@ -12,21 +12,10 @@ from typing import Any
 import pytest
 
 from tests.traces.captures import capture
+from tests.xentool.cli.running import run
 
 NAME = "xen-4.17-pv1"
 IDLE = 32767
-
-
-def run(*words: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "xentool", *words],
-        input=stdin,
-        capture_output=True,
-        check=False,
-        timeout=300,
-        env=os.environ | environment,
-    )
-    return subprocess.CompletedProcess(words, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 @pytest.fixture

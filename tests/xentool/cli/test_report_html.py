@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.traces.captures import capture
-from tests.xentool.cli.test_report import run
+from tests.xentool.cli.running import run
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.traces.captures import capture
-from tests.xentool.cli.test_report import run
+from tests.xentool.cli.running import run
 
 DEFAULT = 32768  # where records go before any vCPU is known
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.traces.captures import stranger
-from tests.traces.test_vendor import INTELS_ID, made
-from tests.xentool.cli.test_report import run
+from tests.traces.vendors import INTELS_ID, made
+from tests.xentool.cli.running import run
 
 ASK = "select reason, count(*) from exits group by 1 order by 1"
 

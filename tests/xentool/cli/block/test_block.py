@@ -16,10 +16,10 @@ from pvdrivers.block.errors import RequestFailed
 from pvdrivers.block.front import frontend
 from pvdrivers.errors import MachineError
 from pvdrivers.transport.loopback import Loopback
-from tests.pvdrivers.block.test_slow_file import SOURCE
+from tests.pvdrivers.block.slow_files import SOURCE
 from tests.pvdrivers.bus.joined import until
 from tests.xentool.cli.block.serving import serving
-from tests.xentool.cli.test_report import run
+from tests.xentool.cli.running import run
 
 KEYS = {"iops", "mbps", "latency_us", "notifications_per_request", "syscalls_per_request"}
 FRONT = "/local/domain/1/device/vbd/"

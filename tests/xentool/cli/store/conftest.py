@@ -1,16 +1,14 @@
 """A store of our own for all tests of a module; each works under a path of its own."""
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pvdrivers.xenstore.client import Client
 from tests.pvdrivers.xenstore.served import served
-from tests.xentool.cli.test_report import run
-
-Store = Callable[..., subprocess.CompletedProcess[str]]
+from tests.xentool.cli.running import Store, run
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pvdrivers.xenstore.client import Client
-from tests.xentool.cli.store.conftest import Store
+from tests.xentool.cli.running import Store
 
 BINARY = bytes(range(256))
 

@@ -1,27 +1,22 @@
 """Grants and event channels, on what Xen 4.17 printed with a PV and a PVH guest, and on what nobody ever printed."""
 
-import json
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.xentool.tools.channels.consoles import CONSOLE, DATA, GRANTED, NODES, console, port_of
 from xentool.errors import PeerError
 from xentool.hosts.base import Completed
 from xentool.hosts.local import LocalHost
 from xentool.tools.channels import dump, findings, grants, ports
 from xentool.tools.channels.grants import GrantTable
 from xentool.tools.channels.graph import edges
-from xentool.tools.channels.ports import Port
 from xentool.tools.channels.serves import grant_name
 from xentool.tools.channels.survey import Survey, made, parsed, printed
 
-DATA = Path(__file__).parent / "data"
-CONSOLE = (DATA / "console-4.17.txt").read_text()
-NODES = {path: value.encode("latin-1") for path, value in json.loads((DATA / "store-4.17.json").read_text()).items()}
 NAMES: dict[int, str | None] = {0: "Domain-0", 1: "domU", 2: "hvmU"}
 
 
@@ -141,36 +136,6 @@ def torn(within: str, at: int) -> str:
     # As when another pCPU prints while the one that dumps has begun a line.
     begin = CONSOLE.rindex(within) + at
     return f"{CONSOLE[:begin]}(XEN) uart interrupt: switched to polling\n{CONSOLE[begin:]}"
-
-
-#: Domain 5 grants 8, 9 and 1024, domain 6 as well 8; a channel between 5 and 6.
-GRANTED = {0: (), 5: ((8, 0), (9, 0), (1024, 6)), 6: ((8, 0),)}
-BOUND = {0: ((32, "s=3 n=0 x=0 d=5 p=15"),), 5: ((15, "s=3 n=0 x=0 d=0 p=32"), (16, "s=6 n=1 x=0")), 6: ()}
-
-
-def console(release: int, stamp: str = "") -> str:
-    """Give what Xen 4.``release`` prints. Ref: grant_table.c, event_channel.c, console.c of each stable branch"""
-    lines = ["'e' pressed -> dumping event-channel info"]
-    for domid, each in BOUND.items():
-        lines += [f"Event channel information for domain {domid}:", "Polling vCPUs: {}"]
-        lines += ["    port [p/m/s]" if release > 3 else "    port [p/m]"]
-        state = "/B 123 " if release > 3 else ""
-        lines += (f"    {port:4} [0/1{state}]: {what}" for port, what in each)
-    lines += ["gnttab_usage_print_all [ key 'g' pressed"]
-    for domid, grants_ in GRANTED.items():
-        lines += ["      -------- active --------       -------- shared --------"]
-        lines += ["[ref] localdom mfn      pin          localdom gmfn     flags"]
-        if release < 10:
-            lines += [f"grant-table for remote domain:{domid:5} (v1)"] if grants_ else []
-        else:
-            lines += [f"grant-table for remote d{domid} (v1)", "  1 frames (64 max), 0 maptrack frames (1024 max)"]
-        for ref, mapper in grants_:
-            number = f"[{ref:3}]   " if release < 9 else f"[0x{ref:03x}] "
-            lines += [f"{number} {mapper:5} 0x12345 0x00000001      {mapper:5} 0x002345 0x19"]
-        if not grants_:
-            told = "no active grant table entries"
-            lines += [told if release >= 10 else f"grant-table for remote domain:{domid:5} ... {told}"]
-    return "".join(f"(XEN) {stamp}{line}\n" for line in [*lines, "gnttab_usage_print_all ] done"])
 
 
 STAMPS = (
@@ -302,16 +267,10 @@ def test_counts_of_maps() -> None:
     ]
 
 
-def port(domid: int, number: int, remote: tuple[int, int], *, stuck: bool = False) -> Port:
-    return Port(
-        domid, number, "interdomain", stuck, stuck, 0, for_xen=False, remote_domid=remote[0], remote_port=remote[1]
-    )
-
-
 def test_what_looks_wrong_with_ports() -> None:
     of = {
-        0: [port(0, 1, (1, 1)), port(0, 2, (9, 4)), port(0, 3, (1, 2)), port(0, 4, (1, 3))],
-        1: [port(1, 1, (0, 1), stuck=True), port(1, 2, (0, 7))],
+        0: [port_of(0, 1, (1, 1)), port_of(0, 2, (9, 4)), port_of(0, 3, (1, 2)), port_of(0, 4, (1, 3))],
+        1: [port_of(1, 1, (0, 1), stuck=True), port_of(1, 2, (0, 7))],
     }
     assert list(findings.of_ports(of)) == [
         (0, "port 2 is bound to domain 9, which is gone"),

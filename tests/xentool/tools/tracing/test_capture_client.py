@@ -2,33 +2,15 @@
 
 import os
 import signal
-import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.xentool.tools.tracing.pretended import Pretended
 from xentool.errors import Unavailable, XentoolError
 from xentool.hosts import Host
-from xentool.hosts.base import Stream
-from xentool.hosts.local import LocalHost
 from xentool.tools.tracing import capture
 from xentool.tools.tracing.capture import Capture, on_interrupt
-
-
-class Pretended(LocalHost):
-    """A host on which `bash -s` runs this instead of what it reads."""
-
-    name = "xen1"
-
-    def __init__(self, script: str) -> None:
-        self.script = script
-
-    def popen(self, argv: Sequence[str], *, stdin: Stream, stdout: Stream, stderr: Stream) -> subprocess.Popen[bytes]:
-        # Skips capture.sh, whose last line it knows, up to where the client's own words begin.
-        skip = 'while read -r line && [[ $line != "main "* ]]; do :; done\n'
-        words = ["bash", "-c", skip + self.script, *argv[2:]]
-        return super().popen(words, stdin=stdin, stdout=stdout, stderr=stderr)
 
 
 def test_records_come_until_stop_and_the_rest_after_it() -> None:

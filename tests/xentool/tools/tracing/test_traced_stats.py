@@ -9,7 +9,7 @@ import pytest
 
 from tests.traces.captures import capture
 from tests.xentool.tools.recorded import STATS
-from tests.xentool.tools.tracing.test_capture_client import Pretended
+from tests.xentool.tools.tracing.pretended import Pretended
 from xentool.errors import XentoolError
 from xentool.hosts.base import Completed
 from xentool.tools.domains.stats import Sample, rates
