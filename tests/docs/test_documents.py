@@ -21,7 +21,7 @@ from tests.pvdrivers.xenstore.served import served
 from tests.traces.captures import capture, stranger
 from tests.xentool.cli.inprocess import ran
 from tests.xentool.detect.machines import MACHINES, build
-from tests.xentool.tools.channels.test_channels import CONSOLE, NODES
+from tests.xentool.tools.channels.consoles import CONSOLE, NODES
 from tests.xentool.tools.recorded import STATS
 from tests.xentool.tools.recorded import store as recorded
 from traces.counting.wallclock import Noted, Pair
