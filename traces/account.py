@@ -1,7 +1,8 @@
 """What became of a trace's bytes, and the domids that stand for no domain. Apart from ``table`` to load at once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from traces.plain import field, frozen, mutable
 
 #: Who ran is not known: before a pCPU's first scheduling record, or between two of them. (xenalyze's default domain.)
 UNKNOWN_DOMID = 0x8000
@@ -9,7 +10,7 @@ UNKNOWN_DOMID = 0x8000
 IDLE_DOMID = 0x7FFF
 
 
-@dataclass(frozen=True)
+@frozen
 class Diagnostic:
     """One kind of damage: how often, how bad, and where it was first seen (file offset in bytes)."""
 
@@ -50,7 +51,7 @@ DOUBTS = frozenset({"exit_vendor_in_doubt", "clock_skew"})
 NO_SHIFTS: Mapping[int, int] = {}
 
 
-@dataclass(frozen=True)
+@frozen
 class Skew:
     """Run states of vCPUs that contradict one another, as they do where clocks of pCPUs differ.
 
@@ -69,7 +70,7 @@ class Skew:
     looked_for: bool = True
 
 
-@dataclass
+@mutable
 class Account:
     """What became of the input: ``decoded + skipped_bytes == bytes``, always."""
 

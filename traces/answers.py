@@ -4,13 +4,13 @@ Law: nothing here counts or prints. ``analyses.report`` makes a ``Report``, anal
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from traces.account import IDLE_DOMID, NO_SHIFTS, UNKNOWN_DOMID, Account, Diagnostic, Skew
 from traces.choice.where import EVERYTHING, Where
 from traces.counting.clock import Clock
 from traces.counting.latencies import Distribution
 from traces.counting.wallclock import Recorded
+from traces.plain import field, frozen
 from traces.xen.formats.event import Release
 from traces.xen.formats.exits import AMDS_ID, NESTED, Vendor, exit_name, reason_of
 
@@ -28,7 +28,7 @@ CONTENTION_NAMES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Runstate:
     """One run state of one vCPU.
 
@@ -43,7 +43,7 @@ class Runstate:
     histogram: Mapping[tuple[float, float], int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hypercall:
     """How often one hypercall was made, and its sub-operations where Xen records them.
 
@@ -59,7 +59,7 @@ class Hypercall:
     first_offset: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Io:
     """Accesses of an HVM guest to a port or to memory ("port", "memory") that Xen or a device model emulates.
 
@@ -72,7 +72,7 @@ class Io:
     writes: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Exit:
     """VM exits of one kind: seconds in Xen, and apart from them those while the vCPU was descheduled.
 
@@ -97,7 +97,7 @@ class Exit:
         return bool(self.key & NESTED)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GuestInterrupt:
     """Interrupts of one vector that Xen gave an HVM or PVH guest's vCPU.
 
@@ -114,7 +114,7 @@ class GuestInterrupt:
     interrupt_to_halt: Distribution
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trap:
     """How often a PV guest's exception reached Xen."""
 
@@ -123,7 +123,7 @@ class Trap:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wait:
     """A time that a vCPU waited for a pCPU: seconds since the trace's beginning, and the pCPU where it ran then."""
 
@@ -132,7 +132,7 @@ class Wait:
     pcpu: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Together:
     """How often, and for how many seconds, the vCPUs of a domain were together one of ``CONTENTION_NAMES``."""
 
@@ -140,7 +140,7 @@ class Together:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Batches:
     """How often a batching hypercall was made, and how many operations those calls asked for."""
 
@@ -148,7 +148,7 @@ class Batches:
     items: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VcpuReport:
     """What one vCPU did. ``batches`` is about calls that carry several operations, by hypercall name.
 
@@ -180,7 +180,7 @@ class VcpuReport:
     interrupts: tuple[GuestInterrupt, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DomainReport:
     """What one domain did; ``mode`` is "pv", "hvm", "pvh", "idle" or "unknown"."""
 
@@ -195,7 +195,7 @@ class DomainReport:
     lives: tuple[tuple[float | None, float | None], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GrantPair:
     """Pages that ``mapper`` mapped and unmapped of those that ``granter`` granted (domids)."""
 
@@ -207,7 +207,7 @@ class GrantPair:
     first_offset: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Irq:
     """Hardware interrupts of one number: seconds that Xen took to handle them, each of them, and how many by pCPU."""
 
@@ -218,7 +218,7 @@ class Irq:
     pcpus: Mapping[int, int]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Notification:
     """Event channel notifications between two domains (domids), as far as they can be inferred.
 
@@ -232,7 +232,7 @@ class Notification:
     confidence: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Numbering:
     """Whose exit reasons are those under Intel's event id, and who says so.
 
@@ -259,7 +259,7 @@ class Numbering:
 UNKNOWN = Numbering("intel", "default")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """The whole answer; ``account`` says what became of the input's bytes."""
 

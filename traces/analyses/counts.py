@@ -6,10 +6,10 @@ see ``formats.names.SUBOPS`` for those that are sub-operations.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from heapq import nsmallest
 
 from traces.answers import Batches
+from traces.plain import field, mutable
 from traces.scan import Item, Scan
 from traces.xen.formats import events as xentrace
 from traces.xen.formats.exits import AMDS_ID, NESTED
@@ -29,7 +29,7 @@ Items = Callable[[str], Iterable[Item]]
 VCPUS_MAX = 1 << 13
 
 
-@dataclass(slots=True)
+@mutable
 class Accesses:
     """How often a guest read and wrote what Xen emulates."""
 
@@ -37,7 +37,7 @@ class Accesses:
     writes: int = 0
 
 
-@dataclass(slots=True)
+@mutable
 class Handled:
     """Exits or interrupts of one kind: how many, and cycles in Xen of those that ended, by bucket too."""
 
@@ -53,7 +53,7 @@ class Handled:
         self.longest = max(self.longest, longest)
 
 
-@dataclass(slots=True)
+@mutable
 class Counts:
     """What one vCPU did: event ids without flags, hypercall numbers, trap vectors."""
 

@@ -7,10 +7,10 @@ are doubtful.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.answers import DomainReport, Report, VcpuReport
+from traces.plain import frozen
 from traces.plural import plural
 
 #: Less time than this is a trifle, and so is less than this part of the trace.
@@ -41,7 +41,7 @@ CONTRADICTIONS_SHARE = 0.01
 LOST_SHARE = 0.01
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExitRule:
     """VM exits that cost a vCPU more than ``share`` of its running time; ``names`` are Intel's and AMD's."""
 
@@ -97,7 +97,7 @@ EXIT_RULES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """What one rule found.
 
@@ -294,7 +294,7 @@ def _grants_left(report: Report) -> Iterator[Finding]:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Rule:
     find: Callable[[Report], Iterator[Finding]]
     #: What it relies on: a clock whose rate is known, run states that are not doubtful.

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 
 from traces.account import IDLE_DOMID, NO_SHIFTS, SEVERITIES, UNKNOWN_DOMID, Account, Diagnostic, Skew
 from traces.analyses.counts import (
@@ -41,6 +40,7 @@ from traces.counting import clock as clocks
 from traces.counting.clock import Clock
 from traces.counting.fold import Domain, Durations, Interrupt, Vcpu
 from traces.counting.latencies import Distribution, distribution, merged
+from traces.plain import frozen, replace
 from traces.scan import Scan
 from traces.xen.formats import events as xentrace
 from traces.xen.formats.exits import Vendor
@@ -71,7 +71,7 @@ _HVM_ENTRYEXIT = 0x00081000
 _SUBCLASS = 0xFFFFF000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DomainInfo:
     """What a host tells about a domain and a trace does not: its name, and "pv", "pvh" or "hvm"."""
 

@@ -4,11 +4,10 @@ Law: a table is kept whole or not at all by whether the records that it is made 
 kinds of records, as run states and times of VM exits, is computed from all of them whatever is wanted.
 """
 
-from dataclasses import replace
-
 from traces.account import IDLE_DOMID
 from traces.answers import DomainReport, Hypercall, Report, VcpuReport
 from traces.choice.where import EVERYTHING, Kinds, Where
+from traces.plain import replace
 from traces.xen.formats.events import (
     EVENTS,
     GRANT_MAP,

@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from traces.account import IDLE_DOMID
 from traces.answers import Batches, Exit, GuestInterrupt, Hypercall, Io, Report, Trap, VcpuReport
 from traces.counting.latencies import merged
+from traces.plain import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PageTableWork:
     """Work on page tables of one kind; ``per_call`` is operations a call where calls carry several, else None."""
 

@@ -10,13 +10,13 @@ first: the user, then the capturing host.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from itertools import chain
 from typing import NamedTuple
 
 from traces.account import SEVERITIES, Diagnostic
 from traces.analyses.counts import exits
 from traces.answers import UNKNOWN, Numbering
+from traces.plain import replace
 from traces.scan import Scan
 from traces.xen.formats.event import Release, release
 from traces.xen.formats.exits import AMDS_ID, NESTED, SVM_EXITS, Vendor, reason_of, vmx_reason

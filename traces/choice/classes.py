@@ -6,7 +6,8 @@ Ref: xen/include/public/trace.h, xen/common/trace.c trace(), stable-4.17 and sta
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from traces.plain import frozen
 
 # TRC_ALL, which is also what Xen starts with.
 ALL_EVENTS = 0x0FFF_F000
@@ -33,7 +34,7 @@ WITH_VARIANTS = (HVM_ENTRYEXIT & CLASS_BITS, PV_ENTRY & CLASS_BITS)
 HYPERCALL_EVENTS = frozenset({PV_ENTRY + 1, PV_ENTRY + 13, PV_SUBCALL + 14, HVM_HANDLER + 0x12})
 
 
-@dataclass(frozen=True)
+@frozen
 class EventClass:
     """One name for `-e`: which events it means.
 

@@ -5,11 +5,11 @@ event (``sched_switch``) or a hypercall (``mmu_update``).
 """
 
 import math
-from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from traces.choice.classes import ALL_EVENTS, CLASSES, HYPERCALL_EVENTS, classes_of, mask_for
+from traces.plain import field, frozen
 from traces.xen.formats.names import HYPERCALLS, HYPERV, HYPERV_CALLS, hypercall_name, hypercall_nr
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _SUBCLASS = 0xFFFF_F000
 _FOREVER = float("inf")
 
 
-@dataclass(frozen=True)
+@frozen
 class Kinds:
     """What ``-e`` named: given ones without those taken away."""
 
@@ -91,7 +91,7 @@ def kinds(text: str) -> Kinds:
     return found
 
 
-@dataclass(frozen=True)
+@frozen
 class Where:
     """A choice of records; the defaults choose all. Times are seconds since the first record."""
 

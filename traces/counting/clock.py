@@ -9,10 +9,10 @@ more at a time, and 1 % below. What does not tell is not claimed.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from math import fsum, hypot, inf, sqrt
 
 from traces.counting.wraps import unwrapped
+from traces.plain import frozen
 
 #: What is assumed when nothing tells the rate, as xenalyze does.
 DEFAULT_HZ = 2.4e9
@@ -41,7 +41,7 @@ _WOBBLES = 1.5
 _NEAR_MIN = 0.3
 
 
-@dataclass(frozen=True)
+@frozen
 class Clock:
     """Cycles per second, and who says so: "trace", "option", "host" or "default".
 
@@ -97,7 +97,7 @@ def from_trace(pairs: Sequence[tuple[int, int]]) -> Clock | None:
     return Clock(line.slope * 1e9, "trace" if known else "default", error)
 
 
-@dataclass(frozen=True)
+@frozen
 class _Line:
     # In plain Python: numpy takes longer to load than this to run. Cycles a nanosecond; cycles; the slope's standard
     # error; and how far off a pair may be.

@@ -6,7 +6,8 @@ enough to keep one distribution a vCPU and reason. ``counting.fold`` counts by t
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+
+from traces.plain import field, frozen
 
 _OCTAVE = 8
 #: Room for a bucket's number; the reason of an exit stands above it (``lane.TABLES``).
@@ -16,7 +17,7 @@ BUCKETS = 1 << 9
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Distribution:
     """Durations in seconds. ``counts`` is how many lie in each range: at least from, less than to."""
 

@@ -5,8 +5,9 @@ the counter and the wall clock, read by dom0 one right after the other. All of i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+
+from traces.plain import frozen
 
 _NS = 1_000_000_000
 #: A pair lies between the bounds, but for this: the wall clock is slewed and may be stepped a little meanwhile.
@@ -14,7 +15,7 @@ _TOLERANCE_NS = _NS
 _TOLERANCE_SHARE = 1e-3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pair:
     """The counter, and what the wall clock said when it was read: ns since the epoch, give or take ``error_ns``."""
 
@@ -23,7 +24,7 @@ class Pair:
     error_ns: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Noted:
     """What was noted while a trace was recorded, by dom0's clock.
 
@@ -38,7 +39,7 @@ class Noted:
     pairs: Sequence[Pair] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recorded:
     """The wall clock at a trace's first record.
 

@@ -7,10 +7,10 @@ Ref: RFC 1952, the .xz file format 1.2.1, RFC 8878
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from traces.account import SEVERITIES, Diagnostic
+from traces.plain import frozen, replace
 from xentool.errors import PeerError, XentoolError
 from xentool.tools.tracing import filekinds
 
@@ -115,7 +115,7 @@ def _zstd() -> _Stream:
     return cast(_Stream, _Zstd(zstandard.ZstdDecompressor(max_window_size=_MEMORY).decompressobj()))
 
 
-@dataclass(frozen=True)
+@frozen
 class Packing:
     """One way to pack.
 

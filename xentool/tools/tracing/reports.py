@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
 from io import BufferedReader, IOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -13,6 +12,7 @@ from traces.account import DOUBTS, NO_SHIFTS, Skew
 from traces.choice import where as wheres
 from traces.choice.where import Where
 from traces.errors import TraceError
+from traces.plain import frozen, replace
 from xentool.errors import PeerError, XentoolError
 from xentool.tools.tracing import packed
 from xentool.tools.tracing.sidecar import Sidecar
@@ -75,7 +75,7 @@ def _open(path: Path) -> BufferedReader:
         raise XentoolError(f"cannot read {path}: {error.strerror}") from error
 
 
-@dataclass(frozen=True)
+@frozen
 class Chosen:
     """What of a trace the user wants: a domain by its number or name, and the rest of the choice.
 

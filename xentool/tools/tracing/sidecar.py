@@ -6,10 +6,10 @@ The raw file stays what xentrace writes, so that every other tool reads it; with
 import json
 import sys
 import textwrap
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from traces.plain import frozen
 from xentool.errors import PeerError
 from xentool.tools.tracing import beside, packed
 
@@ -30,7 +30,7 @@ _REASON_MAX = 200
 _HZ_MAX, _MASK_MAX, _DOMID_MAX, _CPUS_MAX = 10**12, (1 << 32) - 1, (1 << 16) - 1, 1 << 16
 
 
-@dataclass(frozen=True)
+@frozen
 class Sidecar:
     """What the host said when the capture began.
 
