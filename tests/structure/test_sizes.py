@@ -7,7 +7,6 @@ HALF, MOST, LIMIT = 100, 300, 600
 
 #: Why a file is longer all the same, in a sentence.
 LONGER = {
-    "traces/xen/lane.pyx": "The loop over records and what each does to it are inlined into one another.",
     "traces/counting/fold.pyx": "What rows do to vCPUs, domains and latencies is inlined into one loop.",
     "tests/xentool/detect/machines.py": "Files of machines as they are, one after the other: data, no code.",
 }

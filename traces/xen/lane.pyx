@@ -12,30 +12,20 @@ import os
 cimport cython
 from libc.errno cimport errno
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, qsort, realloc
-from libc.string cimport memcpy, memset
+from libc.stdlib cimport calloc, free, malloc, qsort
+from libc.string cimport memset
 from posix.unistd cimport pread
 
-from traces.counting.bucket cimport BUCKET_BITS, bucket_of
-from traces.counting.counter cimport Counter, Room, Slot, add, count, make
-from traces.counting.states cimport (
-    BLOCKED, IDLE_DOMID, LOST, OFFLINE, PCPUS, RUNNABLE, RUNNING, UNKNOWN_DOMID,
-)
-from traces.xen.kinds cimport *
-from traces.xen.near cimport (
-    CALL, COUNT_MASK, ELSEWHERE, NEAR_PLACES, Near, Nears, PLAIN_SHAPE, SPECIAL, call_of, place_of, prepare, shape_of,
-)
-from traces.counting.row cimport (
-    ROW_BORN, ROW_ENDED, ROW_ENTRY, ROW_EXIT, ROW_INJECTED, ROW_LOST, ROW_RUNSTATE, Row, order,
-)
-from traces.xen.decode.cut cimport (
-    BETWEEN, Cutter, DAMAGES, FOREIGN, LONGEST, MINE, Pcpu, Record, TRUNCATED, forget, jump, length_of,
-    next_record, nobody, note,
-)
-from traces.xen.formats.ids cimport *
-
-cdef extern from *:
-    int __builtin_clzll(unsigned long long) nogil
+from traces.counting.counter cimport Counter, Slot, make
+from traces.counting.pairs cimport CLOCK_PAIRS_MAX, LENGTHS, ClockPairs
+from traces.counting.row cimport Row, handed_out
+from traces.counting.states cimport PCPUS, UNKNOWN_DOMID
+from traces.xen.decode.cut cimport BETWEEN, DAMAGES, FOREIGN, MINE, Pcpu, TRUNCATED, jump, note
+from traces.xen.formats.ids cimport CPU_CHANGE_SIZE
+from traces.xen.near cimport Nears, prepare
+from traces.xen.seat cimport Seat, leaves
+from traces.xen.tables cimport TABLE_COUNT
+from traces.xen.walk cimport Walk, restart, settle_all, switched, uncounted, walk
 
 cdef extern from "Python.h":
     object PyMemoryView_FromMemory(char *memory, Py_ssize_t size, int flags)
@@ -48,39 +38,6 @@ DAMAGE_CODES = (
     "lost_records", "unattributed", "clock_restart", "out_of_order",
     "too_many_restarts",
 )
-
-cdef enum TableIndex:
-    EVENTS
-    HYPERCALLS
-    SUBCALLS
-    SUBOPS
-    BATCHES
-    TRAPS
-    MAPS
-    UNMAPS
-    EXITS               # this and the next by ``flavour_of``, as is TOOK
-    NESTED_EXITS
-    AMDS_EXITS
-    AMDS_NESTED_EXITS
-    TOOK
-    NESTED_TOOK
-    AMDS_TOOK
-    AMDS_NESTED_TOOK
-    NOTIFICATIONS
-    IRQS
-    IRQ_TOOK
-    RESTARTS
-    SUBCALL_RESTARTS
-    PORT_READS
-    PORT_WRITES
-    MEMORY_READS
-    MEMORY_WRITES
-    HIGH_READS
-    HIGH_WRITES
-    ROOTS
-    INJECTIONS
-    VENDORS
-    TABLE_COUNT
 
 #: Keys of all tables of a trace together, and of one table: a real trace has some hundred, on a large host ten thousands.
 #: What a hostile one has more is counted together (``uncounted``), since a report tells each of them.
@@ -130,142 +87,62 @@ TABLES = (
 )
 
 cdef enum:
-    # No domain has this number.
-    NOBODY = UNKNOWN_DOMID
-    NO_VCPU = 0xFFFFFFFF
-    # Above a grant table sub-operation's number is how far a preempted one has come.
-    CMD_MASK = 0xFFF
-    CR3 = 3
-    # Shorter runs are mostly delays.
-    RAN_MIN_NS = 1000
-    # As a part of the run that follows it, one over so much is as long as a switch itself takes at most.
-    SHORT_SWITCH = 64
-    CLOCK_PAIRS_MAX = 1 << 9
-    LENGTHS = 64
-    REMOVED_MAX = 4096
-    # VMX's flags are the seven bits above (``formats.exits``).
-    SQUEEZED_OUT = 0x01FF0000
-    SIGNS = 0x7F
     # Read at once from a file: stays in a core's own cache until it is walked.
     PIECE = 1 << 18
-
-cdef struct Seat:
-    # What one pCPU's records so far say of its next ones.
-    uint32_t who
-    uint32_t notifier       # domain whose last record here was an event channel hypercall
-    uint64_t exit_tsc
-    uint64_t exit_offset
-    Counter *exit_tables    # it counts where it began
-    uint32_t exit_reason
-    uint8_t exit_flavour
-    bint exit_open
-    bint settled            # who runs here has entered since it came: its exits are timed here and not in order
-    uint64_t left_tsc       # when somebody was last switched out here, and where the record of that ends
-    uint64_t left_end
-    uint64_t switch_tsc
-    uint64_t switch_who
-    bint held               # a switch, until it is known that no run state says the same
-    uint32_t held_from
-    uint32_t held_to
-    uint64_t held_tsc
-    uint64_t held_offset
-    bint injected           # something, since the guest was entered last; what, when, and where that is
-    bint unentered          # and others before it, of which rows have told
-    uint32_t vector         # injected last since this vCPU came; again, it tells nothing new
-    bint told
-    uint64_t injected_tsc
-    uint64_t injected_offset
-
-cdef struct ClockPair:
-    uint64_t lot            # by which it is kept or not
-    uint64_t cycles
-    uint32_t ns
-
-cdef struct ClockPairs:
-    ClockPair kept[CLOCK_PAIRS_MAX]
-    int count
-    int bits                # of so many pairs, each with a lot of so many leading zeros is kept
 
 
 @cython.final
 cdef class Lane:
     """Walks the windows of every ``lanes``-th pCPU, beginning with number ``lane``."""
 
-    cdef Cutter cut
-    cdef Seat *seats
-    cdef Room room              # of all tables
-    cdef Counter *tables        # those that count the record at hand
-    cdef Counter counted[TABLE_COUNT]
-    cdef Counter passed[TABLE_COUNT]    # what was not chosen
-    cdef Nears *nears           # of what is counted, the part that is not in ``counted`` yet; empty between pieces
-    cdef bint partial
-    cdef uint64_t begin
-    cdef uint64_t end
-    cdef uint8_t *pcpus_chosen  # NULL: all
-    cdef Row *rows
-    cdef Row *space             # for sorting them; kept, since new memory costs more than sorting
-    cdef Py_ssize_t row_count
-    cdef Py_ssize_t row_room
-    cdef Py_ssize_t space_room
+    cdef Walk w
     cdef uint8_t *piece
-    cdef ClockPairs *pairs      # by the length of their cycles in bits
-    cdef uint32_t removed_domids[REMOVED_MAX]
-    cdef Py_ssize_t removed_count
-    cdef readonly bint stated   # there are run states
-    cdef readonly uint32_t before   # of 4.x the release before which Xen recorded this, 0 if nothing tells
-    cdef bint starved       # of memory
 
     def __cinit__(self, uint32_t lane=0, uint32_t lanes=1):
         cdef int i
-        memset(&self.cut, 0, sizeof(self.cut))
-        self.cut.lane = lane
-        self.cut.lanes = lanes
-        self.tables = &self.counted[0]
-        self.partial = False
-        self.begin = 0
-        self.end = <uint64_t>-1
-        self.pcpus_chosen = NULL
-        self.rows = self.space = NULL
+        memset(&self.w, 0, sizeof(self.w))
         self.piece = NULL
-        self.row_count = self.row_room = self.space_room = self.removed_count = 0
-        self.stated = self.starved = False
-        self.before = 0
-        self.cut.pcpus = <Pcpu *>calloc(PCPUS, sizeof(Pcpu))
-        self.seats = <Seat *>calloc(PCPUS, sizeof(Seat))
-        self.pairs = <ClockPairs *>calloc(LENGTHS, sizeof(ClockPairs))
-        self.nears = <Nears *>calloc(1, sizeof(Nears))
-        if self.cut.pcpus == NULL or self.seats == NULL or self.pairs == NULL or self.nears == NULL:
+        self.w.cut.lane = lane
+        self.w.cut.lanes = lanes
+        self.w.tables = &self.w.counted[0]
+        self.w.end = <uint64_t>-1
+        self.w.cut.pcpus = <Pcpu *>calloc(PCPUS, sizeof(Pcpu))
+        self.w.seats = <Seat *>calloc(PCPUS, sizeof(Seat))
+        self.w.pairs = <ClockPairs *>calloc(LENGTHS, sizeof(ClockPairs))
+        self.w.nears = <Nears *>calloc(1, sizeof(Nears))
+        if self.w.cut.pcpus == NULL or self.w.seats == NULL or self.w.pairs == NULL or self.w.nears == NULL:
             raise MemoryError()
-        prepare(self.nears)
+        prepare(self.w.nears)
         # Lanes together have as much as one. Where that is too little one has to read all, so that the answer is the same.
-        self.room.steps = 0
-        self.room.left = ROOM // lanes
-        self.room.seed = int.from_bytes(os.urandom(8), "little")
+        self.w.room.left = ROOM // lanes
+        self.w.room.seed = int.from_bytes(os.urandom(8), "little")
         for i in range(<int>TABLE_COUNT):
             most = KINDS_MAX_OF.get(TABLES[i], KINDS_MAX) // lanes
-            if not make(&self.counted[i], &self.room, 1024, most) or not make(&self.passed[i], &self.room, 16, most):
+            if not make(&self.w.counted[i], &self.w.room, 1024, most) or not make(
+                &self.w.passed[i], &self.w.room, 16, most
+            ):
                 raise MemoryError()
-        self._restart()
+        restart(&self.w)
 
     def __dealloc__(self):
         cdef int i
-        free(self.cut.pcpus)
-        free(self.seats)
-        free(self.pairs)
-        free(self.nears)
-        free(self.rows)
-        free(self.space)
+        free(self.w.cut.pcpus)
+        free(self.w.seats)
+        free(self.w.pairs)
+        free(self.w.nears)
+        free(self.w.rows.rows)
+        free(self.w.rows.out)
         free(self.piece)
-        free(self.pcpus_chosen)
+        free(self.w.pcpus)
         for i in range(<int>TABLE_COUNT):
-            free(self.counted[i].slots)
-            free(self.passed[i].slots)
+            free(self.w.counted[i].slots)
+            free(self.w.passed[i].slots)
 
     def limit(self, uint64_t begin, uint64_t end):
         """Count only records between two time stamps of this run of the clock; the others still make rows."""
-        self.partial = True
-        self.begin = begin
-        self.end = end
+        self.w.partial = True
+        self.w.begin = begin
+        self.w.end = end
 
     def choose(self, pcpus):
         """Count only records of these pCPUs; the others still make rows.
@@ -273,26 +150,18 @@ cdef class Lane:
         Raises MemoryError.
         """
         cdef uint32_t p
-        self.partial = True
-        self.pcpus_chosen = <uint8_t *>calloc(PCPUS, 1)
-        if self.pcpus_chosen == NULL:
+        self.w.partial = True
+        self.w.pcpus = <uint8_t *>calloc(PCPUS, 1)
+        if self.w.pcpus == NULL:
             raise MemoryError()
         for p in pcpus:
             if p < PCPUS:
-                self.pcpus_chosen[p] = 1
+                self.w.pcpus[p] = 1
 
     def shift(self, dict cycles):
         """Correct the clocks of pCPUs: add so many cycles to the time stamps of each."""
         for pcpu, more in cycles.items():
-            self.cut.pcpus[<uint32_t>pcpu % PCPUS].shift = more
-
-    cdef void _restart(self) noexcept nogil:
-        cdef int i
-        forget(&self.cut)
-        memset(self.seats, 0, PCPUS * sizeof(Seat))
-        for i in range(<int>PCPUS):
-            self.seats[i].who = nobody(i)
-            self.seats[i].notifier = NOBODY
+            self.w.cut.pcpus[<uint32_t>pcpu % PCPUS].shift = more
 
     def walk(self, const uint8_t[::1] data):
         """Take the next bytes of the stream; returns how many are used up.
@@ -305,9 +174,9 @@ cdef class Lane:
         if data.shape[0] == 0:
             return 0
         with nogil:
-            used = self._walk(&data[0], data.shape[0])
-            self._settle_all()
-        if self.starved:
+            used = walk(&self.w, &data[0], data.shape[0])
+            settle_all(&self.w)
+        if self.w.rows.starved:
             raise MemoryError()
         return used
 
@@ -325,10 +194,10 @@ cdef class Lane:
                 raise MemoryError()
         with nogil:
             used = self._read(file, offset, size, &error)
-            self._settle_all()
+            settle_all(&self.w)
         if error:
             raise OSError(error, os.strerror(error))
-        if self.starved:
+        if self.w.rows.starved:
             raise MemoryError()
         return used
 
@@ -336,17 +205,17 @@ cdef class Lane:
         cdef Py_ssize_t pos = 0, step, want, got
         while pos < size:
             want = CPU_CHANGE_SIZE
-            if self.cut.place == FOREIGN:
-                step = jump(&self.cut, 0, size - pos)
-                self.cut.offset += step
+            if self.w.cut.place == FOREIGN:
+                step = jump(&self.w.cut, 0, size - pos)
+                self.w.cut.offset += step
                 pos += step
                 if pos == size:
                     break
-            elif self.cut.place == MINE:
+            elif self.w.cut.place == MINE:
                 # To the window's end, and the next one's header.
                 want = PIECE
-                if self.cut.window_left < PIECE - CPU_CHANGE_SIZE:
-                    want = <Py_ssize_t>self.cut.window_left + CPU_CHANGE_SIZE
+                if self.w.cut.window_left < PIECE - CPU_CHANGE_SIZE:
+                    want = <Py_ssize_t>self.w.cut.window_left + CPU_CHANGE_SIZE
             if want > size - pos:
                 want = size - pos
             got = pread(file, self.piece, want, offset + pos)
@@ -354,464 +223,12 @@ cdef class Lane:
                 error[0] = errno
             if got <= 0:
                 break
-            step = self._walk(self.piece, got)
+            step = walk(&self.w, self.piece, got)
             pos += step
             # What is not used is the beginning of something.
-            if step == 0 or self.starved or self.cut.irregular:
+            if step == 0 or self.w.rows.starved or self.w.cut.irregular:
                 break
         return pos
-
-    cdef Py_ssize_t _walk(self, const uint8_t *data, Py_ssize_t size) noexcept nogil:
-        cdef Py_ssize_t pos = 0
-        cdef Record r
-        cdef Seat *seat
-        cdef Slot *slot
-        cdef uint64_t who
-        cdef uint32_t notifier
-        if self.cut.clock_restarted:
-            self._restart()
-        while True:
-            if not self.partial:
-                pos = self._count_near(data, pos, size)
-            if not next_record(&self.cut, data, size, &pos, &r):
-                break
-            seat = &self.seats[self.cut.cpu]
-            if r.who != seat.who:
-                self._leave(seat, <uint16_t>self.cut.cpu)
-                seat.who = r.who
-            who = <uint64_t>r.who << 32
-            if self.partial:
-                self.tables = &self.counted[0] if self._counts(&r) else &self.passed[0]
-            slot = count(&self.tables[<int>EVENTS], who | r.event, r.offset)
-            if slot.kind == UNSEEN:
-                slot.kind = classify(r.event)
-                self.stated |= slot.kind == RUNSTATE and r.words > 0
-                self._date(&r)
-            if seat.held:
-                self._settle_switch(seat, slot.kind == RUNSTATE)
-            notifier = seat.notifier
-            seat.notifier = NOBODY
-            if slot.kind != PLAIN:
-                self._tell(slot.kind, &r, who, seat, notifier)
-        self.cut.offset += pos
-        return pos
-
-    cdef Py_ssize_t _count_near(self, const uint8_t *data, Py_ssize_t pos, Py_ssize_t size) noexcept nogil:
-        # What ``_walk`` does, for the records that most are: of a vCPU that goes on running, in a window in good order,
-        # and like one that was there before. Stops before any other. A trace is mostly read here: hence the local
-        # variables, and few branches, each on what is known early.
-        cdef Cutter *cut = &self.cut
-        cdef Nears *nears = self.nears
-        cdef Pcpu *p = &cut.pcpus[cut.cpu]
-        cdef Seat *seat = &self.seats[cut.cpu]
-        cdef uint64_t who = <uint64_t>p.who << 32, last = p.last_tsc, limit = cut.limit, shift = p.shift
-        cdef uint64_t tsc, key, call
-        cdef Py_ssize_t begin = pos, end
-        cdef uint32_t header, notifier = seat.notifier
-        cdef const uint8_t *payload
-        cdef uint8_t shape
-        cdef Near *near
-        cdef Record r
-        if cut.place != MINE or cut.careful or not p.stated or seat.who != p.who or p.who >> 16 == UNKNOWN_DOMID:
-            return pos
-        end = size - pos
-        if <uint64_t>end > cut.window_left:
-            end = <Py_ssize_t>cut.window_left
-        # The longest record fits, whatever the next one is.
-        end = pos + end - LONGEST
-        while pos <= end:
-            memcpy(&header, data + pos, 4)
-            payload = data + pos + 4 + ((header >> 28) & 8)
-            shape = shape_of(nears, header)[0]
-            tsc = last
-            if header >> 31:
-                memcpy(&tsc, data + pos + 4, 8)
-                tsc += shift
-            if shape == ELSEWHERE or tsc < last or (tsc >= limit and header >> 31):
-                break
-            key = who | header
-            call = call_of(nears, shape, payload)
-            near = place_of(nears, key, call)
-            if near.key != key or near.call != call:
-                self._move_in(near, key, call)
-                break
-            if shape == SPECIAL:
-                r.payload = payload
-                r.tsc = tsc
-                r.offset = cut.offset + pos
-                r.event = header & 0x0FFFFFFF
-                r.words = (header >> 28) & 7
-                r.who = p.who
-                seat.notifier = NOBODY
-                self._tell(near.kind, &r, who, seat, notifier)
-                notifier = seat.notifier
-            else:
-                notifier = near.notifier
-            near.count += 1
-            near.sum += word_at(payload, 1)
-            last = tsc
-            pos += length_of(header)
-        seat.notifier = notifier
-        p.last_tsc = last
-        cut.window_left -= pos - begin
-        return pos
-
-    cdef void _move_in(self, Near *near, uint64_t key, uint64_t call) noexcept nogil:
-        # The record at hand is counted by ``_walk``, which keeps where the first of each kind lies.
-        cdef uint32_t event = key & 0x0FFFFFFF, nr = call & HYPERCALL_OP_MASK
-        cdef int kind = classify(event)
-        cdef bint is_call = kind == HYPERCALL or kind == SUBCALL
-        cdef uint8_t *shape = shape_of(self.nears, event)
-        if kind == SWITCH:
-            # Run states say the same.
-            kind = PLAIN
-        if kind == RUNSTATE or kind == LOSS or event == WRAP_BUFFER or event == CPU_CHANGE_HEADER & 0x0FFFFFFF:
-            # ``cut`` must see these.
-            shape[0] = ELSEWHERE
-        elif not is_call and kind != PLAIN:
-            # Where it looks like something else, both go the longer way.
-            shape[0] = SPECIAL if shape[0] == SPECIAL or shape[0] == PLAIN_SHAPE else ELSEWHERE
-        if shape[0] == ELSEWHERE:
-            return
-        self._settle(near)
-        near.key = key
-        near.call = call
-        near.kind = PLAIN if is_call else kind
-        near.notifier = NOBODY
-        if is_call and (key >> 28) & 7 and (nr == EVENT_CHANNEL_OP or nr == EVENT_CHANNEL_OP_COMPAT):
-            near.notifier = key >> 48
-
-    cdef void _settle(self, Near *near) noexcept nogil:
-        cdef uint64_t who = near.key & ~<uint64_t>0xFFFFFFFF
-        cdef uint32_t event = near.key & 0x0FFFFFFF, words = (near.key >> 28) & 7
-        if near.count:
-            self.cut.records += near.count
-            add(&self.counted[<int>EVENTS], who | event, self.cut.offset, near.count)
-            if words and (event == PV_HYPERCALL_V2 or event == PV_HYPERCALL_SUBCALL):
-                # The highest bit of a count is all these records' or none's.
-                self._hypercalls(HYPERCALLS if event == PV_HYPERCALL_V2 else SUBCALLS, who, words, <uint32_t>near.call,
-                                 near.call >> 32, self.cut.offset, near.count,
-                                 near.sum - (near.call >> 63 << 31) * near.count)
-        near.count = near.sum = 0
-
-    cdef inline bint _counts(self, const Record *r) noexcept nogil:
-        return self.begin <= r.tsc < self.end and (self.pcpus_chosen == NULL or self.pcpus_chosen[self.cut.cpu])
-
-    cdef void _tell(self, int kind, Record *r, uint64_t who, Seat *seat, uint32_t notifier) noexcept nogil:
-        cdef int old, new
-        cdef uint32_t arg
-        if kind == HYPERCALL or kind == SUBCALL:
-            if r.words:
-                arg = word(r, 1) if r.words > 1 else 0
-                self._hypercalls(HYPERCALLS if kind == HYPERCALL else SUBCALLS, who, r.words, word(r, 0), arg, r.offset,
-                                 1, arg & COUNT_MASK)
-                self._notifies(seat, word(r, 0) & HYPERCALL_OP_MASK)
-        elif kind == ENTRY:
-            self._enter(r, seat)
-        elif kind == EXIT:
-            if r.words >= 2:
-                self._exit(word(r, 0), r, who, seat)
-        elif kind == RUNSTATE:
-            if r.words:
-                old = new = RUNNING
-                if r.event != CONTINUE_RUNNING:
-                    old = (r.event >> 8) & 3
-                    new = (r.event >> 4) & 3
-                if new == RUNNABLE and (old == BLOCKED or old == OFFLINE):
-                    self._notified(notifier, word(r, 0) >> 16, r)
-                if old == RUNNING and new != RUNNING:
-                    self._leave(seat, <uint16_t>self.cut.cpu)
-                self._row(<uint16_t>self.cut.cpu, ROW_RUNSTATE, r.tsc, r.offset, word(r, 0), 0,
-                          self.cut.pcpus[self.cut.cpu].first_tsc, old, new)
-        elif kind == WAKE:
-            if r.words >= 2:
-                self._notified(notifier, word(r, 0), r)
-        elif kind == SWITCH:
-            if r.words == 4 and not self.cut.pcpus[self.cut.cpu].stated:
-                self._hold_switch(r, seat)
-        elif kind == SWITCHED_IN:
-            if r.words >= 3:
-                seat.switch_tsc = r.tsc
-                if r.offset != seat.left_end:
-                    seat.left_tsc = 0
-                # Until 4.7 without the vCPU.
-                seat.switch_who = (<uint64_t>word(r, 0) << 32) | (word(r, 1) if r.words > 3 else NO_VCPU)
-        elif kind == SWITCHED_OUT:
-            if r.words >= 2:
-                self._clock(seat, (<uint64_t>word(r, 0) << 32) | (word(r, 1) if r.words > 2 else NO_VCPU), r.tsc,
-                            word(r, 2 if r.words > 2 else 1))
-                seat.left_end = r.offset + 12 + 4 * r.words
-        elif kind == VMMCALL:
-            if r.words:
-                count(&self.tables[<int>HYPERCALLS], who | word(r, 0), r.offset)
-                self._notifies(seat, word(r, 0))
-        elif kind == MAP:
-            if r.words:
-                count(&self.tables[<int>MAPS], who | word(r, 0), r.offset)
-        elif kind == UNMAP:
-            if r.words:
-                count(&self.tables[<int>UNMAPS], who | word(r, 0), r.offset)
-        elif kind == TRAP_32:
-            if r.words >= 2:
-                count(&self.tables[<int>TRAPS], who | (word(r, 1) & TRAP_MASK), r.offset)
-        elif kind == TRAP_64:
-            if r.words >= 3:
-                count(&self.tables[<int>TRAPS], who | (word(r, 2) & TRAP_MASK), r.offset)
-        elif kind == LOSS:
-            if r.words == 4:
-                seat.switch_tsc = 0
-                self._leave(seat, <uint16_t>self.cut.cpu)
-                self._row(<uint16_t>self.cut.cpu, ROW_LOST, r.tsc, r.offset, (word(r, 1) << 16) | (word(r, 1) >> 16), 0,
-                          ((<uint64_t>word(r, 3) << 32) | word(r, 2)) + self.cut.pcpus[self.cut.cpu].shift, 0, 0)
-        elif kind == IRQ:
-            if r.words >= 3:
-                # Both stamps are cut to 32 bits.
-                self._irq(word(r, 0), word(r, 2) - word(r, 1), r)
-        elif kind == IO:
-            if r.words:
-                self._io(r, who)
-        elif kind == CR_WRITE:
-            if r.words >= 2 and word(r, 0) == CR3:
-                count(&self.tables[<int>ROOTS], who | (word(r, 1) >> 12 | (word(r, 2) << 20 if r.words > 2 else 0)),
-                      r.offset)
-        elif kind == CPUID:
-            # Leaf and subleaf, then the registers.
-            if r.words >= 4 and word(r, 0) == 0:
-                count(&self.tables[<int>VENDORS], who | word(r, 3), r.offset)
-        elif kind == INJECTION:
-            if r.words:
-                count(&self.tables[<int>INJECTIONS], who | word(r, 0), r.offset)
-                self._inject(word(r, 0), r, seat)
-        elif kind == ADDED:
-            if r.words:
-                self._row(<uint16_t>self.cut.cpu, ROW_BORN, r.tsc, r.offset, 0, word(r, 0), 0, 0, 0)
-        elif kind == REMOVED:
-            if r.words:
-                self._row(<uint16_t>self.cut.cpu, ROW_ENDED, r.tsc, r.offset, 0, word(r, 0), 0, 0, 0)
-                if self.removed_count < REMOVED_MAX:
-                    self.removed_domids[self.removed_count] = word(r, 0)
-                    self.removed_count += 1
-
-    cdef void _date(self, const Record *r) noexcept nogil:
-        # What later releases record otherwise (docs/xen-versions.md).
-        cdef uint32_t before = 0
-        if SCHED_CLASS <= r.event < SCHED_CLASS + 0x1000 and not r.timed:
-            before = 7
-        elif r.event == SCHED_DOM_ADD and r.words == 2:
-            before = 7
-        elif (r.event == SWITCH_INFPREV and r.words == 2) or (r.event == SWITCH_INFNEXT and r.words == 3):
-            before = 8
-        elif (r.event == CREDIT2_BURN and r.words == 3) or (r.event == RTDS_BURN and r.words == 4):
-            before = 10
-        elif r.event == HVM_CPUID and r.words == 5:
-            before = 13
-        if before and (self.before == 0 or before < self.before):
-            self.before = before
-
-    cdef void _hold_switch(self, Record *r, Seat *seat) noexcept nogil:
-        # Of one that goes on, it is to itself.
-        cdef int to = 2 if r.event == SCHED_SWITCH else 0
-        if word(r, 0) > IDLE_DOMID or word(r, 1) > 0xFFFF or word(r, to) > IDLE_DOMID or word(r, to + 1) > 0xFFFF:
-            return
-        seat.held_from = word(r, 0) << 16 | word(r, 1)
-        seat.held_to = word(r, to) << 16 | word(r, to + 1)
-        seat.held = True
-        seat.held_tsc = r.tsc
-        seat.held_offset = r.offset
-
-    cdef void _settle_switch(self, Seat *seat, bint stated) noexcept nogil:
-        # It is the same pCPU's next record that tells: Xen records a switch and then the run states.
-        cdef uint16_t p = <uint16_t>self.cut.cpu
-        if not stated:
-            self._switch(seat, p)
-        seat.held = False
-
-    cdef void _switch(self, Seat *seat, uint16_t p) noexcept nogil:
-        # Who leaves may be runnable or blocked.
-        cdef uint64_t first = self.cut.pcpus[p].first_tsc
-        if seat.held_from == seat.held_to:
-            self._row(p, ROW_RUNSTATE, seat.held_tsc, seat.held_offset, seat.held_to, 0, first, RUNNING, RUNNING)
-            return
-        self._row(p, ROW_RUNSTATE, seat.held_tsc, seat.held_offset, seat.held_from, 0, first, RUNNING, LOST)
-        self._row(p, ROW_RUNSTATE, seat.held_tsc, seat.held_offset, seat.held_to, 0, first, LOST, RUNNING)
-
-    cdef void _hypercalls(self, int table, uint64_t who, uint32_t words, uint32_t op, uint32_t arg, uint64_t offset,
-                          uint64_t times, uint64_t sum_) noexcept nogil:
-        cdef uint32_t nr = op & HYPERCALL_OP_MASK
-        cdef Slot *slot
-        add(&self.tables[table], who | nr, offset, times)
-        if words < 2:
-            return
-        if restarted(op, nr, arg):
-            add(&self.tables[<int>(RESTARTS if table == HYPERCALLS else SUBCALL_RESTARTS)], who | nr, offset, times)
-            return
-        # Arguments follow in order, so the one that is wanted comes first.
-        if nr == GRANT_TABLE_OP or nr == VCPU_OP or nr == SCHED_OP:
-            if op & HAS_ARG0:
-                add(&self.tables[<int>SUBOPS], who | (nr << 12) | (arg & CMD_MASK), offset, times)
-        elif nr == MULTICALL or nr == MMU_UPDATE or nr == MMUEXT_OP:
-            if op & HAS_ARG1:
-                slot = add(&self.tables[<int>BATCHES], who | nr, offset, times)
-                slot.sum += sum_
-
-    cdef void _io(self, Record *r, uint64_t who) noexcept nogil:
-        # hvmtrace_io_assist: under FLAG_64 the address has two words.
-        cdef uint32_t event = r.event & ~<uint32_t>FLAG_64, place = word(r, 0)
-        cdef int table
-        if event == HVM_IOPORT_READ:
-            table = PORT_READS
-        elif event == HVM_IOPORT_WRITE:
-            table = PORT_WRITES
-        elif event == HVM_IOMEM_READ:
-            table = MEMORY_READS
-        else:
-            table = MEMORY_WRITES
-        if r.event & FLAG_64 and r.words > 1 and word(r, 1):
-            count(&self.tables[<int>HIGH_READS if table == MEMORY_READS else <int>HIGH_WRITES],
-                  who | (place >> 12 | word(r, 1) << 20), r.offset)
-        else:
-            count(&self.tables[table], who | place, r.offset)
-
-    cdef inline void _notifies(self, Seat *seat, uint32_t nr) noexcept nogil:
-        if (nr == EVENT_CHANNEL_OP or nr == EVENT_CHANNEL_OP_COMPAT) and seat.who >> 16 != UNKNOWN_DOMID:
-            seat.notifier = seat.who >> 16
-
-    cdef inline void _notified(self, uint32_t source, uint32_t target, Record *r) noexcept nogil:
-        if source != NOBODY:
-            count(&self.tables[<int>NOTIFICATIONS], (<uint64_t>source << 48) | target, r.offset)
-
-    cdef void _irq(self, uint32_t irq, uint32_t took, Record *r) noexcept nogil:
-        cdef uint64_t pcpu = <uint64_t>self.cut.cpu << 32
-        cdef Slot *slot = count(&self.tables[<int>IRQS], pcpu | irq, r.offset)
-        slot.sum += took
-        if took > slot.most:
-            slot.most = took
-        count(&self.tables[<int>IRQ_TOOK], pcpu | <uint32_t>(irq << BUCKET_BITS) | bucket_of(took), r.offset)
-
-    cdef inline void _exit(self, uint32_t reason, Record *r, uint64_t who, Seat *seat) noexcept nogil:
-        cdef uint8_t flavour = flavour_of(r.event)
-        if r.who >> 16 == UNKNOWN_DOMID:
-            # Nobody says whose it is. It counts now, and takes until the next entry here, whoever enters.
-            count(&self.tables[<int>EXITS + flavour], who | reason, r.offset)
-        elif not seat.settled:
-            self._row(<uint16_t>self.cut.cpu, ROW_EXIT, r.tsc, r.offset, r.who, reason, 0, flavour, 0)
-            return
-        elif seat.exit_open:
-            # Its entry is missing.
-            count(&seat.exit_tables[<int>EXITS + seat.exit_flavour], who | seat.exit_reason, seat.exit_offset)
-        seat.exit_open = True
-        seat.exit_tables = self.tables
-        seat.exit_reason = reason
-        seat.exit_flavour = flavour
-        seat.exit_tsc = r.tsc
-        seat.exit_offset = r.offset
-
-    cdef inline void _enter(self, Record *r, Seat *seat) noexcept nogil:
-        if r.who >> 16 == UNKNOWN_DOMID:
-            if seat.exit_open:
-                self._end_exit(r, seat, 0)
-            return
-        if seat.injected:
-            self._injected(<uint16_t>self.cut.cpu, seat, r.tsc, True)
-            if seat.unentered and seat.settled:
-                self._row(<uint16_t>self.cut.cpu, ROW_ENTRY, r.tsc, r.offset, r.who, 0, 0, 0, 0)
-            seat.unentered = False
-        if seat.exit_open:
-            self._end_exit(r, seat, 1)
-        elif not seat.settled:
-            self._row(<uint16_t>self.cut.cpu, ROW_ENTRY, r.tsc, r.offset, r.who, 0, 0, 0, 0)
-            seat.settled = True
-
-    cdef inline void _end_exit(self, Record *r, Seat *seat, uint64_t times) noexcept nogil:
-        cdef uint64_t who = <uint64_t>r.who << 32
-        cdef uint64_t took = r.tsc - seat.exit_tsc if r.tsc > seat.exit_tsc else 0
-        cdef Slot *slot = add(
-            &seat.exit_tables[<int>EXITS + seat.exit_flavour], who | seat.exit_reason, seat.exit_offset, times)
-        slot.sum += took
-        if took > slot.most:
-            slot.most = took
-        if is_squeezable(seat.exit_reason):
-            count(&seat.exit_tables[<int>TOOK + seat.exit_flavour],
-                  who | squeezed(seat.exit_reason) << BUCKET_BITS | bucket_of(took), 0)
-        seat.exit_open = False
-
-    cdef void _inject(self, uint32_t vector, Record *r, Seat *seat) noexcept nogil:
-        if r.who >> 16 == UNKNOWN_DOMID:
-            return
-        if seat.told and seat.vector == vector:
-            return
-        if seat.injected:
-            # One more before the guest is entered.
-            self._injected(<uint16_t>self.cut.cpu, seat, seat.injected_tsc, False)
-            seat.unentered = True
-        seat.injected = seat.told = True
-        seat.vector = vector
-        seat.injected_tsc = r.tsc
-        seat.injected_offset = r.offset
-
-    cdef void _injected(self, uint16_t pcpu, Seat *seat, uint64_t tsc, bint entered) noexcept nogil:
-        self._row(pcpu, ROW_INJECTED, tsc, seat.injected_offset, seat.who, seat.vector, seat.injected_tsc, 0, entered)
-        seat.injected = False
-
-    cdef void _leave(self, Seat *seat, uint16_t pcpu) noexcept nogil:
-        # Who ran here stops, or may have: an open exit now depends on what happens to it elsewhere.
-        if seat.injected:
-            self._injected(pcpu, seat, seat.injected_tsc, False)
-        seat.unentered = seat.told = False
-        if seat.exit_open and seat.who >> 16 != UNKNOWN_DOMID:
-            self._row(pcpu, ROW_EXIT, seat.exit_tsc, seat.exit_offset, seat.who, seat.exit_reason, 0,
-                      seat.exit_flavour, 0)
-        seat.exit_open = seat.settled = False
-
-    cdef void _row(self, uint16_t pcpu, int kind, uint64_t tsc, uint64_t offset, uint32_t who, uint32_t arg,
-                   uint64_t since, int old, int new) noexcept nogil:
-        cdef Row *row
-        if self.row_count == self.row_room:
-            row = <Row *>realloc(self.rows, (2 * self.row_room + 4096) * sizeof(Row))
-            if row == NULL:
-                self.starved = True
-                return
-            self.rows = row
-            self.row_room = 2 * self.row_room + 4096
-        row = &self.rows[self.row_count]
-        self.row_count += 1
-        row.tsc = tsc
-        row.offset = offset
-        row.since = since
-        row.who = who
-        row.arg = arg
-        row.pcpu = pcpu
-        row.kind = <uint8_t>kind
-        row.old = <uint8_t>old
-        row.new = <uint8_t>new
-
-    cdef void _clock(self, Seat *seat, uint64_t who, uint64_t now, uint32_t ran_ns) noexcept nogil:
-        cdef uint64_t since = seat.switch_tsc
-        cdef uint64_t lot = now * <uint64_t>0x9E3779B97F4A7C15
-        cdef ClockPairs *pairs
-        if seat.left_tsc and (since - seat.left_tsc) * SHORT_SWITCH < now - since:
-            # Xen read the time before it told who was switched out, which it does just before.
-            since = seat.left_tsc
-        if seat.switch_tsc and since < now and seat.switch_who == who and ran_ns >= RAN_MIN_NS:
-            pairs = &self.pairs[63 - __builtin_clzll(now - since)]
-            if drawn(lot, pairs.bits):
-                pairs.kept[pairs.count] = ClockPair(lot, now - since, ran_ns)
-                pairs.count += 1
-                while pairs.count == CLOCK_PAIRS_MAX:
-                    self._draw(pairs)
-        seat.switch_tsc = 0
-        seat.left_tsc = now
-
-    cdef void _draw(self, ClockPairs *pairs) noexcept nogil:
-        # Keep about every second one, by its time stamp alone: those kept are from all over the trace, and the same
-        # however many lanes there are (``scan.clock_pairs``).
-        cdef int i, kept = 0
-        pairs.bits += 1
-        for i in range(pairs.count):
-            if drawn(pairs.kept[i].lot, pairs.bits):
-                pairs.kept[kept] = pairs.kept[i]
-                kept += 1
-        pairs.count = kept
 
     def take(self, uint64_t limit):
         """Give the rows up to a time stamp, in order of time and then of the file: a view of an array of ``Row``.
@@ -819,112 +236,95 @@ cdef class Lane:
         It is valid until the next call, for as long as the lane is there.
         Raises MemoryError.
         """
-        cdef Py_ssize_t ready, i
-        cdef Row *sorted_
-        for i in range(<int>PCPUS):
-            if self.seats[i].held and self.seats[i].held_tsc <= limit:
-                self._switch(&self.seats[i], <uint16_t>i)
-                self.seats[i].held = False
-            if self.seats[i].exit_open and self.seats[i].exit_tsc <= limit and self.seats[i].who >> 16 != UNKNOWN_DOMID:
-                self._leave(&self.seats[i], <uint16_t>i)
-        if self.starved:
+        cdef Py_ssize_t ready
+        cdef uint32_t i
+        cdef Row *rows
+        cdef Seat *seat
+        for i in range(self.w.cut.highest + 1):
+            seat = &self.w.seats[i]
+            if seat.held and seat.held_tsc <= limit:
+                switched(&self.w, seat, i)
+                seat.held = False
+            if seat.exit_open and seat.exit_tsc <= limit and seat.who >> 16 != UNKNOWN_DOMID:
+                leaves(seat, &self.w.rows, <uint16_t>i)
+        if not self.w.rows.starved:
+            with nogil:
+                rows = handed_out(&self.w.rows, limit, &ready)
+        if self.w.rows.starved:
             raise MemoryError()
-        if self.space_room < 2 * self.row_count:
-            free(self.space)
-            self.space_room = 2 * self.row_room
-            self.space = <Row *>malloc(self.space_room * sizeof(Row))
-            if self.space == NULL:
-                self.space_room = 0
-                raise MemoryError()
-        with nogil:
-            ready = self._part(limit, self.space)
-            sorted_ = order(self.space, self.space + ready, ready)
-        return PyMemoryView_FromMemory(<char *>sorted_, ready * sizeof(Row), PyBUF_READ)
-
-    cdef Py_ssize_t _part(self, uint64_t limit, Row *ready) noexcept nogil:
-        # Move rows up to the limit out of the way; the others stay.
-        cdef Py_ssize_t i, kept = 0
-        for i in range(self.row_count):
-            if self.rows[i].tsc <= limit:
-                ready[i - kept] = self.rows[i]
-            else:
-                self.rows[kept] = self.rows[i]
-                kept += 1
-        i = self.row_count - kept
-        self.row_count = kept
-        return i
+        return PyMemoryView_FromMemory(<char *>rows, ready * sizeof(Row), PyBUF_READ)
 
     def promise(self, uint64_t tsc):
         """From now on, records older than ``tsc`` are out of order."""
-        self.cut.promised = tsc
+        self.w.cut.promised = tsc
 
     def follow(self, Lane leader):
         """Be where another lane is in the stream, that of the window in which the last piece ended."""
-        self.cut.offset = leader.cut.offset
-        self.cut.window_left = leader.cut.window_left
+        self.w.cut.offset = leader.w.cut.offset
+        self.w.cut.window_left = leader.w.cut.window_left
 
     def finish(self, uint64_t rest):
         """The stream has ended with ``rest`` bytes that were not used: account for them."""
-        if rest or (self.cut.place != BETWEEN and self.cut.window_left):
-            if not self.cut.resyncing:
-                note(&self.cut, TRUNCATED, self.cut.offset, 1)
-        self.cut.skipped_bytes += rest
-        self.cut.offset += rest
+        if rest or (self.w.cut.place != BETWEEN and self.w.cut.window_left):
+            if not self.w.cut.resyncing:
+                note(&self.w.cut, TRUNCATED, self.w.cut.offset, 1)
+        self.w.cut.skipped_bytes += rest
+        self.w.cut.offset += rest
 
     @property
     def pcpu(self):
         """The pCPU of the last window."""
-        return self.cut.cpu
+        return self.w.cut.cpu
 
     @property
     def offset(self):
         """Bytes used so far."""
-        return self.cut.offset
+        return self.w.cut.offset
 
     @property
     def records(self):
         """Records so far, windows' headers among them."""
-        return self.cut.records
+        return self.w.cut.records
 
     @property
     def skipped_bytes(self):
         """Bytes that are no record."""
-        return self.cut.skipped_bytes
+        return self.w.cut.skipped_bytes
 
     @property
     def lost_records(self):
         """Records that Xen says it had no room for."""
-        return self.cut.lost_records
+        return self.w.cut.lost_records
 
     @property
     def watermark(self):
         """No later record is older than this."""
-        return self.cut.watermark
+        return self.w.cut.watermark
 
     @property
     def newest(self):
         """The highest time stamp of this run of the clock."""
-        return self.cut.newest
+        return self.w.cut.newest
 
     @property
     def restarted(self):
         """Whether the next record begins another run of the clock."""
-        return bool(self.cut.clock_restarted)
+        return bool(self.w.cut.clock_restarted)
 
     @property
     def irregular(self):
         """Whether windows did not lie as their sizes say, or the clock began anew: only a single lane can go on."""
-        return bool(self.cut.irregular)
+        return bool(self.w.cut.irregular)
 
     @property
     def pending(self):
         """How many rows wait to be taken."""
-        return self.row_count
+        return self.w.rows.count
 
     @property
     def removed(self):
         """Domids that Xen has said to be destroyed."""
-        return {self.removed_domids[i] for i in range(self.removed_count)}
+        return {self.w.removed[i] for i in range(self.w.removed_count)}
 
     @property
     def clock_pairs(self):
@@ -937,7 +337,7 @@ cdef class Lane:
         cdef list kept
         cdef dict found = {}
         for i in range(<int>LENGTHS):
-            pairs = &self.pairs[i]
+            pairs = &self.w.pairs[i]
             kept = []
             for each in range(pairs.count):
                 kept.append((pairs.kept[each].lot, pairs.kept[each].cycles, pairs.kept[each].ns))
@@ -950,15 +350,15 @@ cdef class Lane:
         """Of each pCPU with time stamps in this run of the clock: the first one, and the last."""
         cdef int i
         cdef dict found = {}
-        for i in range(<int>PCPUS):
-            if self.cut.pcpus[i].first_tsc:
-                found[i] = (self.cut.pcpus[i].first_tsc, self.cut.pcpus[i].last_tsc)
+        for i in range(<int>self.w.cut.highest + 1):
+            if self.w.cut.pcpus[i].first_tsc:
+                found[i] = (self.w.cut.pcpus[i].first_tsc, self.w.cut.pcpus[i].last_tsc)
         return found
 
     @property
     def pcpus(self):
         """The pCPUs that had a window."""
-        return [i for i in range(PCPUS) if self.cut.pcpus[i].seen]
+        return [i for i in range(self.w.cut.highest + 1) if self.w.cut.pcpus[i].seen]
 
     @property
     def damages(self):
@@ -966,33 +366,29 @@ cdef class Lane:
         cdef int i
         cdef dict found = {}
         for i in range(<int>DAMAGES):
-            if self.cut.counts[i]:
-                found[DAMAGE_CODES[i]] = (self.cut.counts[i], self.cut.first_offsets[i])
+            if self.w.cut.counts[i]:
+                found[DAMAGE_CODES[i]] = (self.w.cut.counts[i], self.w.cut.first_offsets[i])
         return found
 
     @property
     def steps(self):
         """How often a key was not where it should be: tests bound it."""
-        return self.room.steps
+        return self.w.room.steps
+
+    @property
+    def stated(self):
+        """Whether there are run states."""
+        return bool(self.w.stated)
+
+    @property
+    def before(self):
+        """Of 4.x the release before which Xen recorded this, 0 if nothing tells."""
+        return self.w.before
 
     @property
     def uncounted(self):
         """How many records had no place of their own in a table: a real trace has none, see ``ROOM``."""
-        return self._uncounted()
-
-    cdef uint64_t _uncounted(self) noexcept nogil:
-        cdef int i
-        cdef uint64_t total = 0
-        for i in range(<int>TABLE_COUNT):
-            total += self.counted[i].uncounted + self.passed[i].uncounted
-        return total
-
-    cdef void _settle_all(self) noexcept nogil:
-        cdef int i
-        for i in range(NEAR_PLACES):
-            self._settle(&self.nears.places[i])
-        if self.cut.lanes > 1 and self._uncounted():
-            self.cut.irregular = True
+        return uncounted(&self.w)
 
     def items(self, str table, bint passed=False):
         """Give ((domid, vcpu), value, count, sum, most, file offset of the first) of each key of a table, ascending.
@@ -1001,7 +397,7 @@ cdef class Lane:
         Raises MemoryError.
         """
         cdef int index = TABLES.index(table)
-        cdef Counter *counter = &self.passed[index] if passed else &self.counted[index]
+        cdef Counter *counter = &self.w.passed[index] if passed else &self.w.counted[index]
         cdef Slot *slot
         cdef uint64_t i, used = 0
         cdef Slot *slots
@@ -1030,39 +426,3 @@ cdef class Lane:
 cdef int by_key(const void *one, const void *other) noexcept nogil:
     cdef uint64_t key = (<const Slot *>one).key, than = (<const Slot *>other).key
     return (key > than) - (key < than)
-
-
-cdef inline bint drawn(uint64_t lot, int bits) noexcept nogil:
-    return bits == 0 or lot >> (64 - bits) == 0
-
-
-cdef inline bint restarted(uint32_t op, uint32_t nr, uint32_t first) noexcept nogil:
-    """Whether a hypercall goes on after Xen preempted it, as far as its arguments tell."""
-    if nr == MMU_UPDATE or nr == MMUEXT_OP:
-        return op & HAS_ARG1 and first > COUNT_MASK
-    return nr == GRANT_TABLE_OP and op & HAS_ARG0 and first > CMD_MASK
-
-
-cdef inline uint8_t flavour_of(uint32_t exit_event) noexcept nogil:
-    """What tells exits of one reason apart: whether they are a nested guest's (1) and under AMD's event id (2)."""
-    return <uint8_t>((exit_event & FLAG_NESTED) != 0) | <uint8_t>((exit_event & 0xFF) == (HVM_SVM_EXIT & 0xFF)) << 1
-
-
-cdef inline bint is_squeezable(uint32_t reason) noexcept nogil:
-    """Whether any processor has such reasons: others have no distribution."""
-    return (reason & SQUEEZED_OUT) == 0 and reason >> 25 != SIGNS or reason >> 16 == 0xFFFF
-
-
-cdef inline uint32_t squeezed(uint32_t reason) noexcept nogil:
-    """Leave out of a reason the bits that VMX never sets; SVM's negative codes take the place of all its flags."""
-    return (reason & 0xFFFF) | reason >> 25 << 16
-
-
-cdef inline uint32_t word(const Record *r, int i) noexcept nogil:
-    return word_at(r.payload, i)
-
-
-cdef inline uint32_t word_at(const uint8_t *payload, int i) noexcept nogil:
-    cdef uint32_t value
-    memcpy(&value, payload + 4 * i, 4)
-    return value

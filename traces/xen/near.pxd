@@ -1,6 +1,7 @@
 """A small cache before the counters: records that are alike are counted in one place, and added up once a piece.
 
-Alike are those that make the same counts go up: same vCPU and header, and of hypercalls the same number and argument.
+Alike are those that make the same counts go up: same vCPU and header, of hypercalls the same number and argument, of
+VM exits the same reason. How long exits took is kept by their place, and by its bucket in a cache of the same sort.
 Each place holds one kind of record, and gives it up to the next that wants it, so that no input makes it grow.
 Inlined where it is used; needs no GIL.
 """
@@ -22,21 +23,39 @@ cdef enum:
     SPECIAL = 1             # wants more than to be counted
     ELSEWHERE = 2           # is never counted here
     CALL = 64
+    EXITING = 128
+    TOOK_BITS = 9
+    TOOK_PLACES = 1 << TOOK_BITS
     # The rest of a count says that the hypercall goes on after a preemption (MMU_UPDATE_PREEMPTED).
     COUNT_MASK = 0x7FFFFFFF
 
 cdef struct Near:
     uint64_t key            # who << 32 | header
-    uint64_t call           # of a hypercall: argument << 32 | operation
+    uint64_t call           # of a hypercall: argument << 32 | operation; of an exit: its reason
     uint64_t sum            # of the second words: of a batch, what was asked for
     uint32_t count          # since it was last added up
     uint16_t kind           # the user's own, like notifier
     uint16_t notifier
 
+cdef struct End:
+    # Of exits that are alike, those that ended since they were last added up: cycles together and the most.
+    uint64_t sum
+    uint64_t most
+    uint32_t count
+    bint known              # one has ended before, so that it is known where the first is
+
+cdef struct Took:
+    uint64_t key            # who << 32 | squeezed reason << BUCKET_BITS | bucket
+    uint32_t table
+    uint32_t count
+
 cdef struct Nears:
     Near places[NEAR_PLACES]
-    # Of the first two words of a record the bits that decide what counts go up: of hypercalls, from ``CALL`` on.
-    uint64_t masks[2 * CALL]
+    # Of the first two words of a record the bits that decide what counts go up: of hypercalls from ``CALL`` on, of
+    # exits from ``EXITING`` on.
+    uint64_t masks[EXITING + CALL]
+    End ends[NEAR_PLACES]
+    Took took[TOOK_PLACES]
     # Of events that look alike to ``shape_of``.
     uint8_t shapes[SHAPES]
 
@@ -46,7 +65,7 @@ cdef inline void prepare(Nears *n) noexcept nogil:
     cdef uint64_t *calls = &n.masks[<int>CALL]
     cdef int nr
     for nr in range(<int>CALL):
-        calls[nr] = 0xFFFFFFFF
+        calls[nr] = n.masks[<int>EXITING + nr] = 0xFFFFFFFF
     calls[<int>GRANT_TABLE_OP] = calls[<int>VCPU_OP] = calls[<int>SCHED_OP] = <uint64_t>-1
     calls[<int>MULTICALL] = calls[<int>MMU_UPDATE] = calls[<int>MMUEXT_OP] = ~(<uint64_t>COUNT_MASK << 32)
     shape_of(n, PV_HYPERCALL_V2)[0] = shape_of(n, PV_HYPERCALL_SUBCALL)[0] = CALL
@@ -58,16 +77,23 @@ cdef inline uint8_t *shape_of(Nears *n, uint32_t header) noexcept nogil:
 
 
 cdef inline uint64_t call_of(const Nears *n, uint8_t shape, const uint8_t *payload) noexcept nogil:
-    """What a hypercall's record says of operation and argument; 0 for any other. Reads eight bytes of payload.
+    """What a hypercall's record says of operation and argument, and an exit's of its reason; 0 for any other.
+
+    Reads eight bytes of payload.
 
     Without branches, for which kind of record comes next is hard to foretell. Bits that mean nothing, as those behind
     a record that is too short, do no harm: they divide what is alike.
     """
     cdef uint64_t words
     memcpy(&words, payload, 8)
-    return words & n.masks[(words & (CALL - 1)) | (shape & CALL)]
+    return words & n.masks[(words & (CALL - 1)) | (shape & (CALL | EXITING))]
 
 
 cdef inline Near *place_of(Nears *n, uint64_t key, uint64_t call) noexcept nogil:
     """Where such a record is counted; whether it is its place now, ``key`` and ``call`` there tell."""
     return &n.places[(key ^ call << 8) * <uint64_t>0x9E3779B97F4A7C15 >> (64 - NEAR_BITS)]
+
+
+cdef inline Took *took_of(Nears *n, uint64_t key, uint32_t table) noexcept nogil:
+    """Where a time that took so long is counted; whether it is its place now, ``key`` and ``table`` there tell."""
+    return &n.took[(key ^ <uint64_t>table << 56) * <uint64_t>0x9E3779B97F4A7C15 >> (64 - TOOK_BITS)]

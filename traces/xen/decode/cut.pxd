@@ -67,6 +67,7 @@ cdef struct Cutter:
     uint64_t counts[DAMAGES]
     uint64_t first_offsets[DAMAGES]
     uint32_t cpu
+    uint32_t highest        # of all pCPUs that had a window
     uint64_t window_left
     int place
     bint window_is_new
@@ -143,6 +144,8 @@ cdef inline Py_ssize_t between_windows(Cutter *c, const uint8_t *data, Py_ssize_
         c.watermark = c.previous
         c.previous = c.newest
     c.cpu = change[1]
+    if c.cpu > c.highest:
+        c.highest = c.cpu
     c.window_left = change[2]
     c.window_is_new = c.careful = True
     c.resyncing = False
