@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from traces.account import IDLE_DOMID
 from traces.answers import DomainReport, Report
+from traces.exporters import sections
 
 #: A page that draws more than this says so; the report itself has all.
-DOMAINS_MAX, VCPUS_MAX, PCPUS_MAX = 32, 64, 128
+VCPUS_MAX, PCPUS_MAX = 64, 128
 
 
 @dataclass(frozen=True)
@@ -22,16 +23,12 @@ class Choice:
 
 def choose(report: Report) -> Choice:
     """Choose what to draw."""
-    real = report.told
-    busiest = sorted(real, key=lambda one: -sum(sum(vcpu.events.values()) for vcpu in one.vcpus))[:DOMAINS_MAX]
-    domains = sorted(busiest, key=lambda one: one.domid)
+    domains = sections.domains(report)
     timed = {one.domid: [vcpu for vcpu in one.vcpus if vcpu.runstates] for one in domains}
     vcpus = [(domid, vcpu.vcpu) for domid, of in timed.items() for vcpu in of[:VCPUS_MAX]]
     whole_host = any(one.domid == IDLE_DOMID for one in report.domains)
     pcpus = report.account.pcpus[:PCPUS_MAX] if whole_host else []
     missing = []
-    if len(real) > len(domains):
-        missing.append(f"only the {DOMAINS_MAX} busiest of {len(real):,} domains")
     if any(len(of) > VCPUS_MAX for of in timed.values()):
         missing.append(f"only the first {VCPUS_MAX} vCPUs of a domain in the timeline")
     if whole_host and len(report.account.pcpus) > PCPUS_MAX:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from traces.exporters.html.tables import Table
+from traces.exporters.sections import Found
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,11 @@ class Fact:
 
 @dataclass(frozen=True)
 class Rule:
-    """What one rule of the findings found: sentences, first some and then the rest; ``missing`` had no room."""
+    """What one rule of the findings found: first some and then the rest; ``missing`` had no room."""
 
     name: str
-    shown: Sequence[str]
-    folded: Sequence[str]
+    shown: Sequence[Found]
+    folded: Sequence[Found]
     missing: int
 
 
@@ -74,6 +75,7 @@ class Domain:
     domid: int
     name: str
     remark: str
+    note: str
     rates: Sequence[Figure]
     latencies: Sequence[Figure]
     tables: Sequence[Table]

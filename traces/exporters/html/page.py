@@ -6,16 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from traces.analyses import totals
-from traces.analyses.findings import findings
 from traces.analyses.intervals import STATES
 from traces.answers import DomainReport, Report, VcpuReport
 from traces.counting.latencies import QUANTILES, merged
+from traces.exporters import sections
 from traces.exporters.html import charts, tables
 from traces.exporters.html.choice import Choice
 from traces.exporters.html.course import COLOURS, Course, Series
 from traces.exporters.html.graph import EDGES_MAX, NODES_MAX, Edge, graph
 from traces.exporters.html.model import Domain, Fact, Figure, Group, Legend, Page, Row, Rule
-from traces.exporters.words import called, clock_rate, clock_source, duration, exit_doubt, recorded, skew_doubt, who
+from traces.exporters.sections import DOMAINS_MAX, Found, Heading, tell
+from traces.exporters.words import duration, who
 from traces.plural import plural
 
 #: Of one rule: those in sight, and those on the page at all.
@@ -42,54 +43,51 @@ def page(report: Report, choice: Choice, course: Course, title: str) -> Page:
     :param title: what the trace is called
     """
     styles = {one.domid: f"s{colour}" for colour, one in enumerate(choice.domains[:COLOURS])}
+    told = tell(report, tables.ROWS_MAX)
+    missing = [f"only the {DOMAINS_MAX} busiest of {DOMAINS_MAX + told.domains_left:,} domains"]
     return Page(
         title=title,
-        facts=_facts(report),
-        findings=_findings(report),
+        facts=_facts(told.heading),
+        findings=_findings(told.findings),
         timeline=_timeline(report, choice, course, styles),
         states=_legend(STATES, STATES, course.runstates.values()),
         occupants=_legend(*_occupants(report, styles), course.pcpus.values()),
         axis=charts.time_axis(report.span_s),
-        domains=[_domain(one, report, course) for one in choice.domains],
+        domains=[_domain(*one, report, course) for one in zip(choice.domains, told.domains, strict=True)],
         graphs=_graphs(report, styles),
-        tables=tables.of_host(report),
-        damage=tables.damage(report),
-        missing=choice.missing,
+        tables=tables.tables(told.host),
+        damage=tables.table(told.damage) if told.damage else None,
+        missing=[*(missing if told.domains_left else []), *choice.missing],
         not_recorded=report.not_recorded,
     )
 
 
-def _facts(report: Report) -> list[Fact]:
-    account = report.account
-    lost = Fact("Lost", "none")
-    if account.lost_records:
-        share = account.lost_records / (account.lost_records + account.records)
-        lost = Fact("Lost", plural(account.lost_records, "record"), f"{share:.1%} of all", alarm=True)
-    facts = [
-        Fact("Span", duration(report.span_s), f"on {plural(len(account.pcpus), 'pCPU')}"),
-        Fact("Records", f"{account.records:,}", f"{account.bytes / 1e6:.1f} MB"),
-        lost,
-        Fact("Clock", clock_rate(report.clock), clock_source(report.clock), alarm=report.clock.assumed),
+def _facts(of: Heading) -> list[Fact]:
+    found = [
+        Fact("Span", of.span, f"on {plural(of.pcpus, 'pCPU')}"),
+        Fact("Records", f"{of.records:,}", of.size),
+        Fact("Lost", plural(of.lost, "record"), of.lost_share, alarm=True) if of.lost else Fact("Lost", "none"),
+        Fact("Clock", of.clock, of.clock_source, alarm=of.clock_assumed),
     ]
-    if (doubt := skew_doubt(report)) is not None:
-        facts.append(Fact("Doubtful", "order of pCPUs", doubt, alarm=True))
-    if account.skipped_bytes:
-        share = account.skipped_bytes / account.bytes
-        facts.append(Fact("Not decoded", plural(account.skipped_bytes, "byte"), f"{share:.1%} of all", alarm=True))
-    if report.exits.in_doubt:
-        facts.append(Fact("VM exits", "in doubt", exit_doubt(report), alarm=True))
-    if when := recorded(report):
-        begin, _, clock = when.partition(" (")
-        facts.append(Fact("Recorded", begin, clock.rstrip(")")))
-    if report.xen_version:
-        facts.append(Fact("Xen", report.xen_version))
-    return facts
+    begin, _, clock = of.recorded.partition(" (")
+    told = (
+        Fact("Only", of.only),
+        Fact("Tracer", of.tracer, "of one of dom0's CPUs"),
+        Fact("Clocks of pCPUs", "doubtful" if of.doubtful else "not known to agree", of.skew, alarm=of.doubtful),
+        Fact("Run states", "not recorded" if of.no_run_states else "", of.no_run_states.lstrip(":, ")),
+        Fact("Not decoded", plural(of.skipped, "byte"), f"{of.skipped_share} of all", alarm=True),
+        Fact("VM exits", "in doubt", of.exit_doubt, alarm=True),
+        Fact("Recorded", begin, clock.rstrip(")")),
+        Fact("Xen", of.xen_version),
+    )
+    there = (of.only, of.tracer, of.skew, of.no_run_states, of.skipped, of.exit_doubt, of.recorded, of.xen_version)
+    return found + [fact for fact, known in zip(told, there, strict=True) if known]
 
 
-def _findings(report: Report) -> list[Rule]:
-    by_rule: dict[str, list[str]] = {}
-    for one in findings(report):
-        by_rule.setdefault(one.rule.replace("_", " "), []).append(one.text)
+def _findings(found: Iterable[Found]) -> list[Rule]:
+    by_rule: dict[str, list[Found]] = {}
+    for one in found:
+        by_rule.setdefault(one.rule, []).append(one)
     return [
         Rule(name, of[:FINDINGS_SHOWN], of[FINDINGS_SHOWN:FINDINGS_MAX], max(len(of) - FINDINGS_MAX, 0))
         for name, of in by_rule.items()
@@ -138,7 +136,7 @@ def _legend(names: Sequence[str], styles: Sequence[str], drawn: Iterable[NDArray
     return [Legend(style, name) for row, (name, style) in kinds if row in seen]
 
 
-def _domain(domain: DomainReport, report: Report, course: Course) -> Domain:
+def _domain(domain: DomainReport, told: sections.Domain, report: Report, course: Course) -> Domain:
     rates = []
     for title, of in (("Hypercalls", course.hypercalls), ("VM exits", course.exits)):
         if domain.domid in of and report.span_s:
@@ -150,15 +148,8 @@ def _domain(domain: DomainReport, report: Report, course: Course) -> Domain:
             facts = [Fact(what, duration(found.quantile(share))) for what, share in QUANTILES.items()]
             facts += [Fact("max", duration(found.longest)), Fact("count", f"{found.count:,}")]
             latencies.append(Figure(title, remark, charts.histogram(found, title), wide=False, facts=facts))
-    remark = f"domid {domain.domid}, {domain.mode}, {plural(len(domain.vcpus), 'vCPU')}"
-    return Domain(
-        domain.domid,
-        called(domain),
-        remark,
-        rates,
-        latencies,
-        tables.of_domain(domain, report.span_s),
-    )
+    drawn = tables.tables(told.sections)
+    return Domain(domain.domid, told.title, told.remark, told.note, rates, latencies, drawn)
 
 
 def _rates(title: str, series: Series, span_s: float) -> Figure:

@@ -1,0 +1,80 @@
+"""What a report's sections consist of: tables of cells that say what they mean, and not how they are drawn.
+
+Law: a cell's text is fit to be shown. Names from elsewhere came through ``foreign``, and times have their mark.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from traces.counting.latencies import QUANTILES, Distribution
+from traces.exporters import words
+
+#: What the numbers of a column are. Of words there are short ones, such that may need several lines, and of these such
+#: that are the same in each report.
+COUNT, RATE, SECONDS, SHARE = "count", "per second", "seconds", "share"
+WORDS, LONG, MEANING = "words", "long words", "meaning"
+
+
+class Column(NamedTuple):
+    """A column after the first, which names the rows."""
+
+    name: str
+    unit: str = COUNT
+    #: Tells the share of what the column before it tells, and may stand in one with it.
+    joined: bool = False
+    #: May be drawn as bars besides: shares as they are, all else in proportion to the largest.
+    bar: bool = False
+
+
+class Cell(NamedTuple):
+    """What a cell says, and the number behind it, if it is one: in seconds, a second, or as a share of 1."""
+
+    text: str
+    value: float | None = None
+
+
+class Section(NamedTuple):
+    """A table, of which each row begins with its name; ``left`` rows more had no room."""
+
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]]
+    left: int = 0
+    note: str = ""
+
+
+#: How long something took, as a distribution: for ``distributed``.
+DISTRIBUTION = (Column("count"), *(Column(name, SECONDS) for name in QUANTILES), Column("max", SECONDS))
+
+NOTHING = Cell("")
+
+
+def count(value: int) -> Cell:
+    """Tell how many."""
+    return Cell(f"{value:,}", value)
+
+
+def rate(value: int, span_s: float) -> Cell:
+    """Tell how often a second; a dash where no time passed."""
+    return Cell(words.rate(value, span_s), value / span_s if span_s else None)
+
+
+def share(value: float) -> Cell:
+    """Tell which part."""
+    return Cell(f"{value:.1%}", value)
+
+
+def seconds(value: float) -> Cell:
+    """Tell a time that others are added to."""
+    return Cell(words.seconds(value), value)
+
+
+def duration(value: float) -> Cell:
+    """Tell how long something took."""
+    return Cell(words.duration(value), value)
+
+
+def distributed(took: Distribution) -> tuple[Cell, ...]:
+    """Tell the cells of ``DISTRIBUTION``."""
+    times = *(took.quantile(part) for part in QUANTILES.values()), took.longest
+    return count(took.count), *map(duration, times)
