@@ -50,7 +50,8 @@ class Waiting:
         self._useful = False
         self._fruitless = 0
         self._stopping: Literal["", "now", "drained"] = ""
-        self._size = self._left = sum(ring.size for ring in self._rings)
+        # To be taken once it drains.
+        self._left = sum(ring.size for ring in self._rings)
 
     def fileno(self) -> int:
         """Give the eventfd that wakes this queue, which others may write to until `close`; -1 after that."""
@@ -105,20 +106,32 @@ class Waiting:
                 return True
         return False
 
-    @property
-    def wanted(self) -> bool:
-        """Whether messages are to be taken now: who is told to drain takes what is there, not what comes and comes."""
-        if not self._stopping:
-            self._left = self._size
-        return self._stopping != "now" and self._left > 0
+    def take(self, limit: int, line: int = 0) -> bytes:
+        """Take messages out of a ring; who is told to drain takes what is there, and not what comes and comes.
 
-    def took(self, number: int) -> None:
-        """Take note of messages that were taken."""
-        self._useful = True
-        self._left -= number
+        :param limit: how many at most
+        :raises BadRing: the ring's indices are impossible
+        """
+        if self._stopping:
+            return self._last(self._rings[line], limit)
+        messages = self._rings[line].take(limit)
+        if messages:
+            self._useful = True
+        return messages
+
+    def _last(self, ring: Back, limit: int) -> bytes:
+        if self._stopping == "now" or self._left <= 0:
+            return b""
+        # A ring has room for the answers to what was taken.
+        before = ring.room
+        messages = ring.take(limit)
+        self._left -= ring.room - before
+        return messages
 
     def send(self, messages: bytes, line: int = 0) -> None:
-        """Put messages into a ring, and notify its other end if that sleeps."""
+        """Put messages into a ring, if there are any, and notify its other end if that sleeps."""
+        if not messages:
+            return
         ring, channel = self._lines[line]
         ring.put(messages)
         if ring.push():

@@ -158,26 +158,21 @@ class BackQueue:
 
     def _turn(self) -> bool:
         # Take some, answer some; tell whether there was anything.
-        messages = self._ring.take(self._batch) if self._waiting.wanted else b""
+        messages = self._waiting.take(self._batch)
         answers = b""
         if messages:
             self._at_hand = len(messages) // self._layout.request.size
-            self._waiting.took(self._at_hand)
             if self._core:
                 answers, messages = self._core.serve(messages, self._disk.sectors)
-                self._send(answers)
+                self._waiting.send(answers)
                 if self._core.pending:
                     self._lend(self._core.work)
             if messages:
                 self._begin(messages)
             self._at_hand = 0
         done = self._finished()
-        self._send(done)
+        self._waiting.send(done)
         return bool(messages or answers or done)
-
-    def _send(self, answers: bytes) -> None:
-        if answers:
-            self._waiting.send(answers)
 
     # What is not plain.
 
@@ -192,15 +187,15 @@ class BackQueue:
                 self.refused = error
                 self._stats.requests += 1
                 self._stats.errors += 1
-                self._send(respond(self._layout, error.ident, error.operation, error.refusal.status))
+                self._waiting.send(respond(self._layout, error.ident, error.operation, error.refusal.status))
                 continue
             jobs.append(Job(request))
             if request.operation == BlkifOp.WRITE_BARRIER:
                 # All that came before is done before, and what comes after waits for it.
                 self._start(jobs[:-1])
-                self._send(self._await_all())
+                self._waiting.send(self._await_all())
                 self._start(jobs[-1:])
-                self._send(self._await_all())
+                self._waiting.send(self._await_all())
                 jobs = []
         self._start(jobs)
 

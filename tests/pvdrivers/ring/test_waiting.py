@@ -39,9 +39,8 @@ class Two:
     def turn(self) -> bool:
         done = False
         for line, ring in enumerate(self.backs):
-            if messages := ring.take() if self.waiting.wanted else b"":
+            if messages := self.waiting.take(ring.size, line):
                 number = len(messages) // len(REQUEST)
-                self.waiting.took(number)
                 self.waiting.send(RESPONSE * number, line)
                 done = True
         return done
