@@ -7,9 +7,10 @@ import os
 import re
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+
+from xentool import runtime
 
 # sun_path holds 108 bytes; ssh appends a suffix of 17 to the name while it creates the socket, and names here have 40.
 LONGEST_DIRECTORY = 50
@@ -26,11 +27,8 @@ def persistence(environ: Mapping[str, str] = os.environ) -> int:
 
 def directory(environ: Mapping[str, str] = os.environ) -> Path | None:
     """Give this user's own folder for sockets, made if need be; None where there is no safe one."""
-    places = [environ.get("XDG_RUNTIME_DIR"), "/run" if os.geteuid() == 0 else f"/run/user/{os.geteuid()}"]
-    candidates = [Path(place, "xentool") for place in places if place]
-    candidates.append(Path(tempfile.gettempdir(), f"xentool-{os.geteuid()}"))
-    for path in candidates:
-        if len(os.fsencode(path)) <= LONGEST_DIRECTORY and path.is_absolute():
+    for path in runtime.folders(environ):
+        if len(os.fsencode(path)) <= LONGEST_DIRECTORY:
             with contextlib.suppress(OSError):
                 path.mkdir(0o700, exist_ok=True)
                 if _private(path):

@@ -2,17 +2,15 @@
 
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from pvdrivers.private import distrusted
+from xentool import runtime
 from xentool.errors import XentoolError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
-# Where logins have a folder of their own, and where root has.
-_RUNTIME, _ROOTS = Path("/run/user"), Path("/run")
 #: What its disks' frontends are, unless one says otherwise; backends are domain 0.
 GUEST = 1
 
@@ -26,7 +24,7 @@ def directory(name: str, environ: Mapping[str, str] = os.environ) -> Path:
         return Path(name)
     if not _NAME.fullmatch(name):
         raise XentoolError(f"{name!r} is no name for a loopback: letters, digits, '_', '.' and '-', 40 at most")
-    return _base(environ) / "xentool" / "loopback" / name
+    return _base(environ) / "loopback" / name
 
 
 def made(name: str, environ: Mapping[str, str] = os.environ) -> Path:
@@ -49,14 +47,7 @@ def made(name: str, environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def _base(environ: Mapping[str, str]) -> Path:
-    # The same one in a login, in a cron job and under sudo.
-    user = os.geteuid()
-    named = environ.get("XDG_RUNTIME_DIR")
-    for place in ([Path(named)] if named else []) + [_RUNTIME / str(user)] + ([] if user else [_ROOTS]):
-        with suppress(OSError):
-            if not distrusted(place):
-                return place
-    base = Path(tempfile.gettempdir(), f"xentool-{user}")
+    base = next(runtime.folders(environ))
     with suppress(FileNotFoundError):
         if reason := distrusted(base):
             raise XentoolError(f"loopbacks have no place: {reason}; $XDG_RUNTIME_DIR can name another")

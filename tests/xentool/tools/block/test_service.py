@@ -8,6 +8,7 @@ import pytest
 
 from pvdrivers.block.back.backend import Options
 from pvdrivers.transport.loopback import Loopback, machine
+from xentool import runtime
 from xentool.errors import XentoolError
 from xentool.tools.block import service
 from xentool.tools.block.disks import parse
@@ -33,16 +34,16 @@ def test_a_loopbacks_place_is_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     user = os.geteuid()
     # Not of this user, so that all that is left is /tmp.
-    monkeypatch.setattr(loopbacks, "_RUNTIME", tmp_path / "none")
-    monkeypatch.setattr(loopbacks, "_ROOTS", tmp_path / "none")
+    monkeypatch.setattr(runtime, "_LOGINS", tmp_path / "none")
+    monkeypatch.setattr(runtime, "_ROOTS", tmp_path / "none")
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     theirs.chmod(0o777)
     environ = {"XDG_RUNTIME_DIR": str(theirs)}
     place = loopbacks.made("demo", environ)
     base = tmp_path / f"xentool-{user}"
-    assert place == base / "xentool/loopback/demo"
-    assert [path.stat().st_mode & 0o777 for path in (base, base / "xentool", place)] == [0o700] * 3
+    assert place == base / "loopback/demo"
+    assert [path.stat().st_mode & 0o777 for path in (base, base / "loopback", place)] == [0o700] * 3
     assert loopbacks.made("demo", environ) == loopbacks.directory("demo", environ) == place
     base.chmod(0o777)
     for way in (loopbacks.made, loopbacks.directory):
