@@ -56,7 +56,7 @@ for domain in domains if sys.argv[1] else ():
     for vcpu in range(domain["max_vcpu_id"] + 1):
         try:
             vcpus[domain["domid"], vcpu] = xen.vcpu_getinfo(domain["domid"], vcpu)
-        except Exception:
+        except Exception:  # xc's own error, or a domain that has gone: it is told without this vCPU
             pass
 print("at", at)
 for domain in domains:
