@@ -18,7 +18,7 @@ PACKAGES := \
 
 COMPILED := $(shell find traces pvdrivers -name '*.pyx' -o -name '*.pxd')
 
-.PHONY: help setup demo test check bench captures clean
+.PHONY: help setup demo test check bench captures docs clean
 
 help:
 	@echo "make demo      boot real Xen and trace a domU on it (all set-up included)"
@@ -27,6 +27,7 @@ help:
 	@echo "make setup     Debian packages, .venv, compiled core; leaves $(BIN)/xentool"
 	@echo "make bench     compare with peers; run nothing else meanwhile"
 	@echo "make captures  make the tests' captures anew, in the lab"
+	@echo "make docs      the documents as a site, in build/site"
 
 setup: .venv/ready
 
@@ -73,6 +74,15 @@ bench: setup
 
 captures: setup
 	$(BIN)/python -m tests.captures.make
+
+docs: .venv/docs
+	$(BIN)/python -m tests.docs.site
+
+# What the site alone needs is not brought by `make setup`, which everybody waits for.
+.venv/docs: .venv/ready
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' >$@.txt
+	$(BIN)/python -m pip install -q -r $@.txt
+	touch $@
 
 clean:
 	rm -rf .venv build dist demo *.egg-info

@@ -1,0 +1,53 @@
+"""How Sphinx makes the site, of what `tests/docs/site.py` gathers. Nothing here or in a page needs a network."""
+
+import re
+
+from sphinx.application import Sphinx
+
+from xentool import __version__
+
+project = "xentool"
+version = release = __version__
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+root_doc = "docs/index"
+myst_heading_anchors = 4
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+# What a room takes from its modules is told where it is.
+autodoc_default_options = {"members": True, "show-inheritance": True, "ignore-module-all": True}
+html_theme = "furo"
+html_title = "xentool"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_copyright = False
+
+_CODE = re.compile(r"(``.+?``|(?<![:`])`[^`]+`(?!`))", re.DOTALL)
+
+
+def plain(app: Sphinx, what: str, name: str, of: object, options: object, lines: list[str]) -> None:
+    """Make a docstring what Sphinx takes for one: ours are text with `code`, and indented lines are kept."""
+    del app, what, name, of, options
+    paragraphs = "\n".join(lines).split("\n\n")
+    lines[:] = "\n\n".join(map(_paragraph, paragraphs)).split("\n")
+
+
+def _paragraph(text: str) -> str:
+    fields = re.search(r"^:\w+", text, re.MULTILINE)
+    if not fields and re.search(r"^\s", text.strip("\n"), re.MULTILINE):
+        return "\n".join(f"| {_escaped(line)}" for line in text.strip("\n").split("\n"))
+    return _escaped(text)
+
+
+def _escaped(text: str) -> str:
+    parts = _CODE.split(text)
+    parts[1::2] = [f"``{code.strip('`')}``" for code in parts[1::2]]
+    parts[::2] = [re.sub(r"([*|]|(?<=\w)_(?!\w))", r"\\\1", part) for part in parts[::2]]
+    # Code ends where no word goes on: in `End`s one does.
+    parts[2::2] = [re.sub(r"^(?=\w)", r"\\ ", part) for part in parts[2::2]]
+    return "".join(parts)
+
+
+def setup(app: Sphinx) -> None:
+    """Have every docstring looked at."""
+    app.connect("autodoc-process-docstring", plain)
