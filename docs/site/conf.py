@@ -15,6 +15,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 # What a room takes from its modules is told where it is.
 autodoc_default_options = {"members": True, "show-inheritance": True, "ignore-module-all": True}
+# A type's bare name, where two modules have one of that name.
+suppress_warnings = ["ref.python"]
 html_theme = "furo"
 html_title = "xentool"
 html_static_path = ["static"]
