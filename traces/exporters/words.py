@@ -83,7 +83,8 @@ def skew_doubt(report: Report) -> str | None:
     skew = report.skew
     if skew is None:
         return None
-    found = f"{plural(skew.contradictions, 'change')} of run states contradict what was known of the vCPU"
+    contradict = "contradicts" if skew.contradictions == 1 else "contradict"
+    found = f"{plural(skew.contradictions, 'change')} of run states {contradict} what was known of the vCPU"
     if not skew.of_clocks:
         return (
             f"{found}: some were not recorded (were all pCPUs?), or clocks of pCPUs differ by a good part of the trace."

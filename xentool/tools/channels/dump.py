@@ -50,6 +50,8 @@ def cut(console: str) -> tuple[list[str], list[str]]:
     """
     all_lines = console.split("\n")
     lines = [match[1] for line in all_lines if (match := _LINE.fullmatch(line.rstrip("\r")))]
+    if not console.strip():
+        raise PeerError("`xl dmesg` has printed nothing: Xen's console is empty, or was cleared (`xl dmesg -c`)")
     if not lines:
         raise PeerError(_NO_LINES.format(next(iter(all_lines), "")))
     if not {_PORTS, _GRANTS, _END} & set(lines):

@@ -27,6 +27,8 @@ _BYTES_MAX = 4 << 20
 #: Characters of a name, a version, a word of the command; XenStore's values have at most so many.
 _TEXT_MAX = 4096
 _REASON_MAX = 200
+#: What JSON calls what is not shown.
+_KINDS: dict[type, str] = {int: "an integer", list: "an array", dict: "an object", type(None): "null"}
 _HZ_MAX, _MASK_MAX, _DOMID_MAX, _CPUS_MAX = 10**12, (1 << 32) - 1, (1 << 16) - 1, 1 << 16
 
 
@@ -105,7 +107,7 @@ def read(capture: Path) -> Sidecar | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
-        why = textwrap.shorten(str(error)[: 2 * _REASON_MAX], _REASON_MAX) or "it says too much"
+        why = textwrap.shorten(_why(error)[: 2 * _REASON_MAX], _REASON_MAX) or "it says too much"
         raise PeerError(f"{path} is no {SCHEMA} document ({why}); remove it to read the capture without") from error
 
 
@@ -122,11 +124,9 @@ def _parse(document: Any) -> Sidecar:  # noqa: ANN401 - whatever JSON holds
         host=_text(document["host"]),
         xen_version=_text(document["xen_version"]),
         hz=hz,
-        mask=int(_number(document["mask"], 0, _MASK_MAX)),
+        mask=_whole(document["mask"], _MASK_MAX),
         domains={
-            int(_number(one["domid"], 0, _DOMID_MAX)): DomainInfo(
-                _text_or_none(one["name"]), _text_or_none(one["type"])
-            )
+            _whole(one["domid"], _DOMID_MAX): DomainInfo(_text_or_none(one["name"]), _text_or_none(one["type"]))
             for one in _list(document["domains"])
         },
         # Captures of earlier versions of this program have none of these.
@@ -135,6 +135,13 @@ def _parse(document: Any) -> Sidecar:  # noqa: ANN401 - whatever JSON holds
         vendor=next((one for one in VENDORS if one == document.get("vendor")), None),
         recorded=None if (noted := document.get("recorded")) is None else moments.parsed(noted),
     )
+
+
+def _why(error: Exception) -> str:
+    # What Python says of a missing or wrong part is about this program, not about the document.
+    if isinstance(error, KeyError):
+        return f"it has no {error}"
+    return "what must be an object is something else" if isinstance(error, TypeError) else str(error)
 
 
 def _list(value: object) -> list[Any]:
@@ -149,6 +156,13 @@ def _number(value: object, least: int, most: int) -> float:
     return value
 
 
+def _whole(value: object, most: int) -> int:
+    number = _number(value, 0, most)
+    if number != int(number):
+        raise ValueError(f"{_shown(value)} is no whole number")
+    return int(number)
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str) or len(value) > _TEXT_MAX:
         raise ValueError(f"{_shown(value)} is no text of at most {_TEXT_MAX} characters")
@@ -161,4 +175,4 @@ def _text_or_none(value: object) -> str | None:
 
 def _shown(value: object) -> str:
     # Neither a whole list nor all digits of a number, which Python may refuse to write.
-    return f"{value!r:.30}" if isinstance(value, str | float | bool) else f"a {type(value).__name__}"
+    return f"{value!r:.30}" if isinstance(value, str | float | bool) else _KINDS.get(type(value), "something")

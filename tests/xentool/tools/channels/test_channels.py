@@ -182,6 +182,8 @@ def test_a_dump_that_cannot_be_read_is_not_an_empty_one() -> None:
 
 
 def test_a_console_in_an_unknown_form_says_so() -> None:
+    with pytest.raises(PeerError, match="has printed nothing: Xen's console is empty"):
+        dump.cut("\n")
     with pytest.raises(PeerError, match=r"no line of Xen's that this program can read; its first is \"<4>"):
         dump.cut(console(17).replace("(XEN)", "<4>"))
     with pytest.raises(PeerError, match=r"nothing that the debug keys e and g have printed, and 'Latest"):

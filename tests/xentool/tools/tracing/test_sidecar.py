@@ -94,6 +94,25 @@ HOSTILE = {
 }
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"schema": "xentool.capture/1"}', "it has no 'hz'"),
+        ("[]", "what must be an object is something else"),
+        ('{"schema": "xentool.capture/1", "hz": null}', "null is no number"),
+        ('{"schema": "xentool.capture/1", "hz": 0}', "an integer is no number from 1 to"),
+        (
+            '{"schema": "xentool.capture/1", "hz": 1, "host": "", "xen_version": "", "mask": 1.5}',
+            "1.5 is no whole number",
+        ),
+    ],
+)
+def test_why_a_sidecar_is_none_is_said_of_the_document(text: str, why: str, tmp_path: Path) -> None:
+    (tmp_path / "a.meta.json").write_text(text)
+    with pytest.raises(PeerError, match=rf"is no xentool\.capture/1 document \((?:{why})"):
+        sidecar.read(tmp_path / "a")
+
+
 @pytest.mark.parametrize("what", HOSTILE)
 def test_a_hostile_one_is_refused_in_one_line(what: str, tmp_path: Path) -> None:
     sidecar.path_of(tmp_path / "a").write_bytes(HOSTILE[what].encode(errors="surrogateescape"))
