@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import Literal
 
 from pvdrivers.abi.blkif import Blkif, BlkifOp, BlkifRsp
-from pvdrivers.block.back.pages import PERSISTENT_MAX, Copied, Job, Mapped, Pages, Persistent
+from pvdrivers.block.back.pages import PERSISTENT_MAX, Copied, Mapped, Pages, Pending, Persistent
 from pvdrivers.block.back.plain.kept import KeptCore
 from pvdrivers.block.back.plain.transient import TransientCore
 from pvdrivers.block.back.stats import Stats
@@ -83,8 +83,8 @@ class BackQueue:
         self._pages = access or Persistent(transport, domid, self._stats, kept, persistent_max)
         self._batch = _BATCH if self._core and persistent else _BATCH_MANY
         self._threads: list[threading.Thread] = []
-        self._todo: SimpleQueue[Job | None] = SimpleQueue()
-        self._done: deque[Job] = deque()
+        self._todo: SimpleQueue[Pending | None] = SimpleQueue()
+        self._done: deque[Pending] = deque()
         self._pending = 0
         # Taken, and not begun or done yet: the disk may keep this thread.
         self._at_hand = 0
@@ -178,7 +178,7 @@ class BackQueue:
 
     def _begin(self, messages: bytes) -> None:
         size = self._layout.request.size
-        jobs: list[Job] = []
+        jobs: list[Pending] = []
         for at in range(0, len(messages), size):
             limits = limits_of(self._disk, self._max_indirect)
             try:
@@ -189,7 +189,7 @@ class BackQueue:
                 self._stats.errors += 1
                 self._waiting.send(respond(self._layout, error.ident, error.operation, error.refusal.status))
                 continue
-            jobs.append(Job(request))
+            jobs.append(Pending(request))
             if request.operation == BlkifOp.WRITE_BARRIER:
                 # All that came before is done before, and what comes after waits for it.
                 self._start(jobs[:-1])
@@ -199,7 +199,7 @@ class BackQueue:
                 jobs = []
         self._start(jobs)
 
-    def _start(self, jobs: Sequence[Job]) -> None:
+    def _start(self, jobs: Sequence[Pending]) -> None:
         self._pages.begin(jobs)
         self._pending += len(jobs)
         for job in jobs:
@@ -211,7 +211,7 @@ class BackQueue:
             else:
                 self._perform(job)
 
-    def _perform(self, job: Job) -> None:
+    def _perform(self, job: Pending) -> None:
         if job.status == BlkifRsp.OKAY:
             job.status = execute(self._disk, job.request, job.buffers)
         self._done.append(job)
@@ -243,7 +243,7 @@ class BackQueue:
             respond(self._layout, job.request.ident, job.request.operation, job.status) for job in jobs
         )
 
-    def _count(self, job: Job) -> None:
+    def _count(self, job: Pending) -> None:
         stats, request = self._stats, job.request
         stats.requests += 1
         stats.errors += job.status != BlkifRsp.OKAY

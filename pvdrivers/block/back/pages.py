@@ -28,7 +28,7 @@ _FAILED = int(GntSt.GENERAL_ERROR)
 
 
 @dataclass(eq=False, slots=True)
-class Job:
+class Pending:
     """A request under way."""
 
     request: Request
@@ -53,11 +53,11 @@ class Pages(Protocol):
         """
         ...
 
-    def begin(self, jobs: Sequence[Job]) -> None:
+    def begin(self, jobs: Sequence[Pending]) -> None:
         """Give jobs their buffers, with what is to be written in them; or the status ERROR."""
         ...
 
-    def end(self, jobs: Sequence[Job]) -> None:
+    def end(self, jobs: Sequence[Pending]) -> None:
         """Bring what was read to the frontend, and let its pages go. A job's status may become ERROR."""
         ...
 
@@ -95,7 +95,7 @@ class Copied:
             raise NotGranted(self._domid, bad)
         return bytes(memory)
 
-    def begin(self, jobs: Sequence[Job]) -> None:
+    def begin(self, jobs: Sequence[Pending]) -> None:
         """Copy what is to be written, for all jobs at once."""
         arena = memoryview(bytearray(sum(segment.length for job in jobs for segment in job.request.segments)))
         place = 0
@@ -106,9 +106,9 @@ class Copied:
             place += size
         self._copy([job for job in jobs if not job.request.reads], arena, into_peer=False)
 
-    def end(self, jobs: Sequence[Job]) -> None:
+    def end(self, jobs: Sequence[Pending]) -> None:
         """Copy what was read."""
-        arenas: dict[int, list[Job]] = {}
+        arenas: dict[int, list[Pending]] = {}
         for job in jobs:
             if job.request.reads and job.status == BlkifRsp.OKAY:
                 arenas.setdefault(id(job.arena), []).append(job)
@@ -117,7 +117,7 @@ class Copied:
             if arena is not None:
                 self._copy(some, arena, into_peer=True)
 
-    def _copy(self, jobs: Sequence[Job], arena: memoryview, *, into_peer: bool) -> None:
+    def _copy(self, jobs: Sequence[Pending], arena: memoryview, *, into_peer: bool) -> None:
         pieces, owners = [], []
         for job in jobs:
             place = job.place
@@ -173,13 +173,13 @@ class Mapped(Copied):
 
     maps = True
 
-    def begin(self, jobs: Sequence[Job]) -> None:
+    def begin(self, jobs: Sequence[Pending]) -> None:
         """Map each job's pages."""
         for job in jobs:
             if job.request.segments:
                 self._map(job)
 
-    def _map(self, job: Job) -> None:
+    def _map(self, job: Pending) -> None:
         # A frontend may have granted for reading alone what is only to be read.
         grefs = [segment.gref for segment in job.request.segments]
         try:
@@ -191,7 +191,7 @@ class Mapped(Copied):
             start = page * PAGE_SIZE + offset
             job.buffers.append(job.mapped.memory[start : start + length])
 
-    def end(self, jobs: Sequence[Job]) -> None:
+    def end(self, jobs: Sequence[Pending]) -> None:
         """Unmap them."""
         for job in jobs:
             _release(job.buffers)
@@ -249,7 +249,7 @@ class Persistent(Copied):
             parts.append(bytes(self._kept[gref].memory[:size]))
         return b"".join(parts)
 
-    def begin(self, jobs: Sequence[Job]) -> None:
+    def begin(self, jobs: Sequence[Pending]) -> None:
         """Find each job's pages, or map them."""
         others = []
         for job in jobs:
@@ -263,13 +263,13 @@ class Persistent(Copied):
                 job.buffers.append(self._kept[gref].memory[offset : offset + length])
         super().begin(others)
 
-    def end(self, jobs: Sequence[Job]) -> None:
+    def end(self, jobs: Sequence[Pending]) -> None:
         """Let others use what is kept."""
         super().end([job for job in jobs if not job.kept])
         for job in jobs:
             self._let_go(job)
 
-    def _let_go(self, job: Job) -> None:
+    def _let_go(self, job: Pending) -> None:
         if job.kept:
             _release(job.buffers)
             self._users.subtract(job.kept)

@@ -10,12 +10,12 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
 
 from pvdrivers.abi.blkif import SECTOR_SIZE, BlkifOp, BlkifRsp
 from pvdrivers.block.errors import RequestFailed, Unsupported
 from pvdrivers.block.front.frontqueue import FrontQueue, Part
+from pvdrivers.closing import Closing
 from pvdrivers.errors import DriverError, MachineError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class _Call:
                 self.future.set_result(None)
 
 
-class Client:
+class Client(Closing):
     """A disk. Offsets and lengths are in bytes, and multiples of the disk's sector size.
 
     :param queues: at least one; they belong to the client from now on
@@ -265,14 +265,6 @@ class Client:
             queue.close()
         self._queues = []
         os.close(self._wake)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _divided(part: Part, longest: int) -> list[Part]:

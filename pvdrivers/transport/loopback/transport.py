@@ -9,10 +9,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from pvdrivers.abi.grants import GntSt
+from pvdrivers.closing import Closing
 from pvdrivers.errors import MachineError, NotGranted, NotOffered
 from pvdrivers.transport.base import PIECE, Piece
 from pvdrivers.transport.loopback import calls
@@ -116,7 +115,7 @@ class Channel:
                 os.close(peer)
 
 
-class Loopback:
+class Loopback(Closing):
     """Connects a domain to its machine; see `base.Transport`.
 
     When the machine's process has ended, however it did, `gone` tells, and so do channels. The next call for anything
@@ -254,14 +253,6 @@ class Loopback:
             peer.close()
         if "store" in self.__dict__:
             self.store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _map(link: Link, area: Area, first: int, domid: int, grefs: Sequence[int], writable: bool) -> int:

@@ -7,11 +7,10 @@ from errno import EINVAL, ENOENT, ESRCH
 from fcntl import ioctl
 from functools import cached_property
 from struct import Struct
-from types import TracebackType
-from typing import Self
 
 from pvdrivers.abi import devices as abi
 from pvdrivers.abi.ring import PAGE_SIZE
+from pvdrivers.closing import Closing
 from pvdrivers.errors import MachineError, NotGranted, NotOffered
 from pvdrivers.transport.base import PIECE, Piece
 from pvdrivers.transport.xen.channel import Channel
@@ -25,7 +24,7 @@ _ALLOC_HEAD = Struct("<HHIQ")
 _NO_PORT = {EINVAL, ENOENT, ESRCH}
 
 
-class Xen:
+class Xen(Closing):
     """The domain that this runs in; see `base.Transport`.
 
     :raises MachineError: this is no Xen domain; also from what needs a device that is not there
@@ -154,11 +153,3 @@ class Xen:
                 os.close(fd)
         if "store" in self.__dict__:
             self.store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()

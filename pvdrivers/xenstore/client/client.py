@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from pvdrivers.closing import Closing
 from pvdrivers.xenstore.client.engine import Router, Session
 from pvdrivers.xenstore.client.errors import Conflict, NotFound, Refused, XenStoreError
 from pvdrivers.xenstore.client.places import find
@@ -187,7 +188,7 @@ class Transaction(View):
                 self.abort()
 
 
-class Client(View):
+class Client(View, Closing):
     """A connection to a XenStore; threads may share it. A context manager.
 
     A lost connection fails what was under way. The next request connects again, and watches go on there: each is
@@ -285,11 +286,3 @@ class Client(View):
         if self._watches.pop(token, None) and self._current.router.alive:
             with suppress(XenStoreError):
                 self._current.ask(Op.UNWATCH, path.encode(), token)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()

@@ -4,16 +4,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
+from pvdrivers.closing import Closing
 from pvdrivers.xenstore.client.errors import ConnectionLost, TimedOut, XenStoreError
 
 #: Paths that may wait to be taken. Whoever fills a store faster than a watcher looks makes it look at everything.
 PENDING_MAX = 10_000
 
 
-class Watch:
+class Watch(Closing):
     """Tells the paths at and under one path that have changed: the path itself at once, so that nothing is missed.
 
     A path that waits already is not told twice. When more than ``PENDING_MAX`` wait, they are forgotten and the watched
@@ -146,11 +146,3 @@ class Watch:
         finally:
             with self._changed:
                 self._wake = lambda: None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
