@@ -2,7 +2,6 @@
 
 import mmap
 import os
-import select
 import threading
 from array import array
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from pvdrivers.transport.loopback.hypervisor import GREFS
 from pvdrivers.transport.loopback.link import Link, Refused
 from pvdrivers.transport.loopback.memory import Area
 from pvdrivers.transport.loopback.peer import Peer, Region
+from pvdrivers.transport.waited import Waited
 from pvdrivers.xenstore.client import Client
 
 
@@ -47,14 +47,13 @@ class Pages:
         """Keep what is there: it is memory still, and nobody else's."""
 
 
-class Channel:
+class Channel(Waited):
     """One end of an event channel: two eventfds."""
 
     def __init__(self, port: int, fds: Sequence[int], end: Callable[["Channel"], None]) -> None:
         self.port = port
         self._own, self._peer = fds
         self._end = end
-        self._masked = False
         self._gone: MachineError | None = None
         # Who loses it is another thread than who closes it.
         self._lock = threading.Lock()
@@ -81,14 +80,6 @@ class Channel:
             return False
         self._masked = True
         return True
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait for a notification and take it."""
-        if self._masked:
-            raise ValueError("a masked channel is never notified")
-        poll = select.poll()
-        poll.register(self._own, select.POLLIN)
-        return bool(poll.poll(None if timeout is None else timeout * 1000)) and self.take()
 
     def unmask(self) -> None:
         """Let the next notification come."""

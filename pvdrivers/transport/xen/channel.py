@@ -1,14 +1,14 @@
 """Event channels, each by a descriptor of its own, so that whoever waits for one waits for no other."""
 
 import os
-import select
 from collections.abc import Callable
 from fcntl import ioctl
 
 from pvdrivers.abi import devices as abi
+from pvdrivers.transport.waited import Waited
 
 
-class Channel:
+class Channel(Waited):
     """One end of an event channel.
 
     :param fd: of the evtchn device, the channel being all that is bound with it
@@ -18,7 +18,6 @@ class Channel:
         self.port = port
         self._fd = fd
         self._forget = forget
-        self._masked = False
 
     def fileno(self) -> int:
         """Give the descriptor that becomes readable."""
@@ -38,14 +37,6 @@ class Channel:
             return False
         self._masked = True
         return True
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait for a notification and take it."""
-        if self._masked:
-            raise ValueError("a masked channel is never notified")
-        poll = select.poll()
-        poll.register(self._fd, select.POLLIN)
-        return bool(poll.poll(None if timeout is None else timeout * 1000)) and self.take()
 
     def unmask(self) -> None:
         """Let the next notification come."""
