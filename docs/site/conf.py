@@ -13,6 +13,8 @@ root_doc = "docs/index"
 myst_heading_anchors = 4
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
+# A default as it is written: a table would be spelt out.
+autodoc_preserve_defaults = True
 # What a room takes from its modules is told where it is.
 autodoc_default_options = {"members": True, "show-inheritance": True, "ignore-module-all": True}
 # A type's bare name, where two modules have one of that name.
