@@ -18,7 +18,7 @@ from traces.choice.classes import classes_of
 from traces.counting.wallclock import Recorded
 from traces.exporters.details import CODE, Naming, naming
 from traces.exporters.payload import nones
-from traces.exporters.rows import Chooser, Group, groups
+from traces.exporters.rows import Chooser, Group, groups, is_declared, of_events
 from traces.exporters.words import duration, marked, time
 from traces.symbols import Symbols
 from traces.table import EventTable
@@ -31,6 +31,7 @@ from traces.xen.formats.events import (
     PV_HYPERCALL_V2,
     RUNSTATE_CHANGE,
     base_id,
+    event_name,
 )
 
 _UNTIMED_TEXT = "-"
@@ -93,8 +94,11 @@ def lines(
     """
     found = np.empty(len(table), object)
     found[:] = _heads(table, ns, pcpu_width, stamp or _seconds)
-    for group in groups(table, naming):
+    declared = of_events(table, is_declared)
+    for group in groups(table, naming, declared):
         found[group.rows] += _tails(table, group, paint, naming.symbols)
+    strange = np.flatnonzero(~declared)
+    found[strange] += _strange_tails(table, strange, paint)
     made: list[str] = found.tolist()
     if took is not None:
         ends = np.flatnonzero(took != UNTIMED)
@@ -181,6 +185,22 @@ def _tails(table: EventTable, group: Group, paint: Paint, symbols: Symbols | Non
     tails = np.empty(len(group.rows), object)
     tails[:] = list(map((text + "\n").__mod__, zip(*columns, strict=True)))
     return tails
+
+
+def _strange_tails(table: EventTable, rows: NDArray[np.intp], paint: Paint) -> NDArray[np.object_]:
+    # Of events that nobody declared, which are not worth a group each: a trace may have a new one with each record.
+    names = {
+        event: paint(event_name(event), frozenset() if paint is plain else classes_of(event))
+        for event in np.unique(table.event[rows]).tolist()
+    }
+    found = np.empty(len(rows), object)
+    found[:] = [names[event] for event in table.event[rows].tolist()]
+    words = table.words[rows]
+    for index in range(int(words.max(initial=0))):
+        longer = words > index
+        found[longer] += np.array([f" +{word:#x}" for word in table.word(rows[longer], index).tolist()], object)
+    found += "\n"
+    return found
 
 
 def _name(base: int, group: Group) -> str:

@@ -1,6 +1,6 @@
 """The records of a table in groups that are alike, so that names are made once a group and fields read as columns."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from traces.choice.where import Where
 from traces.exporters.details import Columns, Constants, Naming, details, selector
 from traces.exporters.payload import fields
 from traces.table import EventTable
-from traces.xen.formats.events import event_name
+from traces.xen.formats.events import BY_ID, base_id, event_name
 
 _WORD = 4
 #: Damage after which records may come late, or without a time although their pCPU has told one.
@@ -96,12 +96,27 @@ class Chooser:
         return not self._silent and self._elapsed.end >= end
 
 
-def groups(table: EventTable, naming: Naming) -> Iterator[Group]:
-    """Give all records of a table in groups."""
-    if not len(table):
+def of_events(table: EventTable, are: Callable[[int], bool]) -> NDArray[np.bool_]:
+    """Say of each record whether its event is one of those that are meant."""
+    events, inverse = np.unique(table.event, return_inverse=True)
+    return np.array([are(event) for event in events.tolist()], bool)[inverse]
+
+
+def is_declared(event: int) -> bool:
+    """Whether more than its number is known of an event. What nobody declared may be another one each time."""
+    return base_id(event) in BY_ID
+
+
+def groups(table: EventTable, naming: Naming, chosen: NDArray[np.bool_] | None = None) -> Iterator[Group]:
+    """Give the records of a table in groups.
+
+    :param chosen: of each, whether it is wanted; all are if not given
+    """
+    wanted = np.arange(len(table)) if chosen is None else np.flatnonzero(chosen)
+    if not len(wanted):
         return
-    kinds = table.event.astype(np.uint64) << np.uint64(_WORDS_BITS) | table.words
-    for kind, rows in _split(kinds, np.arange(len(table))):
+    kinds = table.event[wanted].astype(np.uint64) << np.uint64(_WORDS_BITS) | table.words[wanted]
+    for kind, rows in _split(kinds, wanted):
         event, words = kind >> _WORDS_BITS, kind & (1 << _WORDS_BITS) - 1
         name, beyond = event_name(event), _beyond(event, words, naming)
         selected = selector(table, rows, event, words)

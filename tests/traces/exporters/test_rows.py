@@ -4,15 +4,19 @@ import io
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from tests.traces import hostile
 from tests.traces.captures import NAMES, capture
 from tests.traces.handmade import record, window
 from traces import reader
 from traces.analyses.report import report as report_of
 from traces.answers import Report
 from traces.choice.where import Where
-from traces.exporters import jsonl
+from traces.exporters import dump, jsonl, rows
+from traces.exporters.details import Naming
 from traces.reader import Reader
 from traces.scan import Scan
 from traces.table import EventTable
@@ -96,3 +100,21 @@ def test_it_goes_on_where_memory_was_too_small_for_the_order(monkeypatch: pytest
     assert not {one.code for one in about.account.diagnostics} - {"unattributed"}
     lines, _ = written(data, replace(about, where=Where(end=2500 / about.clock.hz)))
     assert len(lines) == 2 + 2 * 3
+
+
+def test_events_that_nobody_declared_make_no_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[rows.Group] = []
+
+    def counted(table: EventTable, naming: Naming, chosen: NDArray[np.bool_]) -> Iterator[rows.Group]:
+        for group in rows.groups(table, naming, chosen):
+            made.append(group)
+            yield group
+
+    monkeypatch.setattr(dump, "groups", counted)
+    target = io.BytesIO()
+    data = hostile.events(1000)
+    dump.write(reader.read(io.BytesIO(data), Reader()), report(data), target)
+    lines = target.getvalue().decode().splitlines()
+    assert [line.split("  ")[-1].strip() for line in lines[-2:]] == ["event_0x020003e6 +0x1", "event_0x020003e7 +0x1"]
+    assert len(lines) > 1000
+    assert len(made) < 10

@@ -5,11 +5,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from traces.choice.classes import classes_of
+from traces.choice.classes import CLASS_BITS, SUBCLASS_BITS, classes_of
 from traces.exporters.details import Naming
 from traces.exporters.perfetto.packets import INSTANT, Kind, Packets
 from traces.exporters.perfetto.tracks import Tracks
-from traces.exporters.rows import Group, groups
+from traces.exporters.rows import Group, groups, is_declared, of_events
 from traces.table import EventTable
 from traces.xen.formats import events as xentrace
 
@@ -34,9 +34,7 @@ class Instants:
         rows: list[NDArray[np.intp]] = [np.empty(0, np.intp)]
         numbers: list[NDArray[np.intp]] = [np.empty(0, np.intp)]
         values: list[NDArray[np.uint64]] = [np.empty(0, np.uint64)]
-        for group in groups(table, self._naming):
-            if not _is_shown(group.event):
-                continue
+        for group in groups(table, self._naming, of_events(table, _is_shown)):
             kept = timed[group.rows]
             arg = next((name for name in _ARGS if name in group.columns), "")
             those, inverse = np.unique(who[group.rows[kept]], return_inverse=True)
@@ -59,8 +57,13 @@ class Instants:
         return who, found
 
 
-@lru_cache(maxsize=4096)
 def _is_shown(event: int) -> bool:
+    # An event that nobody declared is of the classes that its whole subclass has.
+    return _is_of_classes(event if is_declared(event) else event & (CLASS_BITS | SUBCLASS_BITS))
+
+
+@lru_cache(maxsize=4096)
+def _is_of_classes(event: int) -> bool:
     return not _CLASSES.isdisjoint(classes_of(event))
 
 
