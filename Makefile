@@ -18,11 +18,12 @@ PACKAGES := \
 
 COMPILED := $(shell find traces pvdrivers -name '*.pyx' -o -name '*.pxd')
 
-.PHONY: help setup demo test check bench captures docs clean
+.PHONY: help setup demo test test-all check bench captures docs clean
 
 help:
 	@echo "make demo      boot real Xen and trace a domU on it (all set-up included)"
 	@echo "make test      run every test, those on real Xen too"
+	@echo "make test-all  the same, and long scenarios on every Xen with every type of guest"
 	@echo "make check     ruff, mypy, import-linter, and the tests that need no lab"
 	@echo "make setup     Debian packages, .venv, compiled core; leaves $(BIN)/xentool"
 	@echo "make bench     compare with peers; run nothing else meanwhile"
@@ -50,12 +51,19 @@ setup: .venv/ready
 demo: setup
 	@sh tests/demo.sh $(BIN)/xentool demo
 
+# Ends with a table of where the time went.
 test: setup
+	@rm -rf build/times
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n auto --dist worksteal -m "not lab"
-	$(BIN)/pytest -m lab --durations=15
+	$(BIN)/pytest -n auto --dist worksteal -m "not lab" --times "no lab"
+	$(BIN)/pytest -m lab --times lab $(WHOLE)
+	@$(BIN)/python -m tests.times
+
+test-all:
+	@$(MAKE) --no-print-directory test WHOLE=--whole
+	@echo "make test-all last passed here on $$(date -I), at $$(git describe --always --dirty)" | tee .venv/test-all
 
 check: setup
 	$(BIN)/ruff check .
@@ -71,6 +79,7 @@ bench: setup
 	$(BIN)/python -m tests.bench.block_xen
 	$(BIN)/python -m tests.bench.live
 	$(BIN)/python -m tests.bench.hostile
+	@cat .venv/test-all 2>/dev/null || echo "make test-all has not passed here"
 
 captures: setup
 	$(BIN)/python -m tests.captures.make

@@ -5,7 +5,10 @@
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.times import Times
 
 settings.register_profile(
     "xentool",
@@ -15,6 +18,30 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("xentool")
+
+
+#: What the machine's load per processor is, where nothing else runs.
+QUIET = 0.5
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Say what is run, and what is noted of it."""
+    parser.addoption("--whole", action="store_true", help="long scenarios on each Xen with each type of guest")
+    parser.addoption("--times", metavar="KIND", help="note where the time went, for `python -m tests.times`")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Note times, in the process that hears of all tests."""
+    if (kind := config.getoption("--times")) and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Times(kind))
+
+
+def pytest_report_header() -> list[str]:
+    """Warn of a machine that does other work."""
+    load, cpus = os.getloadavg()[0], os.cpu_count() or 1
+    if load <= QUIET * cpus:
+        return []
+    return [f"load {load:.1f} on {cpus} CPUs before the tests began: they take longer, and none should fail of that"]
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -7,11 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from tests.xen.labs import Lab
+from tests.xen.labs import HUNG, Lab
 from xentool.errors import Unavailable, XentoolError
 from xentool.lab import api, record
 
 PREFIX = "pytest-"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, without ``--whole``, what is not usually run (see `labs.usually`)."""
+    if config.getoption("--whole"):
+        return
+    unusual = [item for item in items if not _usual(item)]
+    if unusual:
+        config.hook.pytest_deselected(items=unusual)
+        items[:] = [item for item in items if item not in unusual]
+
+
+def _usual(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("usually")
+    if marker is None or not isinstance(item, pytest.Function):
+        return True
+    values = set(map(str, item.callspec.params.values()))
+    return any(set(combination.split()) <= values for combination in marker.args)
 
 
 def boot(name: str, xen: str = "4.17", store: str = api.STORES[0]) -> api.Lab:
@@ -26,6 +44,7 @@ def boot(name: str, xen: str = "4.17", store: str = api.STORES[0]) -> api.Lab:
 
 @pytest.fixture(scope="session")
 def _leftovers() -> None:
+    os.environ.setdefault("XENTOOL_TIMEOUT", str(HUNG))  # nobody watches, and a starved dom0 takes its time
     # Labs of an earlier run of the tests that was killed.
     for name in record.names():
         if name.startswith(PREFIX) and not Path("/proc", name.rsplit("-", 1)[1]).exists():

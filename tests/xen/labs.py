@@ -1,15 +1,18 @@
 """What tests on real Xen use: a lab that is up, and guests in it."""
 
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TypeVar
 
 import pytest
 
 from xentool.errors import XentoolError
-from xentool.hosts import resolve
-from xentool.lab import api
+from xentool.hosts import Completed, resolve
+from xentool.hosts.base import checked
+from xentool.lab import api, record
+from xentool.lab.patience import Patience
 from xentool.tools import xl
 from xentool.tools.channels.survey import Survey, survey
 from xentool.tools.tracing.capture import LOCK
@@ -27,12 +30,17 @@ done
 #: For tests of what does not depend on Xen's version: under emulation each takes its time.
 one_xen = pytest.mark.parametrize("lab", [api.DEFAULT_XEN], indirect=True, scope="session")
 
+#: For scenarios that are long: on what they usually run, such as "4.17 pv"; `make test-all` runs them on everything.
+usually = pytest.mark.usually
+
 #: Who holds the lock is read off, not tried: a trial would hold it for a moment, and a capture that starts be refused.
 _TRACING = (
     f'inode=$(stat -c %i {LOCK} 2>/dev/null) && grep -q ":$inode 0 EOF" /proc/locks && echo locked; '
     "pgrep -x xentrace >/dev/null && echo xentrace; true"
 )
 
+#: Seconds after which a program counts as hung: a starved lab makes it slow.
+HUNG = 3000
 #: How often a test is begun whose guest QEMU's emulation kills (see `xentool.lab.guests`): it has shown nothing then.
 _LIVES = 4
 #: What xl lists of a guest that runs, or may: one that died is listed until xl has taken it down.
@@ -40,7 +48,7 @@ _RUNS = "rbp-"
 #: In dom0: sends a script to the shell at a guest's port, and prints what that says. A guest that is silent for long
 #: is looked at: one that is gone says nothing any more, and nobody tells the other end of its connections.
 _SEND = """
-import socket, subprocess, sys
+import socket, subprocess, sys, time
 name, address, silence, runs = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 with socket.create_connection((address, 7000), 60) as guest:
     guest.settimeout(5)
@@ -50,8 +58,10 @@ with socket.create_connection((address, 7000), 60) as guest:
         try:
             some = guest.recv(65536)
         except TimeoutError:
-            silent += 5
+            asked = time.monotonic()
             listed = subprocess.run(["xl", "list", name], capture_output=True, text=True).stdout.split()
+            # Where xl takes longer than it should, so does the guest.
+            silent += 5 / max(1, (time.monotonic() - asked) / 0.3)
             if not listed or not set(listed[-2]) <= set(runs):
                 sys.exit(f"{name} died")
             if silent >= silence:
@@ -65,11 +75,15 @@ with socket.create_connection((address, 7000), 60) as guest:
 
 
 def eventually(look: Callable[[], Result], seconds: float = 240) -> Result:
-    """Look again until there is something true to see; what was seen last, after so long."""
-    deadline = time.monotonic() + seconds
-    while not (seen := look()) and time.monotonic() < deadline:
+    """Look again until there is something true to see; what was seen last, after so long (see `Patience`)."""
+    patience = Patience(seconds, *(lab.qemu_pid for lab in _labs()))
+    while not (seen := look()) and not patience.over():
         time.sleep(0.5)
     return seen
+
+
+def _labs() -> Iterator[record.Lab]:
+    return (lab for name in record.names() if (lab := record.read(name)) is not None)
 
 
 class Lab:
@@ -80,12 +94,27 @@ class Lab:
         self.xen = xen
         self.host = f"lab:{name}"
         self._dom0 = resolve(self.host)
+        (self._qemu,) = (lab.qemu_pid for lab in _labs() if lab.name == name)
         self.hz = xl.host_info(self._dom0).hz
         self._addresses: dict[str, str] = {}
 
     def run(self, *argv: str, check: bool = True, input: bytes | None = None) -> str:
         """Run a command in dom0 and return what it prints, without the blanks around it."""
-        return self._dom0.run(argv, check=check, input=input, timeout=400).stdout.decode(errors="replace").strip()
+        pipe = subprocess.PIPE
+        with self._dom0.popen(argv, stdin=pipe, stdout=pipe, stderr=pipe) as child:
+            patience = Patience(400, self._qemu)
+            told = input
+            while True:
+                try:
+                    output, errors = child.communicate(told, 5)
+                    break
+                except subprocess.TimeoutExpired:
+                    told = None
+                    if patience.over():
+                        child.kill()
+                        raise XentoolError(f"{argv[:3]} did not end within {patience.passed:.0f} s") from None
+        done = Completed(argv, child.returncode, output, errors)
+        return (checked(self.host, done) if check else done).stdout.decode(errors="replace").strip()
 
     def guest(self, name: str, type: str = "pv", vcpus: int = 1, workload: str = "mixed") -> int:
         """Return the domid of a guest, started when it does not run yet (or runs as something else)."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from tests.xen.labs import Lab
+from tests.xen.labs import HUNG, Lab
 from xentool.hosts import resolve
 from xentool.hosts.labs import cache_directory
 from xentool.lab import apt
@@ -30,7 +30,7 @@ def install(lab: Lab, *packages: str, without: Sequence[str] = UNREAD) -> None:
         content = b"".join(_unpacked(archive) for archive in sorted(archives.glob("*.deb")))
         # One archive after the other; /lib is a link.
         words = ["--ignore-zeros", "--keep-directory-symlink", *(f"--exclude=./{folder}" for folder in without)]
-        host.run(["tar", "-x", "-C", "/", *words], input=content, timeout=120)
+        host.run(["tar", "-x", "-C", "/", *words], input=content, timeout=HUNG)
         host.run(["ldconfig"])
 
 

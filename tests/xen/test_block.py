@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.xen.blocks import Guest, end, serve, start
-from tests.xen.labs import Lab, eventually, one_xen
+from tests.xen.labs import Lab, eventually, one_xen, usually
 from xentool.tools.channels.serves import grant_name
 
 pytestmark = pytest.mark.lab
@@ -215,6 +215,7 @@ GUESTS = {
 }
 
 
+@usually("4.17 pvh", "4.20 pv")
 @pytest.mark.parametrize("kind", GUESTS)
 def test_linux_on_our_backend(lab: Lab, kind: str) -> None:
     name = f"blk{kind}"

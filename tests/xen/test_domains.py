@@ -13,13 +13,15 @@ from typing import Any
 
 import pytest
 
-from tests.xen.labs import Lab, eventually, one_xen
+from tests.xen.labs import HUNG, Lab, eventually, one_xen, usually
 from xentool.lab import api
 from xentool.lab.guests import configuration
 
 pytestmark = pytest.mark.lab
 
 DISK = "/var/lib/xentool/extra.img"
+#: A starved guest takes its time.
+PATIENT = ("--timeout", str(HUNG))
 
 
 class Tool:
@@ -32,7 +34,7 @@ class Tool:
         argv = [sys.executable, "-m", "xentool", *words]
         environ = {**os.environ, "XENTOOL_HOST": self.host}
         return subprocess.run(
-            argv, capture_output=True, text=True, check=False, timeout=300, env=environ, stdin=subprocess.DEVNULL
+            argv, capture_output=True, text=True, check=False, timeout=HUNG, env=environ, stdin=subprocess.DEVNULL
         )
 
     def __call__(self, *words: str) -> str:
@@ -124,11 +126,13 @@ def with_guest(test: Callable[[Lab, Tool, tuple[str, str, int]], None]) -> Calla
     return run
 
 
-both = pytest.mark.parametrize("guest", api.TYPES, indirect=True)
+def both(test: Callable[[Lab, Tool, Made], None]) -> Callable[[Lab, Tool, Made], None]:
+    return usually("4.17 pv", "4.20 pvh")(pytest.mark.parametrize("guest", api.TYPES, indirect=True)(test))
+
+
 a_pv_guest = pytest.mark.parametrize("guest", ["pv"], indirect=True)
 
 
-@one_xen
 @both
 @with_guest
 def test_a_guest_is_paused_and_runs_again(lab: Lab, tool: Tool, guest: tuple[str, str, int]) -> None:
@@ -146,7 +150,6 @@ def test_a_guest_is_paused_and_runs_again(lab: Lab, tool: Tool, guest: tuple[str
     assert (tool.domain(name) or {})["state"] in ("running", "runnable", "blocked")
 
 
-@one_xen
 @both
 @with_guest
 def test_show_is_what_xenstore_holds(lab: Lab, tool: Tool, guest: tuple[str, str, int]) -> None:
@@ -183,7 +186,6 @@ def test_show_is_what_xenstore_holds(lab: Lab, tool: Tool, guest: tuple[str, str
     assert net["sent_bytes"] <= int(lab.run("cat", f"/sys/class/net/vif{domid}.0/statistics/rx_bytes"))
 
 
-@one_xen
 @both
 @with_guest
 def test_devices_are_attached_and_detached(lab: Lab, tool: Tool, guest: tuple[str, str, int]) -> None:
@@ -193,19 +195,19 @@ def test_devices_are_attached_and_detached(lab: Lab, tool: Tool, guest: tuple[st
     spec = f"format=raw,vdev=xvdb,access=rw,script=block-xentool,target={DISK}"
     command = tool("device", "attach", name, "block", spec, "--dry-run")
     assert command == f"xl block-attach {domid} {spec}\n"
-    assert tool("device", "attach", name, "block", spec) == f"xvdb of {name} is connected\n"
+    assert tool("device", "attach", name, "block", spec, *PATIENT) == f"xvdb of {name} is connected\n"
     assert lab.run("xenstore-read", f"{home}/vbd/51728/state") == "4"
     assert lab.run("xenstore-read", f"/local/domain/0/backend/vbd/{domid}/51728/state") == "4"
     attached = tool.devices(name)["xvdb"]
     assert (attached["front"]["state"], attached["details"]["params"]) == ("Connected", DISK)
-    assert tool("device", "detach", name, "block", "xvdb") == f"xvdb of {name} is gone\n"
+    assert tool("device", "detach", name, "block", "xvdb", *PATIENT) == f"xvdb of {name} is gone\n"
     assert "51728" not in lab.run("xenstore-list", f"{home}/vbd")
     assert "51728" not in lab.run("xenstore-list", f"/local/domain/0/backend/vbd/{domid}")
 
-    assert tool("device", "attach", name, "net", "script=vif-xentool") == f"vif1 of {name} is connected\n"
+    assert tool("device", "attach", name, "net", "script=vif-xentool", *PATIENT) == f"vif1 of {name} is connected\n"
     assert lab.run("xenstore-read", f"{home}/vif/1/state") == "4"
     mac = tool.devices(name)["vif1"]["details"]["mac"]
-    assert tool("device", "detach", name, "net", mac) == f"vif1 of {name} is gone\n"
+    assert tool("device", "detach", name, "net", mac, *PATIENT) == f"vif1 of {name} is gone\n"
     assert lab.run("xenstore-list", f"{home}/vif") == "0"
     done = tool.run("device", "detach", name, "net", "vif1")
     assert (done.returncode, done.stderr) == (
@@ -234,7 +236,7 @@ def test_a_device_that_its_guest_does_not_take(lab: Lab, tool: Tool, guest: tupl
     refused = tool.run("device", "attach", name, "block", "format=raw,vdev=xvdc,target=/no/such")
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
     assert "Disk vdev=xvdc failed to stat: /no/such" in refused.stderr
-    tool("device", "detach", name, "block", "xvdb")
+    tool("device", "detach", name, "block", "xvdb", *PATIENT)
 
 
 @one_xen
@@ -369,11 +371,11 @@ def test_the_console_is_the_guests(lab: Lab, tool: Tool, guest: tuple[str, str, 
     argv = [sys.executable, "-m", "xentool", "console", name, "-H", tool.host]
     with subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as child:
         os.close(theirs)
-        assert seen(ours, b"Ctrl-] leaves it", 120)
+        assert seen(ours, b"Ctrl-] leaves it", HUNG)
         # Again, until dom0's side has the console.
         assert eventually(lambda: lab.run("xl", "sysrq", str(domid), "h") == "" and seen(ours, b"sysrq: HELP", 3))
         os.write(ours, b"\x1d")
-        assert child.wait(120) == 0
+        assert child.wait(HUNG) == 0
     os.close(ours)
     done = tool.run("console", name)
     assert done.returncode == 2
@@ -387,11 +389,10 @@ def seen(terminal: int, words: bytes, seconds: float) -> bool:
     return words in said
 
 
-@one_xen
 @both
 @with_guest
 def test_shutdown_is_waited_for(lab: Lab, tool: Tool, guest: tuple[str, str, int]) -> None:
     name, _, domid = guest
     assert tool("shutdown", name, "--dry-run") == f"xl shutdown {domid}\n"
-    assert tool("shutdown", name, "--wait") == f"{name} has shut down\n"
+    assert tool("shutdown", name, "--wait", *PATIENT) == f"{name} has shut down\n"
     assert name not in lab.run("xl", "list")

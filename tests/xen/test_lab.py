@@ -6,14 +6,14 @@ import sys
 
 import pytest
 
-from tests.xen.labs import Lab, eventually, one_xen
+from tests.xen.labs import HUNG, Lab, eventually, one_xen, usually
 from xentool.lab import api, guests
 from xentool.lab.places import DATA_IN_DOM0
 
 pytestmark = pytest.mark.lab
 
 
-def xentool(*words: str, input: str = "", timeout: float = 400) -> subprocess.CompletedProcess[str]:
+def xentool(*words: str, input: str = "", timeout: float = HUNG) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "xentool", "lab", *words]
     return subprocess.run(argv, input=input, capture_output=True, text=True, check=False, timeout=timeout)
 
@@ -70,7 +70,7 @@ def test_logs(lab: Lab) -> None:
     assert "xentool-lab: dom0 ready" in shown
 
 
-@one_xen
+@usually("4.17 pv", "4.20 pvh")
 @pytest.mark.parametrize("kind", api.TYPES)
 def test_a_guest_from_start_to_stop(lab: Lab, kind: str) -> None:
     name = f"short-{kind}"
@@ -113,7 +113,7 @@ def test_a_guest_that_cannot_be(lab: Lab) -> None:
 def test_a_guest_whose_kernel_fails_is_shown_failing(lab: Lab) -> None:
     doomed = guests.configuration(api.Guest("doomed"), "word").replace('"console=', '"rdinit=/none panic=1 console=')
     for _ in range(3):
-        done = xentool(*f"run --name {lab.name} {DATA_IN_DOM0}/guest-start.sh doomed word 64 180".split(), input=doomed)
+        done = xentool(*f"run --name {lab.name} {DATA_IN_DOM0}/guest-start.sh doomed word 64 400".split(), input=doomed)
         # Under emulation a guest's kernel now and then fails before it could.
         if "mount_block_root" in done.stdout:
             break

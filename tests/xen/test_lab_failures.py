@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.xen.labs import eventually
+from tests.xen.labs import HUNG, eventually
 from xentool.errors import Unavailable, XentoolError
 from xentool.hosts.labs import cache_directory
 from xentool.lab import api, process, up
@@ -67,11 +67,11 @@ def test_an_interrupted_start_leaves_nothing(number: signal.Signals) -> None:
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         run = cache_directory() / "lab/run" / name
         assert eventually(lambda: process.find(run))
-        second = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)
+        second = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=HUNG)
         assert second.returncode == 1
         assert second.stderr == f"xentool: another xentool starts or ends lab {name} right now; wait for it\n"
         child.send_signal(number)
-        _, errors = child.communicate(timeout=120)
+        _, errors = child.communicate(timeout=HUNG)
     assert child.returncode == 130
     assert "Traceback" not in errors
     assert process.find(run) is None

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from tests.xen.labs import Lab, one_xen
+from tests.xen.labs import HUNG, Lab, one_xen
 from tests.xen.packages import UNREAD, install
 from xentool.lab import record
 from xentool.lab.places import DATA_IN_DOM0
@@ -168,7 +168,7 @@ def test_from_another_machine_a_domain_is_shown_without_ends_of_devices(lab_with
     options = urlencode({"keyfile": reached.ssh_key, "no_verify": 1, "no_tty": 1}, quote_via=quote)
     uri = f"xen+ssh://root@127.0.0.1:{reached.ssh_port}/system?{options}"
     argv = [sys.executable, "-m", "xentool", "show", GUEST, "--json", "-c", uri]
-    shown = json.loads(subprocess.run(argv, capture_output=True, check=True, timeout=120).stdout)
+    shown = json.loads(subprocess.run(argv, capture_output=True, check=True, timeout=HUNG).stdout)
     assert (shown["schema"], shown["devices"]) == ("xentool.domain/1", None)
     assert str(shown["domain"]["domid"]) == lab_with_libvirtd.run("xl", "domid", GUEST)
     assert [device["device"] for kind in ("blocks", "nets") for device in shown["domain"][kind]] == ["xvda", "vif0"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.xen.labs import Lab, eventually, one_xen
+from tests.xen.labs import HUNG, Lab, eventually, one_xen
 
 pytestmark = pytest.mark.lab
 
@@ -57,7 +57,7 @@ def test_a_recording_has_its_time_and_is_whole(lab: Lab, tmp_path: Path) -> None
     output = tmp_path / "all.xentrace"
     lab.guest("quiet", "pv", vcpus=2, workload="idle")  # a busy one would starve dom0 in the tests after this
     words = ("quiet", "-o", str(output), "-d", "3", "-e", "hypercall", "--json")
-    done = subprocess.run(command(lab, *words), capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command(lab, *words), capture_output=True, text=True, check=False, timeout=HUNG)
     assert (done.returncode, done.stderr) == (0, "")
     document = json.loads(done.stdout)
     assert (document["bytes"], document["domain"]["name"]) == (output.stat().st_size, "quiet")
@@ -71,7 +71,7 @@ def test_a_recording_has_its_time_and_is_whole(lab: Lab, tmp_path: Path) -> None
 def test_ctrl_c_keeps_what_came(lab: Lab, tmp_path: Path) -> None:
     process = start(lab, tmp_path / "x")
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=300)
+    output, errors = process.communicate(timeout=HUNG)
     assert (process.returncode, output) == (130, "")
     assert " bytes in " in errors
     assert subclasses((tmp_path / "x").read_bytes())[1] == 0
@@ -92,7 +92,7 @@ def test_a_frozen_client(lab: Lab, tmp_path: Path) -> None:
     process.send_signal(signal.SIGSTOP)
     assert_as_it_was(lab)
     process.send_signal(signal.SIGCONT)
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=HUNG)
     assert (process.returncode, errors.count("\n")) == (1, 1)
     assert "heard nothing from this program" in errors
 
@@ -101,7 +101,7 @@ def test_a_frozen_client(lab: Lab, tmp_path: Path) -> None:
 def test_an_xentrace_that_is_killed(lab: Lab, tmp_path: Path) -> None:
     process = start(lab, tmp_path / "x", "-e", "sched")
     lab.run("sh", "-c", "kill -KILL $(pgrep -x xentrace)")
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=HUNG)
     assert (process.returncode, errors.count("\n")) == (1, 1)
     assert "ended by itself: it was killed by SIGKILL" in errors
     assert_as_it_was(lab)
@@ -111,7 +111,7 @@ def test_an_xentrace_that_is_killed(lab: Lab, tmp_path: Path) -> None:
 def test_a_shell_in_dom0_that_is_killed(lab: Lab, tmp_path: Path) -> None:
     process = start(lab, tmp_path / "x", "-e", "sched")
     lab.run("sh", "-c", "kill -KILL $(pgrep -of '^bash -s -- 0x')")
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=HUNG)
     assert (process.returncode, errors.count("\n")) == (1, 1)
     assert_as_it_was(lab)
 
@@ -120,13 +120,13 @@ def test_a_shell_in_dom0_that_is_killed(lab: Lab, tmp_path: Path) -> None:
 def test_a_second_recording_is_refused_and_the_first_goes_on(lab: Lab, tmp_path: Path) -> None:
     first = start(lab, tmp_path / "x")
     words = ("--all", "-o", str(tmp_path / "y"), "-d", "1")
-    second = subprocess.run(command(lab, *words), capture_output=True, text=True, check=False, timeout=300)
+    second = subprocess.run(command(lab, *words), capture_output=True, text=True, check=False, timeout=HUNG)
     assert (second.returncode, (tmp_path / "y").exists()) == (1, False)
     assert second.stderr.startswith("xentool: another xentool capture is running on ")
     size = (tmp_path / "x").stat().st_size
     assert eventually(lambda: (tmp_path / "x").stat().st_size > size)
     os.kill(first.pid, signal.SIGINT)
-    first.communicate(timeout=300)
+    first.communicate(timeout=HUNG)
     assert first.returncode == 130
 
 
@@ -136,7 +136,7 @@ def test_another_program_that_traces_is_left_alone(lab: Lab, tmp_path: Path) -> 
         "sh", "-c", "xentrace -e 0x2f000 /tmp/f </dev/null >/dev/null 2>&1 & until [ -s /tmp/f ]; do sleep 0.2; done"
     )
     words = ("--all", "-o", str(tmp_path / "y"), "-d", "1")
-    done = subprocess.run(command(lab, *words), capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command(lab, *words), capture_output=True, text=True, check=False, timeout=HUNG)
     ended = "kill -INT $(pgrep -x xentrace); while pgrep -x xentrace >/dev/null; do sleep 0.2; done"
     records = lab.run("sh", "-c", f"{ended}; od -An -v -tx1 -N 400000 /tmp/f; rm /tmp/f")
     lab.run("sh", "-c", "xentrace -e all /dev/null/none 2>/dev/null; true")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.xen.labs import Lab, one_xen
+from tests.xen.labs import HUNG, Lab, one_xen
 from tests.xentool.cli.running import run
 from tests.xentool.cli.store.watched import watching
 from xentool.errors import Unavailable
@@ -27,7 +27,7 @@ def test_a_guests_devices_with_both_ends(lab: Lab) -> None:
     # In dom0 itself, with Debian's pyxs, over the socket and over Linux's device.
     assert lab.run("xentool", "store", "read", f"{home}/name") == "quiet"
     assert lab.run("env", "XENSTORED_PATH=/dev/xen/xenbus", "xentool", "store", "read", f"{home}/name") == "quiet"
-    words = ("--until", f"{home}/name=quiet", "--timeout", "120")
+    words = ("--until", f"{home}/name=quiet", "--timeout", str(HUNG))
     assert lab.run("env", "XENSTORED_PATH=/dev/xen/xenbus", "xentool", "store", "watch", *words) == ""
     front = run("store", "tree", "-H", lab.host, f"{home}/device").stdout
     assert re.search(rf'─ 51712  \(n{domid},r0\)\n(.*\n)*.*─ state = "4" Connected  \(n{domid},r0\)\n', front)
@@ -82,7 +82,7 @@ def test_a_watch_sees_a_guest_come_and_connect(lab: Lab) -> None:
                 backend = f"/local/domain/0/backend/vif/{domid}/0/state"
                 # The one says so before the other does.
                 for each in (state, backend):
-                    until = ("--until", f"{each}=4", "--timeout", "120")
+                    until = ("--until", f"{each}=4", "--timeout", str(HUNG))
                     assert run("store", "watch", "-H", lab.host, *until).returncode == 0
                 client.mkdir("/xt/end")
                 changes = [json.loads(line) for line in watch.upto("/xt/end")]

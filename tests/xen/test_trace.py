@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.xen.labs import Lab, eventually, one_xen
+from tests.xen.labs import HUNG, Lab, eventually, one_xen, usually
 
 pytestmark = pytest.mark.lab
 
 
-def trace(lab: Lab, *words: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+def trace(lab: Lab, *words: str, timeout: float = HUNG) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "xentool", "trace", "--host", lab.host, *words],
         capture_output=True,
@@ -48,7 +48,7 @@ def start(lab: Lab, keep: Path, name: str, *words: str) -> subprocess.Popen[str]
 
     def works() -> bool:
         # Its last record may not be whole yet, and of the guest there may be none.
-        said = subprocess.run(report, capture_output=True, check=False, timeout=120).stdout
+        said = subprocess.run(report, capture_output=True, check=False, timeout=HUNG).stdout
         return bool(said) and hypercalls(guest(json.loads(said))).get("mmu_update", 0) > 0
 
     assert eventually(lambda: process.poll() is not None or works())
@@ -57,6 +57,7 @@ def start(lab: Lab, keep: Path, name: str, *words: str) -> subprocess.Popen[str]
     return process
 
 
+@usually("4.20")
 def test_a_pv_guest_by_name_and_by_number(lab: Lab, tmp_path: Path) -> None:
     domid = lab.guest("domU", "pv", vcpus=2)
     keep = tmp_path / "domU.xentrace"
@@ -96,7 +97,7 @@ def test_a_pv_guest_by_name_and_by_number(lab: Lab, tmp_path: Path) -> None:
 
     # The kept file tells the same later, names included.
     command = [sys.executable, "-m", "xentool", "report", "--json", "--domain", "domU", str(keep)]
-    again = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=120).stdout)
+    again = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=HUNG).stdout)
     assert again == document
 
     by_number = trace(lab, str(domid), "-d", "1", "--json")
@@ -104,6 +105,7 @@ def test_a_pv_guest_by_name_and_by_number(lab: Lab, tmp_path: Path) -> None:
     lab.stop("domU")
 
 
+@usually("4.17")
 def test_a_pvh_guest_has_exits_with_time(lab: Lab, tmp_path: Path) -> None:
     lab.outlived("hybrid", lambda: _has_exits_with_time(lab, tmp_path), lambda: lab.away("hybrid"))
 
@@ -127,7 +129,7 @@ def _has_exits_with_time(lab: Lab, folder: Path) -> None:
     # Its kernel is dom0's, which says where each function is.
     symbols.write_text(lab.run("cat", "/proc/kallsyms"))
     command = [sys.executable, "-m", "xentool", "dump", str(file), "--domain", str(domid), "--symbols", str(symbols)]
-    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=HUNG).stdout
     halted = set(re.findall(r" exit HLT .* <(\w+)\+0x[0-9a-f]+>", said))
     assert halted
     assert all("halt" in function for function in halted)
@@ -160,11 +162,12 @@ def test_text_for_a_pipe(lab: Lab) -> None:
     assert "\x1b" not in done.stdout
 
 
+@usually("4.17")
 def test_ctrl_c_reports_and_puts_tracing_back(lab: Lab, tmp_path: Path) -> None:
     lab.guest("worker")
     process = start(lab, tmp_path / "x", "worker")
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=300)
+    output, errors = process.communicate(timeout=HUNG)
     assert (process.returncode, errors) == (130, "")
     assert hypercalls(guest(json.loads(output)))["mmu_update"] > 0
     assert lab.tracing() == set()
@@ -189,11 +192,12 @@ def test_a_domain_that_does_not_exist(lab: Lab) -> None:
     assert done.stderr.count("\n") == 1
 
 
+@usually("4.20")
 def test_a_domain_that_ends_ends_the_trace(lab: Lab, tmp_path: Path) -> None:
     domid = lab.guest("shortlived")
     process = start(lab, tmp_path / "x", "shortlived", "-d", "600")
     lab.run("xl", "destroy", "shortlived")
-    output, errors = process.communicate(timeout=300)
+    output, errors = process.communicate(timeout=HUNG)
     assert (process.returncode, errors) == (0, "xentool: shortlived has ended\n")
     domain = guest(json.loads(output))
     assert (domain["domid"], domain["name"]) == (domid, "shortlived")
@@ -202,7 +206,7 @@ def test_a_domain_that_ends_ends_the_trace(lab: Lab, tmp_path: Path) -> None:
 
 def test_a_host_that_is_not_there() -> None:
     command = [sys.executable, "-m", "xentool", "trace", "--host", "ssh://root@127.0.0.1:1", "worker"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=HUNG)
     assert (done.returncode, done.stdout) == (3, "")
     assert "cannot reach ssh://root@127.0.0.1:1" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.pvdrivers.transport import contract
-from tests.xen.labs import Lab, eventually
+from tests.xen.labs import HUNG, Lab, eventually
 from xentool.hosts import resolve
 
 pytestmark = pytest.mark.lab
@@ -27,7 +27,7 @@ def test_the_contract_of_all_transports(lab: Lab) -> None:
     before = channels(lab)
     assert granted(lab) == []
     host = resolve(lab.host)
-    done = host.run(["python3", "-"], input=Path(contract.__file__).read_bytes(), check=False, timeout=400)
+    done = host.run(["python3", "-"], input=Path(contract.__file__).read_bytes(), check=False, timeout=HUNG)
     report = done.stdout.decode()
     assert re.findall(r"^ok \d+ - (\w+)", report, re.MULTILINE) == [case.__name__ for case in contract.CASES], report
     assert done.returncode == 0

@@ -2,12 +2,13 @@
 
 import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from xentool.errors import PeerError, XentoolError
-from xentool.hosts import Completed, Host, resolve
+from xentool.hosts import Completed, Host, resolve, waiting
 from xentool.hosts.resolve import HostError
 from xentool.lab import status
 from xentool.lab.places import DATA_IN_DOM0, checked_name
@@ -24,8 +25,8 @@ WORKLOADS = {
     "mixed": "disk, net and fork at once",
     "shell": "what dom0 sends to its TCP port 7000",
 }
-# A machine that does other work as well may take several times the usual 10 s.
-_READY_S = 180
+# How often a guest is looked for until it is up, which takes twenty looks; a busy machine is slower at both.
+_LOOKS = 400
 #: Exit status of guest-start.sh: the guest was there, and ended before it was up.
 DIED = 3
 #: Exit status of a shell or ssh that finds no such program.
@@ -120,7 +121,9 @@ def start(guest: Guest, lab: str | None = None, progress: Progress = SILENT, *, 
         tries = EMULATED_TRIES if emulated else 1
         progress.step(f"starting {guest.name} ({guest.type}, {guest.workload})")
         for left in reversed(range(tries)):
+            began = time.monotonic()
             done = _try(guest, host)
+            took = time.monotonic() - began
             if done.returncode != DIED or not left:
                 break
             progress.step(f"{guest.name} died while it started, as happens under emulation; starting it again")
@@ -132,7 +135,7 @@ def start(guest: Guest, lab: str | None = None, progress: Progress = SILENT, *, 
         NOT_READY: f"{host.name} was not made ready for guests as a lab is: there is no {DATA_IN_DOM0}/guest-start.sh",
         2: f"xl refuses to start {guest.name}: {xl.complaint(done.stderr)}",
         DIED: f"{guest.name} died while it started{console}",
-        4: f"{guest.name} was not up within {_READY_S} s and was destroyed{console}",
+        4: f"{guest.name} was not up within {took:.0f} s and was destroyed{console}",
         5: f"{guest.name} runs already; `xentool lab guest stop {guest.name}` ends it",
     }
     raise XentoolError(reasons.get(done.returncode, f"{guest.name} did not start: {xl.complaint(done.stderr)}"))
@@ -140,8 +143,8 @@ def start(guest: Guest, lab: str | None = None, progress: Progress = SILENT, *, 
 
 def _try(guest: Guest, host: Host) -> Completed:
     word = secrets.token_hex(4)
-    argv = [f"{DATA_IN_DOM0}/guest-start.sh", guest.name, word, str(guest.disk_mib), str(_READY_S)]
-    return host.run(argv, input=configuration(guest, word).encode(), timeout=_READY_S + 60, check=False)
+    argv = [f"{DATA_IN_DOM0}/guest-start.sh", guest.name, word, str(guest.disk_mib), str(_LOOKS)]
+    return host.run(argv, input=configuration(guest, word).encode(), timeout=waiting.FOREVER, check=False)
 
 
 def stop(name: str, lab: str | None = None, *, where: str | None = None) -> None:

@@ -1,10 +1,11 @@
 #!/bin/sh
 # Starts a guest and waits for its userland and its devices.
-# usage: guest-start.sh NAME WORD DISK_MIB SECONDS <CONFIGURATION
-# WORD is what its init prints when it is up; @IP@ and @KERNEL@ in the configuration are filled in here.
+# usage: guest-start.sh NAME WORD DISK_MIB LOOKS <CONFIGURATION
+# WORD is what its init prints when it is up; @IP@ and @KERNEL@ in the configuration are filled in here. It is looked for
+# LOOKS times: on a busy machine a look takes longer, and so does the guest.
 # Exit status: 2 xl failed, 3 the guest died, 4 it took too long, 5 it runs already.
 . /etc/default/xentool-lab
-name=$1 word=$2 disk_mib=$3 seconds=$4
+name=$1 word=$2 disk_mib=$3 looks=$4
 base=/var/lib/xentool/$name
 log=/var/log/xen/console/guest-$name.log
 
@@ -47,8 +48,8 @@ console_end() {
         END { for (i = from ? from : NR - 7; i <= NR && (!from || i < from + 40); i++) if (i > 0) print line[i] }'
 }
 
-end=$(($(date +%s) + seconds))
-while [ "$(date +%s)" -lt $end ]; do
+while [ "$looks" -gt 0 ]; do
+    looks=$((looks - 1))
     if grep -sq "xentool-guest: ready $word" "$log" && [ -z "$(waiting)" ]; then
         echo "$id"
         exit 0
