@@ -1,5 +1,7 @@
 """Compiles the hot paths against Python's limited API: one wheel serves every dom0's Python from 3.11 on."""
 
+import os
+
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
@@ -31,5 +33,5 @@ extensions = [
 
 setup(
     ext_modules=cythonize(extensions, build_dir="build/cython", annotate=False),
-    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+    options={"bdist_wheel": {"py_limited_api": "cp311"}, "build_ext": {"parallel": os.cpu_count()}},
 )

@@ -45,13 +45,12 @@ def build(folder: Path) -> None:
     sdist = f"from setuptools import build_meta; build_meta.build_sdist({str(folder)!r})"
     subprocess.run([sys.executable, "-c", sdist], cwd=TREE, check=True, stdout=subprocess.DEVNULL, timeout=300)
     # What is compiled need not be fast here, and is, without that, in a third of the time.
-    compiler, settings = folder / "compiler", folder / "settings.cfg"
+    compiler = folder / "compiler"
     compiler.write_text(COMPILER)
     compiler.chmod(0o755)
-    settings.write_text(f"[build_ext]\nparallel = {os.cpu_count()}\n")
     (source,) = folder.glob("*.tar.gz")
     pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
-    environment = {**os.environ, "CC": str(compiler), "DIST_EXTRA_CONFIG": str(settings)}
+    environment = {**os.environ, "CC": str(compiler)}
     subprocess.run([*pip, "-w", str(folder), str(source)], cwd=folder, env=environment, check=True, timeout=900)
 
 

@@ -1,6 +1,5 @@
 """What tests on real Xen use: a lab that is up, and guests in it."""
 
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -9,9 +8,9 @@ from typing import TypeVar
 import pytest
 
 from xentool.errors import XentoolError
-from xentool.hosts import Completed, resolve
+from xentool.hosts import resolve
 from xentool.hosts.base import checked
-from xentool.lab import api, record
+from xentool.lab import api, patience, record
 from xentool.lab.patience import Patience
 from xentool.tools import xl
 from xentool.tools.channels.survey import Survey, survey
@@ -76,8 +75,8 @@ with socket.create_connection((address, 7000), 60) as guest:
 
 def eventually(look: Callable[[], Result], seconds: float = 240) -> Result:
     """Look again until there is something true to see; what was seen last, after so long (see `Patience`)."""
-    patience = Patience(seconds, *(lab.qemu_pid for lab in _labs()))
-    while not (seen := look()) and not patience.over():
+    limit = Patience(seconds, *(lab.qemu_pid for lab in _labs()))
+    while not (seen := look()) and not limit.over():
         time.sleep(0.5)
     return seen
 
@@ -100,20 +99,7 @@ class Lab:
 
     def run(self, *argv: str, check: bool = True, input: bytes | None = None) -> str:
         """Run a command in dom0 and return what it prints, without the blanks around it."""
-        pipe = subprocess.PIPE
-        with self._dom0.popen(argv, stdin=pipe, stdout=pipe, stderr=pipe) as child:
-            patience = Patience(400, self._qemu)
-            told = input
-            while True:
-                try:
-                    output, errors = child.communicate(told, 5)
-                    break
-                except subprocess.TimeoutExpired:
-                    told = None
-                    if patience.over():
-                        child.kill()
-                        raise XentoolError(f"{argv[:3]} did not end within {patience.passed:.0f} s") from None
-        done = Completed(argv, child.returncode, output, errors)
+        done = patience.run(self._dom0, argv, Patience(400, self._qemu), input)
         return (checked(self.host, done) if check else done).stdout.decode(errors="replace").strip()
 
     def guest(self, name: str, type: str = "pv", vcpus: int = 1, workload: str = "mixed") -> int:

@@ -1,10 +1,13 @@
 """Ends a lab: guests, dom0, QEMU, in this order and in bounded time."""
 
 from xentool.errors import Unavailable, XentoolError
-from xentool.lab import leftovers, locks, monitor, places, process, record, status
+from xentool.hosts.base import checked
+from xentool.lab import leftovers, locks, monitor, patience, places, process, record, status
+from xentool.lab.patience import Patience
 from xentool.lab.progress import SILENT, Progress
 
 # A dom0 that does not answer is ended within 15 s; one that has just answered gets the time that a busy machine takes.
+# On one that is starved all of it takes longer, see `patience`.
 _GUESTS_S, _DOM0_S, _QEMU_S = 12.0, 30.0, 1.0
 
 
@@ -39,14 +42,17 @@ def down(name: str | None = None, progress: Progress = SILENT) -> str:
 def _in_order(state: status.Status) -> str:
     host = state.lab.host()
     try:
-        host.run([f"{places.DATA_IN_DOM0}/dom0-stop.sh"], timeout=_GUESTS_S)
+        stop = [f"{places.DATA_IN_DOM0}/dom0-stop.sh"]
+        checked(host.name, patience.run(host, stop, Patience(_GUESTS_S, state.lab.qemu_pid)))
     except XentoolError as error:
         return f"by force: {error}"
     finally:
         host.close()
-    return (
-        "in order" if process.wait(state.lab.run, _DOM0_S) else f"by force: dom0 did not power off in {_DOM0_S:.0f} s"
-    )
+    powered_off = Patience(_DOM0_S, state.lab.qemu_pid)
+    while not process.wait(state.lab.run, _QEMU_S):
+        if powered_off.over():
+            return f"by force: dom0 did not power off in {powered_off.passed:.0f} s"
+    return "in order"
 
 
 def _quit(name: str) -> None:

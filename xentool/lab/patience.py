@@ -3,11 +3,18 @@
 A lab that is starved is slow, not broken.
 """
 
+import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
+from xentool.errors import XentoolError
+from xentool.hosts import Completed, Host
+
+# Between two looks at the clock.
+_TICK_S = 5.0
 # Of the time that passes, this much may count as the lab's own waiting: ten times as long at most.
 _MOST = 0.9
 
@@ -48,3 +55,26 @@ class Patience:
             return False
         # Its threads wait for each other's turns too: what one has waited is lost to all.
         return passed - min(starved(*self._qemus) - self._starved, _MOST * passed) > self._seconds
+
+
+def run(host: Host, argv: Sequence[str], patience: Patience, input: bytes | None = None) -> Completed:
+    """Run a command in a lab's dom0 to its end, whatever its exit status.
+
+    :raises XentoolError: that did not come in time, or it could not start
+    """
+    pipe = subprocess.PIPE
+    with host.popen(argv, stdin=pipe, stdout=pipe, stderr=pipe) as child:
+        try:
+            while True:
+                try:
+                    output, errors = child.communicate(input, _TICK_S)
+                except subprocess.TimeoutExpired:
+                    input = None  # it has that, or gets it
+                    if patience.over():
+                        raise XentoolError(
+                            f"{argv[0]} did not end within {patience.passed:.0f} s on {host.name}"
+                        ) from None
+                else:
+                    return Completed(tuple(argv), child.returncode, output, errors)
+        finally:
+            child.kill()

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from xentool.errors import XentoolError
+from xentool.hosts.local import LocalHost
 from xentool.lab import patience
 from xentool.lab.patience import Patience, starved
 
@@ -47,3 +49,14 @@ def test_threads_of_all_are_counted_together(tmp_path: Path) -> None:
         (tmp_path / f"{pid}/task/{thread}/schedstat").write_text(told)
     assert starved(7, proc=tmp_path) == 3
     assert starved(7, 9, 11, proc=tmp_path) == 4
+
+
+def test_a_command_gets_its_input_and_gives_what_it_prints() -> None:
+    done = patience.run(LocalHost(), ["sh", "-c", "cat; echo 2 >&2; exit 3"], Patience(100, 1), b"1")
+    assert (done.returncode, done.stdout, done.stderr) == (3, b"1", b"2\n")
+
+
+def test_a_command_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "_TICK_S", 0.01)
+    with pytest.raises(XentoolError, match=r"^sleep did not end within 0 s on "):
+        patience.run(LocalHost(), ["sleep", "1000"], Patience(0, 1))
