@@ -1,4 +1,4 @@
-"""The project's own files for dom0: from the wheel of this checkout, or from this installation itself."""
+"""The project's own files for dom0: this checkout's, from a wheel where they are not compiled, or the installation's."""
 
 import zipfile
 from importlib.metadata import PackageNotFoundError, distribution
@@ -18,9 +18,24 @@ def collect(python: str, progress: Progress) -> dict[str, bytes]:
     :raises XentoolError: the wheel cannot be built, or this installation's files cannot be found
     """
     top = wheel.checkout()
-    found = _of_wheel(wheel.ensure(top, progress)) if top is not None else _of_installation()
+    found = _of_installation() if top is None else of_tree(top) or _of_wheel(wheel.ensure(top, progress))
     base = PurePosixPath("usr/local/lib", f"python{python}", "dist-packages")
     return {**{str(base / name): content for name, content in found.items()}, "usr/local/bin/xentool": COMMAND}
+
+
+def of_tree(top: Path) -> dict[str, bytes]:
+    """Return a checkout's files; none if something was compiled before what it is made of changed, or not at all."""
+    paths = wheel.sources(top)
+    modules = [path.with_suffix(".abi3.so") for path in paths if path.suffix == ".pyx"]
+    made_of = [path for path in paths if path.suffix in {".pyx", ".pxd"} or path.name in {"setup.py", "pyproject.toml"}]
+    try:
+        made = min((top / path).stat().st_mtime for path in modules)
+    except FileNotFoundError:
+        return {}
+    if made < max((top / path).stat().st_mtime for path in made_of):
+        return {}
+    inside = [path for path in paths if len(path.parts) > 1]
+    return {str(path): (top / path).read_bytes() for path in (*inside, *modules)}
 
 
 def _of_wheel(path: Path) -> dict[str, bytes]:
