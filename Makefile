@@ -53,13 +53,10 @@ demo: setup
 
 # Ends with a table of where the time went.
 test: setup
-	@rm -rf build/times
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n auto --dist worksteal -m "not lab" --times "no lab"
-	$(BIN)/pytest -m lab --times lab $(WHOLE)
-	@$(BIN)/python -m tests.times
+	$(BIN)/python -m tests.run $(WHOLE)
 
 test-all:
 	@$(MAKE) --no-print-directory test WHOLE=--whole

@@ -17,14 +17,14 @@ def test_what_is_small_is_shown_by_folder() -> None:
     ]
 
 
-def test_all_runs_are_told_with_their_sum(
+def test_all_runs_are_told_and_how_long_it_took(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(times, "FOLDER", tmp_path)
-    for kind, clock in (("no lab", 61.0), ("lab", 600.4)):
-        noted = {"clock": clock, "load": 1.5, "files": [["tests/a/test_b.py", 2, 12.0]]}
+    for kind, ended in (("no lab", 1061.0), ("lab", 1600.4)):
+        noted = {"began": 1000, "ended": ended, "load": 1.5, "files": [["tests/a/test_b.py", 2, 12.0]]}
         (tmp_path / f"{kind}.json").write_text(json.dumps(noted))
     times.main()
     said = capsys.readouterr().out
     assert "no lab: 1:01 min, load at its end 1.5 a CPU\n    0:12      2  tests/a/test_b.py\n" in said
-    assert "\nAll of them: 11:01 min." in said
+    assert "\nAll of it: 10:00 min." in said

@@ -36,7 +36,8 @@ class Times:
         """Note it all."""
         FOLDER.mkdir(parents=True, exist_ok=True)
         noted = {
-            "clock": time.time() - self._began,
+            "began": self._began,
+            "ended": time.time(),
             "load": os.getloadavg()[0] / (os.cpu_count() or 1),
             "files": [[path, self._tests[path], seconds] for path, seconds in self._files.items()],
         }
@@ -62,15 +63,18 @@ def spoken(seconds: float) -> str:
 
 
 def main() -> None:
-    """Show all that were noted, oldest first."""
-    total = 0.0
-    for noted in sorted(FOLDER.glob("*.json"), key=lambda path: path.stat().st_mtime):
-        document = json.loads(noted.read_bytes())
-        total += document["clock"]
-        print(f"\n{noted.stem}: {spoken(document['clock'])} min, load at its end {document['load']:.1f} a CPU")
-        for path, tests, seconds in rows([(path, tests, seconds) for path, tests, seconds in document["files"]]):
+    """Show all that were noted, in the order in which they ended."""
+    documents = {path.stem: json.loads(path.read_bytes()) for path in FOLDER.glob("*.json")}
+    for kind, noted in sorted(documents.items(), key=lambda item: item[1]["ended"]):
+        took = spoken(noted["ended"] - noted["began"])
+        print(f"\n{kind}: {took} min, load at its end {noted['load']:.1f} a CPU")
+        for path, tests, seconds in rows([(path, tests, seconds) for path, tests, seconds in noted["files"]]):
             print(f"{spoken(seconds):>8}  {tests:>5}  {path}")
-    print(f"\nAll of them: {spoken(total)} min. Above: what tests took, their number, where they are.")
+    ended, began = (
+        max(noted["ended"] for noted in documents.values()),
+        min(noted["began"] for noted in documents.values()),
+    )
+    print(f"\nAll of it: {spoken(ended - began)} min. Above: what tests took, all workers together, and their number.")
 
 
 if __name__ == "__main__":

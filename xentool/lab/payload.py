@@ -1,4 +1,4 @@
-"""The project's own files for dom0: this checkout's, from a wheel where they are not compiled, or the installation's."""
+"""The project's own files for dom0: of this checkout, from a wheel where it is not compiled, or of the installation."""
 
 import zipfile
 from importlib.metadata import PackageNotFoundError, distribution
