@@ -102,6 +102,11 @@ class Lab:
         done = patience.run(self._dom0, argv, Patience(400, self._qemu), input)
         return (checked(self.host, done) if check else done).stdout.decode(errors="replace").strip()
 
+    def bytes_of(self, script: str) -> bytes:
+        """Run a script in dom0 and return what it prints, to the byte."""
+        done = patience.run(self._dom0, ("sh", "-c", script), Patience(400, self._qemu))
+        return checked(self.host, done).stdout
+
     def guest(self, name: str, type: str = "pv", vcpus: int = 1, workload: str = "mixed") -> int:
         """Return the domid of a guest, started when it does not run yet (or runs as something else)."""
         for running in api.guest_list(self.name):

@@ -45,8 +45,8 @@ def assert_as_it_was(lab: Lab) -> None:
     assert lab.run("sh", "-c", "ls /run/xentool-capture.lock.pipe 2>/dev/null; true") == ""
     # Tracing is off: nothing comes into the buffers. A mask of 1 lets this xentrace add nothing to them either.
     quiet = "sleep 1; xentrace -X -e 1 -T 1 /tmp/q 2>/dev/null; stat -c %s /tmp/q; rm /tmp/q"
-    plain = "xentrace -T 2 /tmp/p 2>/dev/null; od -An -v -tx1 /tmp/p; rm /tmp/p"
-    found, rest = subclasses(bytes.fromhex(lab.run("sh", "-c", plain)))
+    plain = "xentrace -T 2 /tmp/p 2>/dev/null; cat /tmp/p; rm /tmp/p"
+    found, rest = subclasses(lab.bytes_of(plain))
     assert found >= {0x1F, 0x21, 0x28, 0x201}, "a mask or a CPU mask stayed"
     assert rest == 0
     assert int(lab.run("sh", "-c", quiet)) == 0
@@ -138,8 +138,8 @@ def test_another_program_that_traces_is_left_alone(lab: Lab, tmp_path: Path) -> 
     words = ("--all", "-o", str(tmp_path / "y"), "-d", "1")
     done = subprocess.run(command(lab, *words), capture_output=True, text=True, check=False, timeout=HUNG)
     ended = "kill -INT $(pgrep -x xentrace); while pgrep -x xentrace >/dev/null; do sleep 0.2; done"
-    records = lab.run("sh", "-c", f"{ended}; od -An -v -tx1 -N 400000 /tmp/f; rm /tmp/f")
+    records = lab.bytes_of(f"{ended}; head -c 400000 /tmp/f; rm /tmp/f")
     lab.run("sh", "-c", "xentrace -e all /dev/null/none 2>/dev/null; true")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "is being traced by another program" in done.stderr
-    assert subclasses(bytes.fromhex(records))[0] <= {0x1F, 0x21, 0x22, 0x28}
+    assert subclasses(records)[0] <= {0x1F, 0x21, 0x22, 0x28}
