@@ -172,7 +172,7 @@ def _await(lab: Lab, progress: Progress) -> None:
         time.sleep(0.2)
     host = lab.host()
     try:
-        host.run(["xl", "list"], timeout=60)
+        host.run(["xl", "list"])
     finally:
         host.close()
 
