@@ -18,6 +18,14 @@ HZ = 2.4e9
 SPIN_WAIT, POST_MESSAGE, ENABLE_VTL = 0x8000_0008, 0x8000_005C, 0x8000_000D
 
 
+def test_what_is_not_recorded_of_hypervs_calls_is_told_where_there_are_any() -> None:
+    found = (
+        report_of(scans.read(io.BytesIO(stranger("viridian")))),
+        report_of(scans.read(io.BytesIO(stranger("intel-plain")))),
+    )
+    assert [any(one.startswith("Hyper-V calls: ") for one in of.not_recorded) for of in found] == [True, False]
+
+
 def test_calls_of_both_kinds_have_their_own_names() -> None:
     report = report_of(scans.read(io.BytesIO(stranger("viridian"))), hz=HZ)
     assert [(one.nr, one.name, one.count) for one in vcpu(report, 5, 0).hypercalls] == [

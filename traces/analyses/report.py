@@ -1,7 +1,7 @@
 """What one trace shows, as one frozen answer: the report that ``xentool report`` and ``xentool trace`` give."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from traces.account import IDLE_DOMID, NO_SHIFTS, SEVERITIES, UNKNOWN_DOMID, Account, Diagnostic, Skew
 from traces.analyses.counts import (
@@ -44,17 +44,20 @@ from traces.plain import frozen, replace
 from traces.scan import Scan
 from traces.xen.formats import events as xentrace
 from traces.xen.formats.exits import Vendor
-from traces.xen.formats.names import hypercall_name, subop_name, trap_name
+from traces.xen.formats.names import HYPERV, hypercall_name, subop_name, trap_name
 
 #: What Xen has no trace record for. It is never guessed here.
 NOT_RECORDED = (
     "event channels: which port or peer a hypercall means; notifications are inferred from who wakes right after",
     "grants: references, frames and flags; grant copies appear only as counts of grant_table_op",
     "hypercalls: all arguments but the few counts and sub-operations shown, return values, and their duration in PV",
-    "Hyper-V calls: which one a 64-bit guest makes, as it says that in rcx; names are by eax, as of 32-bit guests",
     "multicalls: whether one goes on after a preemption; it counts again, as do the calls that it has left",
     "locks: contention inside Xen; a debug build's lock profile tells it",
     "page tables: the entries that mmu_update, mmuext_op and update_va_mapping write; only their counts",
+)
+#: The same of viridian guests' calls, where there are any.
+NOT_OF_HYPERV = (
+    "Hyper-V calls: which one a 64-bit guest makes, as it says that in rcx; names are by eax, as of 32-bit guests"
 )
 
 #: Of a trace that has none. The scheduler's own records may tell who runs in their stead.
@@ -133,11 +136,17 @@ def report(
         names={domid: info.name for domid, info in infos.items() if info.name},
         xen_version=xen_version,
         exits=exits,
-        not_recorded=NOT_RECORDED if scan.stated else (NO_RUN_STATES, *NOT_RECORDED),
+        not_recorded=_not_recorded(scan.stated, vcpus.values()),
         run_states=scan.stated,
         newest_release=scan.newest_release,
         skew=skew,
     )
+
+
+def _not_recorded(stated: bool, vcpus: Iterable[Sequence[VcpuReport]]) -> tuple[str, ...]:
+    hyperv = any(call.nr & HYPERV for of in vcpus for vcpu in of for call in vcpu.hypercalls)
+    of_hyperv = (NOT_OF_HYPERV,) if hyperv else ()
+    return (*(() if stated else (NO_RUN_STATES,)), *NOT_RECORDED, *of_hyperv)
 
 
 def _skew(scan: Scan) -> Skew | None:

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from traces.analyses.compare import CHANCE, Change, DomainChanges
 from traces.exporters.sections import DOMAINS_MAX, ROWS_MAX, busiest
+from traces.exporters.words import ASSUMED
 from traces.foreign import printable
 from traces.plural import plural
 
@@ -42,6 +43,8 @@ class Differences:
     after: str
     domains: Sequence[DomainChanges]
     unmatched: tuple[Sequence[int], Sequence[int]]
+    #: Whether nobody says how fast their clocks tick.
+    assumed: tuple[bool, bool] = (False, False)
 
 
 def document(found: Differences) -> dict[str, Any]:
@@ -68,7 +71,9 @@ def write(found: Differences, console: Console) -> None:
         for kind, heading in _TITLES.items():
             changes = [change for change in domain.changes if change.kind == kind]
             if changes:
-                console.print(_table(heading, changes[:ROWS_MAX], _SCALES.get(kind, 1.0)))
+                # Shares are right whatever the clock's rate.
+                marks = ("", "") if kind == "runstates" else _marks(found.assumed)
+                console.print(_table(heading, changes[:ROWS_MAX], _SCALES.get(kind, 1.0), marks))
                 if len(changes) > ROWS_MAX:
                     console.print(f"  and {len(changes) - ROWS_MAX:,} more (--json)", style="dim")
         console.print(f"  {domain.alike} other measures differ by no more than by chance\n")
@@ -82,17 +87,25 @@ def write(found: Differences, console: Console) -> None:
             console.print(f"Only in {side}: {', '.join(f'domid {domid}' for domid in domids[:ROWS_MAX])}{more}")
     note = f"B - A with its 95 % interval, over slices of time; about {CHANCE:.0%} of what is told may be chance."
     console.print(Text(note, "dim"))
+    if any(found.assumed) and any(domain.changes for domain in found.domains):
+        sides = " and ".join(side for side, assumed in zip("AB", found.assumed, strict=True) if assumed)
+        console.print(Text(f"{ASSUMED}: the rate of the clock is assumed, of {sides}; --hz sets it.", "dim"))
 
 
-def _table(heading: str, changes: Sequence[Change], scale: float) -> Table:
+def _marks(assumed: tuple[bool, bool]) -> tuple[str, str]:
+    one, other = (ASSUMED if of else "" for of in assumed)
+    return one, other
+
+
+def _table(heading: str, changes: Sequence[Change], scale: float, marks: tuple[str, str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 2))
     table.add_column(heading)
     for column in ("A", "B", "B - A", "95 % interval", ""):
         table.add_column(column, justify="right")
     for one in changes:
-        values = [_number(value * scale) for value in (one.before, one.after)]
-        signed = [_number(value * scale, sign="+") for value in (one.difference, one.low, one.high)]
-        table.add_row(one.name, *values, signed[0], f"{signed[1]} to {signed[2]}", _ratio(one))
+        values = [f"{mark}{_number(of * scale)}" for mark, of in zip(marks, (one.before, one.after), strict=True)]
+        signed = [f"{max(marks)}{_number(of * scale, sign='+')}" for of in (one.difference, one.low, one.high)]
+        table.add_row(one.name, *values, signed[0], f"{signed[1]} to {signed[2]}", _ratio(one, max(marks)))
     return table
 
 
@@ -100,9 +113,9 @@ def _number(value: float, sign: str = "") -> str:
     return f"{value:{sign},.0f}" if abs(value) >= 100 else f"{value:{sign},.1f}"
 
 
-def _ratio(change: Change) -> str:
+def _ratio(change: Change, mark: str) -> str:
     if not change.before:
         return "new"
     if not change.after:
         return "gone"
-    return f"{change.after / change.before:.2f} times"
+    return f"{mark}{change.after / change.before:.2f} times"

@@ -7,8 +7,8 @@ from traces.exporters.cells import LONG, MEANING, SHARE, WORDS, Cell, Column, Se
 
 #: No capture of a real host has so many; a made-up one would make a page that no browser opens.
 ROWS_MAX = 200
-#: So many columns have room in half a page.
-_NARROW_MAX = 6
+#: So many columns have room in half a page; a share that is told with its time takes half of one.
+_NARROW_MAX = 5
 _TEXT = (WORDS, LONG, MEANING)
 
 
@@ -57,8 +57,13 @@ def table(section: Section) -> Table:
             columns.append(_bars(cells, column))
         headings.append(Heading(column.name, column.unit in _TEXT))
         columns.append([Shown(cell.text, cell.value) for cell in cells])
-    wide = len(headings) > _NARROW_MAX or any(heading.text for heading in headings)
-    return Table(section.title, headings, list(zip(*columns, strict=True)), section.left, section.note, wide)
+    rows = list(zip(*columns, strict=True))
+    return Table(section.title, headings, rows, section.left, section.note, _wide(section.columns))
+
+
+def _wide(columns: Sequence[Column]) -> bool:
+    room = sum(0.5 if column.joined else 1 for column in columns)
+    return room > _NARROW_MAX or any(column.unit in (LONG, MEANING) for column in columns)
 
 
 def _bars(cells: Sequence[Cell], column: Column) -> list[Shown]:

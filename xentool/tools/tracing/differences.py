@@ -68,7 +68,9 @@ def differences(before: Trace, after: Trace, domain: str | None = None) -> Diffe
         [domid for domid in ones if domid not in {one for one, _ in pairs}],
         [domid for domid in others if domid not in {other for _, other in pairs}],
     )
-    return Differences(str(before.path), str(after.path), compare(before.slices, after.slices, named), unmatched)
+    assumed = before.report.clock.assumed, after.report.clock.assumed
+    changes = compare(before.slices, after.slices, named)
+    return Differences(str(before.path), str(after.path), changes, unmatched, assumed)
 
 
 def _domids(report: Report) -> list[int]:

@@ -46,7 +46,7 @@ class Running:
     infos: Mapping[int, DomainInfo] = field(default_factory=dict)
     vendor: Vendor | None = None
     host_vendor: Vendor | None = None
-    #: Whether nobody says how fast the clock ticks.
+    #: Whether nobody says how fast the clock ticks: never of a live trace, whose host does.
     assumed: bool = False
 
     @property
