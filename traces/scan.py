@@ -12,12 +12,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from io import BufferedReader
 from itertools import chain
-from typing import NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from traces.account import NO_SHIFTS, SEVERITIES, Account, Diagnostic
 from traces.counting.fold import Domain, Fold, Vcpu
 from traces.errors import TraceError
 from traces.xen.lane import CLOCK_PAIRS, Lane
+
+if TYPE_CHECKING:
+    from traces.counting.counted import Item
 
 #: Bytes read at once: smaller pieces are not worth waking threads for, larger ones leave the processor's cache.
 CHUNK = 8 << 20
@@ -32,10 +35,6 @@ PENDING_MAX = 1 << 20
 #: Space for what one piece leaves to the next: the longest record has 40 bytes.
 _REST_MAX = 64
 _NOTHING = memoryview(b"")
-
-#: (domid, vcpu), value, count, sum, most, file offset of the first; see ``lane.TABLES``.
-Item = tuple[tuple[int, int], int, int, int, int, int]
-
 
 _T = TypeVar("_T")
 #: Two numbers of cycles: of time stamps, the first that is meant and the first that is not any more.
@@ -323,8 +322,8 @@ class Scan:
         """Steps of loops over what a trace may have many of: tests bound it."""
         return self._fold.steps + sum(lane.steps for lane in self._lanes)
 
-    def items(self, table: str, *, everything: bool = False) -> Iterable[Item]:
-        """Read off one of ``lane.TABLES``; a key may come several times.
+    def items(self, table: str, *, everything: bool = False) -> "Iterable[Item]":
+        """Read off one of ``lane.TABLES``, as ``Counted`` does; a key may come several times.
 
         :param everything: of the records that were not chosen, too
         """

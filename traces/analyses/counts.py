@@ -7,13 +7,16 @@ see ``formats.names.SUBOPS`` for those that are sub-operations.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from heapq import nsmallest
+from typing import TYPE_CHECKING
 
 from traces.answers import Batches
 from traces.plain import field, mutable
-from traces.scan import Item, Scan
 from traces.xen.formats import events as xentrace
 from traces.xen.formats.exits import AMDS_ID, NESTED
 from traces.xen.formats.names import hypercall_nr
+
+if TYPE_CHECKING:
+    from traces.counting.counted import Counted, Item
 
 _CMD_BITS = 12
 _BUCKET_BITS = 9
@@ -24,7 +27,7 @@ _SIGNS = 0x7F
 
 VcpuKey = tuple[int, int]
 #: Reads off a table, by its name.
-Items = Callable[[str], Iterable[Item]]
+Items = Callable[[str], Iterable["Item"]]
 #: Hosts have some hundred.
 VCPUS_MAX = 1 << 13
 
@@ -84,7 +87,7 @@ class Counts:
         self.firsts[table, value] = min(offset, self.firsts.get((table, value), offset))
 
 
-def busiest(scan: Scan) -> tuple[frozenset[VcpuKey], int]:
+def busiest(scan: "Counted") -> tuple[frozenset[VcpuKey], int]:
     """Give the vCPUs (domid, vcpu) that a scan has heard of so far, and of how many it has beyond ``VCPUS_MAX``.
 
     Those that are left out have the fewest records.
@@ -99,13 +102,13 @@ def busiest(scan: Scan) -> tuple[frozenset[VcpuKey], int]:
     return frozenset(kept), len(records) - VCPUS_MAX
 
 
-def by_vcpu(scan: Scan, vcpus: frozenset[VcpuKey] | None = None) -> dict[VcpuKey, Counts]:
+def by_vcpu(scan: "Counted", vcpus: frozenset[VcpuKey] | None = None) -> dict[VcpuKey, Counts]:
     """Read off what each vCPU (domid, vcpu) did so far, of what was chosen.
 
     :param vcpus: only these
     """
 
-    def items(table: str) -> Iterator[Item]:
+    def items(table: str) -> "Iterator[Item]":
         return (item for item in scan.items(table) if vcpus is None or item[0] in vcpus)
 
     found: defaultdict[VcpuKey, Counts] = defaultdict(Counts)
@@ -155,7 +158,7 @@ def _emulated(items: Items, found: Mapping[VcpuKey, Counts]) -> None:
         found[who].roots[root << 12] += count
 
 
-def grants(scan: Scan, table: str) -> Counter[tuple[int, int]]:
+def grants(scan: "Counted", table: str) -> Counter[tuple[int, int]]:
     """Read off "maps" or "unmaps": counts by mapper and granter (domids)."""
     found: Counter[tuple[int, int]] = Counter()
     for (mapper, _vcpu), granter, count, *_ in scan.items(table):
@@ -163,7 +166,7 @@ def grants(scan: Scan, table: str) -> Counter[tuple[int, int]]:
     return found
 
 
-def first_grants(scan: Scan, table: str) -> dict[tuple[int, int], int]:
+def first_grants(scan: "Counted", table: str) -> dict[tuple[int, int], int]:
     """Read off "maps" or "unmaps": file offsets of the first, by mapper and granter (domids)."""
     found: dict[tuple[int, int], int] = {}
     for (mapper, _vcpu), granter, *_, first in scan.items(table):
@@ -171,7 +174,7 @@ def first_grants(scan: Scan, table: str) -> dict[tuple[int, int], int]:
     return found
 
 
-def notifications(scan: Scan) -> Counter[tuple[int, int]]:
+def notifications(scan: "Counted") -> Counter[tuple[int, int]]:
     """Read off the inferred notifications: counts by who notified whom (domids)."""
     found: Counter[tuple[int, int]] = Counter()
     for (source, _vcpu), target, count, *_ in scan.items("notifications"):
@@ -179,7 +182,7 @@ def notifications(scan: Scan) -> Counter[tuple[int, int]]:
     return found
 
 
-def irqs(scan: Scan) -> dict[tuple[int, int], Handled]:
+def irqs(scan: "Counted") -> dict[tuple[int, int], Handled]:
     """Read off the hardware interrupts: by pCPU and number, how many, and the cycles that Xen took to handle them."""
     found: defaultdict[tuple[int, int], Handled] = defaultdict(Handled)
     for (_, pcpu), irq, count, cycles, longest, _ in scan.items("irqs"):
@@ -189,10 +192,10 @@ def irqs(scan: Scan) -> dict[tuple[int, int], Handled]:
     return dict(found)
 
 
-def exits(items: Items) -> Iterator[Item]:
+def exits(items: Items) -> "Iterator[Item]":
     """Read off the exits without a change of run state, as ``items`` does; values are ``formats.exits.key_of``.
 
-    :param items: ``Scan.items``, or what chooses of them
+    :param items: ``Counted.items``, or what chooses of them
     """
     for table, flags in _FLAVOURS.items():
         for who, reason, count, cycles, longest, first in items(f"{table}exits"):
@@ -215,7 +218,7 @@ def _unsqueezed(reason: int) -> int:
     return (0xFFFF if flags == _SIGNS else flags << 9) << 16 | low
 
 
-def kinds(scan: Scan) -> dict[int, set[int]]:
+def kinds(scan: "Counted") -> dict[int, set[int]]:
     """Say which events each domain (domid) has, whatever was chosen of it."""
     events: defaultdict[int, set[int]] = defaultdict(set)
     for (domid, _vcpu), event, *_ in scan.items("events", everything=True):
@@ -223,7 +226,7 @@ def kinds(scan: Scan) -> dict[int, set[int]]:
     return dict(events)
 
 
-def unknown_events(scan: Scan) -> tuple[int, int]:
+def unknown_events(scan: "Counted") -> tuple[int, int]:
     """Count records of events that are not declared, and give the file offset of the first; (0, 0) if all are."""
     found = [
         (count, first)

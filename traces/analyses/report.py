@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from traces.account import IDLE_DOMID, NO_SHIFTS, SEVERITIES, UNKNOWN_DOMID, Account, Diagnostic, Skew
 from traces.analyses.counts import (
@@ -41,10 +42,12 @@ from traces.counting.clock import Clock
 from traces.counting.fold import Domain, Durations, Interrupt, Vcpu
 from traces.counting.latencies import Distribution, distribution, merged
 from traces.plain import frozen, replace
-from traces.scan import Scan
 from traces.xen.formats import events as xentrace
 from traces.xen.formats.exits import Vendor
 from traces.xen.formats.names import HYPERV, hypercall_name, subop_name, trap_name
+
+if TYPE_CHECKING:
+    from traces.counting.counted import Counted
 
 #: What Xen has no trace record for. It is never guessed here.
 NOT_RECORDED = (
@@ -83,7 +86,7 @@ class DomainInfo:
 
 
 def report(
-    scan: Scan,
+    scan: "Counted",
     *,
     hz: float | None = None,
     host_hz: float | None = None,
@@ -149,14 +152,14 @@ def _not_recorded(stated: bool, vcpus: Iterable[Sequence[VcpuReport]]) -> tuple[
     return (*(() if stated else (NO_RUN_STATES,)), *NOT_RECORDED, *of_hyperv)
 
 
-def _skew(scan: Scan) -> Skew | None:
+def _skew(scan: "Counted") -> Skew | None:
     count, first = scan.contradictions
     return (
         Skew(count, count, first, NO_SHIFTS, of_clocks=len(scan.account.pcpus) > 1, looked_for=False) if count else None
     )
 
 
-def _notifications(scan: Scan, grants: Iterable[GrantPair]) -> tuple[Notification, ...]:
+def _notifications(scan: "Counted", grants: Iterable[GrantPair]) -> tuple[Notification, ...]:
     counted = notifications(scan)
     partners = {frozenset((pair.mapper, pair.granter)) for pair in grants}
 
@@ -168,7 +171,7 @@ def _notifications(scan: Scan, grants: Iterable[GrantPair]) -> tuple[Notificatio
     return tuple(Notification(*pair, count, confidence(*pair)) for pair, count in sorted(counted.items()))
 
 
-def _account(scan: Scan, vcpus_left: int, exits: Numbering, skew: Skew | None) -> Account:
+def _account(scan: "Counted", vcpus_left: int, exits: Numbering, skew: Skew | None) -> Account:
     account = scan.account
     if skew:
         code = "clock_skew" if skew.of_clocks else "contradictory_states"
@@ -184,7 +187,7 @@ def _account(scan: Scan, vcpus_left: int, exits: Numbering, skew: Skew | None) -
     return account
 
 
-def _grants(scan: Scan) -> tuple[GrantPair, ...]:
+def _grants(scan: "Counted") -> tuple[GrantPair, ...]:
     maps, unmaps = grants(scan, "maps"), grants(scan, "unmaps")
     firsts = first_grants(scan, "unmaps") | first_grants(scan, "maps")
     return tuple(
@@ -193,7 +196,7 @@ def _grants(scan: Scan) -> tuple[GrantPair, ...]:
     )
 
 
-def _irqs(scan: Scan, clock: Clock) -> tuple[Irq, ...]:
+def _irqs(scan: "Counted", clock: Clock) -> tuple[Irq, ...]:
     found = irqs(scan)
     answer = []
     by_number: dict[int, dict[int, Handled]] = {}
@@ -304,7 +307,7 @@ def _hypercalls(table: str, made: Counter[int], restarts: Counter[int], counts: 
     )
 
 
-def _clock(hz: float | None, host_hz: float | None, scan: Scan) -> Clock:
+def _clock(hz: float | None, host_hz: float | None, scan: "Counted") -> Clock:
     if hz:
         return Clock(hz, "option")
     found = clocks.from_trace(scan.clock_pairs)

@@ -6,12 +6,12 @@ Times come as intervals end: a vCPU that runs on without a break shows its time 
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from traces.analyses.counts import exits, notifications, took
 from traces.answers import RUNSTATE_NAMES, UNKNOWN, Numbering
 from traces.choice.where import Where
 from traces.counting.latencies import bounds
-from traces.scan import Scan
 from traces.xen.formats.events import (
     HVM_SVM_EXIT,
     HVM_VMX_EXIT,
@@ -20,6 +20,9 @@ from traces.xen.formats.events import (
     RUNSTATE_CHANGE,
 )
 from traces.xen.formats.names import EVENT_CHANNEL_OP, hypercall_name, hypercall_nr
+
+if TYPE_CHECKING:
+    from traces.counting.counted import Counted
 
 #: What goes on after a preemption is no call of its own.
 _CALLS = (
@@ -61,7 +64,7 @@ class SoFar:
     runstates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
-def so_far(scan: Scan, where: Where, hz: float, numbers: Numbering = UNKNOWN) -> SoFar:
+def so_far(scan: "Counted", where: Where, hz: float, numbers: Numbering = UNKNOWN) -> SoFar:
     """Read off what a scan shows so far of one domain.
 
     :param where: names the domain
@@ -77,7 +80,7 @@ def so_far(scan: Scan, where: Where, hz: float, numbers: Numbering = UNKNOWN) ->
     )
 
 
-def _hypercalls(scan: Scan, where: Where) -> dict[str, Tally]:
+def _hypercalls(scan: "Counted", where: Where) -> dict[str, Tally]:
     found: defaultdict[str, Tally] = defaultdict(Tally)
     for table, event, sign in _CALLS:
         for (domid, vcpu), nr, count, *_ in scan.items(table):
@@ -86,7 +89,7 @@ def _hypercalls(scan: Scan, where: Where) -> dict[str, Tally]:
     return dict(found)
 
 
-def _exits(scan: Scan, where: Where, hz: float, numbers: Numbering) -> dict[str, Tally]:
+def _exits(scan: "Counted", where: Where, hz: float, numbers: Numbering) -> dict[str, Tally]:
     if not (where.kinds.keeps(HVM_VMX_EXIT) or where.kinds.keeps(HVM_SVM_EXIT)):
         return {}
     found: defaultdict[str, Tally] = defaultdict(Tally)
@@ -100,7 +103,7 @@ def _exits(scan: Scan, where: Where, hz: float, numbers: Numbering) -> dict[str,
     return dict(found)
 
 
-def _slow_exits(scan: Scan, where: Where, hz: float, numbers: Numbering) -> dict[str, Tally]:
+def _slow_exits(scan: "Counted", where: Where, hz: float, numbers: Numbering) -> dict[str, Tally]:
     if not (where.kinds.keeps(HVM_VMX_EXIT) or where.kinds.keeps(HVM_SVM_EXIT)):
         return {}
     found: defaultdict[str, Tally] = defaultdict(Tally)
@@ -115,7 +118,7 @@ def _slow_exits(scan: Scan, where: Where, hz: float, numbers: Numbering) -> dict
     return {name: tally for name, tally in found.items() if tally.count}
 
 
-def _waits(scan: Scan, where: Where, hz: float) -> dict[str, Tally]:
+def _waits(scan: "Counted", where: Where, hz: float) -> dict[str, Tally]:
     if not where.kinds.keeps(RUNSTATE_CHANGE):
         return {}
     found: dict[str, Tally] = {}
@@ -131,7 +134,7 @@ def _slower(counts: Mapping[int, int], least: float) -> int:
     return sum(count for bucket, count in counts.items() if bounds(bucket)[1] > least)
 
 
-def _notifications(scan: Scan, where: Where) -> dict[tuple[int, int], Tally]:
+def _notifications(scan: "Counted", where: Where) -> dict[tuple[int, int], Tally]:
     if where.vcpus or not where.kinds.keeps(PV_HYPERCALL_V2, EVENT_CHANNEL_OP):
         return {}
     return {
@@ -141,7 +144,7 @@ def _notifications(scan: Scan, where: Where) -> dict[tuple[int, int], Tally]:
     }
 
 
-def _runstates(scan: Scan, where: Where, hz: float) -> dict[str, dict[str, float]]:
+def _runstates(scan: "Counted", where: Where, hz: float) -> dict[str, dict[str, float]]:
     if not where.kinds.keeps(RUNSTATE_CHANGE):
         return {}
     return {

@@ -11,15 +11,17 @@ first: the user, then the capturing host.
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from traces.account import SEVERITIES, Diagnostic
 from traces.analyses.counts import exits
 from traces.answers import UNKNOWN, Numbering
 from traces.plain import replace
-from traces.scan import Scan
 from traces.xen.formats.event import Release, release
 from traces.xen.formats.exits import AMDS_ID, NESTED, SVM_EXITS, Vendor, reason_of, vmx_reason
+
+if TYPE_CHECKING:
+    from traces.counting.counted import Counted
 
 #: Since then AMD's exits have an event id of their own.
 _OWN_ID: Release = (4, 19)
@@ -53,7 +55,7 @@ class _Seen(NamedTuple):
 
 
 def numbering(
-    scan: Scan, *, option: Vendor | None = None, host: Vendor | None = None, version: str | None = None
+    scan: "Counted", *, option: Vendor | None = None, host: Vendor | None = None, version: str | None = None
 ) -> Numbering:
     """Weigh what a scan holds.
 
@@ -66,7 +68,7 @@ def numbering(
     return replace(found, diagnostics=tuple(_diagnostics(found, kinds)))
 
 
-def _decide(scan: Scan, kinds: Mapping[int, _Seen], host: Vendor | None, made_by: Release | None) -> Numbering:
+def _decide(scan: "Counted", kinds: Mapping[int, _Seen], host: Vendor | None, made_by: Release | None) -> Numbering:
     asked = {key: seen.times for key, seen in kinds.items() if not key & AMDS_ID}
     if not asked:
         return Numbering("amd", "trace") if kinds else UNKNOWN
@@ -90,7 +92,7 @@ def _decide(scan: Scan, kinds: Mapping[int, _Seen], host: Vendor | None, made_by
     return replace(found, in_doubt=found.in_doubt or sure[_other(found.vendor)] * _CLEAR > sure[found.vendor])
 
 
-def _kinds(scan: Scan) -> dict[int, _Seen]:
+def _kinds(scan: "Counted") -> dict[int, _Seen]:
     found: dict[int, _Seen] = {}
     settled = (
         (key, count, first) for _, key, count, _, _, first in exits(lambda table: scan.items(table, everything=True))
@@ -102,7 +104,7 @@ def _kinds(scan: Scan) -> dict[int, _Seen]:
     return found
 
 
-def _told_beside(scan: Scan) -> dict[Vendor, int]:
+def _told_beside(scan: "Counted") -> dict[Vendor, int]:
     # Other records than exits.
     found: Counter[Vendor] = Counter()
     for _, letters, count, *_ in scan.items("vendors", everything=True):
