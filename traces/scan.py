@@ -8,15 +8,15 @@ import os
 import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from io import BufferedReader
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, cast
 
 from traces.account import NO_SHIFTS, SEVERITIES, Account, Diagnostic
 from traces.counting.fold import Domain, Fold, Vcpu
 from traces.errors import TraceError
+from traces.worker import Answer, Worker
 from traces.xen.lane import CLOCK_PAIRS, Lane
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ CHUNK = 8 << 20
 #: The same of a file that lanes read themselves, in pieces of their own. A lane may be so many ahead of others.
 STRETCH = 16 << 20
 AHEAD = 2
+#: A file that is no larger is read by one lane at once: threads would cost more time than they save.
+SMALL = 8 << 20
 #: More cores than this wait for the memory.
 LANES_MAX = 4
 #: Rows waiting for the clock's order, of each lane; beyond that they go out as they are, so that no input can fill
@@ -43,6 +45,10 @@ Stretch = tuple[int, int]
 FOREVER = (1 << 64) - 1
 #: ``cut.TSC_REACH``
 _REACH = 1 << 60
+
+
+def _nothing() -> None:
+    pass
 
 
 class Irregular(Exception):
@@ -107,11 +113,11 @@ class Scan:
         self.fold()
         self._rest = bytes(rest[used:])
 
-    def begin(self, data: memoryview, pool: ThreadPoolExecutor) -> "list[Future[int]]":
-        """Let all lanes walk the next bytes, in threads; give the futures to ``end``, and ``fold`` meanwhile."""
-        return [pool.submit(lane.walk, data) for lane in self._lanes]
+    def begin(self, data: memoryview, workers: Sequence[Worker]) -> list[Answer[int]]:
+        """Let all lanes walk the next bytes, each in a thread; give the answers to ``end``, and ``fold`` meanwhile."""
+        return [worker.submit(lane.walk, data) for worker, lane in zip(workers, self._lanes, strict=True)]
 
-    def end(self, walks: "list[Future[int]]", data: memoryview) -> int:
+    def end(self, walks: Sequence[Answer[int]], data: memoryview) -> int:
         """Wait for the lanes; give how many of the bytes they used.
 
         :param data: that they walk, should there be one lane
@@ -126,7 +132,9 @@ class Scan:
         self.collect()
         return used[number]
 
-    def read_file(self, file: int, start: int, progress: Callable[[int], None]) -> int:
+    def read_file(
+        self, file: int, start: int, progress: Callable[[int], None], meanwhile: Callable[[], None] = _nothing
+    ) -> int:
         """Let several lanes read a file from ``start`` to its end, each for itself; give where its last record ends.
 
         Most of reading is copying, which two cores do faster, and what a core has copied is in its cache. No lane waits
@@ -135,12 +143,12 @@ class Scan:
         :raises Irregular: several lanes can't read this trace
         """
         with ExitStack() as stack:
-            threads = [stack.enter_context(ThreadPoolExecutor(1)) for _ in self._lanes]
-            taken: list[Future[memoryview]] = []
-            under_way: deque[tuple[int, list[Future[_Stand]]]] = deque()
+            workers = [stack.enter_context(Worker()) for _ in self._lanes]
+            taken: list[Answer[memoryview]] = []
+            under_way: deque[tuple[int, list[Answer[_Stand]]]] = deque()
 
-            def each(do: "Callable[..., _T]", *about: int) -> "list[Future[_T]]":
-                return [thread.submit(do, lane, *about) for thread, lane in zip(threads, self._lanes, strict=True)]
+            def each(do: "Callable[..., _T]", *about: int) -> list[Answer[_T]]:
+                return [worker.submit(do, lane, *about) for worker, lane in zip(workers, self._lanes, strict=True)]
 
             def settle() -> None:
                 nonlocal taken
@@ -159,6 +167,8 @@ class Scan:
             while (size := min(STRETCH, os.fstat(file).st_size - end)) > 0:
                 end += size
                 under_way.append((end, each(_walk_file, file, start, end)))
+                if end - start == size:
+                    meanwhile()
                 if len(under_way) > AHEAD:
                     settle()
             while under_way:
@@ -383,23 +393,35 @@ def read(
     stretches: Sequence[Stretch] | None = None,
     shifts: Mapping[int, int] = NO_SHIFTS,
     progress: Callable[[int], None] = lambda _bytes: None,
+    meanwhile: Callable[[], None] = _nothing,
 ) -> Scan:
     """Read a trace to its end.
 
+    :param lanes: at most; a small file has one
     :param pcpus: see ``Scan``, like ``stretches`` and ``shifts``
     :param progress: is told how many bytes were read so far
+    :param meanwhile: is called while threads are at the first bytes, if there are any: what it does costs no time then
     :raises Irregular: only one lane can read this trace
     :raises TraceError: there were bytes but not one record: that is no xentrace
     """
+    size = _size(source)
+    if size is not None and size <= SMALL:
+        lanes = 1
     scan = Scan(lanes, pcpus=pcpus, stretches=stretches, shifts=shifts)
-    if lanes > 1 and isinstance(source, BufferedReader) and stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+    rest: int | None = None
+    if size is not None and size <= SMALL:
+        scan.feed(cast(BufferedReader, source).read(size))
+        progress(size)
+    elif size is not None and lanes > 1:
         # Not mapped, since a file that someone cuts short would kill the process.
-        end = scan.read_file(source.fileno(), source.tell(), progress)
+        source = cast(BufferedReader, source)
+        end = scan.read_file(source.fileno(), source.tell(), progress, meanwhile)
         rest = len(os.pread(source.fileno(), _REST_MAX, end))
         source.seek(end + rest)
     else:
-        with ThreadPoolExecutor(lanes) as pool:
-            rest = _read(scan, source, pool, progress)
+        with ExitStack() as stack:
+            workers = [stack.enter_context(Worker()) for _ in range(lanes)]
+            rest = _read(scan, source, workers, progress, meanwhile)
     scan.finish(rest)
     account = scan.account
     if not account.records:
@@ -408,7 +430,21 @@ def read(
     return scan
 
 
-def _read(scan: Scan, source: Source, pool: ThreadPoolExecutor, progress: Callable[[int], None]) -> int:
+def _size(source: Source) -> int | None:
+    # How many bytes are left of a file as it is; None of all else.
+    if not isinstance(source, BufferedReader):
+        return None
+    about = os.fstat(source.fileno())
+    return max(about.st_size - source.tell(), 0) if stat.S_ISREG(about.st_mode) else None
+
+
+def _read(
+    scan: Scan,
+    source: Source,
+    workers: Sequence[Worker],
+    progress: Callable[[int], None],
+    meanwhile: Callable[[], None],
+) -> int:
     # Gives how many bytes at the end are no whole record. One buffer is read while the other is walked.
     buffers = [bytearray(_REST_MAX + CHUNK) for _ in range(2)]
     rest = _NOTHING
@@ -418,7 +454,9 @@ def _read(scan: Scan, source: Source, pool: ThreadPoolExecutor, progress: Callab
         total += size
         data = memoryview(buffers[0])[_REST_MAX - len(rest) : _REST_MAX + size]
         data[: len(rest)] = rest
-        walks = scan.begin(data, pool)
+        walks = scan.begin(data, workers)
+        if total == size:
+            meanwhile()
         scan.fold()
         size = source.readinto(memoryview(buffers[1])[_REST_MAX:]) or 0
         used = scan.end(walks, data)

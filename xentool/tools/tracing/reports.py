@@ -101,6 +101,7 @@ def report(
     chosen: Chosen = EVERYTHING,
     whole: bool = False,
     progress: Callable[[int], None] = lambda _bytes: None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> "Report":
     """Read a trace to its end and report on what is chosen of it.
 
@@ -111,6 +112,7 @@ def report(
     :param vendor: whose VM exits they are, when the user knows better than the trace
     :param whole: count whatever is chosen, or not: what must be known to name single records
     :param progress: is told how many bytes were read so far
+    :param meanwhile: see ``scans.read``
     :raises PeerError: it is no xentrace
     :raises XentoolError: it can't be read, or has no such domain
     """
@@ -119,20 +121,22 @@ def report(
     skew: Skew | None = None
     try:
         if whole:
-            found, skew = _scan_even(source, progress=progress)
+            found, skew = _scan_even(source, progress=progress, meanwhile=meanwhile)
         elif where.timed:
             again = cast(TraceFile, source)
             start = again.tell()
-            first, skew = _scan_even(source, progress=progress)
+            first, skew = _scan_even(source, progress=progress, meanwhile=meanwhile)
             from traces.analyses.report import report as report_of  # noqa: PLC0415 - see above
 
             cycles = where.cycles(report_of(first, hz=hz, host_hz=host_hz).clock.hz)
             again.seek(start)
             stretches = scans.in_runs(first.runs, *cycles)
             shifts = skew.shifts if skew else NO_SHIFTS
-            found = _scan(source, pcpus=where.pcpus, stretches=stretches, shifts=shifts, progress=progress)
+            found = _scan(
+                source, pcpus=where.pcpus, stretches=stretches, shifts=shifts, progress=progress, meanwhile=meanwhile
+            )
         else:
-            found, skew = _scan_even(source, pcpus=where.pcpus, progress=progress)
+            found, skew = _scan_even(source, pcpus=where.pcpus, progress=progress, meanwhile=meanwhile)
     except TraceError as error:
         raise PeerError(f"{name} {packed.blame(source) or error}") from error
     except OSError as error:
