@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-import click
-
 from traces.foreign import printable, printable_lines
 
 if TYPE_CHECKING:
@@ -54,13 +52,15 @@ def _console() -> "type[Console]":
 
 def line(text: str) -> None:
     """Write a line of data for people; what a terminal would act on in it is escaped."""
-    click.echo(printable(text))
+    sys.stdout.write(f"{printable(text)}\n")
+    sys.stdout.flush()
 
 
 def say(message: str) -> None:
     """Write a message on stderr: a line, and more of it only where they are indented, which no other message is."""
     lines = re.split(r"\n(?=  )", message)
-    click.echo("\n".join(map(printable, [f"xentool: {lines[0]}", *lines[1:]])), err=True)
+    sys.stderr.write("".join(f"{printable(one)}\n" for one in (f"xentool: {lines[0]}", *lines[1:])))
+    sys.stderr.flush()
 
 
 @contextmanager

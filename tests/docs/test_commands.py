@@ -8,8 +8,9 @@ import click
 import pytest
 
 from tests.docs.paths import ROOT, documents
-from xentool.cli import COMMANDS, group
+from xentool.cli.commands import COMMANDS
 from xentool.cli.man import pages
+from xentool.cli.root import group
 
 _BLOCK = re.compile(r"^```(?:sh|console)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`(xentool [^`\n]+)`")

@@ -14,7 +14,7 @@ def command(shell: str) -> None:
     zsh:  eval "$(xentool completion zsh)"         in ~/.zshrc
     fish: xentool completion fish | source         in ~/.config/fish/config.fish
     """  # noqa: D301 - raw, click would see two characters, and fold the lines
-    from xentool.cli import group  # noqa: PLC0415 - the root imports commands, not the other way round
+    from xentool.cli.root import group  # noqa: PLC0415 - the root imports commands, not the other way round
 
     completion = get_completion_class(shell)
     if completion is None:

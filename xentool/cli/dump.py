@@ -16,7 +16,7 @@ from traces.symbols import Symbols
 from traces.table import EventTable
 from traces.xen.formats.exits import Vendor
 from xentool import output
-from xentool.cli import INTERRUPTED
+from xentool.cli.commands import INTERRUPTED
 from xentool.cli.common import choosing, doubts, options
 from xentool.cli.common.paint import paint
 from xentool.cli.screens.follow import Follow

@@ -38,7 +38,7 @@ _KEPT = "\b"
 )
 def command(words: tuple[str, ...], folder: Path | None) -> None:
     """Show the manual page of a COMMAND, as in `xentool man lab up`; in a pipe, as its source."""
-    from xentool.cli import group  # noqa: PLC0415 - the root imports commands, not the other way round
+    from xentool.cli.root import group  # noqa: PLC0415 - the root imports commands, not the other way round
 
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)

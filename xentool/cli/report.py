@@ -1,39 +1,21 @@
 """``xentool report``: what a trace file shows."""
 
-import gc
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING
 
 import click
 
 from traces.choice.where import EVERYTHING
 from xentool import output
-from xentool.cli import INTERRUPTED
-from xentool.cli.common import choosing, options
-from xentool.cli.common.lazy import ahead
-from xentool.tools.tracing import packed, reports, sidecar
-from xentool.tools.tracing.reports import Chosen, TraceFile
+from xentool.cli.commands import INTERRUPTED
+from xentool.cli.common import choosing, options, reported
+from xentool.tools.tracing import reports
+from xentool.tools.tracing.reports import Chosen
 
 if TYPE_CHECKING:
-    # What a plain report does not need would delay it: numpy, above all. What it needs when the file is read is
-    # loaded meanwhile.
-    from traces.analyses.calls import CallTimes
-    from traces.analyses.series import Series
-    from traces.analyses.slowest import Slowest
+    # What a plain report does not need would delay it: numpy, above all.
     from traces.answers import Report
-    from traces.exporters.slow import Described
     from traces.xen.formats.exits import Vendor
-
-    _Slow: TypeAlias = tuple[dict[str, Slowest], dict[str, list[Described]]]
-
-#: What the answer is made and written with.
-_LATER = ("traces.analyses.report", "traces.analyses.select", "traces.exporters.document")
-
-#: Shown by --slower-than alone.
-_SLOWEST = 10
 
 
 @click.command(epilog=choosing.CLASSES)
@@ -114,102 +96,20 @@ def command(
         return
     if interval == 0:
         raise click.UsageError("--interval must be longer than 0")
-    closer = most is not None or least is not None or times or interval is not None
-    ahead(*_LATER, *(() if as_json else ("traces.exporters.text",)))
-    interrupted = False
-    took: Sequence[CallTimes] | None = None
-    slowest: _Slow | None = None
-    series: Series | None = None
-    # A stretch of time is found in a second reading, hypercalls' times, and intervals, in one more, the slowest in two.
-    again = chosen.where.timed or closer
-    with _again(file) if again else reports.opened(file) as source:
-        start = source.tell() if again else 0
-        if source.seekable():
-            report = reports.report(source, str(file), hz=hz, vendor=vendor, capture=sidecar.read(file), chosen=chosen)
-        else:
-            from xentool.tools.tracing import pipes  # noqa: PLC0415 - see TYPE_CHECKING above
-
-            with pipes.interruptible(cast(BufferedReader, source)) as piped:
-                report = reports.report(packed.pipe(piped, str(file)), str(file), hz=hz, vendor=vendor, chosen=chosen)
-            interrupted = piped.interrupted
-        if closer:
-            from traces.exporters.words import marked  # noqa: PLC0415 - see TYPE_CHECKING above
-            from xentool.tools.tracing.slowest import find, in_intervals, times_of_calls  # noqa: PLC0415 - see TYPE_CHECKING above
-
-            series = in_intervals(source, start, report, interval) if interval is not None else None
-            took = times_of_calls(source, start, report) if times else None
-            if most is not None or least is not None:
-                with marked(report.clock):
-                    slowest = find(source, start, report, most or _SLOWEST, least or 0.0)
-    if as_json:
-        from traces.exporters import document  # noqa: PLC0415 - see `_LATER`
-
-        output.write_json(document.parts(report) | _more(report, took, slowest, series))
-    else:
-        from traces.exporters.words import marked  # noqa: PLC0415 - see `_LATER`
-
-        with marked(report.clock):
-            _write_text(report, took, slowest, series, histograms=histograms)
-    # The process ends: looking once more through all that was loaded would take a tenth of a small trace's report.
-    gc.freeze()
+    interrupted = reported.show(
+        file,
+        chosen=chosen,
+        hz=hz,
+        vendor=vendor,
+        most=most,
+        least=least,
+        histograms=histograms,
+        times=times,
+        interval=interval,
+        as_json=as_json,
+    )
     if interrupted:
         click.get_current_context().exit(INTERRUPTED)
-    reports.raise_for_damage(report, str(file))
-
-
-def _again(file: Path) -> AbstractContextManager[TraceFile]:
-    from xentool.tools.tracing.exports import rereadable  # noqa: PLC0415 - see TYPE_CHECKING above
-
-    return rereadable(file)
-
-
-def _more(
-    report: "Report", took: "Sequence[CallTimes] | None", slowest: "_Slow | None", series: "Series | None"
-) -> dict[str, Any]:
-    more: dict[str, Any] = {}
-    if took is not None:
-        from traces.exporters import calls  # noqa: PLC0415 - see TYPE_CHECKING above
-
-        more["hypercall_times"] = calls.document(took)
-    if slowest:
-        from traces.exporters import slow  # noqa: PLC0415 - see TYPE_CHECKING above
-
-        more["slowest"] = slow.document(*slowest, report)
-    if series is not None:
-        from traces.exporters import series as intervals  # noqa: PLC0415 - see TYPE_CHECKING above
-
-        more["intervals"] = intervals.document(series, report)
-    return more
-
-
-def _write_text(
-    report: "Report",
-    took: "Sequence[CallTimes] | None",
-    slowest: "_Slow | None",
-    series: "Series | None",
-    *,
-    histograms: bool,
-) -> None:
-    from traces.exporters import text  # noqa: PLC0415 - JSON needs no tables
-
-    console = output.stdout()
-    text.write(report, console)
-    if histograms:
-        from traces.exporters import histograms as bars  # noqa: PLC0415 - see TYPE_CHECKING above
-
-        bars.write(report, console)
-    if took is not None:
-        from traces.exporters import calls  # noqa: PLC0415 - see TYPE_CHECKING above
-
-        calls.write(took, report, console)
-    if slowest:
-        from traces.exporters import slow  # noqa: PLC0415 - see TYPE_CHECKING above
-
-        slow.write(*slowest, report, console)
-    if series is not None:
-        from traces.exporters import series as intervals  # noqa: PLC0415 - see TYPE_CHECKING above
-
-        intervals.write(series, report, console)
 
 
 def _write_page(file: Path, page: Path, chosen: Chosen, hz: float | None, vendor: "Vendor | None") -> "Report":

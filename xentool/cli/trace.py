@@ -8,7 +8,7 @@ import click
 from traces.answers import Report
 from traces.exporters import document, text
 from xentool import hosts, output
-from xentool.cli import INTERRUPTED
+from xentool.cli.commands import INTERRUPTED
 from xentool.cli.common import choosing, options
 from xentool.cli.screens.live import Live
 from xentool.tools.tracing import reports

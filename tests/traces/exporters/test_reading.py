@@ -12,7 +12,7 @@ from tests.traces.captures import capture
 from traces import reader
 from traces.exporters.details import naming
 from traces.exporters.rows import groups
-from xentool.cli import group
+from xentool.cli.root import group
 from xentool.errors import PeerError
 from xentool.tools.tracing import reports
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.traces.captures import NAMES, capture
 from tests.traces.damage import DAMAGES, piece, windows
-from xentool.cli import group
+from xentool.cli.root import group
 from xentool.errors import PeerError
 
 TURNS = max(int(os.environ.get("XENTOOL_FUZZ", "200")) // len(DAMAGES), 1)

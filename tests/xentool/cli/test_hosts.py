@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from tests.xentool.dom0 import hosted, pair
 from tests.xentool.tools.channels.consoles import console
-from xentool.cli import group
+from xentool.cli.root import group
 from xentool.errors import PeerError
 
 RING = {"ring_ref": "8", "event_channel": "15"}

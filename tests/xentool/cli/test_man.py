@@ -7,8 +7,9 @@ import click
 import pytest
 
 from tests.xentool.cli.running import run
-from xentool.cli import COMMANDS, group
+from xentool.cli.commands import COMMANDS
 from xentool.cli.man import pages
+from xentool.cli.root import group
 
 PAGES = dict(pages(group))
 

@@ -26,6 +26,7 @@ from tests.xentool.tools.channels.consoles import CONSOLE
 from tests.xentool.tools.recorded import INFO
 from tests.xentool.tools.tracing.pretended import Pretended
 from xentool import cli
+from xentool.cli import root
 from xentool.errors import XentoolError
 from xentool.hosts.base import Stream
 from xentool.hosts.local import LocalHost
@@ -136,7 +137,7 @@ class Dom0(Pretended):
 
 def path_of(words: Sequence[str]) -> tuple[str, ...]:
     """Name the command that is called."""
-    command: click.Command = cli.group
+    command: click.Command = root.group
     path = []
     for word in words:
         if not isinstance(command, click.Group):
@@ -417,7 +418,7 @@ LABS: list[list[str]] = [
 
 @pytest.mark.parametrize("words", LABS, ids=" ".join)
 def test_a_lab(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
-    command: click.Command | None = cli.group
+    command: click.Command | None = root.group
     for word in words:
         if isinstance(command, click.Group):
             command = command.get_command(click.Context(command), word)
@@ -441,7 +442,7 @@ def test_a_console_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_command_is_forgotten() -> None:
     ran = {path_of(words) for words in [*TRACES, *STORES, *HOSTS, *LABS, ["console"]]}
-    assert set(every(cli.group)) - ran == NOTHING.keys()
+    assert set(every(root.group)) - ran == NOTHING.keys()
 
 
 def test_only_one_place_writes() -> None:

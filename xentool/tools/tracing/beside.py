@@ -1,6 +1,5 @@
 """Small files that lie beside a trace, or are said to belong to it: whoever sent the trace may have made them, too."""
 
-import json
 import os
 import stat
 from pathlib import Path
@@ -39,6 +38,8 @@ def parsed(data: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
 
     :raises ValueError: it is none
     """
+    import json  # noqa: PLC0415 - most traces have no such file
+
     try:
         document = json.loads(data.decode(), parse_constant=_refuse)
         # Half of a character is no text that could be written again.

@@ -3,9 +3,7 @@
 The raw file stays what xentrace writes, so that every other tool reads it; without its sidecar a report lacks names.
 """
 
-import json
 import sys
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +75,8 @@ def _beside(capture: Path) -> Path:
 
 def write(capture: Path, sidecar: Sidecar) -> None:
     """Write the sidecar of a capture file."""
+    import json  # noqa: PLC0415 - most traces have no such file
+
     from xentool.tools.tracing import moments  # noqa: PLC0415 - see above
 
     document = {
@@ -107,6 +107,8 @@ def read(capture: Path) -> Sidecar | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
+        import textwrap  # noqa: PLC0415 - see above
+
         why = textwrap.shorten(_why(error)[: 2 * _REASON_MAX], _REASON_MAX) or "it says too much"
         raise PeerError(f"{path} is no {SCHEMA} document ({why}); remove it to read the capture without") from error
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from tests.traces.captures import NAMES, STRANGERS, capture, stranger
-from xentool.cli import group
+from xentool.cli.root import group
 from xentool.errors import PeerError
 from xentool.tools.tracing import exports, pages
 from xentool.tools.tracing.filekinds import KINDS, check, kind_of

@@ -20,7 +20,7 @@ import zstandard
 
 from tests.traces.captures import NAMES, capture, stranger
 from traces.exporters import document
-from xentool.cli import group
+from xentool.cli.root import group
 from xentool.errors import PeerError, XentoolError
 from xentool.tools.tracing import exports, packed, pipes, reports, sidecar
 from xentool.tools.tracing.packed import PACKINGS, Unpacked

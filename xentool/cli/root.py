@@ -1,0 +1,29 @@
+"""The command line as click runs it, and what becomes of its errors."""
+
+from io import StringIO
+
+import click
+
+from traces.foreign import printable_lines
+from xentool import __version__
+from xentool.cli.commands import COMMANDS, INTERRUPTED, SUMMARY
+from xentool.cli.common.lazy import LazyGroup
+
+
+@click.group(cls=LazyGroup, commands=COMMANDS, help=SUMMARY, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="xentool")
+def group() -> None:
+    """Stand for the command line as a whole."""
+
+
+def run() -> int:
+    """Run what the command line says; wrong usage becomes a message and an exit code, all else is raised."""
+    try:
+        return group.main(prog_name="xentool", standalone_mode=False) or 0
+    except click.ClickException as error:
+        shown = StringIO()
+        error.show(shown)
+        click.echo(printable_lines(shown.getvalue()), nl=False, err=True)
+        return error.exit_code
+    except click.Abort:
+        return INTERRUPTED
