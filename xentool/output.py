@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     # JSON needs no console, and it is slow to load.
     from rich.console import Console
 
+    from traces.exporters.drawn import Prints
+
 #: In a file or pipe lines are cut by no terminal; this is wide enough for every table.
 _PIPE_WIDTH = 200
 
@@ -22,6 +24,16 @@ _PIPE_WIDTH = 200
 def stdout() -> "Console":
     """Give the console for data."""
     return _console()(width=None if sys.stdout.isatty() else _PIPE_WIDTH, **_LOOK, color_system=_colours())
+
+
+def tables() -> "Prints":
+    """Give what draws a report: the console for data, or what does as it would in a file or pipe, and loads faster."""
+    forced = any(name in os.environ for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"))
+    if sys.stdout.isatty() or forced or not (sys.stdout.encoding or "").lower().startswith("utf"):
+        return stdout()
+    from traces.exporters.drawn import Plain  # noqa: PLC0415 - JSON needs none
+
+    return Plain(sys.stdout, _PIPE_WIDTH, stdout)
 
 
 def stderr() -> "Console":

@@ -2,14 +2,9 @@
 
 from collections.abc import Sequence
 
-from rich import box
-from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
-
 from traces.answers import Report
 from traces.exporters.cells import LONG, MEANING, Cell, Column, Section
+from traces.exporters.drawn import Indented, Prints, Table, Text
 from traces.exporters.sections import ROWS_MAX, Domain, Found, Heading, tell
 from traces.plural import plural
 
@@ -18,7 +13,7 @@ _INDENT = 2
 STATE_STYLES = {"running": "green", "runnable": "yellow", "blocked": "blue", "offline": "dim", "lost": "red"}
 
 
-def write(report: Report, console: Console) -> None:
+def write(report: Report, console: Prints) -> None:
     """Write the report: the capture, each domain, what passed between domains, what is doubtful, findings."""
     told = tell(report)
     console.print(_heading(told.heading))
@@ -68,7 +63,7 @@ def _heading(of: Heading) -> Text:
     return text
 
 
-def _write_domain(domain: Domain, console: Console) -> None:
+def _write_domain(domain: Domain, console: Prints) -> None:
     console.print()
     console.print(Text(domain.title, "bold").append(f"  ({domain.remark})", "not bold dim"))
     if domain.note:
@@ -77,26 +72,19 @@ def _write_domain(domain: Domain, console: Console) -> None:
         draw(section, console, _INDENT)
 
 
-def draw(section: Section, console: Console, indent: int = 0, *, tight: bool = False) -> None:
+def draw(section: Section, console: Prints, indent: int = 0, *, tight: bool = False) -> None:
     """Draw a section, after an empty line.
 
     :param tight: with less room between columns
     """
-    padding = (0, 1, 0, 0) if tight else (0, 1)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="none", padding=padding)
+    table = Table(tight=tight)
     # Where there is no room, names go on in the next line, and numbers stay whole.
-    table.add_column(Text(section.title, "bold cyan"), overflow="fold")
+    table.add_column(Text(section.title, "bold cyan"), wraps=True)
     for column in section.columns:
         if not column.joined:
             heading = Text(column.name, STATE_STYLES.get(column.name, "dim"))
             long = column.unit in (LONG, MEANING)
-            table.add_column(
-                heading,
-                justify="left" if long else "right",
-                no_wrap=not long,
-                overflow="fold" if long else "ellipsis",
-                style="dim" if column.unit == MEANING else "",
-            )
+            table.add_column(heading, right=not long, wraps=long, style="dim" if column.unit == MEANING else "")
     for name, *cells in section.rows:
         table.add_row(Text(name.text), *(Text(text) for text in _joined(cells, section.columns)))
     if section.left:
@@ -118,11 +106,11 @@ def _joined(cells: Sequence[Cell], columns: Sequence[Column]) -> list[str]:
     return texts
 
 
-def _indented(what: Table | Text, by: int = _INDENT) -> Padding:
-    return Padding(what, (0, 0, 0, by), expand=False)
+def _indented(what: Table | Text, by: int = _INDENT) -> Indented:
+    return Indented(what, by)
 
 
-def _write_doubts(heading: Heading, damage: Section | None, console: Console) -> None:
+def _write_doubts(heading: Heading, damage: Section | None, console: Prints) -> None:
     if heading.exit_doubt:
         console.print()
         console.print(f"Whose VM exits these are is in doubt. {heading.exit_doubt}", style="yellow")
@@ -133,13 +121,13 @@ def _write_doubts(heading: Heading, damage: Section | None, console: Console) ->
         console.print(told, style="red")
 
 
-def _write_findings(found: Sequence[Found], console: Console) -> None:
+def _write_findings(found: Sequence[Found], console: Prints) -> None:
     if not found:
         return
     console.print()
     console.print(Text("Findings", "bold cyan"))
     for one in found[:ROWS_MAX]:
         where = f" ({one.where})" if one.where else ""
-        console.print(_indented(Text.assemble((one.rule, "yellow"), f": {one.text}", (where, "dim"))))
+        console.print(_indented(Text().append(one.rule, "yellow").append(f": {one.text}").append(where, "dim")))
     if len(found) > ROWS_MAX:
         console.print(_indented(Text(f"and {len(found) - ROWS_MAX:,} more (--json)", "dim")))

@@ -143,8 +143,10 @@ def _write_text(
 ) -> None:
     from traces.exporters import text  # noqa: PLC0415 - JSON needs no tables
 
+    text.write(report, output.tables())
+    if not (histograms or took is not None or slowest or series is not None):
+        return
     console = output.stdout()
-    text.write(report, console)
     if histograms:
         from traces.exporters import histograms as bars  # noqa: PLC0415 - see TYPE_CHECKING above
 
