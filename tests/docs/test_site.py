@@ -7,7 +7,7 @@ import pytest
 
 from tests.docs import site
 from tests.docs.paths import ROOT
-from xentool.cli import COMMANDS
+from xentool.cli.commands import COMMANDS
 
 
 @pytest.fixture(scope="module")
