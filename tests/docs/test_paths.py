@@ -32,6 +32,11 @@ def test_the_map_is_short() -> None:
     assert len(MAP.read_text().splitlines()) <= LINES_MAX
 
 
+@pytest.mark.parametrize("document", documents(), ids=name)
+def test_no_merge_is_left_in_it(document: Path) -> None:
+    assert [line for line in document.read_text().splitlines() if line.startswith(("<<<<<<<", ">>>>>>>"))] == []
+
+
 def test_every_room_is_on_the_map() -> None:
     text = MAP.read_text()
     rooms = [
