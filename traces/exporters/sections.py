@@ -486,7 +486,7 @@ def _grants(report: Report, most: int) -> Section:
         )
         for pair in busiest(report.grants, lambda pair: pair.maps + pair.unmaps, most)
     ]
-    columns = (Column("maps"), Column("unmaps"), Column("maps per s", RATE))
+    columns = (Column("maps"), Column("unmaps"), _PER_S)
     return Section("Grants", columns, rows, len(report.grants) - len(rows))
 
 

@@ -23,7 +23,7 @@ from xentool.cli.screens.follow import Follow
 from xentool.errors import PeerError, XentoolError
 from xentool.tools.tracing import beside, pipes, reports
 from xentool.tools.tracing.exports import written
-from xentool.tools.tracing.reports import STANDARD, Chosen
+from xentool.tools.tracing.reports import STANDARD, Chosen, Reading
 
 _WALL_MAX = 3
 #: Linux's with all its modules are a tenth of that.
@@ -87,17 +87,8 @@ def command(
         else:
             dump.write(tables, report, output, paint=paint(), symbols=symbols, stamp=stamp)
 
-    report = written(
-        file,
-        write,
-        STANDARD,
-        hz=hz,
-        xen_version=xen_version,
-        vendor=vendor,
-        chosen=chosen,
-        whole=True,
-        progress=lambda _done, _total: None,
-    )
+    reading = Reading(chosen, hz, xen_version, vendor)
+    report = written(file, write, STANDARD, reading, whole=True, progress=lambda _done, _total: None)
     doubts.tell(report)
     reports.raise_for_damage(report, str(file))
 

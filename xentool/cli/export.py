@@ -12,7 +12,7 @@ from xentool.cli.common import choosing, doubts, options
 from xentool.cli.common.lazy import ahead
 from xentool.tools.tracing import reports
 from xentool.tools.tracing.exports import FORMATS, default_output, export
-from xentool.tools.tracing.reports import STANDARD, Chosen
+from xentool.tools.tracing.reports import STANDARD, Chosen, Reading
 
 if TYPE_CHECKING:
     from traces.xen.formats.exits import Vendor
@@ -67,9 +67,7 @@ def command(
     ahead(kind.module, "traces.analyses.select")
     # On a terminal that shows the data, progress would get in between.
     with consoles.progress(f"{file} → {target}", hidden=target == STANDARD) as progress:
-        report = export(
-            file, kind, target, hz=hz, xen_version=xen_version, vendor=vendor, chosen=chosen, progress=progress
-        )
+        report = export(file, kind, target, Reading(chosen, hz, xen_version, vendor), progress=progress)
     # As ``report`` does: the process ends, and much was loaded.
     gc.freeze()
     doubts.tell(report)

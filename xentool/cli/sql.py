@@ -19,7 +19,7 @@ from xentool import output as consoles
 from xentool.cli.common import doubts, options
 from xentool.tools.tracing import reports
 from xentool.tools.tracing.queries import MEANINGS, Answer, Database, opened
-from xentool.tools.tracing.reports import Chosen
+from xentool.tools.tracing.reports import Chosen, Reading
 
 #: More rows than this are for a program, not for a screen.
 _SCREEN_ROWS = 1000
@@ -61,8 +61,8 @@ def command(
         raise click.UsageError("give either a QUERY or --tables")
     with ExitStack() as stack:
         with consoles.progress(f"reading {file}") as progress:
-            chosen = Chosen(names=names)
-            database = stack.enter_context(opened(file, hz=hz, vendor=vendor, chosen=chosen, progress=progress))
+            reading = Reading(Chosen(names=names), hz=hz, vendor=vendor)
+            database = stack.enter_context(opened(file, reading=reading, progress=progress))
         if query is None:
             _describe(database, as_json=as_json)
         else:

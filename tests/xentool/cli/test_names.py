@@ -309,7 +309,7 @@ def test_nothing_reaches_a_terminal(folder: Path, words: list[str]) -> None:
         (["report", "TRACE"], f"{LINES_SHOWN}5  (domid 5, "),
         (["report", "TRACE", "--slowest", "1"], f"{LINES_SHOWN}5 v0 on pCPU 0"),
         (["report", "TRACE", "--times"], "w[/x][red]:cat:%s"),
-        (["report", "LONG"], f"{LINES_SHOWN}0 maps pages of w[/x]"),
+        (["report", "LONG"], f"{LINES_SHOWN}0 maps pages of"),
         (["report", "LONG", "--histograms"], f"{LINES_SHOWN}3 v0: times running"),
         (["report", "LONG", "--interval", "1s"], f"{LINES_SHOWN}3, every 1 s"),
         (["report", "LONE", "--name", f"5={LINES}"], f"{LINES_SHOWN}  (domid 5"),

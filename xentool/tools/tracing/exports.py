@@ -15,13 +15,12 @@ from xentool.errors import PeerError, XentoolError
 from xentool.tools import outputs
 from xentool.tools.tracing import packed, reports, sidecar
 from xentool.tools.tracing.packed import Unpacked
-from xentool.tools.tracing.reports import EVERYTHING, STANDARD, Chosen, TraceFile
+from xentool.tools.tracing.reports import AS_IT_IS, STANDARD, Reading, TraceFile
 
 if TYPE_CHECKING:
     # What writes is loaded while the trace is read for its report.
     from traces.answers import Report
     from traces.table import EventTable
-    from traces.xen.formats.exits import Vendor
 
 _CAPTURE_SUFFIX = ".xentrace"
 #: Bytes read from a pipe at once.
@@ -104,24 +103,11 @@ def default_output(capture: Path, kind: Format) -> Path:
     return capture.with_name(packed.without_suffix(capture.name).removesuffix(_CAPTURE_SUFFIX) + kind.suffix)
 
 
-def export(
-    capture: Path,
-    kind: Format,
-    output: Path,
-    *,
-    hz: float | None = None,
-    xen_version: str | None = None,
-    vendor: "Vendor | None" = None,
-    chosen: Chosen = EVERYTHING,
-    progress: Progress,
-) -> "Report":
+def export(capture: Path, kind: Format, output: Path, reading: Reading = AS_IT_IS, *, progress: Progress) -> "Report":
     """Export what is chosen of a capture; both passes read what the first one found, should the file still grow.
 
     :param capture: `-` is stdin; what can't be read twice goes through a temporary file
     :param output: `-` is stdout; a file appears when it is complete, and not at all if it does not get so far
-    :param hz: the clock's rate, when the user knows better than the trace
-    :param xen_version: that made it, when the user knows better than the capture
-    :param vendor: whose VM exits they are, when the user knows better than the trace
     :returns: the report of the first pass, whose account tells of damage
     :raises PeerError: it is no xentrace
     :raises XentoolError: a library is missing, the input can't be read, or the output is the input
@@ -131,47 +117,17 @@ def export(
         write = load(kind.module, "export").write
         (write if kind.compiled else _from_tables(write))(source, report, target)
 
-    return _copied(
-        capture,
-        copy,
-        output,
-        hz=hz,
-        xen_version=xen_version,
-        vendor=vendor,
-        chosen=chosen,
-        whole=kind.records,
-        progress=progress,
-    )
+    return _copied(capture, copy, output, reading, whole=kind.records, progress=progress)
 
 
 def written(
-    capture: Path,
-    write: Writer,
-    output: Path,
-    *,
-    hz: float | None,
-    xen_version: str | None = None,
-    vendor: "Vendor | None" = None,
-    chosen: Chosen = EVERYTHING,
-    whole: bool = False,
-    progress: Progress,
+    capture: Path, write: Writer, output: Path, reading: Reading, *, whole: bool = False, progress: Progress
 ) -> "Report":
     """Read a capture twice, for its report and for what is written; see ``export``.
 
     :param whole: of the report only what names single records is needed, see ``reports.report``
     """
-    tables = _from_tables(write)
-    return _copied(
-        capture,
-        tables,
-        output,
-        hz=hz,
-        xen_version=xen_version,
-        vendor=vendor,
-        chosen=chosen,
-        whole=whole,
-        progress=progress,
-    )
+    return _copied(capture, _from_tables(write), output, reading, whole=whole, progress=progress)
 
 
 def _from_tables(write: Writer) -> CompiledWriter:
@@ -184,11 +140,8 @@ def _copied(
     capture: Path,
     write: CompiledWriter,
     output: Path,
+    reading: Reading,
     *,
-    hz: float | None,
-    xen_version: str | None,
-    vendor: "Vendor | None",
-    chosen: Chosen,
     whole: bool,
     progress: Progress,
 ) -> "Report":
@@ -205,12 +158,9 @@ def _copied(
         report = reports.report(
             source,
             str(capture),
-            hz=hz,
             capture=known,
-            xen_version=xen_version,
-            vendor=vendor,
-            chosen=chosen,
             whole=whole,
+            **reading._asdict(),
             progress=lambda read: progress(min(done(read), size), 2 * size),
         )
         source.seek(start)

@@ -10,7 +10,7 @@ from traces.table import EventTable
 from traces.xen.formats.exits import Vendor
 from xentool.tools.tracing import reports
 from xentool.tools.tracing.exports import Progress, load, written
-from xentool.tools.tracing.reports import EVERYTHING, STANDARD, Chosen
+from xentool.tools.tracing.reports import EVERYTHING, STANDARD, Chosen, Reading
 
 
 def write(
@@ -35,5 +35,5 @@ def write(
             selected = of_domain(report, reports.domid_of(report, chosen.domain))
         exporter.write(tables, selected, target, "stdin" if capture == STANDARD else capture.name)
 
-    named = Chosen(names=chosen.names)
-    return written(capture, write_page, output, hz=hz, vendor=vendor, chosen=named, progress=progress)
+    named = Reading(Chosen(names=chosen.names), hz=hz, vendor=vendor)
+    return written(capture, write_page, output, named, progress=progress)

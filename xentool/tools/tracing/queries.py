@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from traces.answers import Report
-from traces.xen.formats.exits import Vendor
 from xentool.errors import XentoolError
 from xentool.tools.outputs import orderly_end
 from xentool.tools.tracing.exports import FORMATS, Progress, export
-from xentool.tools.tracing.reports import EVERYTHING, STANDARD, Chosen
+from xentool.tools.tracing.reports import AS_IT_IS, STANDARD, Reading
 
 _PARQUET_MAGIC = b"PAR1"
 #: Of the engine; what a query needs beyond goes to files beside the table.
@@ -134,17 +133,13 @@ class Database:
 def opened(
     capture: Path,
     *,
-    hz: float | None = None,
-    vendor: Vendor | None = None,
-    chosen: Chosen = EVERYTHING,
+    reading: Reading = AS_IT_IS,
     progress: Progress,
 ) -> Iterator[Database]:
     """Open a trace for queries: xentrace (as columns in a temporary file), or a Parquet file that an export wrote.
 
     :param capture: `-` is stdin
-    :param hz: the clock's rate, when the user knows better than the trace
-    :param vendor: whose VM exits they are, when the user knows better than the trace
-    :param chosen: the names that the user gives to domains; a query sees all else
+    :param reading: of what is chosen, the names that the user gives to domains; a query sees all else
     :raises PeerError: it is no trace
     :raises XentoolError: duckdb is missing, or see ``exports.export``
     """
@@ -155,13 +150,13 @@ def opened(
     with orderly_end(), tempfile.TemporaryDirectory(prefix="xentool-sql-", ignore_cleanup_errors=True) as made:
         folder = Path(made)
         table, report = capture, None
-        if chosen.names and capture != STANDARD and _is_parquet(capture):
+        if reading.chosen.names and capture != STANDARD and _is_parquet(capture):
             raise XentoolError(
                 f"{capture} is a table of records, which has no domains to be named; --name is for traces"
             )
         if capture == STANDARD or not _is_parquet(capture):
             table = folder / "events.parquet"
-            report = export(capture, FORMATS["parquet"], table, hz=hz, vendor=vendor, chosen=chosen, progress=progress)
+            report = export(capture, FORMATS["parquet"], table, reading, progress=progress)
         with _engine(table, folder, report) as engine:
             yield Database(engine, report)
 

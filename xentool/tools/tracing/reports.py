@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from io import BufferedReader, IOBase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from traces import scan as scans
 from traces.account import DOUBTS, NO_SHIFTS, Skew
@@ -88,6 +88,23 @@ class Chosen:
 
 
 EVERYTHING = Chosen()
+
+
+class Reading(NamedTuple):
+    """How the user wants a trace to be read: what of it, and what is known better than the trace tells.
+
+    :param hz: the clock's rate
+    :param xen_version: that made it
+    :param vendor: whose VM exits they are
+    """
+
+    chosen: Chosen = EVERYTHING
+    hz: float | None = None
+    xen_version: str | None = None
+    vendor: "Vendor | None" = None
+
+
+AS_IT_IS = Reading()
 
 
 def report(
