@@ -77,7 +77,7 @@ ls /sys/block
 #: In dom0: writes and reads by our own frontend, and tells the sums of what it wrote and read.
 OURS = """
 import hashlib, os, sys
-from pvdrivers.block import frontend
+from pvdrivers.block.front import frontend
 from pvdrivers.transport.xen import Xen
 with Xen() as xen:
     here = f"{xen.store.domain_path(xen.domid)}/device/uvbd/{sys.argv[1]}"
