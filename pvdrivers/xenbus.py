@@ -64,6 +64,8 @@ BACK: Table = _table(
     ((S.INITIALISING,), (S.CLOSED,), Step(Action.CLOSE, S.CLOSED)),
     ((S.INIT_WAIT,), (S.INITIALISED, S.CONNECTED), Step(Action.CONNECT, S.CONNECTED)),
     ((S.CONNECTED, S.RECONFIGURED), (S.RECONFIGURING,), Step(Action.RECONFIGURE, S.RECONFIGURED)),
+    # One that came and went before it was looked at.
+    ((S.INIT_WAIT,), (S.CLOSED,), Step(Action.CLOSE, S.CLOSED)),
     # A frontend without a state has no node any more; one that begins has died, or has another kernel by now.
     ((S.CONNECTED, S.RECONFIGURED), (S.UNKNOWN, S.INITIALISING, S.CLOSED), Step(Action.CLOSE, S.CLOSED)),
     ((S.INIT_WAIT, S.CONNECTED, S.RECONFIGURED), (S.CLOSING,), Step(Action.CLOSE, S.CLOSING)),

@@ -232,7 +232,8 @@ def test_text_shows_the_busiest_and_says_how_many_more() -> None:
     assert " more" not in shown(reported(MAKERS["domains_that_work"](20)))
 
 
-def test_lanes_count_what_one_counts_or_leave_it_to_one(tmp_path: Path) -> None:
+def test_lanes_count_what_one_counts_or_leave_it_to_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scans, "SMALL", 0)
     path = tmp_path / "trace"
     path.write_bytes(MAKERS["irqs"](2 * (1 << 13) - 100))
     with path.open("rb") as file, pytest.raises(scans.Irregular):

@@ -109,6 +109,7 @@ def test_lanes_that_read_a_file_count_the_same(
     path = tmp_path / "trace"
     path.write_bytes(b"before" + capture(name) + b"\0\0\0")
     monkeypatch.setattr(scans, "STRETCH", stretch)
+    monkeypatch.setattr(scans, "SMALL", 0)
     one = Scan()
     one.feed(capture(name) + b"\0\0\0")
     one.finish()
@@ -121,8 +122,25 @@ def test_lanes_that_read_a_file_count_the_same(
     assert told[-1] == len(capture(name))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_small_file_is_read_by_one_lane(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "trace"
+    path.write_bytes(b"before" + capture(name) + b"\0\0\0")
+    one = Scan()
+    one.feed(capture(name) + b"\0\0\0")
+    one.finish()
+    told: list[int] = []
+    with path.open("rb") as file:
+        file.seek(6)
+        found = scans.read(file, lanes=2, progress=told.append)
+        assert not file.read()
+    assert counts(found) == counts(one)
+    assert told == [len(capture(name)) + 3]
+
+
 @pytest.mark.parametrize("at", [13, 1_000, 100_003])
-def test_damage_in_a_file_is_for_one_lane(at: int, tmp_path: Path) -> None:
+def test_damage_in_a_file_is_for_one_lane(at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scans, "SMALL", 0)
     data = capture(NAMES[0])
     path = tmp_path / "trace"
     path.write_bytes(data[:at] + b"garbage that is no window" * 3 + data[at:])

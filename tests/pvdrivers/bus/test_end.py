@@ -229,6 +229,17 @@ def test_a_resize_is_told_by_the_same_state_again(dom0: Loopback, guest: Loopbac
         assert dom0.store.read(f"{SPOT.back}/sectors") == b"7"
 
 
+def test_a_frontend_that_closes_before_it_connects_is_followed(dom0: Loopback, guest: Loopback) -> None:
+    # As Windows' drivers do once; it may all have happened before anybody looks.
+    back, front = Noting(), Frontish(guest)
+    with running(dom0, back, Role.BACK) as served:
+        assert served.wait([S.INIT_WAIT], 60)
+        front.write("state", S.CLOSED.value)
+        assert served.wait([S.CLOSED], 60)
+        front.write("state", S.INITIALISING.value)
+        assert served.wait([S.INIT_WAIT], 60)
+
+
 def test_states_rewritten_without_end_are_no_more_than_one_to_be_looked_at(dom0: Loopback, guest: Loopback) -> None:
     rounds = int(os.environ.get("XENTOOL_FUZZ", "5000"))
     back, front = Noting(), Frontish(guest)
