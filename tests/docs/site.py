@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 import pvdrivers
 import traces
 from tests.docs.paths import ROOT
-from xentool.cli.man import pages as manual
+from xentool.cli.common.manual import pages as manual
 from xentool.cli.root import group
 
 SOURCES, SITE = ROOT / "build/site-sources", ROOT / "build/site"

@@ -9,7 +9,7 @@ import pytest
 
 from tests.docs.paths import ROOT, documents
 from xentool.cli.commands import COMMANDS
-from xentool.cli.man import pages
+from xentool.cli.common.manual import pages
 from xentool.cli.root import group
 
 _BLOCK = re.compile(r"^```(?:sh|console)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)

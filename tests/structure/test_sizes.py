@@ -30,4 +30,4 @@ def test_half_of_all_files_are_short_and_few_are_long() -> None:
 
 def test_whatever_is_longer_says_why() -> None:
     long = {name: lines for name, lines in sizes().items() if lines > LIMIT}
-    assert set(long) <= set(LONGER), long
+    assert set(long) == set(LONGER), long

@@ -8,7 +8,7 @@ import pytest
 
 from tests.xentool.cli.running import run
 from xentool.cli.commands import COMMANDS
-from xentool.cli.man import pages
+from xentool.cli.common.manual import pages
 from xentool.cli.root import group
 
 PAGES = dict(pages(group))
