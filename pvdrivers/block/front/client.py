@@ -226,12 +226,17 @@ class Client(Closing):
 
     # When a backend goes and another comes.
 
-    def suspend(self) -> None:
-        """Let all queues go, and keep what was not answered; whoever asks meanwhile waits."""
+    def suspend(self, gone: DriverError | None = None) -> None:
+        """Let all queues go, and keep what was not answered; whoever asks meanwhile waits.
+
+        :param gone: why no other is to come for now: all fails then, what is asked meanwhile as well
+        """
         with self._lock:
             self._collect()
             queues, self._queues = self._queues, []
             self.error = self._gone = None
+            if gone:
+                self._fail(gone)
             os.eventfd_write(self._wake, 1)
             for queue in queues:
                 queue.close()

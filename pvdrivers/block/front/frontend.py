@@ -51,8 +51,8 @@ class User(Protocol):
         """Use queues, which belong to it from now on."""
         ...
 
-    def suspend(self) -> None:
-        """Give queues back, if there are any."""
+    def suspend(self, gone: DriverError | None = None) -> None:
+        """Give queues back, if there are any; where the machine is gone, wait for no others."""
         ...
 
     def fail(self, error: DriverError) -> None:
@@ -137,7 +137,8 @@ class Frontend(Plain):
 
     def close(self) -> Nodes:
         """Take queues back: a backend that has not let go of them yet can do no harm, for they are used no more."""
-        self.user.suspend()
+        # Told at once: between two steps whoever asks would wait for a machine that may never come.
+        self.user.suspend(self.transport.gone)
         self._drop()
         return NOTHING
 
@@ -145,7 +146,6 @@ class Frontend(Plain):
         """Let all that is asked fail, if the machine is gone, and not XenStore alone."""
         if reason := self.transport.gone:
             self.close()
-            self.user.fail(reason)
         return reason
 
     def over(self) -> None:

@@ -189,6 +189,24 @@ def test_a_backend_that_comes_again(pair: Pair, disk: Disk) -> None:
         assert client.read(SIZE - 512, 512) == b"l" * 512
 
 
+def test_where_no_other_backend_can_come_nobody_waits_for_one(pair: Pair, disk: Disk) -> None:
+    queues = pair.fronts(2)
+    pair.serve(queues, disk)
+    with Client(queues, GEOMETRY) as client:
+        pair.stop()
+        under_way = client.start(BlkifOp.WRITE, 0, 512, bytes(512))
+        client.suspend(MachineError("the machine is gone"))
+        with pytest.raises(MachineError, match="is gone"):
+            under_way.result(60)
+        with pytest.raises(MachineError, match="is gone"):
+            client.start(BlkifOp.WRITE, 0, 512, bytes(512))
+        # But it may come later.
+        queues = pair.fronts()
+        pair.serve(queues, disk)
+        client.resume(queues)
+        client.write(0, b"late" * 128)
+
+
 def test_a_backend_that_breaks_the_protocol(pair: Pair, disk: Disk) -> None:
     queues = pair.fronts(2)
     pages = [pair.back.map(FRONT, queue.grefs) for queue in queues]

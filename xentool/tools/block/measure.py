@@ -74,7 +74,8 @@ class _Queues:
         self.geometry = geometry or self.geometry
         self.queues = list(queues)
 
-    def suspend(self) -> None:
+    def suspend(self, gone: DriverError | None = None) -> None:
+        self.error = gone or self.error
         queues, self.queues = self.queues, []
         for queue in queues:
             queue.close()
