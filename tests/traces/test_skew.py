@@ -66,7 +66,7 @@ def written(events: list[tuple[int, int, bytes]], offsets: list[float], drift: f
 def report(data: bytes, path: Path) -> Report:
     path.write_bytes(data)
     with path.open("rb") as file:
-        return reports.report(file, str(path), hz=2e9)
+        return reports.report(file, str(path), reports.Reading(hz=2e9))
 
 
 def states(found: Report) -> Iterator[tuple[int, str, int, float]]:

@@ -9,6 +9,7 @@ from traces.xen.formats.exits import Vendor
 from xentool import output
 from xentool.cli.common import options
 from xentool.tools.tracing import differences, reports
+from xentool.tools.tracing.reports import Chosen, Reading
 
 
 @click.command()
@@ -43,7 +44,8 @@ def command(
     """
     each = [options.named(side) for side in zip(*map(_sides, names), strict=True)] or [(), ()]
     one, other = (
-        differences.trace(path, hz=hz, vendor=vendor, names=of) for path, of in zip((before, after), each, strict=True)
+        differences.trace(path, Reading(Chosen(names=of), hz=hz, vendor=vendor))
+        for path, of in zip((before, after), each, strict=True)
     )
     found = differences.differences(one, other, domain)
     if as_json:

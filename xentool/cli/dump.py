@@ -69,11 +69,12 @@ def command(
         raise click.UsageError("-t is given up to three times")
     if wall and file == STANDARD:
         raise click.UsageError(f"-{'t' * wall} needs a file: what stdin gives does not tell when it was recorded")
+    reading = Reading(chosen, hz, xen_version, vendor)
     symbols = None if symbol_file is None else _symbols(symbol_file)
     if file == STANDARD and not sys.stdin.seekable():
         with pipes.interruptible(sys.stdin.buffer) as piped:  # type: ignore[arg-type] # a BufferedReader, always
             follow = Follow(paint(), as_json=as_json, symbols=symbols)
-            report = pipes.follow(piped, chosen, follow.show, hz=hz, xen_version=xen_version, vendor=vendor)
+            report = pipes.follow(piped, reading, follow.show)
         if piped.interrupted:
             click.get_current_context().exit(INTERRUPTED)
         doubts.tell(report)
@@ -87,7 +88,6 @@ def command(
         else:
             dump.write(tables, report, output, paint=paint(), symbols=symbols, stamp=stamp)
 
-    reading = Reading(chosen, hz, xen_version, vendor)
     report = written(file, write, STANDARD, reading, whole=True, progress=lambda _done, _total: None)
     doubts.tell(report)
     reports.raise_for_damage(report, str(file))

@@ -10,7 +10,7 @@ from xentool import output
 from xentool.cli.commands import INTERRUPTED
 from xentool.cli.common import choosing, options, reported
 from xentool.tools.tracing import reports
-from xentool.tools.tracing.reports import Chosen
+from xentool.tools.tracing.reports import Chosen, Reading
 
 if TYPE_CHECKING:
     # What a plain report does not need would delay it: numpy, above all.
@@ -83,6 +83,7 @@ def command(
     FILE may be compressed by gzip, xz, bzip2 or zstd. Damage in it does not stop the report: it is counted, and the
     exit code is then 4.
     """
+    reading = Reading(chosen, hz=hz, vendor=vendor)
     if page is not None:
         if most is not None or least is not None or times or interval is not None:
             raise click.UsageError(
@@ -92,15 +93,13 @@ def command(
             raise click.UsageError("--html and --json are two forms of one report; give one of them")
         if chosen.where != EVERYTHING:
             raise click.UsageError("--html shows one domain or all, and all of it: leave out the other filters")
-        reports.raise_for_damage(_write_page(file, page, chosen, hz, vendor), str(file))
+        reports.raise_for_damage(_write_page(file, page, reading), str(file))
         return
     if interval == 0:
         raise click.UsageError("--interval must be longer than 0")
     interrupted = reported.show(
         file,
-        chosen=chosen,
-        hz=hz,
-        vendor=vendor,
+        reading,
         most=most,
         least=least,
         histograms=histograms,
@@ -112,8 +111,8 @@ def command(
         click.get_current_context().exit(INTERRUPTED)
 
 
-def _write_page(file: Path, page: Path, chosen: Chosen, hz: float | None, vendor: "Vendor | None") -> "Report":
+def _write_page(file: Path, page: Path, reading: Reading) -> "Report":
     from xentool.tools.tracing import pages  # noqa: PLC0415 - what a plain report does not need would delay it
 
     with output.progress(f"{file} → {page}", hidden=str(page) == "-") as progress:
-        return pages.write(file, page, chosen=chosen, hz=hz, vendor=vendor, progress=progress)
+        return pages.write(file, page, reading, progress=progress)

@@ -18,7 +18,6 @@ from traces.xen.formats.layout import Int16ul, Int32ul, Int64ul, Named, OrNone, 
 from traces.xen.formats.schedulers import SCHEDULER_EVENTS
 from traces.xen.formats.shadow import LEVELS_MASK, LEVELS_SHIFT, SHADOW_CLASS, SHADOW_EVENTS
 
-EVENT_MASK = 0x0FFFFFFF
 EXTRA_SHIFT = 28
 EXTRA_MAX = 7
 CYCLES_FLAG = 1 << 31

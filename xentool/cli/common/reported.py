@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from xentool import output
 from xentool.tools.tracing import packed, reports, sidecar
-from xentool.tools.tracing.reports import EVERYTHING, Chosen, TraceFile
+from xentool.tools.tracing.reports import AS_IT_IS, Reading, TraceFile
 
 if TYPE_CHECKING:
     # What a plain report does not need would delay it: numpy, above all. What it needs when the file is read is
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from traces.analyses.slowest import Slowest
     from traces.answers import Report
     from traces.exporters.slow import Described
-    from traces.xen.formats.exits import Vendor
 
     _Slow: TypeAlias = tuple[dict[str, Slowest], dict[str, list[Described]]]
 
@@ -36,10 +35,8 @@ _SLOWEST = 10
 
 def show(
     file: Path,
+    reading: Reading = AS_IT_IS,
     *,
-    chosen: Chosen = EVERYTHING,
-    hz: float | None = None,
-    vendor: "Vendor | None" = None,
     most: int | None = None,
     least: float | None = None,
     histograms: bool = False,
@@ -64,24 +61,16 @@ def show(
     slowest: _Slow | None = None
     series: Series | None = None
     # A stretch of time is found in a second reading, hypercalls' times, and intervals, in one more, the slowest in two.
-    again = chosen.where.timed or closer
+    again = reading.chosen.where.timed or closer
     with _again(file) if again else reports.opened(file) as source:
         start = source.tell() if again else 0
         if source.seekable():
-            report = reports.report(
-                source,
-                str(file),
-                hz=hz,
-                vendor=vendor,
-                capture=sidecar.read(file),
-                chosen=chosen,
-                meanwhile=load,
-            )
+            report = reports.report(source, str(file), reading, capture=sidecar.read(file), meanwhile=load)
         else:
             from xentool.tools.tracing import pipes  # noqa: PLC0415 - see TYPE_CHECKING above
 
             with pipes.interruptible(cast(BufferedReader, source)) as piped:
-                report = reports.report(packed.pipe(piped, str(file)), str(file), hz=hz, vendor=vendor, chosen=chosen)
+                report = reports.report(packed.pipe(piped, str(file)), str(file), reading)
             interrupted = piped.interrupted
         if closer:
             from traces.exporters.words import marked  # noqa: PLC0415 - see TYPE_CHECKING above

@@ -9,10 +9,9 @@ from traces.analyses.slices import Slices
 from traces.answers import Report
 from traces.exporters.differences import Differences
 from traces.reader import Reader, read
-from traces.xen.formats.exits import Vendor
 from xentool.errors import XentoolError
 from xentool.tools.tracing import reports, sidecar
-from xentool.tools.tracing.reports import Chosen
+from xentool.tools.tracing.reports import AS_IT_IS, Reading
 
 
 @dataclass(frozen=True)
@@ -24,24 +23,14 @@ class Trace:
     slices: Slices
 
 
-def trace(
-    path: Path,
-    *,
-    hz: float | None = None,
-    vendor: Vendor | None = None,
-    names: tuple[tuple[int, str], ...] = (),
-) -> Trace:
+def trace(path: Path, reading: Reading = AS_IT_IS) -> Trace:
     """Read a trace file.
 
-    :param hz: the clock's rate, when the user knows better than the trace
-    :param vendor: whose VM exits they are, when the user knows better than the trace
-    :param names: what the user calls domains
     :raises XentoolError: it can't be read, or is too short to be cut into slices
     :raises PeerError: it is no xentrace
     """
     with reports.opened(path) as source:
-        chosen = Chosen(names=names)
-        report = reports.report(source, str(path), hz=hz, vendor=vendor, capture=sidecar.read(path), chosen=chosen)
+        report = reports.report(source, str(path), reading, capture=sidecar.read(path))
         source.seek(0)
         found = slices.read(read(source, Reader(report.shifts)), report)
     if found is None:

@@ -158,9 +158,9 @@ def _copied(
         report = reports.report(
             source,
             str(capture),
+            reading,
             capture=known,
             whole=whole,
-            **reading._asdict(),
             progress=lambda read: progress(min(done(read), size), 2 * size),
         )
         source.seek(start)

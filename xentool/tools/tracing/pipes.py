@@ -12,11 +12,10 @@ from traces.analyses.report import report as report_of
 from traces.answers import Report
 from traces.counting import clock as clocks
 from traces.scan import Scan
-from traces.xen.formats.exits import Vendor
 from xentool.errors import PeerError, XentoolError
 from xentool.tools.tracing import packed
 from xentool.tools.tracing.capture import on_interrupt
-from xentool.tools.tracing.reports import Chosen
+from xentool.tools.tracing.reports import Reading
 from xentool.tools.tracing.trace import Progress, Running
 
 #: So many switches of vCPUs tell the clock's rate well enough to show times by it; none is waited for beyond so many
@@ -85,24 +84,15 @@ def interruptible(source: BufferedReader) -> Iterator[Piped]:
         yield piped
 
 
-def follow(
-    piped: Piped,
-    chosen: Chosen,
-    show: Progress,
-    *,
-    hz: float | None = None,
-    xen_version: str | None = None,
-    vendor: Vendor | None = None,
-) -> Report:
+def follow(piped: Piped, reading: Reading, show: Progress) -> Report:
     """Show a trace while it comes.
 
+    :param reading: if it tells no rate of the clock, the first records do
     :param show: see ``trace.Progress``
-    :param hz: the clock's rate; if not given, the first records tell
-    :param xen_version: that makes the trace
-    :param vendor: whose VM exits they are
     :raises PeerError: it is no xentrace
     :raises XentoolError: the domain is no number
     """
+    chosen, hz, xen_version, vendor = reading
     domain = next((str(domid) for domid, name in chosen.names if name == chosen.domain), chosen.domain)
     if domain is not None and not domain.isdecimal():
         raise XentoolError(

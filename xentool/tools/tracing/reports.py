@@ -110,12 +110,9 @@ AS_IT_IS = Reading()
 def report(
     source: scans.Source,
     name: str,
+    reading: Reading = AS_IT_IS,
     *,
-    hz: float | None = None,
     capture: Sidecar | None = None,
-    xen_version: str | None = None,
-    vendor: "Vendor | None" = None,
-    chosen: Chosen = EVERYTHING,
     whole: bool = False,
     progress: Callable[[int], None] = lambda _bytes: None,
     meanwhile: Callable[[], None] = lambda: None,
@@ -124,15 +121,14 @@ def report(
 
     :param source: a ``TraceFile`` where a stretch of time is chosen: the clock must be known first
     :param name: of the source, for messages
-    :param hz: the clock's rate, when the user knows better than the trace
-    :param xen_version: that made it, when the user knows better than the capture
-    :param vendor: whose VM exits they are, when the user knows better than the trace
+    :param capture: what its host told, of which the user may know better
     :param whole: count whatever is chosen, or not: what must be known to name single records
     :param progress: is told how many bytes were read so far
     :param meanwhile: see ``scans.read``
     :raises PeerError: it is no xentrace
     :raises XentoolError: it can't be read, or has no such domain
     """
+    chosen, hz, xen_version, vendor = reading
     host_hz = capture.hz if capture else None
     where = chosen.where
     skew: Skew | None = None

@@ -25,7 +25,7 @@ from xentool.errors import PeerError, XentoolError
 from xentool.tools.tracing import exports, packed, pipes, reports, sidecar
 from xentool.tools.tracing.packed import PACKINGS, Unpacked
 from xentool.tools.tracing.pipes import Piped
-from xentool.tools.tracing.reports import EVERYTHING
+from xentool.tools.tracing.reports import AS_IT_IS
 
 XENTOOL = [sys.executable, "-m", "xentool"]
 PACK: dict[str, Callable[[bytes], bytes]] = {
@@ -254,7 +254,7 @@ def test_what_holds_no_trace(data: bytes, told: str, tmp_path: Path) -> None:
         report(path)
     assert str(error.value).startswith(f"{path} {told}")
     with piped(data) as source, pytest.raises(PeerError) as error:
-        pipes.follow(source, EVERYTHING, lambda _running, _chunk: None)
+        pipes.follow(source, AS_IT_IS, lambda _running, _chunk: None)
     assert str(error.value).startswith(f"standard input {told}")
 
 
