@@ -96,7 +96,7 @@ class Waiting:
             if self._stopping:
                 self.hear(None)
             # Not while there is something else to wait for.
-            elif not (not busy() and self._patience.look(self._rings[0])) and not self._more():
+            elif (busy() or not self._patience.look(self._rings[0])) and not self._more():
                 self._sleep()
 
     def _more(self) -> bool:
