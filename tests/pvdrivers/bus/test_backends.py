@@ -14,6 +14,7 @@ from pvdrivers.bus.nodes import Peer
 from pvdrivers.bus.toolstack import Spot
 from pvdrivers.transport.loopback import Loopback, machine
 from pvdrivers.xenbus import Role
+from pvdrivers.xenstore.client import Transaction
 from tests.pvdrivers.bus.joined import Noting, running, until
 
 GUESTS = (5, 6)
@@ -109,11 +110,15 @@ def test_one_that_is_removed_while_it_is_looked_at_is_not_begun(
     ],
 )
 def test_what_is_no_device_is_none(dom0: Loopback, nodes: dict[str, bytes]) -> None:
+    def write(transaction: Transaction) -> None:
+        # At once, as toolstacks do: one whose "online" is not there yet is a device.
+        for name, value in nodes.items():
+            transaction.write(f"/local/domain/0/backend/test/{name}", value)
+
     backends = Backends(dom0, "test", "vbd", lambda _: Noting())
     backends.start()
     try:
-        for name, value in nodes.items():
-            dom0.store.write(f"/local/domain/0/backend/test/{name}", value)
+        dom0.store.transact(write)
         toolstack.plug(dom0.store, spot(6), {}, {})
         until(lambda: spot(6) in backends.ends)
         assert set(backends.ends) == {spot(6)}
