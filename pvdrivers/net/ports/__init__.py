@@ -1,0 +1,1 @@
+"""Where the frames of a vif go to and come from."""
