@@ -4,6 +4,7 @@
 """
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -31,7 +32,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Note times, in the process that hears of all tests."""
+    """Note times, in the process that hears of all tests; be interruptible, and so whatever a test interrupts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell's background job, and all that it starts.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if (kind := config.getoption("--times")) and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Times(kind))
 

@@ -18,7 +18,7 @@ from traces.choice.classes import classes_of
 from traces.counting.wallclock import Recorded
 from traces.exporters.details import CODE, Naming, naming
 from traces.exporters.payload import nones
-from traces.exporters.rows import Chooser, Group, groups, is_declared, of_events
+from traces.exporters.rows import Chooser, Group, groups, is_declared, of_events, strangers
 from traces.exporters.words import duration, marked, time
 from traces.symbols import Symbols
 from traces.table import EventTable
@@ -31,7 +31,6 @@ from traces.xen.formats.events import (
     PV_HYPERCALL_V2,
     RUNSTATE_CHANGE,
     base_id,
-    event_name,
 )
 
 _UNTIMED_TEXT = "-"
@@ -94,11 +93,10 @@ def lines(
     """
     found = np.empty(len(table), object)
     found[:] = _heads(table, ns, pcpu_width, stamp or _seconds)
-    declared = of_events(table, is_declared)
-    for group in groups(table, naming, declared):
+    for group in groups(table, naming, of_events(table, is_declared)):
         found[group.rows] += _tails(table, group, paint, naming.symbols)
-    strange = np.flatnonzero(~declared)
-    found[strange] += _strange_tails(table, strange, paint)
+    strange, called = strangers(table)
+    found[strange] += _strange_tails(table, strange, called, paint)
     made: list[str] = found.tolist()
     if took is not None:
         ends = np.flatnonzero(took != UNTIMED)
@@ -187,14 +185,13 @@ def _tails(table: EventTable, group: Group, paint: Paint, symbols: Symbols | Non
     return tails
 
 
-def _strange_tails(table: EventTable, rows: NDArray[np.intp], paint: Paint) -> NDArray[np.object_]:
-    # Of events that nobody declared, which are not worth a group each: a trace may have a new one with each record.
-    names = {
-        event: paint(event_name(event), frozenset() if paint is plain else classes_of(event))
-        for event in np.unique(table.event[rows]).tolist()
-    }
+def _strange_tails(table: EventTable, rows: NDArray[np.intp], names: list[str], paint: Paint) -> NDArray[np.object_]:
     found = np.empty(len(rows), object)
-    found[:] = [names[event] for event in table.event[rows].tolist()]
+    if paint is plain:
+        found[:] = names
+    else:
+        events = table.event[rows].tolist()
+        found[:] = [paint(name, classes_of(event)) for name, event in zip(names, events, strict=True)]
     words = table.words[rows]
     for index in range(int(words.max(initial=0))):
         longer = words > index

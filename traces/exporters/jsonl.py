@@ -19,7 +19,7 @@ from traces.analyses.elapsed import UNTIMED
 from traces.answers import Report
 from traces.exporters.details import CODE, Naming, naming
 from traces.exporters.payload import nones
-from traces.exporters.rows import Chooser, Group, groups
+from traces.exporters.rows import Chooser, Group, groups, is_declared, of_events, strangers
 from traces.symbols import Symbols
 from traces.table import EventTable
 from traces.xen.formats import events as xentrace
@@ -66,8 +66,10 @@ def lines(
     if epoch_ns is not None:
         # In Python's integers: a damaged time stamp may lie anywhere.
         found += [f',"unix_ns":{"null" if one == UNTIMED else epoch_ns + one}' for one in ns.tolist()]
-    for group in groups(table, naming):
+    for group in groups(table, naming, of_events(table, is_declared)):
         found[group.rows] += _tails(table, group, naming.symbols)
+    strange, called = strangers(table)
+    found[strange] += _strange_tails(table, strange, called)
     made: list[str] = found.tolist()
     if took is not None:
         ends = np.flatnonzero(took != UNTIMED)
@@ -125,6 +127,20 @@ def _tails(table: EventTable, group: Group, symbols: Symbols | None) -> Any:  # 
     tails = np.empty(len(group.rows), object)
     tails[:] = list(map(template.__mod__, zip(*columns, strict=True)))
     return tails
+
+
+def _strange_tails(table: EventTable, rows: NDArray[np.intp], names: list[str]) -> NDArray[np.object_]:
+    found = np.empty(len(rows), object)
+    heads = zip(table.event[rows].tolist(), names, strict=True)
+    found[:] = [f',"event":{event},"name":{json.dumps(name)}' for event, name in heads]
+    words = table.words[rows]
+    for index in range(int(words.max(initial=0))):
+        longer = words > index
+        before = "," if index else ',"extra":['
+        found[longer] += np.array([f"{before}{word}" for word in table.word(rows[longer], index).tolist()], object)
+    found[words > 0] += "]"
+    found += "}\n"
+    return found
 
 
 def _beyond(group: Group) -> range:

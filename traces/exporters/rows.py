@@ -107,6 +107,17 @@ def is_declared(event: int) -> bool:
     return base_id(event) in BY_ID
 
 
+def strangers(table: EventTable) -> tuple[NDArray[np.intp], list[str]]:
+    """Give the records of events that nobody declared, and what each is called.
+
+    They are not worth a group each: a trace may have a new event with each record.
+    """
+    rows = np.flatnonzero(~of_events(table, is_declared))
+    events = table.event[rows]
+    names = {event: event_name(event) for event in np.unique(events).tolist()}
+    return rows, [names[event] for event in events.tolist()]
+
+
 def groups(table: EventTable, naming: Naming, chosen: NDArray[np.bool_] | None = None) -> Iterator[Group]:
     """Give the records of a table in groups.
 

@@ -25,13 +25,11 @@ from traces.analyses.elapsed import UNTIMED
 from traces.answers import Report
 from traces.exporters.columns import COLUMNS, DETAILS, NAME, SAME, WORDS, Column, metadata
 from traces.exporters.details import Naming, naming
-from traces.exporters.rows import Chooser, Group, groups
+from traces.exporters.rows import Chooser, Group, groups, is_declared, of_events, strangers
 from traces.table import EventTable
 
 _ROWS = 1 << 18
 _NAME = pa.dictionary(pa.int32(), pa.string())
-#: Columns that ``groups`` tell of.
-_DETAILS = [NAME, *DETAILS]
 
 
 def schema(report: Report) -> Any:  # noqa: ANN401 - pyarrow ships no types
@@ -83,13 +81,15 @@ def _words(table: EventTable) -> dict[str, Any]:
 
 
 def _details(table: EventTable, naming: Naming) -> dict[str, Any]:
+    called = _Names(len(table))
     columns: dict[str, _Names | _Numbers] = {
-        column.name: _Numbers(len(table), _type(column)) if column.bits else _Names(len(table)) for column in _DETAILS
-    }
-    for group in groups(table, naming):
+        column.name: _Numbers(len(table), _type(column)) if column.bits else _Names(len(table)) for column in DETAILS
+    } | {NAME.name: called}
+    for group in groups(table, naming, of_events(table, is_declared)):
         for name, value in _fields(group).items():
             if name in columns:
                 columns[name].put(group.rows, value)
+    called.put_each(*strangers(table))
     return {name: column.array() for name, column in columns.items()}
 
 
@@ -120,6 +120,10 @@ class _Names:
 
     def put(self, rows: NDArray[np.intp], value: str) -> None:
         self._codes[rows] = self._vocabulary.setdefault(value, len(self._vocabulary))
+
+    def put_each(self, rows: NDArray[np.intp], values: list[str]) -> None:
+        vocabulary = self._vocabulary
+        self._codes[rows] = [vocabulary.setdefault(value, len(vocabulary)) for value in values]
 
     def array(self) -> Any:  # noqa: ANN401 - pyarrow ships no types
         codes = pa.array(self._codes, mask=self._codes < 0)

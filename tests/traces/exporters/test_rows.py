@@ -1,8 +1,10 @@
 """When the records that are chosen are over: no sooner than the last of them, and not much later."""
 
 import io
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from traces import reader
 from traces.analyses.report import report as report_of
 from traces.answers import Report
 from traces.choice.where import Where
-from traces.exporters import dump, jsonl, rows
+from traces.exporters import csv, dump, jsonl, rows, wide
 from traces.exporters.details import Naming
 from traces.reader import Reader
 from traces.scan import Scan
@@ -102,7 +104,10 @@ def test_it_goes_on_where_memory_was_too_small_for_the_order(monkeypatch: pytest
     assert len(lines) == 2 + 2 * 3
 
 
-def test_events_that_nobody_declared_make_no_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("module", "write"), [(dump, dump.write), (jsonl, jsonl.write), (wide, csv.write)])
+def test_events_that_nobody_declared_make_no_groups(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, write: Callable[..., None]
+) -> None:
     made: list[rows.Group] = []
 
     def counted(table: EventTable, naming: Naming, chosen: NDArray[np.bool_]) -> Iterator[rows.Group]:
@@ -110,11 +115,23 @@ def test_events_that_nobody_declared_make_no_groups(monkeypatch: pytest.MonkeyPa
             made.append(group)
             yield group
 
-    monkeypatch.setattr(dump, "groups", counted)
+    monkeypatch.setattr(module, "groups", counted)
     target = io.BytesIO()
     data = hostile.events(1000)
-    dump.write(reader.read(io.BytesIO(data), Reader()), report(data), target)
+    write(reader.read(io.BytesIO(data), Reader()), report(data), target)
     lines = target.getvalue().decode().splitlines()
-    assert [line.split("  ")[-1].strip() for line in lines[-2:]] == ["event_0x020003e6 +0x1", "event_0x020003e7 +0x1"]
     assert len(lines) > 1000
+    for line, event in zip(lines[-2:], ["event_0x020003e6", "event_0x020003e7"], strict=True):
+        _, text, word = line.partition(event)
+        assert text
+        assert "1" in word
     assert len(made) < 10
+
+
+def test_json_lines_hold_all_words_of_what_nobody_declared() -> None:
+    events = {0x0F00F000 | words: list(range(7, 7 + words)) for words in range(8)}
+    data = window(0, b"".join(record(event, 1000 + event, *words) for event, words in events.items()))
+    lines, _ = written(data, report(data))
+    found = {one["event"]: one for one in map(json.loads, lines)}
+    assert {event: found[event].get("extra", []) for event in events} == events
+    assert {found[event]["name"] for event in events} == {f"event_{event:#010x}" for event in events}
