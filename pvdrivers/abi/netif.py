@@ -95,7 +95,7 @@ class CtrlStatus(IntEnum):
 
 
 class HashType(IntFlag):
-    """Which packets are hashed."""
+    """Which packets are hashed. An extra slot has the number of the bit instead."""
 
     IPV4 = 1
     IPV4_TCP = 2
@@ -125,6 +125,8 @@ EXTRA = layout("netif_extra_info", 8, type="B", flags="B", u="6s")
 EXTRA_GSO = layout("netif_extra_info", 8, type="B", flags="B", size="H", gso_type="B", pad="B", features="H")
 EXTRA_MCAST = layout("netif_extra_info", 8, type="B", flags="B", addr="6s")
 EXTRA_HASH = layout("netif_extra_info", 8, type="B", flags="B", hash_type="B", algorithm="B", value="4s")
+#: Linux's alone.
+EXTRA_XDP = layout("netif_extra_info", 8, type="B", flags="B", headroom="H4x")
 CTRL_REQUEST = layout("xen_netif_ctrl_request", 8, id="H", type="H", data="3I")
 CTRL_RESPONSE = layout("xen_netif_ctrl_response", 8, id="H", type="H", status="I", data="I")
 GREF = layout("xen_netif_gref", 8, ref="I", flags="H", status="H")

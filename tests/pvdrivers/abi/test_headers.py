@@ -164,6 +164,12 @@ def test_constants_are_the_headers() -> None:
     assert compile_c(constants(), 64) == ""
 
 
+def test_what_linux_alone_has_is_as_in_its_header() -> None:
+    # include/xen/interface/io/netif.h there: type, flags, u.xdp.headroom, u.xdp.pad[2].
+    assert netif.EXTRA_XDP.struct.pack(netif.ExtraType.XDP, 0, 256) == bytes([5, 0, 0, 1, 0, 0, 0, 0])
+    assert netif.EXTRA_XDP.size == netif.EXTRA.size
+
+
 def test_requests_to_the_devices_are_the_headers() -> None:
     assert compile_c(requests(), 64) == ""
 
