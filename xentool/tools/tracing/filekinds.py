@@ -20,6 +20,7 @@ class Kind(NamedTuple):
 
 _LINUX = "it is of a Linux kernel, not of Xen"
 _UNPACK = "unpack it, and give the trace in it"
+_LZ4 = "unpack it: lz4 -dc FILE | xentool ... -"
 _PACKETS = "tcpdump and Wireshark read it"
 KINDS = (
     Kind(b"\x17\x08Dtracing", "trace.dat of trace-cmd", f"{_LINUX}; trace-cmd report reads it"),
@@ -39,10 +40,24 @@ KINDS = (
     Kind(b"makedumpfile\0\0\0\0", "dump of memory (makedumpfile)", "crash reads it"),
     Kind(b"\xc1\x1f\xfc\xc1", "trace in CTF (LTTng, perf)", "babeltrace2 reads its folder"),
     Kind(b"ustar", "tar archive", _UNPACK, 257),
+    Kind(b"070701", "cpio archive", _UNPACK),
+    Kind(b"070702", "cpio archive", _UNPACK),
+    Kind(b"070707", "cpio archive", _UNPACK),
     Kind(b"PK\x03\x04", "zip archive", _UNPACK),
     Kind(b"7z\xbc\xaf\x27\x1c", "7z archive", _UNPACK),
-    Kind(b"\x04\x22\x4d\x18", "file compressed by lz4", "unpack it: lz4 -dc FILE | xentool ... -"),
+    Kind(b"Rar!\x1a\x07", "rar archive", _UNPACK),
+    Kind(b"\x04\x22\x4d\x18", "file compressed by lz4", _LZ4),
+    Kind(b"\x02\x21\x4c\x18", "file compressed by lz4", _LZ4),
+    Kind(b"LZIP\x01", "file compressed by lzip", "unpack it: lzip -dc FILE | xentool ... -"),
     Kind(b"\x1f\x9d", "file compressed by compress", "unpack it: uncompress -c FILE | xentool ... -"),
+)
+#: Of what has bytes of its own in between.
+_SHAPES = (
+    # Properties as they always are, the dictionary's size, no size told, and a range coder's first byte.
+    # Ref: lzma-file-format.txt of XZ Utils
+    (rb"\x5d\0\0[\0-\xff]{2}\xff{8}\0", "file compressed by lzma", "unpack it: xz -dc FILE | xentool ... -"),
+    # The old binary header of a folder or a file, whose mode is the fourth word. Ref: cpio(5)
+    (rb"\xc7\x71[\0-\xff]{5}[\x41\x81]", "cpio archive", _UNPACK),
 )
 #: Of texts, the first that is found.
 _BOM = b"\xef\xbb\xbf"
@@ -63,6 +78,9 @@ def kind_of(head: bytes) -> tuple[str, str] | None:
     for kind in KINDS:
         if head.startswith(kind.magic, kind.offset):
             return kind.what, kind.advice
+    for shape, what, advice in _SHAPES:
+        if re.match(shape, head):
+            return what, advice
     if _is_text(head):
         found = (one for one in _TEXTS if re.search(one[0], head.removeprefix(_BOM)))
         return next(((what, advice) for _, what, advice in found), _TEXT)

@@ -1,8 +1,11 @@
 """What people give in a trace's stead is named, with what to do; what may be a trace, however damaged, is not."""
 
 import io
+import lzma
 import random
+import subprocess
 import tarfile
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -42,11 +45,31 @@ def feather() -> bytes:
     return made.getvalue()
 
 
+def cpio(form: str) -> bytes:
+    """Pack the trace as cpio does, in one of its formats."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "a.xentrace").write_bytes(TRACE)
+        command = ["cpio", "--create", "--quiet", f"--format={form}"]
+        return subprocess.run(command, cwd=folder, input=b"a.xentrace\n", stdout=subprocess.PIPE, check=True).stdout
+
+
 FILES = {
     "trace.dat": (b"\x17\x08Dtracing6\0" + bytes(500), "a trace.dat of trace-cmd: it is of a Linux kernel, not of Xen"),
     "perf.data": (b"PERFILE2" + bytes(500), "a perf.data: it is of a Linux kernel, not of Xen"),
     "tar": (archive(), "a tar archive: unpack it, and give the trace in it"),
     "zip": (zipped(), "a zip archive: unpack it"),
+    **{f"cpio-{form}": (cpio(form), "a cpio archive: unpack it") for form in ("bin", "odc", "newc", "crc")},
+    "rar4": (b"Rar!\x1a\x07\0\xcf\x90\x73" + bytes(40), "a rar archive: unpack it"),
+    "rar5": (b"Rar!\x1a\x07\x01\0\x33\x92" + bytes(40), "a rar archive: unpack it"),
+    "7z": (b"7z\xbc\xaf\x27\x1c\0\x04" + bytes(40), "a 7z archive: unpack it"),
+    "lzip": (b"LZIP\x01\x0c" + bytes(40), "a file compressed by lzip: unpack it: lzip -dc FILE"),
+    "lzma": (lzma.compress(TRACE, lzma.FORMAT_ALONE), "a file compressed by lzma: unpack it: xz -dc FILE"),
+    "lzma-largest": (
+        lzma.compress(TRACE, lzma.FORMAT_ALONE, preset=9 | lzma.PRESET_EXTREME),
+        "a file compressed by lzma: unpack it: xz -dc FILE",
+    ),
+    "lz4": (b"\x04\x22\x4d\x18\x64\x40\xa7" + bytes(40), "a file compressed by lz4: unpack it: lz4 -dc FILE"),
+    "lz4-legacy": (b"\x02\x21\x4c\x18" + bytes(40), "a file compressed by lz4: unpack it: lz4 -dc FILE"),
     "feather": (feather(), "an Arrow file: "),
     "pcapng": (b"\n\r\r\n" + bytes(40), "a capture of packets (pcapng): tcpdump"),
     "pcap": (b"\xd4\xc3\xb2\xa1" + bytes(40), "a capture of packets (pcap): tcpdump"),
