@@ -14,6 +14,7 @@ from tests.traces.choices import intervals
 from tests.traces.handmade import VMENTRY, VMEXIT, change, cycles, record, report, vcpu, window
 from traces.account import UNKNOWN_DOMID
 from traces.answers import Report
+from traces.exporters.sections import tell
 from traces.reader import Reader, read
 from traces.xen.formats import events as xentrace
 
@@ -93,6 +94,18 @@ def test_switches_say_who_ran_where_run_states_do_not() -> None:
     assert sum(total for _, total, _ in states.values()) == 500 - 90
     assert {domain.domid: dict(domain.contention) for domain in found.domains} == {5: {}, IDLE: {}, UNKNOWN_DOMID: {}}
     assert not found.run_states
+
+
+def test_time_that_switches_do_not_explain_is_headed_as_not_known() -> None:
+    idle, guest = (IDLE, 0), (5, 1)
+    body = switched(100, idle, guest) + switched(150, guest, idle) + switched(400, idle, guest) + record(0x28003, 500)
+    (table,) = (one for one in tell(report(window(0, body))).domains[0].sections if one.title == "Run states")
+    assert [column.name for column in table.columns] == ["running", "%", "not known", "%"]
+    assert table.rows[0][4].value == pytest.approx(250 / 400)
+    # Of records that were lost it is still said.
+    gap = change(100, 5, 1, BLOCKED, RUNNING) + record(xentrace.LOST_RECORDS, 200, 7, 0, 0, 0) + record(0x28003, 500)
+    (table,) = (one for one in tell(report(window(0, gap))).domains[0].sections if one.title == "Run states")
+    assert "lost" in [column.name for column in table.columns]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from traces.answers import Report, VcpuReport
 from traces.exporters.sections import busiest
-from traces.exporters.words import LATENCIES, duration, unit, who
+from traces.exporters.words import LATENCIES, duration, run_state, unit, who
 from traces.plural import plural
 
 _BAR = 40
@@ -20,7 +20,7 @@ def write(report: Report, console: Console) -> None:
     """Write the histograms of each vCPU, of the busiest ones if there are many."""
     found = [(domain.domid, vcpu) for domain in report.told for vcpu in domain.vcpus]
     for domid, vcpu in busiest(found, lambda one: sum(one[1].events.values()), VCPUS_MAX):
-        for what, counts in _of(vcpu):
+        for what, counts in _of(vcpu, report):
             console.print()
             console.print(Text(f"{who(domid, report)} {unit(domid)}{vcpu.vcpu}: {what}", "bold cyan"))
             console.print(_table(counts))
@@ -28,10 +28,10 @@ def write(report: Report, console: Console) -> None:
         console.print(Text(f"\nand {plural(len(found) - VCPUS_MAX, 'vCPU')} more (--json, --domain)", "dim"))
 
 
-def _of(vcpu: VcpuReport) -> Iterator[tuple[str, Mapping[tuple[float, float], int]]]:
+def _of(vcpu: VcpuReport, report: Report) -> Iterator[tuple[str, Mapping[tuple[float, float], int]]]:
     for state, of in vcpu.runstates.items():
         if of.histogram:
-            yield f"times {state}", of.histogram
+            yield f"times {run_state(state, report)}", of.histogram
     for name, latency in vcpu.latencies.items():
         yield LATENCIES[name], latency.octaves()
 

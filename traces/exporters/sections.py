@@ -35,7 +35,7 @@ from traces.exporters.cells import (
     seconds,
     share,
 )
-from traces.exporters.words import CONTENTION, LATENCIES, called, unit, who
+from traces.exporters.words import CONTENTION, LATENCIES, called, run_state, unit, who
 from traces.foreign import printable
 from traces.plural import plural
 
@@ -214,7 +214,7 @@ def _domain(domain: DomainReport, report: Report, most: int) -> Domain:
         ", ".join((*parts, *_lives(domain))),
         note,
         _with_rows(
-            _runstates(vcpus, span_s),
+            _runstates(vcpus, report),
             _contention(domain, span_s),
             _places(vcpus),
             _latencies(vcpus, unit(domain.domid)),
@@ -244,12 +244,17 @@ def _lives(domain: DomainReport) -> list[str]:
     return told + ([f"and {more:,} times more"] if more > 0 else [])
 
 
-def _runstates(vcpus: Sequence[VcpuReport], span_s: float) -> Section | None:
+def _runstates(vcpus: Sequence[VcpuReport], report: Report) -> Section | None:
+    span_s = report.span_s
     if not span_s:
         return None
     seen = {name for vcpu in vcpus for name, state in vcpu.runstates.items() if state.seconds > 0}
     shown = [name for name in RUNSTATE_NAMES if name in seen]
-    columns = [column for name in shown for column in (Column(name, SECONDS), Column("%", SHARE, joined=True))]
+    columns = [
+        column
+        for name in shown
+        for column in (Column(run_state(name, report), SECONDS), Column("%", SHARE, joined=True))
+    ]
     if not columns:
         return None
     rows = []

@@ -12,7 +12,7 @@ from traces.analyses.series import DomainSeries, Series
 from traces.answers import Report
 from traces.exporters.sections import DOMAINS_MAX, busiest, records
 from traces.exporters.text import STATE_STYLES
-from traces.exporters.words import time, who
+from traces.exporters.words import run_state, time, who
 from traces.plural import plural
 
 #: What the columns of counts are called, shorter than in the document: a table has to fit.
@@ -85,7 +85,7 @@ def _write(domain: DomainSeries, series: Series, report: Report, console: Consol
     hz, widths, states = report.clock.hz, np.diff(series.edges).tolist(), domain.runstates or {}
     columns = [
         (
-            Text(name, STATE_STYLES[name]),
+            Text(run_state(name, report), STATE_STYLES[name]),
             [f"{_share(one, width, domain.vcpus):.1%}" for one, width in zip(of.tolist(), widths, strict=True)],
         )
         for name, of in states.items()

@@ -48,6 +48,11 @@ def unit(domid: int) -> str:
     return "p" if domid == UNKNOWN_DOMID else "v"
 
 
+def run_state(name: str, report: Report) -> str:
+    """Name a run state: what nobody knows was lost only where run states are recorded."""
+    return "not known" if name == "lost" and not report.run_states else name
+
+
 @contextmanager
 def marked(clock: Clock) -> Iterator[None]:
     """Mark all times and rates that are told within, where the clock's rate is assumed."""

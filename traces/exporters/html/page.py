@@ -16,7 +16,7 @@ from traces.exporters.html.course import COLOURS, Course, Series
 from traces.exporters.html.graph import EDGES_MAX, NODES_MAX, Edge, graph
 from traces.exporters.html.model import Domain, Fact, Figure, Group, Legend, Page, Row, Rule
 from traces.exporters.sections import DOMAINS_MAX, Found, Heading, tell
-from traces.exporters.words import duration, who
+from traces.exporters.words import duration, run_state, who
 from traces.plural import plural
 
 #: Of one rule: those in sight, and those on the page at all.
@@ -50,7 +50,7 @@ def page(report: Report, choice: Choice, course: Course, title: str) -> Page:
         facts=_facts(told.heading),
         findings=_findings(told.findings),
         timeline=_timeline(report, choice, course, styles),
-        states=_legend(STATES, STATES, course.runstates.values()),
+        states=_legend([run_state(name, report) for name in STATES], STATES, course.runstates.values()),
         occupants=_legend(*_occupants(report, styles), course.pcpus.values()),
         axis=charts.time_axis(report.span_s),
         domains=[_domain(*one, report, course) for one in zip(choice.domains, told.domains, strict=True)],
