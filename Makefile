@@ -12,9 +12,10 @@ PACKAGES := \
 	openssh-client iproute2 \
 	libvirt-dev pkg-config \
 	xen-utils-4.17 libxen-dev vagrant systemd chromium libvirt-clients man-db mandoc cpio \
+	tshark tcpdump \
 	qemu-utils nbdkit fio
 # python, the compiled core | the lab's machine | its image | its control | libvirt's binding, built | oracles,
-# browser and an archiver of the tests | qcow2 disks by qemu-nbd; whom `make bench` compares with
+# browser and an archiver of the tests | those of captures | qcow2 disks by qemu-nbd; whom `make bench` compares with
 
 COMPILED := $(shell find traces pvdrivers -name '*.pyx' -o -name '*.pxd')
 
