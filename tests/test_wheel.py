@@ -1,6 +1,8 @@
 """The wheel: one for all Pythons from 3.11 on, with all three packages, usable where nothing else of this tree is."""
 
+import ast
 import fcntl
+import inspect
 import os
 import subprocess
 import sys
@@ -70,6 +72,17 @@ def test_a_source_distribution_has_all_sources_and_nothing_made(distributions: P
     assert {name for name in names if name.endswith((".c", ".so", ".o", ".pyc"))} == set()
     assert {name.split("/")[0] for name in names if "/" in name} <= {*PACKAGES, "xentool.egg-info"}
     assert {"setup.py", "pyproject.toml", "README.md", "LICENSE", "xentool/tools/tracing/capture.sh"} <= names
+
+
+def test_flags_that_compiled_code_is_told_are_pythons() -> None:
+    tree = ast.parse((TREE / "setup.py").read_text())
+    (told,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "CODE_FLAGS"
+    )
+    assert {name: int(value, 16) for name, value in told.items()} == {name: getattr(inspect, name) for name in told}
+    assert "CO_GENERATOR" in told
 
 
 def test_one_wheel_for_every_python(wheel: Path) -> None:
