@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, cast
 from traces.account import NO_SHIFTS, SEVERITIES, Account, Diagnostic
 from traces.counting.fold import Domain, Fold, Vcpu
 from traces.errors import TraceError
-from traces.worker import Answer, Worker
 from traces.xen.lane import CLOCK_PAIRS, Lane
 
 if TYPE_CHECKING:
     from traces.counting.counted import Item
+    from traces.worker import Answer, Worker
 
 #: Bytes read at once: smaller pieces are not worth waking threads for, larger ones leave the processor's cache.
 CHUNK = 8 << 20
@@ -113,11 +113,11 @@ class Scan:
         self.fold()
         self._rest = bytes(rest[used:])
 
-    def begin(self, data: memoryview, workers: Sequence[Worker]) -> list[Answer[int]]:
+    def begin(self, data: memoryview, workers: "Sequence[Worker]") -> "list[Answer[int]]":
         """Let all lanes walk the next bytes, each in a thread; give the answers to ``end``, and ``fold`` meanwhile."""
         return [worker.submit(lane.walk, data) for worker, lane in zip(workers, self._lanes, strict=True)]
 
-    def end(self, walks: Sequence[Answer[int]], data: memoryview) -> int:
+    def end(self, walks: "Sequence[Answer[int]]", data: memoryview) -> int:
         """Wait for the lanes; give how many of the bytes they used.
 
         :param data: that they walk, should there be one lane
@@ -142,12 +142,14 @@ class Scan:
 
         :raises Irregular: several lanes can't read this trace
         """
+        from traces.worker import Worker  # noqa: PLC0415 - brings threads, which a small file needs none of
+
         with ExitStack() as stack:
             workers = [stack.enter_context(Worker()) for _ in self._lanes]
             taken: list[Answer[memoryview]] = []
             under_way: deque[tuple[int, list[Answer[_Stand]]]] = deque()
 
-            def each(do: "Callable[..., _T]", *about: int) -> list[Answer[_T]]:
+            def each(do: "Callable[..., _T]", *about: int) -> "list[Answer[_T]]":
                 return [worker.submit(do, lane, *about) for worker, lane in zip(workers, self._lanes, strict=True)]
 
             def settle() -> None:
@@ -419,6 +421,8 @@ def read(
         rest = len(os.pread(source.fileno(), _REST_MAX, end))
         source.seek(end + rest)
     else:
+        from traces.worker import Worker  # noqa: PLC0415 - see `Scan.read_file`
+
         with ExitStack() as stack:
             workers = [stack.enter_context(Worker()) for _ in range(lanes)]
             rest = _read(scan, source, workers, progress, meanwhile)
@@ -441,7 +445,7 @@ def _size(source: Source) -> int | None:
 def _read(
     scan: Scan,
     source: Source,
-    workers: Sequence[Worker],
+    workers: "Sequence[Worker]",
     progress: Callable[[int], None],
     meanwhile: Callable[[], None],
 ) -> int:

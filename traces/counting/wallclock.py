@@ -5,7 +5,6 @@ the counter and the wall clock, read by dom0 one right after the other. All of i
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
 
 from traces.plain import frozen
 
@@ -63,6 +62,8 @@ class Recorded:
 
 def date(ns: int, utc_offset_s: int, spec: str = "microseconds") -> str | None:
     """Write ns since the epoch as ISO 8601, in a time zone; None beyond the calendar."""
+    from datetime import datetime, timedelta, timezone  # noqa: PLC0415 - of few traces it is known when they were recorded
+
     try:
         zone = timezone(timedelta(seconds=utc_offset_s))
         return (datetime(1970, 1, 1, tzinfo=zone) + timedelta(seconds=utc_offset_s, microseconds=ns // 1000)).isoformat(
