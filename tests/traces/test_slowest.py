@@ -10,7 +10,8 @@ from tests.traces.every import every, handling, waits
 from traces.account import IDLE_DOMID
 from traces.analyses import slowest
 from traces.choice.where import EVERYTHING, Where
-from traces.exporters.slow import NEAR, describe
+from traces.exporters.around import NEAR
+from traces.exporters.slow import describe
 from traces.reader import Reader, read
 
 MOST = 25

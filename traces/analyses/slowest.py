@@ -151,11 +151,13 @@ class Meanwhile:
     """
 
     def __init__(self, slow: Sequence[Slow]) -> None:
-        self._by_pcpu: dict[int, list[tuple[Slow, Counter[tuple[int, int]]]]] = {}
         self._occupancy = Occupancy()
         self.ran: list[Counter[tuple[int, int]]] = [Counter() for _ in slow]
-        for one, ran in zip(slow, self.ran, strict=True):
-            self._by_pcpu.setdefault(one.pcpu, []).append((one, ran))
+        #: Of each pCPU, those that no stretch has reached yet, the first one last; and those that one may reach again.
+        self._ahead: dict[int, list[tuple[Slow, Counter[tuple[int, int]]]]] = {}
+        self._under_way: dict[int, list[tuple[Slow, Counter[tuple[int, int]]]]] = {}
+        for one, ran in sorted(zip(slow, self.ran, strict=True), key=lambda pair: -pair[0].begin):
+            self._ahead.setdefault(one.pcpu, []).append((one, ran))
 
     def feed(self, table: EventTable, cycles: NDArray[np.int64], elapsed: Elapsed) -> None:
         """Take the next table and its cycles; ``elapsed`` has just given them."""
@@ -168,9 +170,17 @@ class Meanwhile:
         self._take()
 
     def _take(self) -> None:
+        # Of one pCPU they come in order of time.
         for stretch in self._occupancy.taken():
+            ahead = self._ahead.get(stretch.pcpu)
+            if ahead is None:
+                continue
+            meant = self._under_way.setdefault(stretch.pcpu, [])
+            while ahead and ahead[-1][0].begin < stretch.end:
+                meant.append(ahead.pop())
             if stretch.domid != UNKNOWN_DOMID:
-                for one, ran in self._by_pcpu.get(stretch.pcpu, ()):
+                for one, ran in meant:
                     overlap = min(one.end, stretch.end) - max(one.begin, stretch.begin)
                     if overlap > 0 and (len(ran) < _RAN_MAX or stretch[1:3] in ran):
                         ran[stretch.domid, stretch.vcpu] += overlap
+            meant[:] = [pair for pair in meant if pair[0].end > stretch.end]

@@ -3,42 +3,29 @@
 Each has who ran on its pCPU meanwhile, and the records of that pCPU around its beginning and its end.
 """
 
-import json
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
 from traces.account import IDLE_DOMID
-from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
+from traces.analyses.elapsed import Elapsed
 from traces.analyses.slowest import Meanwhile, Slow, Slowest
 from traces.answers import Report
-from traces.exporters import dump, jsonl
-from traces.exporters.details import Naming, naming
+from traces.exporters.around import Around, Record
+from traces.exporters.details import naming
 from traces.exporters.words import duration, seconds, who
 from traces.table import EventTable
 from traces.xen.formats.exits import reason_of
 
-#: Records before and after the beginning, and the end.
-NEAR = 3
 #: Of those who ran meanwhile, in text.
 _MEANWHILE_MAX = 20
 _TITLES = {"wake_to_run": "waits from waking until running", "exits": "VM exits"}
 _INDENT, _DEEPER = (0, 0, 0, 2), (0, 0, 0, 6)
-
-
-@dataclass(frozen=True)
-class Record:
-    """A record in both forms: a line of ``dump`` and an object of ``jsonl``."""
-
-    line: str
-    fields: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -55,56 +42,23 @@ def describe(tables: Iterable[EventTable], report: Report, slow: list[Slow]) -> 
 
     :param report: on the same trace: its clock, and the names of its exits
     """
-    elapsed, meanwhile, names = Elapsed(), Meanwhile(slow), naming(report)
-    anchors = [(one.pcpu, at, _Around()) for one in slow for at in (one.begin, one.end)]
+    elapsed, meanwhile = Elapsed(), Meanwhile(slow)
+    around = Around(((one.pcpu, at) for one in slow for at in (one.begin, one.end)), report.clock.hz, naming(report))
     for table in tables:
         cycles = elapsed.of(table)
         meanwhile.feed(table, cycles, elapsed)
-        rows_of = {
-            pcpu: np.flatnonzero((table.pcpu == pcpu) & (cycles != UNTIMED)) for pcpu in {one.pcpu for one in slow}
-        }
-        cycles_of = {pcpu: cycles[rows] for pcpu, rows in rows_of.items()}
-        for pcpu, at, around in anchors:
-            around.feed(table, rows_of[pcpu], cycles_of[pcpu], at, report.clock.hz, names)
+        around.feed(table, cycles)
     meanwhile.finish()
     found = []
-    for index, one in enumerate(slow):
-        ends = [anchors[2 * index + end][2].records() for end in (0, 1)]
+    for one, ran in zip(slow, meanwhile.ran, strict=True):
         # Around what is short, both ends have records in common.
-        records = {record.fields["byte_offset"]: record for of in ends for record in of}
-        found.append(Described(one, meanwhile.ran[index], list(records.values())))
+        records = {
+            record.fields["byte_offset"]: record
+            for at in (one.begin, one.end)
+            for record in around.records(one.pcpu, at)
+        }
+        found.append(Described(one, ran, list(records.values())))
     return found
-
-
-class _Around:
-    # The records just before a point of time and from it on, on one pCPU.
-    def __init__(self) -> None:
-        self._before: deque[Record] = deque(maxlen=NEAR)
-        self._after: list[Record] = []
-
-    def feed(
-        self,
-        table: EventTable,
-        rows: NDArray[np.intp],
-        cycles: NDArray[np.int64],
-        at: int,
-        hz: float,
-        names: Naming,
-    ) -> None:
-        middle = int(np.searchsorted(cycles, at))
-        before, after = slice(max(middle - NEAR, 0), middle), slice(middle, middle + NEAR - len(self._after))
-        self._before.extend(_records(table.take(rows[before]), cycles[before], hz, names))
-        self._after.extend(_records(table.take(rows[after]), cycles[after], hz, names))
-
-    def records(self) -> list[Record]:
-        return [*self._before, *self._after]
-
-
-def _records(table: EventTable, cycles: NDArray[np.int64], hz: float, names: Naming) -> Iterator[Record]:
-    if len(table):
-        ns = nanoseconds(cycles, hz)
-        texts = zip(dump.lines(table, ns, names), jsonl.lines(table, ns, names), strict=True)
-        yield from (Record(line.rstrip("\n"), json.loads(fields)) for line, fields in texts)
 
 
 def document(found: Mapping[str, Slowest], described: Mapping[str, list[Described]], report: Report) -> dict[str, Any]:
