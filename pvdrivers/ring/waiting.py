@@ -1,6 +1,6 @@
-"""How a backend's queue waits for its frontend: looks on, asks for a notification, looks once more, and sleeps.
+"""How a queue waits for its peer: looks on, asks for a notification, looks once more, and sleeps.
 
-Law: what messages mean is not known here. A frontend that notifies for nothing is heard less and less, and nothing else
+Law: what messages mean is not known here. A peer that notifies for nothing is heard less and less, and nothing else
 that it does keeps a queue from its work, or from its end.
 
 A queue has a ring or several, each with a channel, which several may share. It is run by one thread; `stop` and `wake`
@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import Literal, Protocol
 
-from pvdrivers.ring import Back
+from pvdrivers.ring import Back, Front
 from pvdrivers.ring.look import Patience
 from pvdrivers.transport.base import Channel
 
@@ -36,10 +36,17 @@ class Waiting:
     :param lines: each ring with its channel; both stay the caller's
     :param counts: where system calls and notifications are added up
     :param owes: whether a former life may have been killed between an answer and its notification
+    :param also: gives a descriptor that ends a sleep when it is readable, or -1 while there is none
     """
 
-    def __init__(self, *lines: tuple[Back, Channel], counts: Counts, owes: bool = False) -> None:
-        self._lines, self._counts, self._owes = lines, counts, owes
+    def __init__(
+        self,
+        *lines: tuple[Back | Front, Channel],
+        counts: Counts,
+        owes: bool = False,
+        also: Callable[[], int] = lambda: -1,
+    ) -> None:
+        self._lines, self._counts, self._owes, self._also = lines, counts, owes, also
         self._rings = [ring for ring, _ in lines]
         self._channels = list(dict.fromkeys(channel for _, channel in lines))
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -119,10 +126,10 @@ class Waiting:
             self._useful = True
         return messages
 
-    def _last(self, ring: Back, limit: int) -> bytes:
+    def _last(self, ring: Back | Front, limit: int) -> bytes:
         if self._stopping == "now" or self._left <= 0:
             return b""
-        # A ring has room for the answers to what was taken.
+        # A ring has room for the answers to what was taken, or for more where those are answers.
         before = ring.room
         messages = ring.take(limit)
         self._left -= ring.room - before
@@ -156,6 +163,9 @@ class Waiting:
         poll.register(self._wake, select.POLLIN)
         for channel in self._channels:
             poll.register(channel.fileno(), select.POLLIN)
+        also = self._also()
+        if also >= 0:
+            poll.register(also, select.POLLIN)
         ready = {fd for fd, _ in poll.poll()}
         if self._wake in ready:
             self.hear(0)

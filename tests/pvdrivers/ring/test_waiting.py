@@ -1,5 +1,7 @@
 """How a queue of any device waits: it is woken by each of its channels, and by its own threads, and hears no noise."""
 
+import os
+import select
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -135,3 +137,60 @@ def test_nobody_is_woken_after_the_end(place: Machine) -> None:
         assert waiting.fileno() == -1
         waiting.wake()
         waiting.stop(drain=False)
+
+
+def test_another_descriptor_ends_a_sleep_where_it_is_waited_for(place: Machine) -> None:
+    wanted, heard, turns = threading.Event(), threading.Event(), 0
+    source = os.eventfd(1, os.EFD_NONBLOCK)
+
+    def turn() -> bool:
+        nonlocal turns
+        turns += 1
+        if wanted.is_set() and select.select([source], [], [], 0)[0]:
+            os.eventfd_read(source)
+            heard.set()
+        return False
+
+    with two(place, 1) as made:
+        lines = list(zip(made.backs, made.channels, strict=False))
+        waiting = Waiting(*lines, counts=made.counts, also=lambda: source if wanted.is_set() else -1)
+        thread = threading.Thread(target=waiting.run, args=[turn, lambda: 0], daemon=True)
+        thread.start()
+        for _ in range(3):
+            waiting.wake()
+        assert not heard.is_set()
+        wanted.set()
+        waiting.wake()
+        assert heard.wait(STUCK)
+        heard.clear()
+        os.eventfd_write(source, 1)
+        assert heard.wait(STUCK)
+        waiting.stop(drain=False)
+        thread.join(STUCK)
+        assert not thread.is_alive()
+        # While it was readable and not waited for, it ended no sleep.
+        assert turns < 50
+        waiting.close()
+    os.close(source)
+
+
+def test_a_frontends_queue_waits_for_answers(place: Machine) -> None:
+    taken: list[bytes] = []
+    with two(place, 2) as made:
+        made.thread.start()
+        waiting = Waiting(*zip(made.rings, made.ends, strict=True), counts=made.counts)
+
+        def turn() -> bool:
+            found = [waiting.take(32, line) for line in (0, 1)]
+            taken.extend(filter(None, found))
+            if len(b"".join(taken)) == 5 * len(RESPONSE):
+                waiting.stop(drain=False)
+            return any(found)
+
+        waiting.send(REQUEST * 3, 0)
+        waiting.send(REQUEST * 2, 1)
+        waiting.run(turn, lambda: 0)
+        waiting.close()
+        made.waiting.stop(drain=True)
+        made.end()
+    assert sum(map(len, taken)) == 5 * len(RESPONSE)
