@@ -45,7 +45,7 @@ setup: .venv/ready
 	fi
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q "setuptools>=77" "Cython>=3.1" wheel
-	$(BIN)/python -m pip install -q --no-build-isolation --config-settings editable_mode=compat -e ".[export,sql,html,libvirt,lab,zstd,dev]"
+	$(BIN)/python -m pip install -q --no-build-isolation --config-settings editable_mode=compat -e ".[export,sql,html,libvirt,lab,net,zstd,dev]"
 	$(BIN)/python -m compileall -q traces pvdrivers xentool
 	$(BIN)/xentool man --to .venv/share/man/man1
 	touch $@

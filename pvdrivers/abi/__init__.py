@@ -1,1 +1,1 @@
-"""Constants and layouts of Xen's public headers, a module a header; nothing here does anything."""
+"""Constants and layouts of public headers, Xen's above all, a module a header; nothing here does anything."""

@@ -1,13 +1,8 @@
-"""Constants and layouts against Xen's own headers (libxen-dev), as a C compiler reads them for 64 and for 32 bits.
-
-The compiler only checks assertions, so it needs no library, and no 32-bit one above all.
-"""
+"""Constants and layouts against Xen's own headers (libxen-dev), as a C compiler reads them for 64 and for 32 bits."""
 
 import re
-import subprocess
 from collections.abc import Iterator
 from enum import IntEnum, IntFlag
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,8 +10,9 @@ import pytest
 from pvdrivers.abi import blkif, devices, netif, ring
 from pvdrivers.abi.blkif import Blkif
 from pvdrivers.abi.grants import GntSt
-from pvdrivers.abi.layout import Layout, layout
+from pvdrivers.abi.layout import layout
 from pvdrivers.abi.xenbus import XenbusState
+from tests.pvdrivers.abi.compiler import complaints, fields
 
 HEADERS = Path("/usr/include/xen")
 BLKIF, NETIF, GRANTS = "io/blkif.h", "io/netif.h", "grant_table.h"
@@ -84,26 +80,6 @@ def constants() -> Iterator[str]:
     yield from (f"{c} == {number}" for c, number in NUMBERS.items())
 
 
-def fields(layout: Layout, name: str) -> Iterator[str]:
-    # A field's size is the bytes until the next that are not padding; but an array of structs has some of its own.
-    yield f"sizeof(struct {name}) == {layout.size}"
-    for field, offset in layout.offsets.items():
-        c = UNION.get((name, field), field)
-        yield f"__builtin_offsetof(struct {name}, {c}) == {offset}"
-    for (field, offset), (_, following) in pairwise([*layout.offsets.items(), ("", layout.size)]):
-        c = UNION.get((name, field), field)
-        values = sum(used(layout, byte) for byte in range(offset, following))
-        yield f"sizeof(((struct {name} *)0)->{c}) == {following - offset if c == 'seg' else values}"
-
-
-def used(layout: Layout, byte: int) -> bool:
-    """Tell whether a byte is part of a value: whether reading sees it."""
-    blank = bytes(layout.size)
-    probe = bytearray(blank)
-    probe[byte] = 1
-    return layout.struct.unpack(probe) != layout.struct.unpack(blank)
-
-
 def rings(kind: ring.RingType) -> Iterator[str]:
     yield f"sizeof(union {kind.name}_sring_entry) == {kind.slot_size}"
     for order in range(ring.ORDER_MAX + 1):
@@ -112,13 +88,13 @@ def rings(kind: ring.RingType) -> Iterator[str]:
 
 def layouts(abi: Blkif) -> Iterator[str]:
     for each in (abi.request, abi.discard, abi.indirect, abi.response, blkif.SEGMENT):
-        yield from fields(each, each.name)
+        yield from fields(each, UNION)
     for each in (
         *(netif.TX_REQUEST, netif.TX_RESPONSE, netif.RX_REQUEST, netif.RX_RESPONSE),
         *(netif.EXTRA, netif.EXTRA_GSO, netif.EXTRA_MCAST, netif.EXTRA_HASH),
         *(netif.CTRL_REQUEST, netif.CTRL_RESPONSE, netif.GREF),
     ):
-        yield from fields(each, each.name)
+        yield from fields(each, UNION)
     for name, offset in ring.HEADER.offsets.items():
         yield f"__builtin_offsetof(struct blkif_sring, {UNION.get(('blkif_sring', name), name)}) == {offset}"
     yield f"__builtin_offsetof(struct blkif_sring, ring) == {ring.HEADER.size}"
@@ -131,10 +107,7 @@ def compile_c(assertions: Iterator[str], bits: int) -> str:
     includes = ["stddef.h", "stdint.h", *(f"xen/{header}" for header in ("xen.h", BLKIF, NETIF, "io/protocols.h"))]
     if bits == 64:  # as what the kernel takes is declared
         includes += ["asm/ioctl.h", *(f"xen/{header}" for header in DEVICES)]
-    text = "".join(f"#include <{header}>\n" for header in includes)
-    text += "".join(f"_Static_assert({each}, {quoted(each)});\n" for each in assertions)
-    command = ["gcc", "-x", "c", f"-m{bits}", "-ffreestanding", "-fsyntax-only", "-Wall", "-"]
-    return subprocess.run(command, input=text, capture_output=True, text=True, check=False).stderr
+    return complaints(includes, assertions, bits)
 
 
 def requests() -> Iterator[str]:
@@ -143,16 +116,12 @@ def requests() -> Iterator[str]:
         *(devices.ALLOC_GREF, devices.DEALLOC_GREF),
         *(devices.BIND_INTERDOMAIN, devices.BIND_UNBOUND_PORT, devices.NOTIFY),
     ):
-        yield from fields(each, each.name)
+        yield from fields(each, UNION)
     for each, local, foreign in ((devices.COPY_FROM, "dest", "source"), (devices.COPY_TO, "source", "dest")):
         ours = {"virt": f"{local}.virt", **{name: f"{foreign}.foreign.{name}" for name in ("ref", "offset", "domid")}}
         yield f"sizeof(struct {each.name}) == {each.size}"
         for name, offset in each.offsets.items():
             yield f"__builtin_offsetof(struct {each.name}, {ours.get(name, name)}) == {offset}"
-
-
-def quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 @pytest.mark.parametrize(("bits", "abi"), [(64, blkif.X86_64), (32, blkif.X86_32)])
@@ -176,9 +145,7 @@ def test_requests_to_the_devices_are_the_headers() -> None:
 
 def test_the_compiler_would_say_so() -> None:
     wrong = layout("blkif_request_segment", 8, gref="I", last_sect="B", first_sect="B")
-    assert "__builtin_offsetof(struct blkif_request_segment, last_sect) == 4" in compile_c(
-        fields(wrong, wrong.name), 64
-    )
+    assert "__builtin_offsetof(struct blkif_request_segment, last_sect) == 4" in compile_c(fields(wrong, UNION), 64)
 
 
 def test_arm_has_the_64_bit_layout_under_its_own_name() -> None:
