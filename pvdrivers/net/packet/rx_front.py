@@ -7,7 +7,7 @@ one packet. Nothing of a packet that is not whole is used.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pvdrivers.abi.netif import NR_SLOTS_MIN, RX_RESPONSE
+from pvdrivers.abi.netif import NR_SLOTS_MIN, RX_REQUEST, RX_RESPONSE
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.net.errors import BadPacket, Refusal
 from pvdrivers.net.frame import PLAIN, FlowHash, Offload
@@ -30,6 +30,11 @@ class Received(NamedTuple):
     offload: Offload = PLAIN
     hash: FlowHash | None = None
     refused: BadPacket | None = None
+
+
+def post(places: Sequence[Place]) -> bytes:
+    """Form requests that post pages, in their order."""
+    return b"".join(RX_REQUEST.struct.pack(ident, 0, gref) for ident, gref in places)
 
 
 def parse(responses: bytes, posted: Sequence[Place]) -> tuple[Received, ...]:

@@ -1,0 +1,229 @@
+"""One queue of a backend: takes packets from a frontend to a port's lane, and from there to the frontend.
+
+Law: a frontend's nonsense ends this queue at most, and only where Linux's backend would end it. A packet is copied as a
+whole before anything in it is looked at. Answers go in the order of the ring, so that a successor can go on at its
+``rsp_prod`` with what this one had taken and not answered: no journal is needed.
+
+A packet's way: `parse` → copied, many at once → the lane → answered. A frame's: the lane → `lay` → copied → answered.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+
+from pvdrivers.abi.netif import RX_RING, TX_REQUEST, TX_RING
+from pvdrivers.errors import DriverError, MachineError
+from pvdrivers.net.frame import Frame
+from pvdrivers.net.packet import rx_back, tx_back
+from pvdrivers.net.packet.slots import Place, Slot
+from pvdrivers.net.packet.tx_back import Packet
+from pvdrivers.net.ports.base import Lane
+from pvdrivers.net.stats import Stats
+from pvdrivers.ring import Back
+from pvdrivers.ring.waiting import Waiting
+from pvdrivers.transport.base import Channel, Mapping, Piece, Transport
+
+#: Packets, or slots, that are taken at once: few enough that neither direction waits long for the other.
+_BATCH = 64
+_TX, _RX = 0, 1
+
+
+class BackQueue:
+    """A queue. Its rings, ``channels`` and ``lane`` belong to it from now on.
+
+    :param rings: the frontend's pages for what it sends, and for what it receives, mapped
+    :param channels: for either ring, or one for both
+    :param headroom: bytes to be left free in each of the frontend's pages
+    :param resume: a former life may have been killed before it notified
+    :raises BadRing: the indices of a ring are impossible; all is still the caller's
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        domid: int,
+        rings: tuple[Mapping, Mapping],
+        channels: Sequence[Channel],
+        lane: Lane,
+        *,
+        headroom: int = 0,
+        resume: bool = False,
+    ) -> None:
+        self._transport, self._domid, self._lane, self._headroom = transport, domid, lane, headroom
+        self._mappings, self._channels = rings, channels
+        self._rings = Back(rings[_TX].memory, TX_RING), Back(rings[_RX].memory, RX_RING)
+        self._stats = Stats()
+        lines = zip(self._rings, (channels[0], channels[-1]), strict=True)
+        self._waiting = Waiting(*lines, counts=self._stats, owes=resume, also=self._source)
+        # Messages of a packet whose end is not there yet.
+        self._unfinished = b""
+        # Pages that the frontend has posted, in the ring's order: all of them are taken at once, since a ring asks for
+        # a notification only when there is nothing left in it.
+        self._posted: deque[Place] = deque()
+        # Frames for which there were too few.
+        self._held: deque[Frame] = deque()
+        self._ending = False
+        #: Why it ended, if not because it was told to.
+        self.error: DriverError | None = None
+
+    @property
+    def stats(self) -> Stats:
+        """What has been done until now."""
+        lane = self._lane.stats
+        return self._stats + Stats(dropped=lane.dropped, syscalls=lane.syscalls)
+
+    @property
+    def busy(self) -> int:
+        """Nothing is ever under way between two turns but an unfinished packet, which nobody may ever finish."""
+        return 0
+
+    def stop(self, *, drain: bool = True) -> None:
+        """Let `run` come to its end; does not wait for it.
+
+        :param drain: send on what lies in the ring already
+        """
+        self._ending = True
+        self._waiting.stop(drain=drain)
+
+    def run(self) -> None:
+        """Serve, until `stop`, or the frontend cannot be believed any more: see `error`. Gives everything back."""
+        try:
+            self._waiting.run(self._turn, lambda: 0)
+        except DriverError as error:
+            self.error = error
+        except OSError as error:
+            self.error = MachineError(f"event channel {self._channels[0].port}: {error.strerror or error}")
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Give everything back; for a queue that has never run, or no longer does."""
+        if self._waiting.fileno() < 0:
+            return
+        for ring in self._rings:
+            ring.release()
+        for give_back in (*(each.unmap for each in self._mappings), *(each.close for each in self._channels)):
+            # Where the transport is gone, all of it is given back already.
+            with suppress(MachineError):
+                give_back()
+        self._lane.close()
+        self._waiting.close()
+
+    def _source(self) -> int:
+        # Frames wait in the lane while there is no page for them: whoever sends is held up there, not here.
+        return self._lane.fileno() if self._posted and not self._held else -1
+
+    def _turn(self) -> bool:
+        sent = self._send()
+        # Whoever is to end does not go on as long as the port has frames.
+        return self._receive() or sent
+
+    # From the frontend.
+
+    def _send(self) -> bool:
+        messages = self._waiting.take(_BATCH, _TX)
+        if not messages:
+            return False
+        messages = self._unfinished + messages
+        taken = tx_back.parse(messages)
+        self._unfinished = messages[len(messages) - taken.left * TX_REQUEST.size :]
+        self._stats.tx_slots += sum(packet.messages for packet in taken.packets)
+        arena, statuses = self._fetch([piece for packet in taken.packets for piece in packet.pieces])
+        frames: list[Frame] = []
+        answers: list[bytes] = []
+        place = piece = 0
+        for packet in taken.packets:
+            count = len(packet.pieces)
+            found = statuses[piece : piece + count]
+            piece += count
+            if packet.multicast:
+                answers.append(tx_back.respond(packet, done=False))
+            else:
+                if self._is_whole(packet, found):
+                    frames.append(Frame(arena[place : place + packet.size], packet.offload, packet.hash))
+                place += packet.size
+                answers.append(tx_back.respond(packet, found))
+        if frames:
+            self._stats.tx_packets += len(frames)
+            self._stats.tx_bytes += sum(len(frame.data) for frame in frames)
+            self._lane.send(frames)
+        self._waiting.send(b"".join(answers), _TX)
+        if taken.fatal:
+            raise taken.fatal
+        return True
+
+    def _fetch(self, slots: Sequence[Slot]) -> tuple[memoryview, list[int]]:
+        arena = memoryview(bytearray(sum(slot.length for slot in slots)))
+        if not slots:
+            return arena, []
+        pieces = []
+        place = 0
+        for slot in slots:
+            pieces.append(Piece(slot.gref, slot.offset, place, slot.length))
+            place += slot.length
+        return arena, self._copied(len(pieces), self._transport.copy_from(self._domid, pieces, arena))
+
+    def _copied(self, pieces: int, statuses: list[int]) -> list[int]:
+        self._stats.grant_copies += pieces
+        self._stats.syscalls += 1
+        return statuses
+
+    def _is_whole(self, packet: Packet, statuses: Sequence[int]) -> bool:
+        if packet.refused or tx_back.uncopied(packet, statuses):
+            self._stats.tx_errors += 1
+            return False
+        return True
+
+    # To the frontend.
+
+    def _receive(self) -> bool:
+        posted = rx_back.posted(self._waiting.take(self._rings[_RX].size, _RX))
+        self._posted.extend(posted)
+        if self._ending:
+            return bool(posted)
+        if self._posted and not self._held:
+            self._held.extend(self._lane.receive(_BATCH))
+        laid = self._lay()
+        if laid:
+            self._waiting.send(self._deliver(laid), _RX)
+        return bool(posted or laid)
+
+    def _lay(self) -> list[tuple[Frame, rx_back.Laid]]:
+        laid = []
+        longest = rx_back.longest(self._headroom)
+        while self._held:
+            frame = self._held[0]
+            if not 0 < len(frame.data) <= longest:
+                self._stats.rx_errors += 1
+                self._held.popleft()
+                continue
+            needed = rx_back.needed(frame, self._headroom)
+            if needed > len(self._posted):
+                break
+            self._held.popleft()
+            places = [self._posted.popleft() for _ in range(needed)]
+            laid.append((frame, rx_back.lay(frame, places, self._headroom)))
+        return laid
+
+    def _deliver(self, laid: Sequence[tuple[Frame, rx_back.Laid]]) -> bytes:
+        arena = bytearray().join(frame.data for frame, _ in laid)
+        pieces = []
+        place = 0
+        for _, one in laid:
+            for slot in one.pieces:
+                pieces.append(Piece(slot.gref, slot.offset, place, slot.length))
+                place += slot.length
+        statuses = self._copied(len(pieces), self._transport.copy_to(self._domid, pieces, memoryview(arena)))
+        answers = []
+        at = 0
+        for frame, one in laid:
+            found = statuses[at : at + len(one.pieces)]
+            at += len(one.pieces)
+            answers.append(rx_back.respond(one, found))
+            self._stats.rx_slots += len(one.responses)
+            if any(found):
+                self._stats.rx_errors += 1
+            else:
+                self._stats.rx_packets += 1
+                self._stats.rx_bytes += len(frame.data)
+        return b"".join(answers)

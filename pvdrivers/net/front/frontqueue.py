@@ -1,0 +1,201 @@
+"""One queue of a frontend: takes frames from a port's lane to the backend, and from there to the lane.
+
+Law: a backend is a peer, and may be anybody. Frames go through pages that are granted for nothing else (`pool`); an
+answer to what was not asked ends the queue, and a packet that makes no sense is dropped and its pages posted again.
+
+Ref: Linux drivers/net/xen-netfront.c
+"""
+
+from collections import deque
+from contextlib import ExitStack, suppress
+from typing import TypeVar
+
+from pvdrivers.abi.netif import MAX_TX_SIZE, RX_RING, TX_RING
+from pvdrivers.errors import DriverError, MachineError
+from pvdrivers.net.frame import Frame
+from pvdrivers.net.front.pool import Pool
+from pvdrivers.net.packet import rx_front, tx_front
+from pvdrivers.net.packet.slots import SHORTEST, Place
+from pvdrivers.net.packet.slots import pages as slots_of
+from pvdrivers.net.ports.base import Lane
+from pvdrivers.net.stats import Stats
+from pvdrivers.ring import Front
+from pvdrivers.ring.waiting import Waiting
+from pvdrivers.transport.base import Transport
+
+#: Pages for either direction: as many as a ring has slots. Linux's gntalloc gives 1024 to all of a machine's programs.
+PAGES = 256
+_BATCH = 64
+_TX, _RX = 0, 1
+_Owned = TypeVar("_Owned")
+
+
+class FrontQueue:
+    """A queue, with rings, channels and pages of its own, whose numbers are for the backend to know.
+
+    :param domid: the backend's
+    :param lane: which belongs to it from now on
+    :param split: a channel for either ring, and not one for both
+    :param pages: for each direction
+    :raises MachineError: there are not so many pages, or no channel; the lane is still the caller's
+    """
+
+    def __init__(self, transport: Transport, domid: int, lane: Lane, *, split: bool = True, pages: int = PAGES) -> None:
+        self._lane = lane
+        self._stats = Stats()
+        with ExitStack() as owned:
+            pages_of_rings = [self._own(owned, transport.grant(domid), "revoke") for _ in (_TX, _RX)]
+            self._sending = self._own(owned, Pool(transport, domid, pages, writable=False), "close")
+            self._receiving = self._own(owned, Pool(transport, domid, pages, writable=True), "close")
+            self._channels = [self._own(owned, transport.alloc_unbound(domid), "close") for _ in range(1 + split)]
+            self._owned = owned.pop_all()
+        #: What the backend is to be told: the pages of both rings.
+        self.grefs = tuple(tuple(each.grefs) for each in pages_of_rings)
+        self._rings = Front(pages_of_rings[_TX].memory, TX_RING), Front(pages_of_rings[_RX].memory, RX_RING)
+        lines = zip(self._rings, (self._channels[0], self._channels[-1]), strict=True)
+        self._waiting = Waiting(*lines, counts=self._stats, also=self._source)
+        # Requests that are not answered: pages that are being sent, and how many slots of extras.
+        self._pending: set[int] = set()
+        self._extras = 0
+        # A frame for which there was no room.
+        self._held: deque[Frame] = deque()
+        # Pages for what is received, in the ring's order.
+        self._posted: deque[Place] = deque()
+        self._ending = False
+        #: Why it ended, if not because it was told to.
+        self.error: DriverError | None = None
+
+    @staticmethod
+    def _own(owned: ExitStack, one: _Owned, way: str) -> _Owned:
+        def give_back() -> None:
+            # Where the transport is gone, all of it is given back already.
+            with suppress(MachineError):
+                getattr(one, way)()
+
+        owned.callback(give_back)
+        return one
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The channels, for the backend to bind."""
+        return tuple(channel.port for channel in self._channels)
+
+    @property
+    def stats(self) -> Stats:
+        """What has been done until now."""
+        lane = self._lane.stats
+        return self._stats + Stats(dropped=lane.dropped, syscalls=lane.syscalls)
+
+    @property
+    def busy(self) -> int:
+        """Frames that the backend has not answered."""
+        return len(self._pending)
+
+    def stop(self) -> None:
+        """Let `run` come to its end; does not wait for it, nor for answers: the backend may never give them."""
+        self._ending = True
+        self._waiting.stop(drain=False)
+
+    def run(self) -> None:
+        """Work, until `stop`, or the backend cannot be believed any more: see `error`. Gives everything back."""
+        try:
+            self._post()
+            self._waiting.run(self._turn, lambda: 0)
+        except DriverError as error:
+            self.error = error
+        except OSError as error:
+            self.error = MachineError(f"event channel {self.ports[0]}: {error.strerror or error}")
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Give everything back; for a queue that has never run, or no longer does."""
+        if self._waiting.fileno() < 0:
+            return
+        for ring in self._rings:
+            ring.release()
+        self._owned.close()
+        self._lane.close()
+        self._waiting.close()
+
+    def _source(self) -> int:
+        return self._lane.fileno() if not self._held else -1
+
+    def _turn(self) -> bool:
+        received = self._receive()
+        answered = self._answered()
+        return not self._ending and (self._send() or received or answered)
+
+    # To the backend.
+
+    def _send(self) -> bool:
+        if not self._held:
+            self._held.extend(self._lane.receive(_BATCH))
+        requests = []
+        room = self._rings[_TX].room
+        while self._held:
+            frame = self._held[0]
+            size = len(frame.data)
+            if not SHORTEST <= size <= MAX_TX_SIZE:
+                self._stats.tx_errors += 1
+                self._held.popleft()
+                continue
+            slots = tx_front.needed(frame)
+            pages = slots_of(size)
+            if slots > room or pages > self._sending.free:
+                break
+            room -= slots
+            requests.append(self._request(self._held.popleft(), pages))
+            self._stats.tx_slots += slots
+        self._waiting.send(b"".join(requests), _TX)
+        return bool(requests)
+
+    def _request(self, frame: Frame, pages: int) -> bytes:
+        places = self._sending.take(pages)
+        slots = tx_front.over(len(frame.data), places)
+        self._sending.write(frame.data, slots)
+        self._pending.update(ident for ident, _ in places)
+        self._extras += tx_front.needed(frame) - pages
+        self._stats.tx_packets += 1
+        self._stats.tx_bytes += len(frame.data)
+        return tx_front.requests(slots, frame.offload, frame.hash)
+
+    def _answered(self) -> bool:
+        responses = self._waiting.take(self._rings[_TX].size, _TX)
+        if not responses:
+            return False
+        found = tx_front.answered(responses, self._pending, self._extras)
+        self._pending.difference_update(found.ids)
+        self._extras -= found.extras
+        self._stats.tx_errors += len(found.failed)
+        self._sending.give(found.ids)
+        return True
+
+    # From the backend.
+
+    def _post(self) -> None:
+        places = self._receiving.take(min(self._receiving.free, self._rings[_RX].room))
+        self._posted.extend(places)
+        self._waiting.send(rx_front.post(places), _RX)
+
+    def _receive(self) -> bool:
+        responses = self._waiting.take(self._rings[_RX].size, _RX)
+        if not responses:
+            return False
+        count = len(responses) // RX_RING.response.size
+        places = [self._posted.popleft() for _ in range(count)]
+        frames = []
+        for packet in rx_front.parse(responses, places):
+            self._stats.rx_slots += packet.messages
+            if packet.refused:
+                self._stats.rx_errors += 1
+            else:
+                # Copied: the backend can still write there.
+                frames.append(Frame(self._receiving.read(packet.pieces), packet.offload, packet.hash))
+        self._receiving.give([ident for ident, _ in places])
+        self._post()
+        if frames:
+            self._stats.rx_packets += len(frames)
+            self._stats.rx_bytes += sum(len(frame.data) for frame in frames)
+            self._lane.send(frames)
+        return True

@@ -1,0 +1,64 @@
+"""A lane whose other side is the test."""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+
+from pvdrivers.net.frame import Frame
+from pvdrivers.net.ports.base import PortStats
+
+#: Seconds after which nothing comes any more.
+STUCK = 60.0
+
+
+class TestsLane:
+    """Gives what it was given, and keeps what it is sent."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self.stats = PortStats()
+        self.closed = False
+        self._waiting: deque[Frame] = deque()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK)
+        self._changed = threading.Condition()
+        self._sent: list[Frame] = []
+
+    def fileno(self) -> int:
+        return self._wake
+
+    def receive(self, limit: int) -> Sequence[Frame]:
+        with self._changed:
+            found = [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
+            if not self._waiting:
+                with suppress(BlockingIOError):
+                    os.eventfd_read(self._wake)
+        return found
+
+    def send(self, frames: Sequence[Frame]) -> int:
+        with self._changed:
+            self._sent += [frame._replace(data=bytes(frame.data)) for frame in frames]
+            self._changed.notify_all()
+        return len(frames)
+
+    def close(self) -> None:
+        self.closed = True
+        os.close(self._wake)
+
+    def give(self, frames: Iterable[Frame]) -> None:
+        with self._changed:
+            self._waiting.extend(frames)
+            os.eventfd_write(self._wake, 1)
+
+    @property
+    def left(self) -> int:
+        """How many were not taken."""
+        return len(self._waiting)
+
+    def got(self, count: int) -> list[Frame]:
+        """Wait until so many were sent, and give all that were."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self._sent) >= count, STUCK), len(self._sent)
+            return list(self._sent)
