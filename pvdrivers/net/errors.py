@@ -69,3 +69,20 @@ class BadPacket(PeerError):
     def __init__(self, refusal: Refusal, why: str) -> None:
         super().__init__(why)
         self.refusal = refusal
+
+
+class Unfit(Enum):
+    """Why a frame cannot be passed on, neither as it is nor finished or cut: it is dropped, and counted."""
+
+    #: Not even addresses and a type.
+    SHORT = "short"
+    #: Longer than its receiver takes, or what it is cut into is.
+    LONG = "long"
+    #: Its checksum is blank, and nobody can tell where and of what: no TCP or UDP, or in fragments.
+    BLANK = "blank"
+    #: To be cut as what it is not.
+    GSO_TYPE = "gso-type"
+    #: To be cut into nothing, or next to nothing.
+    GSO_SIZE = "gso-size"
+    #: A sum that is to be written past its end.
+    CHECKSUM_PLACE = "checksum-place"
