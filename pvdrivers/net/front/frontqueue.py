@@ -11,11 +11,12 @@ from contextlib import ExitStack, suppress
 from typing import TypeVar
 
 from pvdrivers.abi.netif import MAX_TX_SIZE, RX_RING, TX_RING
+from pvdrivers.abi.wire import ETHERNET_SIZE
 from pvdrivers.errors import DriverError, MachineError
 from pvdrivers.net.frame import Frame
 from pvdrivers.net.front.pool import Pool
 from pvdrivers.net.packet import rx_front, tx_front
-from pvdrivers.net.packet.slots import SHORTEST, Place
+from pvdrivers.net.packet.slots import Place
 from pvdrivers.net.packet.slots import pages as slots_of
 from pvdrivers.net.ports.base import Lane
 from pvdrivers.net.stats import Stats
@@ -136,7 +137,7 @@ class FrontQueue:
         while self._held:
             frame = self._held[0]
             size = len(frame.data)
-            if not SHORTEST <= size <= MAX_TX_SIZE:
+            if not ETHERNET_SIZE <= size <= MAX_TX_SIZE:
                 self._stats.tx_errors += 1
                 self._held.popleft()
                 continue

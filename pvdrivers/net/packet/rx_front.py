@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from pvdrivers.abi.netif import NR_SLOTS_MIN, RX_REQUEST, RX_RESPONSE
 from pvdrivers.abi.ring import PAGE_SIZE
+from pvdrivers.abi.wire import ETHERNET_SIZE
 from pvdrivers.net.errors import BadPacket, Refusal
 from pvdrivers.net.frame import PLAIN, FlowHash, Offload
 from pvdrivers.net.packet.offload import MORE, RX, read_hash, read_headroom, read_offload, type_of
-from pvdrivers.net.packet.slots import SHORTEST, Place, Slot
+from pvdrivers.net.packet.slots import Place, Slot
 
 #: A packet whose first slot has no more than headers may have one more; Linux puts those elsewhere.
 _HEADERS = 256
@@ -71,8 +72,8 @@ def _packet(messages: Sequence[bytes], posted: Sequence[Place], start: int) -> R
     most = NR_SLOTS_MIN + (head <= _HEADERS)
     if len(data) > most:
         wrong.append(BadPacket(Refusal.RX_SLOTS, f"{len(data)} slots, of {most} at most"))
-    if size < SHORTEST:
-        wrong.append(BadPacket(Refusal.RX_SHORT, f"{size} bytes, and a frame has {SHORTEST}"))
+    if size < ETHERNET_SIZE:
+        wrong.append(BadPacket(Refusal.RX_SHORT, f"{size} bytes, and a frame's header has {ETHERNET_SIZE}"))
     if wrong:
         return Received(at - start, refused=wrong[0])
     return Received(at - start, tuple(slot for slot in pieces if slot.length), offload, read_hash(extras))

@@ -4,9 +4,6 @@ from typing import NamedTuple
 
 from pvdrivers.abi.ring import PAGE_SIZE
 
-#: Bytes of a frame's header, two addresses and a type: what is shorter is no frame.
-SHORTEST = 14
-
 
 class Slot(NamedTuple):
     """A slot with data: part of a page that the frontend has granted, within its bounds.

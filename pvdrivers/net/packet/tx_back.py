@@ -20,10 +20,11 @@ from pvdrivers.abi.netif import (
     NetifRsp,
 )
 from pvdrivers.abi.ring import PAGE_SIZE
+from pvdrivers.abi.wire import ETHERNET_SIZE
 from pvdrivers.net.errors import BadPacket, Refusal
 from pvdrivers.net.frame import PLAIN, FlowHash, Offload
 from pvdrivers.net.packet.offload import MORE, TX, read_hash, read_offload, type_of
-from pvdrivers.net.packet.slots import SHORTEST, Slot
+from pvdrivers.net.packet.slots import Slot
 
 #: Slots that may follow the first; with more, a packet is dropped.
 FOLLOWING_MAX = NR_SLOTS_MIN
@@ -182,8 +183,8 @@ def _refused(whole: int, own: int, following: int) -> BadPacket | None:
     if own < 0:
         # Not fatal: some frontends send what is longer than the field can say.
         return BadPacket(Refusal.TX_PARTS, f"{whole - own} bytes after the first slot, of {whole} in all")
-    if whole < SHORTEST:
-        return BadPacket(Refusal.TX_SHORT, f"{whole} bytes, and a frame has {SHORTEST}")
+    if whole < ETHERNET_SIZE:
+        return BadPacket(Refusal.TX_SHORT, f"{whole} bytes, and a frame's header has {ETHERNET_SIZE}")
     return None
 
 

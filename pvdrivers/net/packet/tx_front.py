@@ -16,10 +16,11 @@ from pvdrivers.abi.netif import (
     NetifRsp,
 )
 from pvdrivers.abi.ring import PAGE_SIZE
+from pvdrivers.abi.wire import ETHERNET_SIZE
 from pvdrivers.net.errors import BadPacket, Refusal
 from pvdrivers.net.frame import PLAIN, FlowHash, Frame, Offload
 from pvdrivers.net.packet.offload import TX, count_extras, extras_of, flags_of
-from pvdrivers.net.packet.slots import SHORTEST, Place, Slot, pages
+from pvdrivers.net.packet.slots import Place, Slot, pages
 
 _NULL, _OKAY = int(NetifRsp.NULL), int(NetifRsp.OKAY)
 
@@ -58,7 +59,7 @@ def requests(slots: Sequence[Slot], offload: Offload = PLAIN, flow: FlowHash | N
     :raises ValueError: it is too short, too long or in too many pieces for any backend
     """
     size = sum(slot.length for slot in slots)
-    if not SHORTEST <= size <= MAX_TX_SIZE or len(slots) > NR_SLOTS_MIN:
+    if not ETHERNET_SIZE <= size <= MAX_TX_SIZE or len(slots) > NR_SLOTS_MIN:
         raise ValueError(f"a frame of {size} bytes in {len(slots)} slots")
     extras = extras_of(offload, flow)
     flags = flags_of(TX, offload) | (TX.extra_info if extras else 0)

@@ -1,33 +1,14 @@
 """What a frontend shares, of any device: read as written, and refused where it makes no sense."""
 
-import errno
-from collections.abc import Mapping
-
 import pytest
 
 from pvdrivers.bus.device import Nodes
-from pvdrivers.bus.nodes import BadNode, Peer
+from pvdrivers.bus.nodes import BadNode
 from pvdrivers.bus.rings import Names, Shared, read_shared, shared_nodes
-from pvdrivers.xenstore.client import NotFound
+from tests.pvdrivers.bus.directory import peer
 
 ONE_RING = Names(("ring-ref",))
 TWO_RINGS = Names(("tx-ring-ref", "rx-ring-ref"), ("event-channel-tx", "event-channel-rx"))
-
-
-class Directory:
-    """Nodes, as a view has them."""
-
-    def __init__(self, nodes: Mapping[str, object]) -> None:
-        self._nodes = {f"/d/{name}": str(value).encode() for name, value in nodes.items()}
-
-    def read(self, path: str) -> bytes:
-        if path not in self._nodes:
-            raise NotFound(errno.ENOENT, path)
-        return self._nodes[path]
-
-
-def peer(nodes: Mapping[str, object]) -> Peer:
-    return Peer(Directory(nodes), "/d")  # type: ignore[arg-type] # all that a peer asks of a view
 
 
 def written(queues: list[Shared], names: Names) -> Nodes:

@@ -107,7 +107,7 @@ REFUSED = [
     (Refusal.RX_SLOTS, [received(257, MORE), *[received(9, MORE)] * 17, received(9)], "19 slots, of 18 at most"),
     (Refusal.RX_SLOTS, [received(256, MORE), *[received(9, MORE)] * 18, received(9)], "20 slots, of 19 at most"),
     (Refusal.RX_SLOTS, [received(256, MORE), *[received(9, MORE)] * 200, received(9)], "202 slots"),
-    (Refusal.RX_SHORT, [received(0)], "0 bytes, and a frame has 14"),
+    (Refusal.RX_SHORT, [received(0)], "0 bytes, and a frame's header has 14"),
     (Refusal.RX_SHORT, [received(6, MORE), received(7)], "13 bytes"),
 ]
 #: After which there is nothing more.

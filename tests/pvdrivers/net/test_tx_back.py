@@ -115,7 +115,7 @@ REFUSED = [
     (Refusal.TX_SLOTS, chain(60, *[1] * 20), 21, 0, "20 slots after the first"),
     (Refusal.TX_PARTS, sent(0, MORE, 99) + sent(1, 0, 100), 2, 0, "100 bytes after the first slot, of 99 in all"),
     (Refusal.TX_PARTS, sent(0, MORE, 5) + sent(1, MORE, 4096) + sent(2, 0, 4096), 3, 0, "8192 bytes after"),
-    (Refusal.TX_SHORT, sent(0, 0, 0), 1, 0, "0 bytes, and a frame has 14"),
+    (Refusal.TX_SHORT, sent(0, 0, 0), 1, 0, "0 bytes, and a frame's header has 14"),
     (Refusal.TX_SHORT, sent(0, 0, 13, 5000), 1, 0, "13 bytes"),
     (Refusal.TX_SHORT, sent(0, MORE, 13) + sent(1, 0, 6), 2, 0, "13 bytes"),
     (Refusal.TX_SHORT, sent(0, MORE | EXTRA, 13) + wide(gso(0, more=True), xdp(1)) + sent(1, 0, 6), 2, 2, "13 bytes"),
