@@ -9,7 +9,6 @@ import click
 
 from xentool import output as consoles
 from xentool.cli.common import choosing, doubts, options
-from xentool.cli.common.lazy import ahead
 from xentool.tools.tracing import reports
 from xentool.tools.tracing.exports import FORMATS, default_output, export
 from xentool.tools.tracing.reports import STANDARD, Chosen, Reading
@@ -64,7 +63,6 @@ def command(
         raise click.UsageError(f"{name} cannot go to standard output; give a file with -o")
     if target == STANDARD and not kind.text and sys.stdout.isatty():
         raise click.UsageError(f"{name} is binary; redirect it or give a file with -o")
-    ahead(kind.module, "traces.analyses.select")
     # On a terminal that shows the data, progress would get in between.
     with consoles.progress(f"{file} → {target}", hidden=target == STANDARD) as progress:
         report = export(file, kind, target, Reading(chosen, hz, xen_version, vendor), progress=progress)

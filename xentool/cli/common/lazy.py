@@ -1,9 +1,7 @@
 """Command groups that import a command only when it runs: `xentool --help` must answer within 100 ms."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from importlib import import_module
-from threading import Thread
 from typing import Any
 
 import click
@@ -35,16 +33,3 @@ class LazyGroup(click.Group):
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, help_line) for name, (_, help_line) in self.lazy.items()])
-
-
-def ahead(*modules: str) -> None:
-    """Begin to import modules, in a thread of their own: who imports one later waits for what is left."""
-
-    def load() -> None:
-        # That one is missing, or breaks, concerns who imports it: there it is told, here nobody asked.
-        with suppress(Exception):
-            for module in modules:
-                import_module(module)
-
-    # No daemon: a process that ends, since there is no such file, may not leave it in the middle of a library.
-    Thread(target=load).start()

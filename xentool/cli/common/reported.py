@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
     _Slow: TypeAlias = tuple[dict[str, Slowest], dict[str, list[Described]]]
 
-#: What the answer is made and written with.
-_LATER = ("traces.analyses.report", "traces.analyses.select", "traces.exporters.document")
-
 #: Shown by --slower-than alone.
 _SLOWEST = 10
 
@@ -53,8 +50,7 @@ def show(
     closer = most is not None or least is not None or times or interval is not None
 
     def load() -> None:
-        for module in (*_LATER, *(() if as_json else ("traces.exporters.text",))):
-            import_module(module)
+        import_module("traces.exporters.document" if as_json else "traces.exporters.text")
 
     interrupted = False
     took: Sequence[CallTimes] | None = None
@@ -82,11 +78,11 @@ def show(
                 with marked(report.clock):
                     slowest = find(source, start, report, most or _SLOWEST, least or 0.0)
     if as_json:
-        from traces.exporters import document  # noqa: PLC0415 - see `_LATER`
+        from traces.exporters import document  # noqa: PLC0415 - see TYPE_CHECKING above
 
         output.write_json(document.parts(report) | _more(report, took, slowest, series))
     else:
-        from traces.exporters.words import marked  # noqa: PLC0415 - see `_LATER`
+        from traces.exporters.words import marked  # noqa: PLC0415 - see TYPE_CHECKING above
 
         with marked(report.clock):
             _write_text(report, took, slowest, series, histograms=histograms)

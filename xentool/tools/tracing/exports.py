@@ -117,7 +117,10 @@ def export(capture: Path, kind: Format, output: Path, reading: Reading = AS_IT_I
         write = load(kind.module, "export").write
         (write if kind.compiled else _from_tables(write))(source, report, target)
 
-    return _copied(capture, copy, output, reading, whole=kind.records, progress=progress)
+    def ahead() -> None:
+        load(kind.module, "export")
+
+    return _copied(capture, copy, output, reading, whole=kind.records, progress=progress, meanwhile=ahead)
 
 
 def written(
@@ -144,6 +147,7 @@ def _copied(
     *,
     whole: bool,
     progress: Progress,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> "Report":
     with ExitStack() as stack:
         source = stack.enter_context(rereadable(capture))
@@ -162,6 +166,7 @@ def _copied(
             capture=known,
             whole=whole,
             progress=lambda read: progress(min(done(read), size), 2 * size),
+            meanwhile=meanwhile,
         )
         source.seek(start)
         second = _Counted(source, report.account.bytes, lambda read: progress(size + done(read), 2 * size))

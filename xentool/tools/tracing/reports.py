@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from importlib import import_module
 from io import BufferedReader, IOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from traces.xen.formats.exits import Vendor
 
 STANDARD = Path("-")
+#: What the answer is made with.
+_LATER = ("traces.analyses.report", "traces.analyses.select")
 #: What leaves the file whole: xentrace itself tells about the records that it lost.
 _NO_DAMAGE = DOUBTS | {"lost_records"}
 
@@ -124,7 +127,7 @@ def report(
     :param capture: what its host told, of which the user may know better
     :param whole: count whatever is chosen, or not: what must be known to name single records
     :param progress: is told how many bytes were read so far
-    :param meanwhile: see ``scans.read``
+    :param meanwhile: loads what is needed later besides, while threads read; not called where none does
     :raises PeerError: it is no xentrace
     :raises XentoolError: it can't be read, or has no such domain
     """
@@ -132,24 +135,28 @@ def report(
     host_hz = capture.hz if capture else None
     where = chosen.where
     skew: Skew | None = None
+
+    def load() -> None:
+        for module in _LATER:
+            import_module(module)
+        meanwhile()
+
     try:
         if whole:
-            found, skew = _scan_even(source, progress=progress, meanwhile=meanwhile)
+            found, skew = _scan_even(source, progress=progress, meanwhile=load)
         elif where.timed:
             again = cast(TraceFile, source)
             start = again.tell()
-            first, skew = _scan_even(source, progress=progress, meanwhile=meanwhile)
+            first, skew = _scan_even(source, progress=progress, meanwhile=load)
             from traces.analyses.report import report as report_of  # noqa: PLC0415 - see above
 
             cycles = where.cycles(report_of(first, hz=hz, host_hz=host_hz).clock.hz)
             again.seek(start)
             stretches = scans.in_runs(first.runs, *cycles)
             shifts = skew.shifts if skew else NO_SHIFTS
-            found = _scan(
-                source, pcpus=where.pcpus, stretches=stretches, shifts=shifts, progress=progress, meanwhile=meanwhile
-            )
+            found = _scan(source, pcpus=where.pcpus, stretches=stretches, shifts=shifts, progress=progress)
         else:
-            found, skew = _scan_even(source, pcpus=where.pcpus, progress=progress, meanwhile=meanwhile)
+            found, skew = _scan_even(source, pcpus=where.pcpus, progress=progress, meanwhile=load)
     except TraceError as error:
         raise PeerError(f"{name} {packed.blame(source) or error}") from error
     except OSError as error:
