@@ -25,7 +25,7 @@ from traces.analyses.report import report as report_of
 from traces.answers import Report
 from traces.counting.clock import Clock
 from traces.exporters import calls as times
-from traces.exporters import csv, document, dump, folded, histograms, html, jsonl, sections, slow, text
+from traces.exporters import cells, csv, document, dump, folded, histograms, html, jsonl, slow, text
 from traces.exporters import series as intervals
 from traces.exporters.parquet import writer as parquet
 from traces.exporters.perfetto import writer as perfetto
@@ -217,9 +217,9 @@ def test_text_shows_the_busiest_and_says_how_many_more() -> None:
 
     busy = window(0, runs(0x70 << 16, 9_000) + record(0x0020_1004) * 9)
     many = shown(reported(MAKERS["domains_that_work"](100) + busy))
-    assert many.count("(domid ") == sections.DOMAINS_MAX
+    assert many.count("(domid ") == cells.DOMAINS_MAX
     assert "(domid 112, " in many
-    assert f"and {100 + 1 - sections.DOMAINS_MAX} domains more" in many
+    assert f"and {100 + 1 - cells.DOMAINS_MAX} domains more" in many
     for maker, what in (
         ("hypercalls", "hypercall_"),
         ("irqs", "irq "),
@@ -227,7 +227,7 @@ def test_text_shows_the_busiest_and_says_how_many_more() -> None:
         ("exit_reasons", "exit_"),
     ):
         told = shown(reported(MAKERS[maker](200)))
-        assert told.count(f"\n  {what}") + told.count(f"\n{what}") <= 3 * sections.ROWS_MAX, maker
+        assert told.count(f"\n  {what}") + told.count(f"\n{what}") <= 3 * cells.ROWS_MAX, maker
         assert " more (--json)" in told, maker
     assert " more" not in shown(reported(MAKERS["domains_that_work"](20)))
 

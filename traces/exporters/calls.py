@@ -10,9 +10,19 @@ from rich.text import Text
 from traces.analyses.calls import CallTimes
 from traces.answers import Report
 from traces.counting.latencies import merged
-from traces.exporters.cells import DISTRIBUTION, WORDS, Cell, Column, Section, count, distributed
+from traces.exporters.cells import (
+    DISTRIBUTION,
+    DOMAINS_MAX,
+    ROWS_MAX,
+    WORDS,
+    Cell,
+    Column,
+    Section,
+    busiest,
+    count,
+    distributed,
+)
 from traces.exporters.document import latency
-from traces.exporters.sections import DOMAINS_MAX, ROWS_MAX, busiest
 from traces.exporters.text import draw
 from traces.exporters.words import who
 from traces.plural import plural

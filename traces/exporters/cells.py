@@ -3,8 +3,8 @@
 Law: a cell's text is fit to be shown. Names from elsewhere came through ``foreign``, and times have their mark.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
 
 from traces.counting.latencies import QUANTILES, Distribution
 from traces.exporters import words
@@ -13,6 +13,12 @@ from traces.exporters import words
 #: that are the same in each report.
 COUNT, RATE, SECONDS, SHARE = "count", "per second", "seconds", "share"
 WORDS, LONG, MEANING = "words", "long words", "meaning"
+
+
+#: Rows of a table, and domains: a hostile trace has more than anybody reads, or waits for.
+ROWS_MAX, DOMAINS_MAX = 64, 32
+
+_T = TypeVar("_T")
 
 
 class Column(NamedTuple):
@@ -46,7 +52,17 @@ class Section(NamedTuple):
 #: How long something took, as a distribution: for ``distributed``.
 DISTRIBUTION = (Column("count"), *(Column(name, SECONDS) for name in QUANTILES), Column("max", SECONDS))
 
+PER_S = Column("per s", RATE)
+
 NOTHING = Cell("")
+
+
+def busiest(found: Sequence[_T], key: Callable[[_T], float], most: int) -> list[_T]:
+    """Choose those with the highest keys, in the order that they have."""
+    if len(found) <= most:
+        return list(found)
+    chosen = sorted(range(len(found)), key=lambda at: -key(found[at]))[:most]
+    return [found[at] for at in sorted(chosen)]
 
 
 def count(value: int) -> Cell:

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from traces.analyses.compare import CHANCE, Change, DomainChanges
-from traces.exporters.sections import DOMAINS_MAX, ROWS_MAX, busiest
+from traces.exporters.cells import DOMAINS_MAX, ROWS_MAX, busiest
 from traces.exporters.words import ASSUMED
 from traces.foreign import printable
 from traces.plural import plural

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from traces.answers import Report, VcpuReport
-from traces.exporters.sections import busiest
+from traces.exporters.cells import busiest
 from traces.exporters.words import LATENCIES, duration, run_state, unit, who
 from traces.plural import plural
 

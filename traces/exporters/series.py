@@ -10,7 +10,8 @@ from rich.text import Text
 from traces.analyses.elapsed import nanoseconds
 from traces.analyses.series import DomainSeries, Series
 from traces.answers import Report
-from traces.exporters.sections import DOMAINS_MAX, busiest, records
+from traces.exporters.cells import DOMAINS_MAX, busiest
+from traces.exporters.sections import records
 from traces.exporters.text import STATE_STYLES
 from traces.exporters.words import run_state, time, who
 from traces.plural import plural

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from traces.answers import Report
-from traces.exporters.cells import LONG, MEANING, Cell, Column, Section
+from traces.exporters.cells import LONG, MEANING, ROWS_MAX, Cell, Column, Section
 from traces.exporters.drawn import Indented, Prints, Table, Text
-from traces.exporters.sections import ROWS_MAX, Domain, Found, Heading, tell
+from traces.exporters.sections import Domain, Found, Heading, tell
 from traces.plural import plural
 
 _INDENT = 2

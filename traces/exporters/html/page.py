@@ -10,12 +10,13 @@ from traces.analyses.intervals import STATES
 from traces.answers import DomainReport, Report, VcpuReport
 from traces.counting.latencies import QUANTILES, merged
 from traces.exporters import sections
+from traces.exporters.cells import DOMAINS_MAX
 from traces.exporters.html import charts, tables
 from traces.exporters.html.choice import Choice
 from traces.exporters.html.course import COLOURS, Course, Series
 from traces.exporters.html.graph import EDGES_MAX, NODES_MAX, Edge, graph
 from traces.exporters.html.model import Domain, Fact, Figure, Group, Legend, Page, Row, Rule
-from traces.exporters.sections import DOMAINS_MAX, Found, Heading, tell
+from traces.exporters.sections import Found, Heading, tell
 from traces.exporters.words import duration, run_state, who
 from traces.plural import plural
 
