@@ -86,3 +86,7 @@ class Unfit(Enum):
     GSO_SIZE = "gso-size"
     #: A sum that is to be written past its end.
     CHECKSUM_PLACE = "checksum-place"
+
+
+class BadAnswer(PeerError):
+    """A backend answers on the control ring what nobody has asked, or in a way that is no answer."""

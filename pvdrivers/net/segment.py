@@ -18,8 +18,8 @@ from pvdrivers.net.headers import Data, Headers, Transport
 SIZE_MIN = 8
 
 _U16, _U32 = Struct(">H"), Struct(">I")
-_ONLY_LAST = TcpFlag.FIN | TcpFlag.PSH
-_ONLY_FIRST = TcpFlag.CWR
+_ONLY_LAST = int(TcpFlag.FIN | TcpFlag.PSH)
+_ONLY_FIRST = int(TcpFlag.CWR)
 
 
 def segment(data: Data, headers: Headers, transport: Transport, size: int, *, blank: bool) -> list[bytes]:
