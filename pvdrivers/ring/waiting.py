@@ -7,11 +7,12 @@ A queue has a ring or several, each with a channel, which several may share. It 
 are for any.
 """
 
+import math
 import os
 import select
 import threading
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from pvdrivers.ring import Back, Front
 from pvdrivers.ring.look import Patience
@@ -30,13 +31,24 @@ class Counts(Protocol):
     syscalls: int
 
 
+class Besides(NamedTuple):
+    """What ends a sleep besides the peer.
+
+    :param fd: a descriptor, once it is readable; -1 for none
+    :param seconds: how long it lasts at most; None for any time
+    """
+
+    fd: int = -1
+    seconds: float | None = None
+
+
 class Waiting:
     """One queue's.
 
     :param lines: each ring with its channel; both stay the caller's
     :param counts: where system calls and notifications are added up
     :param owes: whether a former life may have been killed between an answer and its notification
-    :param also: gives a descriptor that ends a sleep when it is readable, or -1 while there is none
+    :param besides: tells what ends a sleep, before each
     """
 
     def __init__(
@@ -44,9 +56,9 @@ class Waiting:
         *lines: tuple[Back | Front, Channel],
         counts: Counts,
         owes: bool = False,
-        also: Callable[[], int] = lambda: -1,
+        besides: Callable[[], Besides] = Besides,
     ) -> None:
-        self._lines, self._counts, self._owes, self._also = lines, counts, owes, also
+        self._lines, self._counts, self._owes, self._besides = lines, counts, owes, besides
         self._rings = [ring for ring, _ in lines]
         self._channels = list(dict.fromkeys(channel for _, channel in lines))
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -163,10 +175,10 @@ class Waiting:
         poll.register(self._wake, select.POLLIN)
         for channel in self._channels:
             poll.register(channel.fileno(), select.POLLIN)
-        also = self._also()
-        if also >= 0:
-            poll.register(also, select.POLLIN)
-        ready = {fd for fd, _ in poll.poll()}
+        fd, seconds = self._besides()
+        if fd >= 0:
+            poll.register(fd, select.POLLIN)
+        ready = {fd for fd, _ in poll.poll(None if seconds is None else math.ceil(seconds * 1000))}
         if self._wake in ready:
             self.hear(0)
         for channel in self._channels:

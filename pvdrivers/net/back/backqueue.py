@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from pvdrivers.abi.netif import RX_RING, TX_REQUEST, TX_RING
 from pvdrivers.errors import DriverError, MachineError
+from pvdrivers.net.back.credit import Credit
 from pvdrivers.net.frame import Frame
 from pvdrivers.net.packet import rx_back, tx_back
 from pvdrivers.net.packet.slots import Place, Slot
@@ -20,11 +21,13 @@ from pvdrivers.net.packet.tx_back import Packet
 from pvdrivers.net.ports.base import Lane
 from pvdrivers.net.stats import Stats
 from pvdrivers.ring import Back
-from pvdrivers.ring.waiting import Waiting
+from pvdrivers.ring.waiting import Besides, Waiting
 from pvdrivers.transport.base import Channel, Mapping, Piece, Transport
 
 #: Packets, or slots, that are taken at once: few enough that neither direction waits long for the other.
 _BATCH = 64
+#: Seconds between looks for pages that a frontend posts without a word, as Linux's backend.
+_LOOK = 0.03
 _TX, _RX = 0, 1
 
 
@@ -34,6 +37,8 @@ class BackQueue:
     :param rings: the frontend's pages for what it sends, and for what it receives, mapped
     :param channels: for either ring, or one for both
     :param headroom: bytes to be left free in each of the frontend's pages
+    :param notifies: whether the frontend tells when it has posted pages
+    :param credit: bounds what it sends
     :param resume: a former life may have been killed before it notified
     :raises BadRing: the indices of a ring are impossible; all is still the caller's
     """
@@ -47,16 +52,21 @@ class BackQueue:
         lane: Lane,
         *,
         headroom: int = 0,
+        notifies: bool = True,
+        credit: Credit | None = None,
         resume: bool = False,
     ) -> None:
-        self._transport, self._domid, self._lane, self._headroom = transport, domid, lane, headroom
+        self._transport, self._domid, self._lane = transport, domid, lane
+        #: Bytes that are left free in each of the frontend's pages from the next frame on.
+        self.headroom = headroom
+        self._notifies, self._credit = notifies, credit
         self._mappings, self._channels = rings, channels
         self._rings = Back(rings[_TX].memory, TX_RING), Back(rings[_RX].memory, RX_RING)
         self._stats = Stats()
         lines = zip(self._rings, (channels[0], channels[-1]), strict=True)
-        self._waiting = Waiting(*lines, counts=self._stats, owes=resume, also=self._source)
-        # Messages of a packet whose end is not there yet.
-        self._unfinished = b""
+        self._waiting = Waiting(*lines, counts=self._stats, owes=resume, besides=self._besides)
+        # Messages of a packet whose end is not there yet, or for which there is no credit.
+        self._backlog = b""
         # Pages that the frontend has posted, in the ring's order: all of them are taken at once, since a ring asks for
         # a notification only when there is nothing left in it.
         self._posted: deque[Place] = deque()
@@ -109,24 +119,31 @@ class BackQueue:
         self._lane.close()
         self._waiting.close()
 
-    def _source(self) -> int:
+    def _besides(self) -> Besides:
         # Frames wait in the lane while there is no page for them: whoever sends is held up there, not here.
-        return self._lane.fileno() if self._posted and not self._held else -1
+        fd = self._lane.fileno() if self._posted and not self._held else -1
+        naps = [self._credit.due()] if self._backlog and self._credit else []
+        if not self._notifies and fd < 0:
+            naps.append(_LOOK)
+        return Besides(fd, min(naps, default=None))
 
     def _turn(self) -> bool:
         sent = self._send()
-        # Whoever is to end does not go on as long as the port has frames.
         return self._receive() or sent
 
     # From the frontend.
 
     def _send(self) -> bool:
         messages = self._waiting.take(_BATCH, _TX)
-        if not messages:
+        if not messages and not (self._backlog and self._credit):
             return False
-        messages = self._unfinished + messages
+        messages = self._backlog + messages
+        if self._credit and self._credit.due() and not self._ending:
+            # Taken all the same: a ring asks for a notification only when there is nothing left in it.
+            self._backlog = messages
+            return False
         taken = tx_back.parse(messages)
-        self._unfinished = messages[len(messages) - taken.left * TX_REQUEST.size :]
+        self._backlog = messages[len(messages) - taken.left * TX_REQUEST.size :]
         self._stats.tx_slots += sum(packet.messages for packet in taken.packets)
         arena, statuses = self._fetch([piece for packet in taken.packets for piece in packet.pieces])
         frames: list[Frame] = []
@@ -145,7 +162,10 @@ class BackQueue:
                 answers.append(tx_back.respond(packet, found))
         if frames:
             self._stats.tx_packets += len(frames)
-            self._stats.tx_bytes += sum(len(frame.data) for frame in frames)
+            size = sum(len(frame.data) for frame in frames)
+            self._stats.tx_bytes += size
+            if self._credit:
+                self._credit.spend(size)
             self._lane.send(frames)
         self._waiting.send(b"".join(answers), _TX)
         if taken.fatal:
@@ -180,6 +200,7 @@ class BackQueue:
         posted = rx_back.posted(self._waiting.take(self._rings[_RX].size, _RX))
         self._posted.extend(posted)
         if self._ending:
+            # And not as long as the port has frames.
             return bool(posted)
         if self._posted and not self._held:
             self._held.extend(self._lane.receive(_BATCH))
@@ -190,19 +211,19 @@ class BackQueue:
 
     def _lay(self) -> list[tuple[Frame, rx_back.Laid]]:
         laid = []
-        longest = rx_back.longest(self._headroom)
+        longest = rx_back.longest(self.headroom)
         while self._held:
             frame = self._held[0]
             if not 0 < len(frame.data) <= longest:
                 self._stats.rx_errors += 1
                 self._held.popleft()
                 continue
-            needed = rx_back.needed(frame, self._headroom)
+            needed = rx_back.needed(frame, self.headroom)
             if needed > len(self._posted):
                 break
             self._held.popleft()
             places = [self._posted.popleft() for _ in range(needed)]
-            laid.append((frame, rx_back.lay(frame, places, self._headroom)))
+            laid.append((frame, rx_back.lay(frame, places, self.headroom)))
         return laid
 
     def _deliver(self, laid: Sequence[tuple[Frame, rx_back.Laid]]) -> bytes:

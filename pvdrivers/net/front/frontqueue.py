@@ -21,7 +21,7 @@ from pvdrivers.net.packet.slots import pages as slots_of
 from pvdrivers.net.ports.base import Lane
 from pvdrivers.net.stats import Stats
 from pvdrivers.ring import Front
-from pvdrivers.ring.waiting import Waiting
+from pvdrivers.ring.waiting import Besides, Waiting
 from pvdrivers.transport.base import Transport
 
 #: Pages for either direction: as many as a ring has slots. Linux's gntalloc gives 1024 to all of a machine's programs.
@@ -54,7 +54,7 @@ class FrontQueue:
         self.grefs = tuple(tuple(each.grefs) for each in pages_of_rings)
         self._rings = Front(pages_of_rings[_TX].memory, TX_RING), Front(pages_of_rings[_RX].memory, RX_RING)
         lines = zip(self._rings, (self._channels[0], self._channels[-1]), strict=True)
-        self._waiting = Waiting(*lines, counts=self._stats, also=self._source)
+        self._waiting = Waiting(*lines, counts=self._stats, besides=self._besides)
         # Requests that are not answered: pages that are being sent, and how many slots of extras.
         self._pending: set[int] = set()
         self._extras = 0
@@ -119,8 +119,8 @@ class FrontQueue:
         self._lane.close()
         self._waiting.close()
 
-    def _source(self) -> int:
-        return self._lane.fileno() if not self._held else -1
+    def _besides(self) -> Besides:
+        return Besides(self._lane.fileno() if not self._held else -1)
 
     def _turn(self) -> bool:
         received = self._receive()

@@ -12,7 +12,7 @@ import pytest
 from pvdrivers.abi.blkif import X86_64
 from pvdrivers.block.back.stats import Stats
 from pvdrivers.ring import Back, Front
-from pvdrivers.ring.waiting import Waiting
+from pvdrivers.ring.waiting import Besides, Waiting
 from pvdrivers.transport.loopback import Loopback, Machine, machine
 
 BACK, FRONT = 0, 5
@@ -153,7 +153,7 @@ def test_another_descriptor_ends_a_sleep_where_it_is_waited_for(place: Machine) 
 
     with two(place, 1) as made:
         lines = list(zip(made.backs, made.channels, strict=False))
-        waiting = Waiting(*lines, counts=made.counts, also=lambda: source if wanted.is_set() else -1)
+        waiting = Waiting(*lines, counts=made.counts, besides=lambda: Besides(source if wanted.is_set() else -1))
         thread = threading.Thread(target=waiting.run, args=[turn, lambda: 0], daemon=True)
         thread.start()
         for _ in range(3):
@@ -194,3 +194,20 @@ def test_a_frontends_queue_waits_for_answers(place: Machine) -> None:
         made.waiting.stop(drain=True)
         made.end()
     assert sum(map(len, taken)) == 5 * len(RESPONSE)
+
+
+def test_a_sleep_is_no_longer_than_it_may_be(place: Machine) -> None:
+    turns = 0
+
+    def turn() -> bool:
+        nonlocal turns
+        turns += 1
+        if turns == 5:
+            waiting.stop(drain=False)
+        return False
+
+    with two(place, 1) as made:
+        lines = list(zip(made.backs, made.channels, strict=False))
+        waiting = Waiting(*lines, counts=made.counts, besides=lambda: Besides(seconds=0.001))
+        waiting.run(turn, lambda: 0)
+        waiting.close()
