@@ -9,22 +9,20 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pvdrivers.abi.blkif import NATIVE, Blkif, VDisk
-from pvdrivers.abi.xenbus import XenbusState
 from pvdrivers.block.front.client import Client, Geometry
 from pvdrivers.block.front.frontqueue import DATA_PAGES, FrontQueue
 from pvdrivers.block.nodes import front_nodes, read_back, read_offer
+from pvdrivers.bus import joining
 from pvdrivers.bus.device import NOTHING, Nodes, Plain
 from pvdrivers.bus.end import End
 from pvdrivers.bus.nodes import Peer
 from pvdrivers.bus.rings import Shared
 from pvdrivers.errors import DriverError, MachineError
 from pvdrivers.transport.base import Transport
-from pvdrivers.xenbus import FRONT, Role
+from pvdrivers.xenbus import FRONT
 
 #: Segments of an indirect request, at most; as Linux's blkfront.
 INDIRECT_MAX = 32
-#: Seconds that a backend may take to connect, and to part.
-PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
@@ -164,25 +162,12 @@ def joined(transport: Transport, here: str, user: User, options: Options | None 
 
     :raises MachineError: there is no such device, or its backend does not connect; the message tells why
     """
-    own = Peer(transport.store, here)
-    if not own.has("backend"):
-        raise MachineError(f"there is no device at {here}")
-    there, domid = own.text("backend"), own.number("backend-id", 0, 0x7FFF)
-    device = Frontend(transport, there, domid, user, options or Options())
-    end = End(transport.store, here, there, device, role=Role.FRONT, table=FRONT)
-    end.start()
-    try:
-        if not end.wait([XenbusState.CONNECTED], PATIENCE):
-            if end.lost:
-                raise end.lost
-            state = Peer(transport.store, there).state().name.title().replace("_", "")
-            raise MachineError(f"the backend at {there} does not connect: {end.error or f'it is in state {state}'}")
+
+    def make(there: str, domid: int) -> Frontend:
+        return Frontend(transport, there, domid, user, options or Options())
+
+    with joining.joined(transport, here, make, FRONT) as end:
         yield end
-    finally:
-        end.leave()
-        end.join(PATIENCE)
-        end.stop()
-        end.join()
 
 
 @contextmanager

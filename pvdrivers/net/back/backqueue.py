@@ -47,7 +47,7 @@ class BackQueue:
         self,
         transport: Transport,
         domid: int,
-        rings: tuple[Mapping, Mapping],
+        rings: Sequence[Mapping],
         channels: Sequence[Channel],
         lane: Lane,
         *,

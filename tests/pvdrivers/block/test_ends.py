@@ -13,7 +13,7 @@ from pvdrivers.abi.xenbus import XenbusState as S
 from pvdrivers.block.back.backend import Options
 from pvdrivers.block.front import frontend
 from pvdrivers.block.front.client import Client
-from pvdrivers.bus import toolstack
+from pvdrivers.bus import joining, toolstack
 from pvdrivers.errors import MachineError
 from pvdrivers.transport.loopback.hypervisor import InUse
 from tests.pvdrivers.block.pair import BACK, GUEST, SPOT, Bench, bench
@@ -151,7 +151,7 @@ def test_a_disk_that_is_not_there(loop: Bench) -> None:
 
 
 def test_a_disk_that_cannot_be_opened(loop: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frontend, "PATIENCE", 0.5)
+    monkeypatch.setattr(joining, "PATIENCE", 0.5)
     with loop.backend(str(tmp_path / "none")):
         with pytest.raises(MachineError, match="does not connect"), loop.disk():
             pass

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from pvdrivers.net.frame import Frame
+from pvdrivers.net.frame import Abilities, Frame
 from pvdrivers.net.ports.base import PortStats
 
 #: Seconds after which nothing comes any more.
@@ -62,3 +62,25 @@ class TestsLane:
         with self._changed:
             assert self._changed.wait_for(lambda: len(self._sent) >= count, STUCK), len(self._sent)
             return list(self._sent)
+
+
+class TestsPort:
+    """A port of such lanes; ``lanes`` has those that were opened last."""
+
+    __test__ = False
+    name = "test"
+    abilities = Abilities(True, True, True, True, 65549)
+
+    def __init__(self) -> None:
+        self.carrier = True
+        self.lanes: list[TestsLane] = []
+        self.readers: list[Abilities] = []
+        self.closed = 0
+
+    def open(self, lanes: int, reader: Abilities) -> Sequence[TestsLane]:
+        self.lanes = [TestsLane() for _ in range(lanes)]
+        self.readers.append(reader)
+        return self.lanes
+
+    def close(self) -> None:
+        self.closed += 1

@@ -31,9 +31,7 @@ class Ends:
         self.back_lane = TestsLane()
         rings = [self.dom0.map(FRONT, grefs) for grefs in self.front.grefs]
         channels = [self.dom0.bind_interdomain(FRONT, port) for port in self.front.ports]
-        self.back = BackQueue(
-            self.dom0, FRONT, (rings[0], rings[1]), channels, self.back_lane, headroom=headroom, resume=resume
-        )
+        self.back = BackQueue(self.dom0, FRONT, rings, channels, self.back_lane, headroom=headroom, resume=resume)
         self.thread = threading.Thread(target=self.back.run, daemon=True)
         self.thread.start()
         return self.back_lane
