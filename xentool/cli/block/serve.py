@@ -1,15 +1,14 @@
 """``xentool block serve``."""
 
 import os
-import signal
 import sys
-import threading
 import time
 from typing import Any, Literal
 
 import click
 
 from xentool.cli.common import options
+from xentool.cli.common.ending import Ending
 from xentool.output import say, write_json
 from xentool.tools.block.disks import Wanted, parse
 from xentool.tools.block.serve import Serving, serve
@@ -60,22 +59,14 @@ def command(
     """
     if not disks:
         raise click.UsageError("give a --disk to serve")
-    ended, number = threading.Event(), signal.SIGTERM
-
-    def end(given: int, _: object) -> None:
-        nonlocal number
-        number = signal.Signals(given)
-        ended.set()
-
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, end)
+    ending = Ending()
     wanted = Serving(
         disks, domain, loopback, keep=keep, max_queues=queues, max_order=order, max_indirect=indirect,
         persistent=persistent, grants=grants,
     )  # fmt: skip
     with serve(wanted, say) as service:
         told = time.monotonic()
-        while not ended.wait(min(interval or 1.0, 1.0)):
+        while not ending.wait(min(interval or 1.0, 1.0)):
             service.look()
             if as_json and interval and time.monotonic() - told >= interval:
                 told = time.monotonic()
@@ -85,7 +76,7 @@ def command(
     if service.hangs:
         # It was said. Nothing that is left to do would come back.
         os._exit(1)
-    if number == signal.SIGINT:
+    if ending.interrupted:
         raise KeyboardInterrupt
 
 

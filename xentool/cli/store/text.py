@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 from rich.text import Text
 
@@ -85,6 +86,13 @@ def change_line(change: Change) -> Text:
     if change.kind is Kind.CREATED or len(set(permissions)) > 1:
         line.append(f"  {' -> '.join(permissions)}", "dim")
     return line
+
+
+def stamped(changes: Iterator[Change]) -> Iterator[Text]:
+    """Write changes as lines with the time when each was seen."""
+    for change in changes:
+        now = datetime.now().astimezone()
+        yield Text.assemble((f"{now:%H:%M:%S.%f} ", "dim"), change_line(change))
 
 
 def _permissions(node: Node) -> str:

@@ -2,21 +2,16 @@
 
 import json
 import time
-from collections.abc import Iterator
-from datetime import datetime
 from itertools import islice
 
 import click
-from rich.text import Text
 
 from xentool import output
-from xentool.cli.store import options, text
+from xentool.cli.store import conditions, options, text
 from xentool.tools.store import opened
-from xentool.tools.store.changes import Change
 from xentool.tools.store.document import change_object
 from xentool.tools.store.follow import Condition, follow
 from xentool.tools.store.nodes import Unlisted
-from xentool.tools.store.values import unescaped
 
 
 @click.command()
@@ -25,9 +20,7 @@ from xentool.tools.store.values import unescaped
 @options.wide
 @options.levels
 @click.option("-n", "--number", type=click.IntRange(min=1), metavar="N", help="End after N changes.")
-@click.option("--until", "values", multiple=True, metavar="PATH=VALUE", help="End once PATH has this value.")
-@click.option("--until-exists", "there", multiple=True, metavar="PATH", help="End once PATH is there.")
-@click.option("--until-gone", "gone", multiple=True, metavar="PATH", help="End once PATH is not there.")
+@conditions.until
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0),
@@ -41,9 +34,7 @@ def command(
     wide: bool,
     levels: int | None,
     number: int | None,
-    values: tuple[str, ...],
-    there: tuple[str, ...],
-    gone: tuple[str, ...],
+    until: list[Condition],
     timeout: float | None,
     paths: tuple[str, ...],
 ) -> None:
@@ -55,11 +46,6 @@ def command(
 
     --until, --until-exists and --until-gone wait: it ends once all of them hold at the same time.
     """
-    until = [
-        *map(_condition, values),
-        *(Condition(path, True) for path in there),
-        *(Condition(path, False) for path in gone),
-    ]
     if not (paths or until):
         raise click.UsageError("give a PATH, or something to wait for")
     unlisted = _Told()
@@ -69,7 +55,7 @@ def command(
             for change in seen:
                 click.echo(json.dumps({"time": time.time(), **change_object(change)}))
         else:
-            text.show(_stamped(seen), wide=wide)
+            text.show(text.stamped(seen), wide=wide)
     if unlisted:
         click.get_current_context().exit(1)
 
@@ -81,16 +67,3 @@ class _Told(list[Unlisted]):
         if each not in self:
             output.say(f"cannot list {each.path}: {each.why}; only what changes under it is told")
             super().append(each)
-
-
-def _condition(word: str) -> Condition:
-    path, equals, value = word.partition("=")
-    if not equals:
-        raise click.BadParameter(f"{word!r} is no PATH=VALUE; --until-exists waits for a node", param_hint="--until")
-    return Condition(path, True, unescaped(value.encode("utf-8", "surrogateescape")))
-
-
-def _stamped(changes: Iterator[Change]) -> Iterator[Text]:
-    for change in changes:
-        now = datetime.now().astimezone()
-        yield Text.assemble((f"{now:%H:%M:%S.%f} ", "dim"), text.change_line(change))
