@@ -23,7 +23,7 @@ COMMANDS = {
     "evtchn": ("xentool.cli.evtchn:command", "Tell a domain's event channel ports and which device each serves."),
     "channels": ("xentool.cli.channels:command", "Show which domains are connected, and for which devices."),
     "console": ("xentool.cli.console:command", "Attach this terminal to a domain's console."),
-    "create": ("xentool.cli.lifecycle:create", "Make and start a domain from a configuration."),
+    "create": ("xentool.cli.create:command", "Make and start a domain from a configuration."),
     "destroy": ("xentool.cli.lifecycle:destroy", "End a domain at once."),
     "pause": ("xentool.cli.lifecycle:pause", "Keep a domain from running."),
     "unpause": ("xentool.cli.lifecycle:unpause", "Let a paused domain run again."),

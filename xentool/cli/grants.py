@@ -7,17 +7,16 @@ import click
 from rich.text import Text
 
 from traces.foreign import printable
-from traces.plural import plural
 from xentool import output
 from xentool.cli.common import options
+from xentool.cli.screens import grants as screen
 from xentool.cli.screens import survey as survey_view
 from xentool.cli.screens import views
 from xentool.errors import PeerError
 from xentool.hosts import resolve
 from xentool.tools import xl
-from xentool.tools.channels.grants import Grant, GrantTable
 from xentool.tools.channels.serves import grant_name
-from xentool.tools.channels.survey import Survey, survey
+from xentool.tools.channels.survey import survey
 
 
 @click.command()
@@ -48,36 +47,6 @@ def command(domain: str, where: str | None, every: bool, as_json: bool) -> None:
     console.print(Text(f"{printable(survey_view.domain(found, domid))}: {count}{frames}"))
     if table.grants:
         console.print()
-        console.print(_table(found, table, every))
+        console.print(screen.drawn(found, table, every))
     survey_view.write_besides(found, domid, console)
     survey_view.check(found, grants=True)
-
-
-def _table(found: Survey, table: GrantTable, every: bool) -> object:
-    made = views.table(">gref", "~for", "~used by", ">maps", "access", ">gfn", ">mfn")
-    data: dict[tuple[int, bool], list[Grant]] = {}
-    for grant in table.grants:
-        name = grant_name(found.grant_names, table.domid, grant.gref)
-        if name or every:
-            made.add_row(
-                str(grant.gref),
-                views.words(name or "data"),
-                views.words(survey_view.domain(found, grant.mapper)),
-                str(grant.writable_maps + grant.read_only_maps),
-                _access(grant),
-                f"{grant.gfn:#x}",
-                f"{grant.mfn:#x}",
-            )
-        else:
-            data.setdefault((grant.mapper, grant.read_only), []).append(grant)
-    for (mapper, _), grants in data.items():
-        maps = sum(grant.writable_maps + grant.read_only_maps for grant in grants)
-        pages = f"{plural(len(grants), 'page')} of data"
-        made.add_row("", pages, views.words(survey_view.domain(found, mapper)), str(maps), _access(grants[0]), "", "")
-    return made
-
-
-def _access(grant: Grant) -> str:
-    if grant.kind != "access":
-        return grant.kind
-    return "read only" if grant.read_only else "read, write"

@@ -1,9 +1,8 @@
-"""``xentool create``, ``destroy``, ``pause``, ``unpause`` and ``shutdown``."""
+"""``xentool destroy``, ``pause``, ``unpause`` and ``shutdown``: a domain that runs ends, stops or goes on."""
 
 import shlex
 from collections.abc import Sequence
 from contextlib import closing
-from typing import IO
 
 import click
 
@@ -12,23 +11,6 @@ from xentool.cli.common import options
 from xentool.hosts import Host
 from xentool.tools import xl
 from xentool.tools.domains import lifecycle
-
-
-@click.command()
-@click.argument("config", type=click.File("rb"))
-@options.dry_run
-@options.where
-def create(config: IO[bytes], dry_run: bool, where: str | None) -> None:
-    """Make and start the domain that the file CONFIG (xl.cfg(5); - for stdin) describes.
-
-    The file is here; the paths in it, kernels and disks, are dom0's.
-    """
-    if dry_run:
-        output.line(shlex.join(["xl", "create", "-q", config.name]))
-        return
-    with closing(hosts.resolve(where)) as host:
-        domain = lifecycle.create(host, config.read(), config.name)
-        output.line(f"{domain.name} is created: domid {domain.domid}")
 
 
 @click.command()

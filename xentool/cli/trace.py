@@ -1,6 +1,6 @@
 """``xentool trace``: what a domain really does."""
 
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -10,10 +10,9 @@ from traces.exporters import document, text
 from xentool import hosts, output
 from xentool.cli.commands import INTERRUPTED
 from xentool.cli.common import choosing, options
-from xentool.cli.screens.live import Live
+from xentool.cli.screens import live as screens
 from xentool.tools.tracing import reports
-from xentool.tools.tracing.reports import Chosen
-from xentool.tools.tracing.trace import Progress, trace
+from xentool.tools.tracing.trace import trace
 
 
 @click.command(epilog=choosing.CLASSES)
@@ -33,7 +32,7 @@ from xentool.tools.tracing.trace import Progress, trace
 @options.as_json
 def command(
     domain: str,
-    chosen: Chosen,
+    chosen: reports.Chosen,
     duration: float | None,
     keep: Path | None,
     live: bool,
@@ -56,7 +55,7 @@ def command(
     if chosen.where.slower and not live and not dump:
         raise click.UsageError("--slower-than is for --live and --dump; for a report keep the trace with -o")
     with closing(hosts.resolve(where)) as host:
-        with _shown(domain, live=live, dump=dump, as_json=as_json) as show:
+        with screens.shown(domain, live=live, dump=dump, as_json=as_json) as show:
             traced = trace(host, domain, chosen.where, seconds=duration, output=keep, progress=show)
         if not live and not dump:
             _report(traced.report, as_json=as_json)
@@ -67,20 +66,6 @@ def command(
         if traced.interrupted:
             click.get_current_context().exit(INTERRUPTED)
         reports.raise_for_damage(traced.report, f"the trace of {host.name}")
-
-
-def _shown(domain: str, *, live: bool, dump: bool, as_json: bool) -> AbstractContextManager[Progress]:
-    # What is not used would delay the start of the trace.
-    if live:
-        from xentool.cli.screens import live_top  # noqa: PLC0415 - see above
-
-        return live_top.shown(domain, as_json=as_json)
-    if dump:
-        from xentool.cli.common.paint import paint  # noqa: PLC0415 - see above
-        from xentool.cli.screens.follow import Follow  # noqa: PLC0415 - see above
-
-        return nullcontext(Follow(paint(), as_json=as_json).show)
-    return Live(domain)
 
 
 def _say_how_long(asked: float, recorded: float | None) -> None:

@@ -1,6 +1,7 @@
 """What a running trace shows in place: time, rates, losses and the domain's busiest hypercalls."""
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 
 from rich import box
@@ -61,3 +62,18 @@ def picture(domain: str, now: Sample, before: Sample) -> RenderableType:
     for name, of in busiest:
         table.add_row(name, f"{of.count:,}", f"{(of.count - before.count('hypercalls', name)) / span:,.0f}")
     return Group(heading(domain, now, before), table, Text("Ctrl-C ends the trace and reports.", "dim"))
+
+
+def shown(domain: str, *, live: bool, dump: bool, as_json: bool) -> AbstractContextManager[Progress]:
+    """Show a trace of ``domain`` while it runs: a page of rates, its records, or else where it is."""
+    # What is not used would delay the start of the trace.
+    if live:
+        from xentool.cli.screens import live_top  # noqa: PLC0415 - see above
+
+        return live_top.shown(domain, as_json=as_json)
+    if dump:
+        from xentool.cli.common.paint import paint  # noqa: PLC0415 - see above
+        from xentool.cli.screens.follow import Follow  # noqa: PLC0415 - see above
+
+        return nullcontext(Follow(paint(), as_json=as_json).show)
+    return Live(domain)
