@@ -8,7 +8,9 @@ import click
 from traces.choice.where import EVERYTHING
 from xentool import output
 from xentool.cli.commands import INTERRUPTED
+from xentool.cli.common import besides as others
 from xentool.cli.common import choosing, options, reported
+from xentool.cli.common.reported import Besides
 from xentool.tools.tracing import reports
 from xentool.tools.tracing.reports import Chosen, Reading
 
@@ -30,34 +32,7 @@ if TYPE_CHECKING:
     metavar="OUT",
     help="Write a page with charts instead, in one file that needs no network; - is standard output.",
 )
-@click.option(
-    "--slowest",
-    "most",
-    type=click.IntRange(1, 10_000),
-    metavar="N",
-    help="Show the N slowest wake-ups and VM exits too: who ran there meanwhile, and the records around.",
-)
-@click.option(
-    "--slower-than",
-    "least",
-    callback=options.seconds,
-    metavar="DURATION",
-    help="Of these only those that took at least so long, as in 250us or 1.5ms.",
-)
-@click.option(
-    "--histograms", is_flag=True, help="Show how long run states, waits and VM exits took; --json always does."
-)
-@click.option(
-    "--times",
-    is_flag=True,
-    help="Show how long hypercalls took: of PVH and HVM guests exactly, of PV guests at most.",
-)
-@click.option(
-    "--interval",
-    callback=options.seconds,
-    metavar="DURATION",
-    help="Show what each domain did in each interval so long, as in 10ms.",
-)
+@others.besides
 @options.as_json
 def command(
     file: Path,
@@ -65,11 +40,7 @@ def command(
     hz: float | None,
     vendor: "Vendor | None",
     page: Path | None,
-    most: int | None,
-    least: float | None,
-    histograms: bool,
-    times: bool,
-    interval: float | None,
+    besides: Besides,
     as_json: bool,
 ) -> None:
     """Report on FILE, the output of xentrace or of `xentool record`; `-` reads stdin, to its end or until Ctrl-C.
@@ -85,7 +56,7 @@ def command(
     """
     reading = Reading(chosen, hz=hz, vendor=vendor)
     if page is not None:
-        if most is not None or least is not None or times or interval is not None:
+        if besides.tables:
             raise click.UsageError(
                 "--html has no such tables; leave out --slowest, --slower-than, --times and --interval"
             )
@@ -95,18 +66,7 @@ def command(
             raise click.UsageError("--html shows one domain or all, and all of it: leave out the other filters")
         reports.raise_for_damage(_write_page(file, page, reading), str(file))
         return
-    if interval == 0:
-        raise click.UsageError("--interval must be longer than 0")
-    interrupted = reported.show(
-        file,
-        reading,
-        most=most,
-        least=least,
-        histograms=histograms,
-        times=times,
-        interval=interval,
-        as_json=as_json,
-    )
+    interrupted = reported.show(file, reading, besides, as_json=as_json)
     if interrupted:
         click.get_current_context().exit(INTERRUPTED)
 

@@ -11,6 +11,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from traces.plain import frozen
 from xentool import output
 from xentool.tools.tracing import packed, reports, sidecar
 from xentool.tools.tracing.reports import AS_IT_IS, Reading, TraceFile
@@ -30,24 +31,48 @@ if TYPE_CHECKING:
 _SLOWEST = 10
 
 
-def show(
-    file: Path,
-    reading: Reading = AS_IT_IS,
-    *,
-    most: int | None = None,
-    least: float | None = None,
-    histograms: bool = False,
-    times: bool = False,
-    interval: float | None = None,
-    as_json: bool = False,
-) -> bool:
-    """Report on a file; say whether Ctrl-C ended the reading of a pipe. The rest is what the options say.
+@frozen
+class Besides:
+    """What is shown besides a report.
 
     :param most: of the slowest waits and exits
     :param least: seconds that these took
+    :param histograms: of run states, waits and exits; JSON always has them
+    :param times: of hypercalls
+    :param interval: seconds of which each is told
+    """
+
+    most: int | None = None
+    least: float | None = None
+    histograms: bool = False
+    times: bool = False
+    interval: float | None = None
+
+    @property
+    def slowest(self) -> bool:
+        """Whether the slowest are shown."""
+        return self.most is not None or self.least is not None
+
+    @property
+    def tables(self) -> bool:
+        """Whether it takes another reading."""
+        return self.slowest or self.times or self.interval is not None
+
+
+_NOTHING = Besides()
+
+
+def show(
+    file: Path,
+    reading: Reading = AS_IT_IS,
+    besides: Besides = _NOTHING,
+    *,
+    as_json: bool = False,
+) -> bool:
+    """Report on a file; say whether Ctrl-C ended the reading of a pipe.
+
     :raises XentoolError: it can't be read, has no such domain, or, when all was written, is damaged
     """
-    closer = most is not None or least is not None or times or interval is not None
 
     def load() -> None:
         import_module("traces.exporters.document" if as_json else "traces.exporters.text")
@@ -57,7 +82,7 @@ def show(
     slowest: _Slow | None = None
     series: Series | None = None
     # A stretch of time is found in a second reading, hypercalls' times, and intervals, in one more, the slowest in two.
-    again = reading.chosen.where.timed or closer
+    again = reading.chosen.where.timed or besides.tables
     with _again(file) if again else reports.opened(file) as source:
         start = source.tell() if again else 0
         if source.seekable():
@@ -68,15 +93,15 @@ def show(
             with pipes.interruptible(cast(BufferedReader, source)) as piped:
                 report = reports.report(packed.pipe(piped, str(file)), str(file), reading)
             interrupted = piped.interrupted
-        if closer:
+        if besides.tables:
             from traces.exporters.words import marked  # noqa: PLC0415 - see TYPE_CHECKING above
             from xentool.tools.tracing.slowest import find, in_intervals, times_of_calls  # noqa: PLC0415 - see TYPE_CHECKING above
 
-            series = in_intervals(source, start, report, interval) if interval is not None else None
-            took = times_of_calls(source, start, report) if times else None
-            if most is not None or least is not None:
+            series = in_intervals(source, start, report, besides.interval) if besides.interval is not None else None
+            took = times_of_calls(source, start, report) if besides.times else None
+            if besides.slowest:
                 with marked(report.clock):
-                    slowest = find(source, start, report, most or _SLOWEST, least or 0.0)
+                    slowest = find(source, start, report, besides.most or _SLOWEST, besides.least or 0.0)
     if as_json:
         from traces.exporters import document  # noqa: PLC0415 - see TYPE_CHECKING above
 
@@ -85,7 +110,7 @@ def show(
         from traces.exporters.words import marked  # noqa: PLC0415 - see TYPE_CHECKING above
 
         with marked(report.clock):
-            _write_text(report, took, slowest, series, histograms=histograms)
+            _write_text(report, took, slowest, series, histograms=besides.histograms)
     # The process ends: looking once more through all that was loaded would take a tenth of a small trace's report.
     gc.freeze()
     if not interrupted:

@@ -1,0 +1,49 @@
+"""``-t``: records with the wall clock of the host that recorded, as strace has it."""
+
+from pathlib import Path
+
+import click
+
+from traces.answers import Report
+from traces.exporters import dump
+from traces.exporters.words import duration
+from xentool import output
+from xentool.errors import XentoolError
+from xentool.tools.tracing.reports import STANDARD
+
+_MAX = 3
+
+option = click.option(
+    "-t",
+    "wall",
+    count=True,
+    help="Print the wall clock of the host that recorded, as strace does: -t the time of day, -tt with microseconds, "
+    "-ttt seconds since the epoch; with --json any of them adds unix_ns.",
+)
+
+
+def check(given: int, file: Path) -> None:
+    """See to it that what is asked can be told.
+
+    :param given: how often -t was
+    :raises click.UsageError: it can't
+    """
+    if given > _MAX:
+        raise click.UsageError("-t is given up to three times")
+    if given and file == STANDARD:
+        raise click.UsageError(f"-{'t' * given} needs a file: what stdin gives does not tell when it was recorded")
+
+
+def stamp(report: Report, file: Path, given: int) -> dump.Stamp:
+    """Give what stamps records, and say how exactly it does.
+
+    :raises XentoolError: nobody noted when the trace was recorded
+    """
+    recorded = report.recorded
+    if recorded is None:
+        raise XentoolError(
+            f"nobody noted when {file} was recorded, as `xentool record` does beside it: leave out -{'t' * given}"
+        )
+    error = duration(recorded.error_ns / 1e9, 2)
+    output.say(f"the first record is of {recorded.text(spec='microseconds')} by dom0's clock, give or take {error}")
+    return dump.wall_stamps(recorded, given)
