@@ -54,9 +54,7 @@ SO_RXQ_OVFL = 40
 
 # linux/netlink.h, linux/rtnetlink.h, linux/if_link.h
 NLMSGHDR = layout("nlmsghdr", 8, nlmsg_len="I", nlmsg_type="H", nlmsg_flags="H", nlmsg_seq="I", nlmsg_pid="I")
-IFINFOMSG = layout(
-    "ifinfomsg", 8, ifi_family="B", pad="B", ifi_type="H", ifi_index="i", ifi_flags="I", ifi_change="I"
-)
+IFINFOMSG = layout("ifinfomsg", 8, ifi_family="B", pad="B", ifi_type="H", ifi_index="i", ifi_flags="I", ifi_change="I")
 RTATTR = layout("rtattr", 8, rta_len="H", rta_type="H")
 RTM_NEWLINK = 16
 NLM_F_REQUEST = 1

@@ -10,6 +10,11 @@ from typing import Protocol
 from pvdrivers.bus.queued import Sums
 from pvdrivers.net.frame import Abilities, Frame
 
+#: Bytes of the longest frame: an IP packet of 65,535 bytes behind Ethernet's header with a VLAN's tag.
+LONGEST = 65535 + 18
+#: Of whoever can be told everything.
+ALL = Abilities(checksum_v4=True, checksum_v6=True, gso_v4=True, gso_v6=True, longest=LONGEST)
+
 
 @dataclass(slots=True)
 class PortStats(Sums):
@@ -19,13 +24,15 @@ class PortStats(Sums):
     received: int = 0
     #: Frames that the port's other side did not take: full, down, or no sense in them.
     dropped: int = 0
+    #: Frames for the frontend that came faster than they were read, or in pieces.
+    lost: int = 0
     #: Frames of which something was finished in software.
     finished: int = 0
     syscalls: int = 0
 
 
 class Lane(Protocol):
-    """One queue of a port; used by one thread. A port's lanes are as good as each other.
+    """One queue of a port; used by one thread.
 
     Frames stay valid until the next call of `receive`.
     """
@@ -78,7 +85,8 @@ class Port(Protocol):
     def open(self, lanes: int, reader: Abilities) -> Sequence[Lane]:
         """Begin to carry, for a frontend that has just connected.
 
-        :param lanes: how many queues the frontend has; a port without so many gives as many that share one
+        :param lanes: how many queues the frontend has. Of a port that has one way in, the first lane alone receives:
+            two that took turns would put frames of one connection out of order.
         :param reader: what the frontend can be told of frames that it receives
         :raises MachineError: it cannot be had; the message says what to do
         """

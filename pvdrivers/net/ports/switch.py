@@ -1,0 +1,226 @@
+"""A learning switch in memory, between frontends that one process serves.
+
+Law: what one port does costs another nothing but the frames that go there. Each has a table of addresses and a queue of
+its own, both bounded: whoever makes up addresses forgets its own, whoever does not read loses what is for it.
+
+VLANs' tags are passed on, and not looked at. Frames are told what their reader can be told, in their reader's thread.
+
+Ref: IEEE 802.1Q, 8.6 to 8.8
+"""
+
+import os
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Sequence
+from weakref import WeakValueDictionary
+
+from pvdrivers.net.frame import Abilities, Frame
+from pvdrivers.net.ports.base import ALL, PortStats
+from pvdrivers.net.ports.fitted import Fitted
+
+#: Ethernet's header.
+_SHORTEST = 14
+#: 01-80-C2-00-00-00 to -0F are for the nearest bridge, and never go on (IEEE 802.1Q, table 8-1).
+_NEAREST = bytes.fromhex("0180c20000")
+#: Addresses of one port, and seconds after which one that is not seen again is anywhere (IEEE 802.1Q, table 8-6).
+_ADDRESSES = 256
+_AGE = 300.0
+#: What waits for one lane at most: a frame more is lost.
+_FRAMES, _BYTES = 1024, 4 << 20
+
+_named: WeakValueDictionary[str, "Switch"] = WeakValueDictionary()
+_naming = threading.Lock()
+
+
+def named(name: str) -> "Switch":
+    """Give this process's switch of a name, made if there is none; it is there as long as it has ports."""
+    with _naming:
+        switch = _named.get(name)
+        if switch is None:
+            switch = _named[name] = Switch(name)
+        return switch
+
+
+class Switch:
+    """A switch; for any thread.
+
+    :param name: "" or what it is called where there are several
+    :param clock: tells seconds
+    """
+
+    def __init__(self, name: str = "", clock: Callable[[], float] = time.monotonic) -> None:
+        self.name = name
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._ports: list[SwitchPort] = []
+        self._places: dict[bytes, SwitchPort] = {}
+
+    def port(self) -> "SwitchPort":
+        """Make a port; it carries nothing until it is opened."""
+        return SwitchPort(self)
+
+    def plug(self, port: "SwitchPort") -> None:
+        """Let a port send and receive."""
+        with self._lock:
+            self._ports.append(port)
+
+    def unplug(self, port: "SwitchPort") -> None:
+        """Part from a port, and forget who was there; not an error if it is not plugged."""
+        with self._lock:
+            if port in self._ports:
+                self._ports.remove(port)
+            for address in port.addresses:
+                del self._places[address]
+            port.addresses.clear()
+
+    def forward(self, port: "SwitchPort", lane: int, frames: Sequence[Frame]) -> int:
+        """Send frames of a port to where they belong.
+
+        :param lane: on which of its lanes; what comes on one goes out on one, in its order
+        :returns: how many were no frames, or not for any other port ever
+        """
+        refused = 0
+        for_ports: dict[SwitchPort, list[Frame]] = {}
+        with self._lock:
+            now = self._clock()
+            for frame in frames:
+                head = bytes(frame.data[:12])
+                if len(frame.data) < _SHORTEST or (head.startswith(_NEAREST) and head[5] < 16):
+                    refused += 1
+                    continue
+                self._learn(head[6:], port, now)
+                # Theirs may be overwritten once this returns.
+                kept = frame if isinstance(frame.data, bytes) else frame._replace(data=bytes(frame.data))
+                for target in self._targets(head[:6], port, now):
+                    for_ports.setdefault(target, []).append(kept)
+        for target, those in for_ports.items():
+            target.deliver(lane, those)
+        return refused
+
+    def _learn(self, address: bytes, port: "SwitchPort", now: float) -> None:
+        if address[0] & 1:
+            # A group sends nothing.
+            return
+        before = self._places.get(address)
+        if before is not None and before is not port:
+            del before.addresses[address]
+        self._places[address] = port
+        port.addresses[address] = now
+        port.addresses.move_to_end(address)
+        if len(port.addresses) > _ADDRESSES:
+            oldest, _ = port.addresses.popitem(last=False)
+            del self._places[oldest]
+
+    def _targets(self, address: bytes, source: "SwitchPort", now: float) -> Iterable["SwitchPort"]:
+        place = self._places.get(address)
+        if place is None or now - place.addresses[address] > _AGE:
+            return [each for each in self._ports if each is not source]
+        return [place] if place is not source else []
+
+
+class SwitchPort:
+    """One port of a switch.
+
+    ``addresses`` are those last seen there, each with when; the switch's, under its lock.
+    """
+
+    abilities = ALL
+
+    def __init__(self, switch: Switch) -> None:
+        self._switch = switch
+        self._lanes: Sequence[SwitchLane] = ()
+        self.addresses: OrderedDict[bytes, float] = OrderedDict()
+
+    @property
+    def name(self) -> str:
+        """``switch``, or with its name."""
+        return f"switch:{self._switch.name}" if self._switch.name else "switch"
+
+    @property
+    def carrier(self) -> bool:
+        """The switch is there, whoever else is plugged in."""
+        return True
+
+    def open(self, lanes: int, reader: Abilities) -> Sequence["SwitchLane"]:
+        """Plug it in."""
+        self._lanes = [SwitchLane(self, self._switch, number, reader) for number in range(lanes)]
+        self._switch.plug(self)
+        return self._lanes
+
+    def deliver(self, lane: int, frames: Sequence[Frame]) -> None:
+        """Queue frames for its frontend; from any thread."""
+        self._lanes[lane % len(self._lanes)].deliver(frames)
+
+    def close(self) -> None:
+        """Unplug it."""
+        self._switch.unplug(self)
+        for lane in self._lanes:
+            lane.close()
+
+
+class SwitchLane:
+    """One lane of a port."""
+
+    def __init__(self, port: SwitchPort, switch: Switch, number: int, reader: Abilities) -> None:
+        self._port, self._switch, self._number = port, switch, number
+        self.stats = PortStats()
+        self._fitted = Fitted(reader, self.stats)
+        self._lock = threading.Lock()
+        self._queue: deque[Frame] = deque()
+        self._bytes = 0
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._woken = False
+
+    def fileno(self) -> int:
+        """Give an eventfd; -1 once it is closed."""
+        return self._wake
+
+    def deliver(self, frames: Sequence[Frame]) -> None:
+        """Queue frames that come out here; from any thread."""
+        with self._lock:
+            if self._wake < 0:
+                return
+            for frame in frames:
+                size = len(frame.data)
+                if len(self._queue) == _FRAMES or self._bytes + size > _BYTES:
+                    self.stats.lost += 1
+                    continue
+                self._queue.append(frame)
+                self._bytes += size
+            if self._queue and not self._woken:
+                os.eventfd_write(self._wake, 1)
+                self._woken = True
+
+    def receive(self, limit: int) -> Sequence[Frame]:
+        """Take what waits."""
+        frames = self._fitted.take(limit, self._next)
+        with self._lock:
+            if self._woken and not self._queue and not self._fitted:
+                os.eventfd_read(self._wake)
+                self._woken = False
+                self.stats.syscalls += 1
+        return frames
+
+    def _next(self) -> Frame | None:
+        with self._lock:
+            if not self._queue:
+                return None
+            frame = self._queue.popleft()
+            self._bytes -= len(frame.data)
+            return frame
+
+    def send(self, frames: Sequence[Frame]) -> int:
+        """Have the switch forward frames."""
+        refused = self._switch.forward(self._port, self._number, frames)
+        self.stats.dropped += refused
+        self.stats.sent += len(frames) - refused
+        return len(frames) - refused
+
+    def close(self) -> None:
+        """Forget what waits; not an error if it is closed."""
+        with self._lock:
+            if self._wake >= 0:
+                os.close(self._wake)
+            self._wake = -1
+            self._queue.clear()
