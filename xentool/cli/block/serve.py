@@ -1,15 +1,12 @@
 """``xentool block serve``."""
 
-import os
-import sys
-import time
-from typing import Any, Literal
+from typing import Literal
 
 import click
 
 from xentool.cli.common import options
-from xentool.cli.common.ending import Ending
-from xentool.output import say, write_json
+from xentool.cli.common.serving import until_told
+from xentool.output import say
 from xentool.tools.block.disks import Wanted, parse
 from xentool.tools.block.serve import Serving, serve
 
@@ -59,28 +56,8 @@ def command(
     """
     if not disks:
         raise click.UsageError("give a --disk to serve")
-    ending = Ending()
     wanted = Serving(
         disks, domain, loopback, keep=keep, max_queues=queues, max_order=order, max_indirect=indirect,
         persistent=persistent, grants=grants,
     )  # fmt: skip
-    with serve(wanted, say) as service:
-        told = time.monotonic()
-        while not ending.wait(min(interval or 1.0, 1.0)):
-            service.look()
-            if as_json and interval and time.monotonic() - told >= interval:
-                told = time.monotonic()
-                _tell(service.statistics())
-    if as_json:
-        _tell(service.statistics())
-    if service.hangs:
-        # It was said. Nothing that is left to do would come back.
-        os._exit(1)
-    if ending.interrupted:
-        raise KeyboardInterrupt
-
-
-def _tell(rows: list[dict[str, Any]]) -> None:
-    for row in rows:
-        write_json(row)
-    sys.stdout.flush()
+    until_told(serve(wanted, say), interval, as_json=as_json)
