@@ -63,11 +63,12 @@ class Tap:
     @property
     def carrier(self) -> bool:
         """Whether the device is up."""
-        if not self._lanes:
+        file = self._lanes[0].fileno() if self._lanes else -1
+        if file < 0:
             return False
         # One that is down takes nothing; true in whichever namespace somebody has moved it to.
         asked = select.poll()
-        asked.register(self._lanes[0].fileno(), select.POLLOUT)
+        asked.register(file, select.POLLOUT)
         return any(event & select.POLLOUT for _, event in asked.poll(0))
 
     def open(self, lanes: int, reader: Abilities) -> Sequence[HeadedLane]:
@@ -112,7 +113,7 @@ class Tap:
                 master = socket.if_nametoindex(wish.bridge)
             except OSError as error:
                 raise MachineError(
-                    f"no bridge {wish.bridge}: `ip link add {wish.bridge} type bridge` makes one"
+                    f"no bridge {wish.bridge}: `ip link add name {wish.bridge} type bridge` makes one"
                 ) from error
         mac = _OF_A_BRIDGE if wish.mac is None and wish.bridge is not None else wish.mac
         try:
@@ -120,7 +121,7 @@ class Tap:
         except OSError as error:
             if error.errno == EOPNOTSUPP and master is not None:
                 raise MachineError(f"{wish.bridge} is no bridge") from error
-            hint = f"; as root: ip link set {name} up" if error.errno == EPERM else ""
+            hint = f"; as root: ip link set dev {name} up" if error.errno == EPERM else ""
             raise MachineError(f"cannot set up TAP {name}: {error.strerror}{hint}") from error
 
     def close(self) -> None:

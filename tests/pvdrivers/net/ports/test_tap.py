@@ -278,9 +278,12 @@ def test_what_is_asked_for_is_set() -> None:
     with bridged():
         assert "fe:ff:ff:ff:ff:ff" in ip("link", "show", "a")
         assert "master br0" in ip("link", "show", "b")
-    with opened("tap") as (port, _):
+    with opened("tap") as (port, (lane,)):
         assert port.name == "tap:tap0"
         assert "UP" in ip("link", "show", "tap0")
+        lane.close()
+        assert not port.carrier
+    assert not port.carrier
 
 
 def test_one_that_we_made_is_gone_and_one_that_was_there_is_as_it_was() -> None:
@@ -358,7 +361,7 @@ ABSENT = {
     "tap:sixteen-letters-": "'sixteen-letters-' is too long for a network device: 15 bytes at most",
     "tap:lo": "lo is no TAP, or no name for one",
     "tap:no/name": "no/name is no TAP, or no name for one",
-    "tap:a,bridge=br9": "no bridge br9: `ip link add br9 type bridge` makes one",
+    "tap:a,bridge=br9": "no bridge br9: `ip link add name br9 type bridge` makes one",
     "tap:a,bridge=lo": "lo is no bridge",
     "tap:a,mtu=99999": "cannot set up TAP a: mtu greater than device maximum",
     "tap:a,mac=01:16:3e:00:00:01": "cannot set up TAP a: Cannot assign requested address",
@@ -383,6 +386,19 @@ try:
 except Exception as error:
     print(error)
 """
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [("up", "opened"), ("down", "cannot set up TAP a: Operation not permitted; as root: ip link set dev a up")],
+)
+def test_one_that_root_made_for_a_user_needs_no_right(state: str, told: str) -> None:
+    ip("tuntap", "add", "dev", "a", "mode", "tap", "user", "root")
+    ip("link", "set", "dev", "a", state)
+    without = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"]
+    program = OPEN.format("tap:a") + "else:\n    print('opened')\n"
+    done = subprocess.run([*without, sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [told]
 
 
 @pytest.mark.parametrize(
