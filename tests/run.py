@@ -1,17 +1,26 @@
-"""All tests, as `make test` runs them: those that need no lab, then those that do; then where the time went.
+"""All tests, as `make test` runs them: those in the lab, and in what that leaves of the machine those that need none.
 
-Not beside each other: a lab keeps both processors of a small machine busy, and is slower by what others take.
+A lab waits a good deal, for its guests and for what they wait for; but it is slow where others take its processors'
+time, so the others give way. What they say is shown once the lab's tests are done.
 """
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from tests import times
 
+#: As nice(1) has it: a tenth of a processor that the lab wants too.
+_GIVES_WAY = 10
+
 
 def main(words: list[str]) -> int:
-    """Run all; give the status of what failed first, after which nothing more is run.
+    """Run all; give the status of what failed first.
 
     :param words: options for the tests in the lab
     """
@@ -20,9 +29,35 @@ def main(words: list[str]) -> int:
     pytest = [sys.executable, "-m", "pytest"]
     no_lab = [*pytest, "-n", "auto", "--dist", "worksteal", "-m", "not lab", "--times", "no lab"]
     lab = [*pytest, "-m", "lab", "--times", "lab", *words]
-    status = subprocess.run(no_lab, check=False).returncode or subprocess.run(lab, check=False).returncode
+    said = times.FOLDER / "no lab.txt"
+    with _beside(no_lab, said) as other:
+        print(f"Tests that need no lab run beside those that do; {said} has what they say.", flush=True)
+        status = subprocess.run(lab, check=False).returncode
+        status = other.wait() or status
+    print(said.read_text(errors="replace"))
     times.main()
     return status
+
+
+@contextmanager
+def _beside(argv: list[str], said: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command that gives way to others, until the context ends.
+
+    :param said: where its output goes
+    """
+    with said.open("wb") as output:
+        # A session of its own: where Linux shares time out by session, niceness counts inside of one alone.
+        child = subprocess.Popen(
+            ["nice", "-n", str(_GIVES_WAY), *argv], stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    with suppress(OSError):
+        Path(f"/proc/{child.pid}/autogroup").write_text(str(_GIVES_WAY))
+    try:
+        yield child
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGINT)
+        child.wait()
 
 
 if __name__ == "__main__":
