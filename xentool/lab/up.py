@@ -63,16 +63,13 @@ def up(
     run = run_folder(name)
     if shutil.which("qemu-system-x86_64") is None:
         raise Unavailable("qemu-system-x86_64 is not installed; it is in Debian's package qemu-system-x86")
+    # Before minutes go into an image that nobody needs.
+    if lab := _there(name, xen):
+        return lab
     built = image.ensure(releases.RELEASES[xen], progress)
     run.mkdir(exist_ok=True)
     with locks.hold(run / "lock", f"another xentool starts or ends lab {name} right now; wait for it"), _signals():
-        lab = record.read(name)
-        if lab is not None and status.of(lab).state == record.UP:
-            if lab.xen != xen:
-                raise XentoolError(
-                    f"lab {name} runs Xen {lab.xen} already: end it with `xentool lab down{status.option(name)}`, "
-                    f"or give the new one another --name"
-                )
+        if lab := _there(name, xen):
             return lab
         leftovers.clear(name)
         try:
@@ -80,6 +77,18 @@ def up(
         except BaseException:
             leftovers.clear(name)
             raise
+    return lab
+
+
+def _there(name: str, xen: str) -> Lab | None:
+    lab = record.read(name)
+    if lab is None or status.of(lab).state != record.UP:
+        return None
+    if lab.xen != xen:
+        raise XentoolError(
+            f"lab {name} runs Xen {lab.xen} already: end it with `xentool lab down{status.option(name)}`, "
+            f"or give the new one another --name"
+        )
     return lab
 
 
