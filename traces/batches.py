@@ -10,7 +10,7 @@ from typing import Protocol
 
 from traces.account import NO_SHIFTS, SEVERITIES, Account, Diagnostic
 from traces.errors import TraceError
-from traces.xen.decode.tokenize import Cut, Queue
+from traces.xen.decode.tokenize import Cut, EventQueue
 
 CHUNK = 8 << 20
 #: Records waiting for the clock's order; beyond that they go out as they are, so that no input can fill the memory.
@@ -91,7 +91,7 @@ def batches(
     :param shifts: cycles to add to the time stamps of pCPUs whose clocks are behind those of others
     :raises TraceError: there were bytes but not one record: that is no xentrace
     """
-    queue = Queue()
+    queue = EventQueue()
     queue.shift(dict(shifts))
     for_data, for_events = spare or (Spare(), Spare())
     data, base, end, restart = bytearray(), 0, 0, False

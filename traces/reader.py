@@ -17,7 +17,7 @@ from traces.xen.decode.tokenize import Tokenizer
 _SMALLEST_RECORD = 4
 
 
-class Source(Protocol):
+class Readable(Protocol):
     """Where bytes come from; ``read`` gives at most ``size`` of them, none at the end."""
 
     def read(self, size: int, /) -> bytes:
@@ -110,7 +110,7 @@ class Reader:
         self._base = base
 
 
-def read(source: Source, reader: Reader) -> Iterator[EventTable]:
+def read(source: Readable, reader: Reader) -> Iterator[EventTable]:
     """Read ``source`` to its end through ``reader``; the account is complete when the iterator is exhausted.
 
     Raises TraceError when there were bytes but not one record: that is no xentrace.

@@ -4,13 +4,13 @@ import io
 
 from tests.traces.handmade import BLOCKED, RUNNABLE, RUNNING
 from traces.analyses.elapsed import Elapsed
-from traces.analyses.intervals import Exit, Interval, Intervals
+from traces.analyses.intervals import Interval, Intervals, TimedExit
 from traces.reader import Reader, read
 
 Who = tuple[int, int]
 
 
-def every(data: bytes) -> tuple[dict[Who, list[Interval]], list[Exit]]:
+def every(data: bytes) -> tuple[dict[Who, list[Interval]], list[TimedExit]]:
     elapsed, intervals = Elapsed(), Intervals()
     for table in read(io.BytesIO(data), Reader()):
         intervals.feed(table, elapsed.of(table), elapsed)
@@ -30,7 +30,7 @@ def waits(of: list[Interval], since: int = BLOCKED) -> list[int]:
     ]
 
 
-def handling(exits: list[Exit], states: dict[Who, list[Interval]]) -> dict[Who, list[int]]:
+def handling(exits: list[TimedExit], states: dict[Who, list[Interval]]) -> dict[Who, list[int]]:
     # In Xen: until the entry, without what of it the vCPU was descheduled.
     found: dict[Who, list[int]] = {}
     for one in exits:

@@ -14,7 +14,7 @@ from tests.traces.handmade import BLOCKED, RUNNABLE, RUNNING, VMENTRY, VMEXIT, c
 from traces import scan as scans
 from traces.account import IDLE_DOMID
 from traces.analyses.elapsed import Elapsed
-from traces.analyses.intervals import Exit, Interval, Intervals
+from traces.analyses.intervals import Interval, Intervals, TimedExit
 from traces.analyses.report import report as report_of
 from traces.counting.latencies import QUANTILES, Distribution, bounds, distribution, merged
 from traces.reader import Reader
@@ -22,7 +22,7 @@ from traces.reader import Reader
 
 @pytest.mark.parametrize("data", [*map(capture, NAMES), *map(piece, NAMES)])
 def test_run_states_are_the_same_without_exits(data: bytes) -> None:
-    def told(*, exits: bool) -> tuple[list[Interval], list[Exit]]:
+    def told(*, exits: bool) -> tuple[list[Interval], list[TimedExit]]:
         reader, elapsed, intervals = Reader(), Elapsed(), Intervals(exits=exits)
         # In many tables, since of each some exits are looked at.
         pieces = (data[at : at + 30_000] for at in range(0, len(data), 30_000))

@@ -63,7 +63,7 @@ class Interval(NamedTuple):
     ran: bool = False
 
 
-class Exit(NamedTuple):
+class TimedExit(NamedTuple):
     """A VM exit on a pCPU up to the entry that ended it; ``begin`` and ``end`` in cycles of ``Elapsed``.
 
     ``key`` is that of ``formats.exits.key_of``.
@@ -125,7 +125,7 @@ class Intervals:
         self._start = 0
         self._row = -1
         self._found: list[Interval] = []
-        self._exits: list[Exit] = []
+        self._exits: list[TimedExit] = []
 
     def feed(self, table: EventTable, cycles: NDArray[np.int64], elapsed: Elapsed) -> None:
         """Take the next table and its cycles; ``elapsed`` has just given them."""
@@ -180,7 +180,7 @@ class Intervals:
             vcpu.state = LOST
             self._close(vcpu, end)
 
-    def taken(self) -> tuple[list[Interval], list[Exit]]:
+    def taken(self) -> tuple[list[Interval], list[TimedExit]]:
         """Hand out what has ended since the last time; of one vCPU in order of time."""
         found = self._found, self._exits
         self._found, self._exits = [], []
@@ -338,7 +338,7 @@ class Intervals:
                 self._unowned[pcpu] = (key, now)
             elif pcpu in self._unowned and self._exits_wanted:
                 key, since = self._unowned.pop(pcpu)
-                self._exits.append(Exit(domid, pcpu, key, since, max(now, since), pcpu, 0, self._row))
+                self._exits.append(TimedExit(domid, pcpu, key, since, max(now, since), pcpu, 0, self._row))
         elif found := self._find(domid, number, RUNNING, now):
             if key is None:
                 self._entry(found, now)
@@ -380,7 +380,7 @@ class Intervals:
             since = max(since, vcpu.exit_end)
             vcpu.exit_end = max(now, since)
             away = min(vcpu.away, vcpu.exit_end - since)
-            self._exits.append(Exit(vcpu.domid, vcpu.vcpu, key, since, vcpu.exit_end, pcpu, away, self._row))
+            self._exits.append(TimedExit(vcpu.domid, vcpu.vcpu, key, since, vcpu.exit_end, pcpu, away, self._row))
             vcpu.exit = None
 
     def _end_run(self, end: int) -> None:

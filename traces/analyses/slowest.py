@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from traces.account import UNKNOWN_DOMID
 from traces.analyses.elapsed import Elapsed
-from traces.analyses.intervals import RUNNING, STATES, Exit, Interval, Intervals
+from traces.analyses.intervals import RUNNING, STATES, Interval, Intervals, TimedExit
 from traces.analyses.occupancy import Occupancy
 from traces.answers import Report
 from traces.choice.where import Where
@@ -132,7 +132,7 @@ class _Finder:
             self._waits.add(Slow(wait.end - wait.begin, wait.begin, wait.end, *ran[:2], ran.pcpu))
         self._last[ran[:2]] = wait, ran
 
-    def _is_chosen(self, one: Interval | Exit, pcpu: int, at: int) -> bool:
+    def _is_chosen(self, one: Interval | TimedExit, pcpu: int, at: int) -> bool:
         return self._begin <= at < self._end and _is_of(self._where, one.domid, one.vcpu, pcpu)
 
 

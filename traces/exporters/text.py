@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from traces.answers import Report
 from traces.exporters.cells import LONG, MEANING, ROWS_MAX, Cell, Column, Section
 from traces.exporters.drawn import Indented, Prints, Table, Text
-from traces.exporters.sections import Domain, Found, Heading, tell
+from traces.exporters.sections import Found, Heading, ToldDomain, tell
 from traces.plural import plural
 
 _INDENT = 2
@@ -63,7 +63,7 @@ def _heading(of: Heading) -> Text:
     return text
 
 
-def _write_domain(domain: Domain, console: Prints) -> None:
+def _write_domain(domain: ToldDomain, console: Prints) -> None:
     console.print()
     console.print(Text(domain.title, "bold").append(f"  ({domain.remark})", "not bold dim"))
     if domain.note:

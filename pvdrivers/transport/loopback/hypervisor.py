@@ -29,7 +29,7 @@ PORTS = 4096
 PAGE_BITS = 16
 
 
-class Refusal(Exception):
+class Denial(Exception):
     """The machine says no.
 
     :param errno: what Xen would say
@@ -106,7 +106,7 @@ def _eventfd() -> int:
 class Hypervisor:
     """Grants and event channels of all domains. An owner is a connection of a domain's: what it has ends with it.
 
-    Each method may raise `Refusal`, or OSError when this process has no memory or descriptors left.
+    Each method may raise `Denial`, or OSError when this process has no memory or descriptors left.
     """
 
     def __init__(self, domids: Sequence[int]) -> None:
@@ -120,14 +120,14 @@ class Hypervisor:
 
     def _domain(self, domid: int) -> _Domain:
         if domid not in self._domains:
-            raise Refusal(EINVAL)
+            raise Denial(EINVAL)
         return self._domains[domid]
 
     def grant(self, owner: Hashable, domid: int, peer: int, writable: bool, pages: int) -> Region:
         """Grant new pages of ``domid`` to ``peer``."""
         domain = self._domain(domid)
         if not 0 < pages <= len(domain.free):
-            raise Refusal(ENOSPC)
+            raise Denial(ENOSPC)
         number, fd = next(self._regions), _pages(f"pages of {domid}", pages * PAGE_SIZE)
         grefs = [domain.free.popleft() for _ in range(pages)]
         region = Region(number, owner, peer, writable, grefs, fd)
@@ -142,7 +142,7 @@ class Hypervisor:
         domain = self._domain(domid)
         region = domain.regions.get(number)
         if region is None or region.owner != owner:
-            raise Refusal(EINVAL)
+            raise Denial(EINVAL)
         del domain.regions[number]
         for gref in region.grefs:
             domain.table[gref] = 0
@@ -154,7 +154,7 @@ class Hypervisor:
         """Give the page that ``domid`` granted to ``peer`` under a reference: its region, and its number in there."""
         found = self._domain(domid).grants.get(gref)
         if found is None or found[0].peer != peer or (writable and not found[0].writable):
-            raise Refusal(EINVAL)
+            raise Denial(EINVAL)
         return found
 
     def map(self, owner: Hashable, domid: int) -> int:
@@ -167,7 +167,7 @@ class Hypervisor:
         """Take note that it has unmapped them."""
         mappings = self._domain(domid).mappings
         if mappings.get(number) != owner:
-            raise Refusal(EINVAL)
+            raise Denial(EINVAL)
         del mappings[number]
 
     def table(self, domid: int) -> int:
@@ -178,7 +178,7 @@ class Hypervisor:
         """Allocate a port for ``peer`` to bind to."""
         domain = self._domain(domid)
         if not domain.free_ports:
-            raise Refusal(ENOSPC)
+            raise Denial(ENOSPC)
         own = _eventfd()
         try:
             fds = own, _eventfd()
@@ -197,11 +197,11 @@ class Hypervisor:
         domain = self._domain(domid)
         other = self._domain(remote).ports.get(number)
         if other is None:
-            raise Refusal(ENOENT)
+            raise Denial(ENOENT)
         if other.bound or other.peer != domid:
-            raise Refusal(EINVAL)
+            raise Denial(EINVAL)
         if not domain.free_ports:
-            raise Refusal(ENOSPC)
+            raise Denial(ENOSPC)
         port = self._port(domain, owner, domid, remote, (other.fds[1], other.fds[0]))
         port.bound, other.bound = other, port
         # What was sent to the end that nobody had is lost; so, as Xen does, let the new one have a look.
@@ -213,7 +213,7 @@ class Hypervisor:
         domain = self._domain(domid)
         port = domain.ports.get(number)
         if port is None or port.owner != owner:
-            raise Refusal(EINVAL)
+            raise Denial(EINVAL)
         del domain.ports[number]
         domain.free_ports.append(number)
         if port.bound:

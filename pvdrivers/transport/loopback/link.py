@@ -18,7 +18,7 @@ from pvdrivers.transport.loopback.calls import Call
 _CREDENTIALS = Struct("iII")
 
 
-class Refused(Exception):
+class Denied(Exception):
     """The machine said no.
 
     :param errno: what Xen would say
@@ -73,7 +73,7 @@ class Link:
     def call(self, call: Call, *arguments: int) -> tuple[list[int], list[int]]:
         """Ask the machine; give results and descriptors.
 
-        :raises Refused: it says no
+        :raises Denied: it says no
         :raises MachineError: it is gone, or this process has no descriptors left
         :raises ValueError: arguments are not all of 32 bits
         """
@@ -88,7 +88,7 @@ class Link:
         except OverflowError as error:
             raise ValueError(f"{arguments} are not all of 32 bits") from error
         if errno:
-            raise Refused(errno)
+            raise Denied(errno)
         return results, fds
 
     def hold(self, what: Held) -> None:

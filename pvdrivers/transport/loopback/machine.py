@@ -16,7 +16,7 @@ from pvdrivers.complaints import RETRY, Complaints
 from pvdrivers.errors import MachineError
 from pvdrivers.private import Claim
 from pvdrivers.transport.loopback.calls import MAP_MAX, Call, address, receive, send, store_address
-from pvdrivers.transport.loopback.hypervisor import Hypervisor, Port, Refusal
+from pvdrivers.transport.loopback.hypervisor import Denial, Hypervisor, Port
 from pvdrivers.xenstore import tree
 from pvdrivers.xenstore.domains import DOM0
 from pvdrivers.xenstore.perms import NONE, READ, Perm
@@ -143,8 +143,8 @@ class Machine:
     def _reply(self, domain: socket.socket, domid: int, words: list[int]) -> Result:
         try:
             results, fds, opened = self._answer_grant(domain, domid, words)
-        except Refusal as refusal:
-            return [refusal.errno], [], []
+        except Denial as denial:
+            return [denial.errno], [], []
         except OSError as error:
             # This process has no descriptors left, say.
             return [error.errno or EINVAL], [], []
@@ -179,7 +179,7 @@ class Machine:
             case [Call.CLOSE, number]:
                 self.hypervisor.close(domain, domid, number)
                 return _NOTHING
-        raise Refusal(EINVAL)
+        raise Denial(EINVAL)
 
     def _map(self, domain: socket.socket, domid: int, remote: int, writable: bool, grefs: list[int]) -> Result:
         found = [self.hypervisor.find(remote, domid, gref, writable) for gref in grefs]

@@ -14,7 +14,7 @@ from pvdrivers.transport.loopback.memory import Area
 _REGIONS_MAX = 1024
 
 
-class Region(NamedTuple):
+class MappedRegion(NamedTuple):
     """What a peer granted at once, mapped."""
 
     number: int
@@ -22,17 +22,17 @@ class Region(NamedTuple):
     writable: bool
 
 
-class Peer:
+class OtherDomain:
     """Another domain.
 
     :param table: its grant table
     :param find: gives the region of a reference, or None if it is not granted to this domain
     """
 
-    def __init__(self, table: memoryview, find: Callable[[int], Region | None]) -> None:
+    def __init__(self, table: memoryview, find: Callable[[int], MappedRegion | None]) -> None:
         self._table = table
         self._find = find
-        self._regions: dict[int, Region] = {}
+        self._regions: dict[int, MappedRegion] = {}
         # One thread's copy would go on in what another's lets go.
         self._lock = threading.Lock()
 
@@ -72,7 +72,7 @@ class Peer:
             memory[place : place + length] = region.area.memory[start : start + length]
         return GntSt.OKAY
 
-    def _open(self, gref: int) -> Region | None:
+    def _open(self, gref: int) -> MappedRegion | None:
         region = self._find(gref)
         if region:
             self._regions[region.number] = region

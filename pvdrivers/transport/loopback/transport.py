@@ -16,9 +16,9 @@ from pvdrivers.transport.base import PIECE, Piece
 from pvdrivers.transport.loopback import calls
 from pvdrivers.transport.loopback.calls import MAP_MAX, Call
 from pvdrivers.transport.loopback.hypervisor import GREFS
-from pvdrivers.transport.loopback.link import Link, Refused
+from pvdrivers.transport.loopback.link import Denied, Link
 from pvdrivers.transport.loopback.memory import Area
-from pvdrivers.transport.loopback.peer import Peer, Region
+from pvdrivers.transport.loopback.peer import MappedRegion, OtherDomain
 from pvdrivers.transport.waited import Waited
 from pvdrivers.xenstore.client import Client
 
@@ -120,7 +120,7 @@ class Loopback(Closing):
         self.domid = domid
         self._directory = directory
         self._lock = threading.Lock()
-        self._peers: dict[int, Peer] = {}
+        self._peers: dict[int, OtherDomain] = {}
         self._current = Link(directory, domid)
         self._closed = False
 
@@ -152,8 +152,8 @@ class Loopback(Closing):
         link = self._link
         try:
             (region, *grefs), (fd,) = link.call(Call.GRANT, domid, writable, pages)
-        except Refused as refused:
-            raise MachineError(f"no {pages} pages to be granted: {os.strerror(refused.errno)}") from None
+        except Denied as denied:
+            raise MachineError(f"no {pages} pages to be granted: {os.strerror(denied.errno)}") from None
         try:
             area = Area(pages)
             area.put(0, fd, 0, pages, writable=True)
@@ -174,7 +174,7 @@ class Loopback(Closing):
             for first in range(0, len(grefs), MAP_MAX):
                 mapping = _map(link, area, first, domid, grefs[first : first + MAP_MAX], writable)
                 mappings.append(mapping)
-        except Refused:
+        except Denied:
             mapped.unmap()
             raise NotGranted(domid, grefs) from None
         except MachineError:
@@ -200,32 +200,32 @@ class Loopback(Closing):
     def _copy(self, domid: int, pieces: Sequence[Piece], memory: memoryview, *, into_peer: bool) -> list[int]:
         try:
             peer = self._peers.get(domid) or self._peer(domid)
-        except Refused:
+        except Denied:
             return [GntSt.BAD_DOMAIN] * len(pieces)
         return peer.copy(pieces, memory, into_peer=into_peer)
 
-    def _peer(self, domid: int) -> Peer:
+    def _peer(self, domid: int) -> OtherDomain:
         link = self._link
         _, (fd,) = link.call(Call.TABLE, domid)
         try:
             table = mmap.mmap(fd, GREFS * 8, prot=mmap.PROT_READ)
         finally:
             os.close(fd)
-        peer = self._peers[domid] = Peer(memoryview(table).cast("Q"), partial(_find, link, domid))
+        peer = self._peers[domid] = OtherDomain(memoryview(table).cast("Q"), partial(_find, link, domid))
         return peer
 
     def alloc_unbound(self, domid: int) -> Channel:
         """Allocate a channel whose other end a domain may bind."""
         try:
             return self._channel(Call.ALLOC_UNBOUND, domid)
-        except Refused as refused:
-            raise MachineError(f"no event channel to be had: {os.strerror(refused.errno)}") from None
+        except Denied as denied:
+            raise MachineError(f"no event channel to be had: {os.strerror(denied.errno)}") from None
 
     def bind_interdomain(self, domid: int, port: int) -> Channel:
         """Bind the other end of a channel that a domain has allocated for this one, and that nobody has bound."""
         try:
             return self._channel(Call.BIND_INTERDOMAIN, domid, port)
-        except Refused:
+        except Denied:
             raise NotOffered(domid, port) from None
 
     def _channel(self, call: Call, *arguments: int) -> Channel:
@@ -257,14 +257,14 @@ def _map(link: Link, area: Area, first: int, domid: int, grefs: Sequence[int], w
     return mapping
 
 
-def _find(link: Link, domid: int, gref: int) -> Region | None:
+def _find(link: Link, domid: int, gref: int) -> MappedRegion | None:
     try:
         (number, pages, writable), (fd,) = link.call(Call.OPEN, domid, gref)
-    except Refused:
+    except Denied:
         return None
     try:
         area = Area(pages)
         area.put(0, fd, 0, pages, writable=bool(writable))
     finally:
         os.close(fd)
-    return Region(number, area, bool(writable))
+    return MappedRegion(number, area, bool(writable))

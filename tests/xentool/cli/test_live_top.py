@@ -20,7 +20,7 @@ from traces.exporters import dump
 from traces.scan import Scan
 from xentool.cli.screens.follow import Follow
 from xentool.cli.screens.live_top import Page, document, picture, shown
-from xentool.cli.screens.sample import Sample, sample
+from xentool.cli.screens.sample import Moment, sample
 from xentool.tools.tracing.trace import Running
 
 NAME = "xen-4.20-pvh"
@@ -41,13 +41,13 @@ def fed(where: Where, show: Callable[[Running, bytes], None], pieces: int = 7) -
     return trace
 
 
-def samples(where: Where) -> list[Sample]:
-    found = [Sample()]
+def samples(where: Where) -> list[Moment]:
+    found = [Moment()]
     fed(where, lambda trace, _chunk: found.append(sample(trace)))
     return found
 
 
-def drawn(page: Page, taken: list[Sample], width: int, height: int = 24) -> list[str]:
+def drawn(page: Page, taken: list[Moment], width: int, height: int = 24) -> list[str]:
     text = io.StringIO()
     Console(file=text, width=width).print(picture("domU", page, taken[-1], taken[0], height))
     return text.getvalue().splitlines()
@@ -138,7 +138,7 @@ def test_lines_and_objects_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None
     text = capsys.readouterr().out
     assert "Tracing domU for " in text
     assert "\x1b" not in text
-    assert document(Sample(seconds=1), Sample())["hypercalls"] == {}
+    assert document(Moment(seconds=1), Moment())["hypercalls"] == {}
 
 
 @pytest.mark.parametrize("as_json", [False, True])
@@ -168,10 +168,10 @@ def test_names_are_the_reports_and_programs_get_numbers() -> None:
     last = replace(sample(trace), infos=infos)
     page = Page()
     page.press("n")
-    lines = drawn(page, [Sample(), last], 120)
+    lines = drawn(page, [Moment(), last], 120)
     assert lines[0].startswith(r"Tracing web[/x]\x1b for ")
     assert any(line.startswith(r"Domain-0 → web[/x]\x1b ") for line in lines)
-    assert "d0 → d3" in document(last, Sample())["notifications"]  # type: ignore[operator] # an object, as JSON has it
+    assert "d0 → d3" in document(last, Moment())["notifications"]  # type: ignore[operator] # an object, as JSON has it
 
 
 @pytest.mark.parametrize(
@@ -188,8 +188,8 @@ def test_names_are_the_reports_and_programs_get_numbers() -> None:
     ],
 )
 def test_an_empty_page_says_why(key: str, where: Where, mode: str, why: str) -> None:
-    now = Sample(1.0, 24, 1, 0, where=where, infos={where.domid or 0: DomainInfo("web", mode)})
+    now = Moment(1.0, 24, 1, 0, where=where, infos={where.domid or 0: DomainInfo("web", mode)})
     page = Page()
     page.press(key)
-    assert why in "\n".join(drawn(page, [Sample(), now], 100))
-    assert "no record has come yet" in "\n".join(drawn(Page(), [Sample(), replace(now, records=0, where=Where())], 100))
+    assert why in "\n".join(drawn(page, [Moment(), now], 100))
+    assert "no record has come yet" in "\n".join(drawn(Page(), [Moment(), replace(now, records=0, where=Where())], 100))

@@ -40,7 +40,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Group:
+class TimelineGroup:
     """Rows of the timeline that belong together."""
 
     name: str
@@ -88,7 +88,7 @@ class Page:
     title: str
     facts: Sequence[Fact]
     findings: Sequence[Rule]
-    timeline: Sequence[Group]
+    timeline: Sequence[TimelineGroup]
     states: Sequence[Legend]
     occupants: Sequence[Legend]
     axis: Markup

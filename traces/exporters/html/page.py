@@ -15,7 +15,7 @@ from traces.exporters.html import charts, tables
 from traces.exporters.html.choice import Choice
 from traces.exporters.html.course import COLOURS, Course, Series
 from traces.exporters.html.graph import EDGES_MAX, NODES_MAX, Edge, graph
-from traces.exporters.html.model import Domain, Fact, Figure, Group, Legend, Page, Row, Rule
+from traces.exporters.html.model import Domain, Fact, Figure, Legend, Page, Row, Rule, TimelineGroup
 from traces.exporters.sections import Found, Heading, tell
 from traces.exporters.words import duration, run_state, who
 from traces.plural import plural
@@ -95,7 +95,7 @@ def _findings(found: Iterable[Found]) -> list[Rule]:
     ]
 
 
-def _timeline(report: Report, choice: Choice, course: Course, styles: Mapping[int, str]) -> list[Group]:
+def _timeline(report: Report, choice: Choice, course: Course, styles: Mapping[int, str]) -> list[TimelineGroup]:
     groups = []
     for domain in choice.domains:
         rows = [
@@ -104,7 +104,7 @@ def _timeline(report: Report, choice: Choice, course: Course, styles: Mapping[in
             if (domain.domid, vcpu.vcpu) in course.runstates
         ]
         if rows:
-            groups.append(Group(who(domain.domid, report), rows))
+            groups.append(TimelineGroup(who(domain.domid, report), rows))
     names, kinds = _occupants(report, styles)
     rows, idle = [], totals.idle(report)
     for pcpu, shares in course.pcpus.items():
@@ -112,7 +112,7 @@ def _timeline(report: Report, choice: Choice, course: Course, styles: Mapping[in
         chart = charts.share_row(layers, shares.shape[1], report.span_s, f"who ran on pCPU {pcpu} over time")
         remark = f"{1 - idle[pcpu]:.0%} busy" if pcpu in idle else ""
         rows.append(Row(f"pCPU {pcpu}", chart, remark, {"pcpu": pcpu}))
-    return [*groups, Group("Who runs on the pCPUs", rows)] if rows else groups
+    return [*groups, TimelineGroup("Who runs on the pCPUs", rows)] if rows else groups
 
 
 def _vcpu_row(domain: DomainReport, vcpu: VcpuReport, course: Course, span_s: float) -> Row:
@@ -137,7 +137,7 @@ def _legend(names: Sequence[str], styles: Sequence[str], drawn: Iterable[NDArray
     return [Legend(style, name) for row, (name, style) in kinds if row in seen]
 
 
-def _domain(domain: DomainReport, told: sections.Domain, report: Report, course: Course) -> Domain:
+def _domain(domain: DomainReport, told: sections.ToldDomain, report: Report, course: Course) -> Domain:
     rates = []
     for title, of in (("Hypercalls", course.hypercalls), ("VM exits", course.exits)):
         if domain.domid in of and report.span_s:

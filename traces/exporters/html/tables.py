@@ -13,7 +13,7 @@ _TEXT = (WORDS, LONG, MEANING)
 
 
 @dataclass(frozen=True)
-class Heading:
+class ColumnHeading:
     """What stands above a column, and whether that has words."""
 
     name: str
@@ -34,7 +34,7 @@ class Table:
     """A table; its first column names the rows. ``missing`` rows had no room, ``wide`` needs the page's whole width."""
 
     title: str
-    columns: Sequence[Heading]
+    columns: Sequence[ColumnHeading]
     rows: Sequence[Sequence[Shown]]
     missing: int
     note: str
@@ -48,14 +48,14 @@ def tables(sections: Iterable[Section]) -> list[Table]:
 
 def table(section: Section) -> Table:
     """Make a table of a section."""
-    headings: list[Heading] = []
+    headings: list[ColumnHeading] = []
     columns: list[list[Shown]] = [[Shown(row[0].text) for row in section.rows]]
     for at, column in enumerate(section.columns, 1):
         cells = [row[at] for row in section.rows]
         if column.bar:
-            headings.append(Heading(""))
+            headings.append(ColumnHeading(""))
             columns.append(_bars(cells, column))
-        headings.append(Heading(column.name, column.unit in _TEXT))
+        headings.append(ColumnHeading(column.name, column.unit in _TEXT))
         columns.append([Shown(cell.text, cell.value) for cell in cells])
     rows = list(zip(*columns, strict=True))
     return Table(section.title, headings, rows, section.left, section.note, _wide(section.columns))

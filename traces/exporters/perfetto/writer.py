@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from traces.account import IDLE_DOMID
 from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
-from traces.analyses.intervals import RUNNING, STATES, Exit, Interval, Intervals
+from traces.analyses.intervals import RUNNING, STATES, Interval, Intervals, TimedExit
 from traces.analyses.occupancy import Occupancy, Stretch
 from traces.answers import Report
 from traces.exporters.details import naming
@@ -116,7 +116,7 @@ class _Writer:
         order = np.argsort(at, kind="stable")
         self._output.write(self._packets.stamp(what[order], nanoseconds(at[order], self._hz), value_of[order]))
 
-    def _is_there(self, one: Stretch | Interval | Exit) -> bool:
+    def _is_there(self, one: Stretch | Interval | TimedExit) -> bool:
         # What takes no time has its place as well.
         return max(one.begin, self._begin) <= min(one.end, self._end) and one.begin < self._end
 
@@ -139,7 +139,7 @@ class _Writer:
         running = one.state == RUNNING and one.begin < one.end
         return running and one[:2] not in self._begun and self._is_interval_wanted(one)
 
-    def _is_exit_wanted(self, one: Exit) -> bool:
+    def _is_exit_wanted(self, one: TimedExit) -> bool:
         here = not self._where.pcpus or one.pcpu in self._where.pcpus
         slow = one.end - one.begin - one.away >= self._where.slower * self._hz
         return here and slow and one[:2] in self._tracks.exits and self._is_there(one)
@@ -150,5 +150,5 @@ class _Writer:
             return Kind(BEGIN, track, "records lost", arg="count"), one.begin, one.end, one.lost
         return Kind(BEGIN, track, self._tracks.running(one.domid, one.vcpu)), one.begin, one.end, 0
 
-    def _of_exit(self, one: Exit) -> tuple[Kind, int, int, int]:
+    def _of_exit(self, one: TimedExit) -> tuple[Kind, int, int, int]:
         return Kind(BEGIN, self._tracks.exits[one.domid, one.vcpu], self._exits.name(one.key)), one.begin, one.end, 0

@@ -51,7 +51,7 @@ class Heading(NamedTuple):
     skipped_share: str
 
 
-class Domain(NamedTuple):
+class ToldDomain(NamedTuple):
     """About one domain."""
 
     domid: int
@@ -74,7 +74,7 @@ class Told(NamedTuple):
     """All that people are told. ``host`` is about pCPUs and what passes between domains."""
 
     heading: Heading
-    domains: Sequence[Domain]
+    domains: Sequence[ToldDomain]
     domains_left: int
     host: Sequence[Section]
     damage: Section | None
@@ -148,14 +148,14 @@ def _heading(report: Report) -> Heading:
     )
 
 
-def _domain(domain: DomainReport, report: Report, most: int) -> Domain:
+def _domain(domain: DomainReport, report: Report, most: int) -> ToldDomain:
     unknown = domain.domid == UNKNOWN_DOMID
     parts = f"domid {domain.domid}", printable(domain.mode), plural(len(domain.vcpus), "pCPU" if unknown else "vCPU")
     vcpus = busiest(domain.vcpus, lambda vcpu: sum(vcpu.events.values()), most)
     left, note = len(domain.vcpus) - len(vcpus), ""
     if left:
         note = f"Run states, placement and latencies of the {most} busiest; {plural(left, 'vCPU')} more (--json)"
-    return Domain(
+    return ToldDomain(
         domain.domid,
         "Nobody says whose" if unknown else called(domain),
         ", ".join((*parts, *_lives(domain))),

@@ -1,4 +1,4 @@
-"""What ``tokenize.Queue`` hands on: where a record lies, when it was made, and who ran there."""
+"""What ``tokenize.EventQueue`` hands on: where a record lies, when it was made, and who ran there."""
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 

@@ -40,7 +40,7 @@ class Tokenizer(Cut):
         offset: NDArray[uint64],
     ) -> tuple[int, int]: ...
 
-class Queue(Cut):
+class EventQueue(Cut):
     @property
     def pending(self) -> int: ...
     @property

@@ -151,7 +151,7 @@ cdef struct Line:
 
 
 @cython.final
-cdef class Queue(Cut):
+cdef class EventQueue(Cut):
     """Cuts a stream of xentrace bytes, and gives the records in order of time as an array of ``event.Event``."""
 
     cdef Line *lines

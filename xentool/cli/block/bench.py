@@ -7,7 +7,7 @@ import click
 from xentool.cli.block.sizes import size
 from xentool.cli.common import options
 from xentool.output import write_json
-from xentool.tools.block.measure import OPERATIONS, Load, measure
+from xentool.tools.block.measure import OPERATIONS, Workload, measure
 
 
 @click.command()
@@ -57,7 +57,7 @@ def command(loopback: str | None, as_json: bool, **words: Any) -> None:  # noqa:
     """
     if sum(way is not None for way in (words["front"], words["blkback"], loopback)) > 1:
         raise click.UsageError("a disk is in one place: give --loopback, --front or --blkback")
-    result = measure(Load(loopback=loopback or None, **words))
+    result = measure(Workload(loopback=loopback or None, **words))
     if as_json:
         write_json(result)
         return

@@ -12,13 +12,13 @@ from rich.text import Text
 
 from traces.foreign import printable
 from xentool import output as consoles
-from xentool.tools.tracing.queries import Answer, Database
+from xentool.tools.tracing.queries import Database, QueryResult
 
 #: More rows than this are for a program, not for a screen.
 _SCREEN_ROWS = 1000
 
 
-def write(answer: Answer, *, as_json: bool) -> None:
+def write(answer: QueryResult, *, as_json: bool) -> None:
     """Show rows: JSON lines, a table on a terminal, CSV elsewhere."""
     if as_json:
         for row in answer.rows:

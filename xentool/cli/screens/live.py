@@ -12,7 +12,7 @@ from rich.text import Text
 
 from traces.foreign import printable
 from xentool import output
-from xentool.cli.screens.sample import Sample, heading, sample
+from xentool.cli.screens.sample import Moment, heading, sample
 from xentool.tools.tracing.trace import Progress, Running
 
 #: Seconds between two pictures: rates over less than that jump about.
@@ -26,7 +26,7 @@ class Live:
     def __init__(self, domain: str) -> None:
         self._domain = domain
         self._live: RichLive | None = None
-        self._last = Sample()
+        self._last = Moment()
 
     def __enter__(self) -> Progress:
         """Begin to show; give what is to be told of the trace."""
@@ -51,7 +51,7 @@ class Live:
             self._last = now
 
 
-def picture(domain: str, now: Sample, before: Sample) -> RenderableType:
+def picture(domain: str, now: Moment, before: Moment) -> RenderableType:
     """Draw one moment; rates are those since ``before``."""
     span = now.seconds - before.seconds
     busiest = sorted(now.shown.hypercalls.items(), key=lambda one: -one[1].count)[:_BUSIEST]

@@ -25,7 +25,7 @@ from traces.foreign import printable
 from traces.xen.formats.events import HVM_SVM_EXIT, HVM_VMX_EXIT, PV_HYPERCALL_V2, RUNSTATE_CHANGE
 from traces.xen.formats.names import EVENT_CHANNEL_OP, HYPERCALLS
 from xentool import output
-from xentool.cli.screens.sample import Sample, heading, sample
+from xentool.cli.screens.sample import Moment, heading, sample
 from xentool.tools.tracing.trace import Progress, Running
 
 #: Seconds between two pictures: rates over less than that jump about.
@@ -55,9 +55,9 @@ class View:
     """
 
     title: str
-    rows: Callable[[Sample, Sample], list[Row]]
+    rows: Callable[[Moment, Moment], list[Row]]
     columns: Mapping[str, Callable[[float], str]]
-    empty: Callable[[Sample], str | None]
+    empty: Callable[[Moment], str | None]
 
 
 def _count(value: float) -> str:
@@ -68,8 +68,8 @@ def _share(value: float) -> str:
     return f"{value:.1%}"
 
 
-def _tallied(kind: str) -> Callable[[Sample, Sample], list[Row]]:
-    def rows(now: Sample, before: Sample) -> list[Row]:
+def _tallied(kind: str) -> Callable[[Moment, Moment], list[Row]]:
+    def rows(now: Moment, before: Moment) -> list[Row]:
         span = now.seconds - before.seconds
         found = []
         for key, tally in getattr(now.shown, kind).items():
@@ -96,7 +96,7 @@ def _tallied(kind: str) -> Callable[[Sample, Sample], list[Row]]:
     return rows
 
 
-def _states(now: Sample, before: Sample) -> list[Row]:
+def _states(now: Moment, before: Moment) -> list[Row]:
     found = []
     for name, states in now.shown.runstates.items():
         earlier = before.shown.runstates.get(name, {})
@@ -106,22 +106,22 @@ def _states(now: Sample, before: Sample) -> list[Row]:
     return found
 
 
-def _no_hypercalls(now: Sample) -> str | None:
+def _no_hypercalls(now: Moment) -> str | None:
     kept = any(now.where.kinds.keeps(PV_HYPERCALL_V2, nr) for nr in HYPERCALLS)
     return None if kept else "-e leaves hypercalls out"
 
 
-def _no_exits(now: Sample) -> str | None:
+def _no_exits(now: Moment) -> str | None:
     if not (now.where.kinds.keeps(HVM_VMX_EXIT) or now.where.kinds.keeps(HVM_SVM_EXIT)):
         return "-e leaves VM exits out"
     return "a PV guest has no VM exits" if now.mode() == "pv" else None
 
 
-def _no_states(now: Sample) -> str | None:
+def _no_states(now: Moment) -> str | None:
     return None if now.where.kinds.keeps(RUNSTATE_CHANGE) else "-e leaves run states out"
 
 
-def _no_notifications(now: Sample) -> str | None:
+def _no_notifications(now: Moment) -> str | None:
     if now.where.vcpus:
         return "notifications are known by domain only: leave out --vcpu"
     if not now.where.kinds.keeps(PV_HYPERCALL_V2, EVENT_CHANNEL_OP):
@@ -165,7 +165,7 @@ class Page:
             return False
         return True
 
-    def rows(self, now: Sample, before: Sample) -> list[Row]:
+    def rows(self, now: Moment, before: Moment) -> list[Row]:
         """Give the view's rows in order: names from a on, numbers from the largest on."""
         found = sorted(self.view.rows(now, before), key=lambda row: row.name)
         if self.column:
@@ -179,7 +179,7 @@ class Page:
         self.reverse = False
 
 
-def picture(domain: str, page: Page, now: Sample, before: Sample, height: int) -> RenderableType:
+def picture(domain: str, page: Page, now: Moment, before: Moment, height: int) -> RenderableType:
     """Draw a page of so many lines; rates are those since ``before``."""
     rows = page.rows(now, before)
     shown = rows[: max(height - _FRAME, 1)]
@@ -196,7 +196,7 @@ def picture(domain: str, page: Page, now: Sample, before: Sample, height: int) -
     return Group(head, tabs, table if rows else _empty(page, now), keys)
 
 
-def _empty(page: Page, now: Sample) -> Text:
+def _empty(page: Page, now: Moment) -> Text:
     why = page.view.empty(now)
     if why is None:
         why = "none so far" if now.records else "no record has come yet"
@@ -233,7 +233,7 @@ class _Screen:
     def __init__(self, domain: str, live: Live, pressed: Callable[[], str]) -> None:
         self._domain, self._live, self._pressed = domain, live, pressed
         self._page = Page()
-        self._before = self._now = Sample()
+        self._before = self._now = Moment()
 
     def show(self, running: Running, _chunk: bytes) -> None:
         keys = self._pressed()
@@ -251,7 +251,7 @@ class _Screen:
 class _Lines:
     def __init__(self, domain: str, *, as_json: bool) -> None:
         self._domain, self._as_json = domain, as_json
-        self._before = Sample()
+        self._before = Moment()
 
     def show(self, running: Running, chunk: bytes) -> None:
         if running.seconds - self._before.seconds >= PLAIN_INTERVAL or not chunk:
@@ -276,7 +276,7 @@ def _pages() -> Iterator[Page]:
         yield page
 
 
-def document(now: Sample, before: Sample) -> dict[str, object]:
+def document(now: Moment, before: Moment) -> dict[str, object]:
     """Give a sample as what ``json`` writes: rates and shares since ``before``, counts from the beginning."""
     return {
         "seconds": now.seconds,

@@ -14,7 +14,7 @@ from xentool.tools.tracing.trace import Running
 
 
 @dataclass(frozen=True)
-class Sample:
+class Moment:
     """A moment: seconds since records began, what came so far, and what it shows."""
 
     seconds: float = 0.0
@@ -44,15 +44,15 @@ class Sample:
         return info.mode if info else None
 
 
-def sample(running: Running) -> Sample:
+def sample(running: Running) -> Moment:
     """Take a sample."""
     account = running.scan.account
     shown = so_far(running.scan, running.where, running.hz, running.exits)
     counts = account.bytes, account.records, account.lost_records
-    return Sample(running.seconds, *counts, shown, running.where, running.infos)
+    return Moment(running.seconds, *counts, shown, running.where, running.infos)
 
 
-def heading(domain: str, now: Sample, before: Sample) -> Text:
+def heading(domain: str, now: Moment, before: Moment) -> Text:
     """Say how the trace goes; rates are those since ``before``."""
     span = max(now.seconds - before.seconds, 1e-3)
     domid = now.where.domid

@@ -37,7 +37,7 @@ _SIZES = {"mem": "mem:256M", "null": "null:1T"}
 
 
 @dataclass(frozen=True)
-class Load:
+class Workload:
     """What to do, to which disk; see ``xentool block bench``.
 
     :param loopback: a loopback's name; None for a process of our own
@@ -84,7 +84,7 @@ class _Queues:
         self.error = error
 
 
-def measure(load: Load) -> dict[str, Any]:
+def measure(load: Workload) -> dict[str, Any]:
     """Run a load and give what was measured.
 
     :raises XentoolError: it cannot be, or the backend is not there
@@ -102,7 +102,7 @@ def measure(load: Load) -> dict[str, Any]:
             raise XentoolError(str((transport and transport.gone) or error)) from error
 
 
-def _run(transport: Transport, here: str, load: Load) -> dict[str, Any]:
+def _run(transport: Transport, here: str, load: Workload) -> dict[str, Any]:
     user = _Queues()
     options = frontend.Options(
         load.order,
@@ -145,7 +145,7 @@ def _backend(transport: Transport, there: str) -> Stats | None:
 
 
 @contextmanager
-def _way(load: Load) -> Iterator[tuple[Transport, str]]:
+def _way(load: Workload) -> Iterator[tuple[Transport, str]]:
     if load.front is not None or load.blkback is not None:
         from pvdrivers.transport.xen import Xen  # noqa: PLC0415 - whoever starts a driver chooses
 
@@ -179,7 +179,7 @@ def _frontend(xen: Transport, name: str) -> str:
 
 
 @contextmanager
-def _process(load: Load) -> Iterator[Path]:
+def _process(load: Workload) -> Iterator[Path]:
     disk = _SIZES.get(load.disk, load.disk)
     with tempfile.TemporaryDirectory(prefix="xentool-bench-") as directory:
         argv = [sys.executable, "-m", "xentool", "block", "serve", "--loopback", directory, "--disk", disk]

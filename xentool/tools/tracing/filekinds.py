@@ -9,7 +9,7 @@ from typing import NamedTuple
 from xentool.errors import PeerError
 
 
-class Kind(NamedTuple):
+class FileKind(NamedTuple):
     """A kind of file: what it begins with, behind ``offset`` bytes; what it is called, and what to do with it."""
 
     magic: bytes
@@ -23,33 +23,33 @@ _UNPACK = "unpack it, and give the trace in it"
 _LZ4 = "unpack it: lz4 -dc FILE | xentool ... -"
 _PACKETS = "tcpdump and Wireshark read it"
 KINDS = (
-    Kind(b"\x17\x08Dtracing", "trace.dat of trace-cmd", f"{_LINUX}; trace-cmd report reads it"),
-    Kind(b"PERFILE2", "perf.data", f"{_LINUX}; perf script reads it"),
-    Kind(
+    FileKind(b"\x17\x08Dtracing", "trace.dat of trace-cmd", f"{_LINUX}; trace-cmd report reads it"),
+    FileKind(b"PERFILE2", "perf.data", f"{_LINUX}; perf script reads it"),
+    FileKind(
         b"PAR1", "Parquet file", "xentool sql asks what xentool export wrote; else give the trace that it was made of"
     ),
-    Kind(b"ARROW1", "Arrow file", "give the trace that it was made of"),
-    Kind(b"SQLite format 3\0", "SQLite database", "give the trace that it was made of"),
-    Kind(b"\xd4\xc3\xb2\xa1", "capture of packets (pcap)", _PACKETS),
-    Kind(b"\xa1\xb2\xc3\xd4", "capture of packets (pcap)", _PACKETS),
-    Kind(b"\x4d\x3c\xb2\xa1", "capture of packets (pcap)", _PACKETS),
-    Kind(b"\xa1\xb2\x3c\x4d", "capture of packets (pcap)", _PACKETS),
-    Kind(b"\n\r\r\n", "capture of packets (pcapng)", _PACKETS),
-    Kind(b"\x7fELF", "ELF file", "that is a program, or a dump of memory, which crash and gdb read"),
-    Kind(b"KDUMP   ", "dump of memory (makedumpfile)", "crash reads it"),
-    Kind(b"makedumpfile\0\0\0\0", "dump of memory (makedumpfile)", "crash reads it"),
-    Kind(b"\xc1\x1f\xfc\xc1", "trace in CTF (LTTng, perf)", "babeltrace2 reads its folder"),
-    Kind(b"ustar", "tar archive", _UNPACK, 257),
-    Kind(b"070701", "cpio archive", _UNPACK),
-    Kind(b"070702", "cpio archive", _UNPACK),
-    Kind(b"070707", "cpio archive", _UNPACK),
-    Kind(b"PK\x03\x04", "zip archive", _UNPACK),
-    Kind(b"7z\xbc\xaf\x27\x1c", "7z archive", _UNPACK),
-    Kind(b"Rar!\x1a\x07", "rar archive", _UNPACK),
-    Kind(b"\x04\x22\x4d\x18", "file compressed by lz4", _LZ4),
-    Kind(b"\x02\x21\x4c\x18", "file compressed by lz4", _LZ4),
-    Kind(b"LZIP\x01", "file compressed by lzip", "unpack it: lzip -dc FILE | xentool ... -"),
-    Kind(b"\x1f\x9d", "file compressed by compress", "unpack it: uncompress -c FILE | xentool ... -"),
+    FileKind(b"ARROW1", "Arrow file", "give the trace that it was made of"),
+    FileKind(b"SQLite format 3\0", "SQLite database", "give the trace that it was made of"),
+    FileKind(b"\xd4\xc3\xb2\xa1", "capture of packets (pcap)", _PACKETS),
+    FileKind(b"\xa1\xb2\xc3\xd4", "capture of packets (pcap)", _PACKETS),
+    FileKind(b"\x4d\x3c\xb2\xa1", "capture of packets (pcap)", _PACKETS),
+    FileKind(b"\xa1\xb2\x3c\x4d", "capture of packets (pcap)", _PACKETS),
+    FileKind(b"\n\r\r\n", "capture of packets (pcapng)", _PACKETS),
+    FileKind(b"\x7fELF", "ELF file", "that is a program, or a dump of memory, which crash and gdb read"),
+    FileKind(b"KDUMP   ", "dump of memory (makedumpfile)", "crash reads it"),
+    FileKind(b"makedumpfile\0\0\0\0", "dump of memory (makedumpfile)", "crash reads it"),
+    FileKind(b"\xc1\x1f\xfc\xc1", "trace in CTF (LTTng, perf)", "babeltrace2 reads its folder"),
+    FileKind(b"ustar", "tar archive", _UNPACK, 257),
+    FileKind(b"070701", "cpio archive", _UNPACK),
+    FileKind(b"070702", "cpio archive", _UNPACK),
+    FileKind(b"070707", "cpio archive", _UNPACK),
+    FileKind(b"PK\x03\x04", "zip archive", _UNPACK),
+    FileKind(b"7z\xbc\xaf\x27\x1c", "7z archive", _UNPACK),
+    FileKind(b"Rar!\x1a\x07", "rar archive", _UNPACK),
+    FileKind(b"\x04\x22\x4d\x18", "file compressed by lz4", _LZ4),
+    FileKind(b"\x02\x21\x4c\x18", "file compressed by lz4", _LZ4),
+    FileKind(b"LZIP\x01", "file compressed by lzip", "unpack it: lzip -dc FILE | xentool ... -"),
+    FileKind(b"\x1f\x9d", "file compressed by compress", "unpack it: uncompress -c FILE | xentool ... -"),
 )
 #: Of what has bytes of its own in between.
 _SHAPES = (

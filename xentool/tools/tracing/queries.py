@@ -88,7 +88,7 @@ MEANINGS = {
 
 
 @dataclass(frozen=True)
-class Answer:
+class QueryResult:
     """A query's result: names of the columns, and an iterator over the rows that reads as it goes."""
 
     columns: Sequence[str]
@@ -103,7 +103,7 @@ class Database:
         #: Of the trace; None for a Parquet file.
         self.report = report
 
-    def ask(self, query: str) -> Answer:
+    def ask(self, query: str) -> QueryResult:
         """Run one SELECT (or DESCRIBE, SHOW).
 
         :raises XentoolError: it is something else, or wrong; with the engine's words
@@ -118,7 +118,7 @@ class Database:
             columns = [column[0] for column in cursor.description]
         except duckdb.Error as error:
             raise _refused(error) from error
-        return Answer(columns, _rows(self._engine, cursor))
+        return QueryResult(columns, _rows(self._engine, cursor))
 
     def tables(self) -> list[tuple[str, str, list[tuple[str, str]]]]:
         """Describe what can be asked: name, meaning, and columns with their types."""
