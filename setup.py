@@ -56,6 +56,7 @@ extensions = [
         "pvdrivers.block.back.plain.kept",
         "pvdrivers.block.back.plain.transient",
         "pvdrivers.block.load.makers",
+        "pvdrivers.net.load.lanes",
         "pvdrivers.transport.xen.grants",
     )
 ]

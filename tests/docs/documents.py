@@ -20,6 +20,7 @@ MODULES = {
     "channels": "Grants and event channels",
     "store": "XenStore",
     "detect": "What virtualizes a machine",
+    "net": "Network interfaces",
     "labs": "Labs",
 }
 _HEAD = """\

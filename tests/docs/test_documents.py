@@ -29,7 +29,7 @@ from traces.exporters import columns
 from xentool.detect.answer import answer
 from xentool.detect.document import document as detected
 from xentool.detect.sources import read
-from xentool.documents import captures, channels, detect, domains, labs, report, store
+from xentool.documents import captures, channels, detect, domains, labs, net, report, store
 from xentool.lab import guests
 from xentool.lab.record import Lab
 from xentool.lab.status import Status
@@ -200,6 +200,11 @@ def test_machines(tmp_path: Path) -> None:
     for number, machine in enumerate([*MACHINES.values()][::9]):
         found = detected(answer(read(build(machine.tree, tmp_path / str(number)))))
         fits(json.dumps(found), detect.Detected)
+
+
+def test_measurements_of_networks() -> None:
+    told = fits(ran("net", "bench", "--seconds", "0.1", "--json").stdout, net.NetBench)
+    assert told["frames"]
 
 
 def test_labs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,7 @@ COMMANDS = {
     "shutdown": ("xentool.cli.lifecycle:shutdown", "Ask a domain to shut down."),
     "device": ("xentool.cli.device:group", "List PV devices, plug them in and out."),
     "block": ("xentool.cli.block:group", "Serve and measure disks: split block drivers in userspace."),
+    "net": ("xentool.cli.net:group", "Serve and measure network interfaces: split net drivers in userspace."),
     "store": ("xentool.cli.store:group", "Read, change, watch and serve XenStore."),
     "lab": ("xentool.cli.lab:group", "Boot real Xen on this machine, without virtualization hardware."),
     "man": ("xentool.cli.man:command", "Show manual pages, or write them into a folder."),

@@ -18,6 +18,7 @@ from pvdrivers.block.front.client import Geometry
 from pvdrivers.block.front.frontqueue import FrontQueue, Part
 from pvdrivers.block.load.makers import Load
 from pvdrivers.errors import DriverError, MachineError
+from pvdrivers.latencies import shares, within
 from pvdrivers.ring.look import Patience
 
 #: What can be asked for: which operation, and whether anywhere.
@@ -56,12 +57,7 @@ class Result:
 
     def latency(self, share: float) -> float:
         """Give the microseconds within which a share of all operations was done, 1.6 % off at most."""
-        rank = share * sum(self.latencies.values())
-        for (begin, end), number in sorted(self.latencies.items()):
-            if rank <= number:
-                return min(begin + (end - begin) * rank / number, self.longest) / 1000
-            rank -= number
-        return self.longest / 1000
+        return within(self.latencies, self.longest, share)
 
     def document(self, backend: Stats | None = None) -> dict[str, Any]:
         """Give what ``xentool block bench --json`` prints.
@@ -74,9 +70,7 @@ class Result:
         return {
             "iops": round(self.iops),
             "mbps": round(self.iops * self.bs / 1e6, 1),
-            "latency_us": {
-                name: round(self.latency(share), 1) for name, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))
-            },
+            "latency_us": shares(self.latencies, self.longest),
             "latency_max_us": round(self.longest / 1000, 1),
             "notifications_per_request": round(notifications / requests, 4),
             "syscalls_per_request": round(syscalls / requests, 4),

@@ -9,17 +9,10 @@ from libc.stdint cimport int16_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
+from pvdrivers.latencies cimport BUCKETS, bucket_of, counted
 from pvdrivers.ring.atomics cimport nanoseconds
 
 from pvdrivers.block.errors import BadResponse
-
-cdef extern from *:
-    int __builtin_clzll(unsigned long long value) noexcept nogil
-
-cdef enum:
-    # A histogram's buckets: each power of two is divided into so many, so that a bucket is within 1.6 %.
-    FINE = 6
-    BUCKETS = 64 << FINE
 
 
 cdef struct Operation:
@@ -132,11 +125,10 @@ cdef class Load:
         """
         cdef const char *at = PyBytes_AsString(responses)
         cdef uint32_t number = <uint32_t>(len(responses) // self.response_size)
-        cdef uint32_t i, which, bucket
+        cdef uint32_t i, which
         cdef uint64_t ident, now, taken
         cdef int16_t status
         cdef bint odd = False
-        cdef int exponent
         with nogil:
             now = nanoseconds()
             for i in range(number):
@@ -160,11 +152,7 @@ cdef class Load:
                 if self.operations[which].left:
                     continue
                 taken = now - self.operations[which].began
-                bucket = <uint32_t>taken
-                if taken >> (FINE + 1):
-                    exponent = 63 - __builtin_clzll(taken) - FINE
-                    bucket = <uint32_t>((exponent << FINE) + (taken >> exponent))
-                self.histogram[bucket] += 1
+                self.histogram[bucket_of(taken)] += 1
                 self.longest = max(self.longest, taken)
                 self.idle[self.idles] = which
                 self.idles += 1
@@ -180,12 +168,4 @@ cdef class Load:
 
     def latencies(self):
         """Give how often each latency was seen: nanoseconds from which, to which on, within 1.6 %, and a number."""
-        cdef uint32_t i
-        cdef int exponent
-        found = []
-        for i in range(BUCKETS):
-            if self.histogram[i]:
-                exponent = max(<int>(i >> FINE) - 1, 0)
-                begin = (i - (exponent << FINE)) << exponent
-                found.append((begin, begin + (1 << exponent), self.histogram[i]))
-        return found
+        return counted(self.histogram)

@@ -34,7 +34,8 @@ class PortStats(Sums):
 class Lane(Protocol):
     """One queue of a port; used by one thread.
 
-    Frames stay valid until the next call of `receive`.
+    Frames stay valid until the next call of `receive`. A lane may have them without an object for each as well, for
+    whoever asks for that: `packed.PackedLane`.
     """
 
     stats: PortStats
