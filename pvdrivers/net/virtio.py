@@ -14,15 +14,12 @@ Ref: Linux include/linux/virtio_net.h (__virtio_net_hdr_to_skb, virtio_net_hdr_f
 
 from pvdrivers.abi.layout import Layout
 from pvdrivers.abi.netif import GsoType
-from pvdrivers.abi.virtio_net import HDR, HDR_V1, HdrFlag, HdrGso, TunOffload
+from pvdrivers.abi.virtio_net import HDR, HdrFlag, HdrGso, TunOffload
 from pvdrivers.abi.wire import IpProtocol
 from pvdrivers.net.errors import Unfit
 from pvdrivers.net.finish import CHECKSUM_AT, finished_at, tellable
 from pvdrivers.net.frame import PLAIN, Abilities, Checksum, Frame, Offload
 from pvdrivers.net.headers import Data, parse
-
-#: Bytes of the header → how it is laid out.
-LAYOUTS = {layout.size: layout for layout in (HDR, HDR_V1)}
 
 #: By our types: the header's, and IP's version.
 _WRITTEN = {GsoType.TCPV4: (HdrGso.TCPV4, 4), GsoType.TCPV6: (HdrGso.TCPV6, 6)}
@@ -34,7 +31,7 @@ _SIZE_RESERVED = 0xFFFF
 def read(header: bytes | bytearray | memoryview, data: Data) -> Frame | Unfit:
     """Tell what a TAP has said of a frame.
 
-    :param header: of a size of `LAYOUTS`
+    :param header: of the size of `HDR` or `HDR_V1`, which begin alike
     """
     flags, kind, _, size, start, offset = HDR.struct.unpack_from(header)
     # That TCP's sender has slowed down stands in the frame as well, and rings have no word for it.
@@ -61,7 +58,7 @@ def header(frame: Frame, layout: Layout = HDR) -> bytes | Unfit:
 
     A blank checksum has the pseudo-header's sum in its field, or what comes out behind the kernel is wrong.
 
-    :param layout: of `LAYOUTS`
+    :param layout: `HDR` or `HDR_V1`
     """
     data, (checksum, gso, size) = frame.data, frame.offload
     if gso is GsoType.NONE and checksum is not Checksum.BLANK:

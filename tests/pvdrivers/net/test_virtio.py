@@ -88,7 +88,6 @@ UNWRITTEN: list[tuple[bytes, Offload, Unfit]] = [
 def test_both_ways(data: bytes, offload: Offload, header: bytes, layout: Layout) -> None:
     # Of buffers, of which the longer one's end is about, a TAP knows nothing.
     header = header.ljust(layout.size, b"\0")
-    assert virtio.LAYOUTS[len(header)] is layout
     assert virtio.header(Frame(data, offload), layout) == header
     assert virtio.read(bytearray(header), data) == Frame(data, offload)
 
