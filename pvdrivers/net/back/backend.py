@@ -5,7 +5,7 @@ again (`backqueue`).
 """
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pvdrivers.bus.device import NOTHING, Nodes, Plain
 from pvdrivers.bus.nodes import Peer
@@ -19,6 +19,7 @@ from pvdrivers.net.nodes import EVERYTHING, Front, Offer, carrier_nodes, offer_n
 from pvdrivers.net.ports.base import Lane, Port
 from pvdrivers.net.stats import Stats
 from pvdrivers.net.vif import read_rate
+from pvdrivers.net.watched import Watched
 from pvdrivers.transport.base import Transport
 
 #: Queues to offer, as many as Linux's backend with 8 processors.
@@ -33,12 +34,14 @@ class Backend(Plain):
     :param spot: where it is
     :param port: which stays the caller's, and is open as long as a frontend is there
     :param offered: what a frontend may choose from
+    :param seen: by whom, at any time
     """
 
     transport: Transport
     spot: Spot
     port: Port
     offered: Offer = OFFER
+    seen: Watched = field(default_factory=Watched)
 
     def __post_init__(self) -> None:
         self._queues = Queued(Stats())
@@ -68,15 +71,18 @@ class Backend(Plain):
         # Of all queues together.
         credit = Credit(rate.bytes, rate.microseconds / 1e6) if rate else None
         try:
-            wanted = zip(front.queues, lanes, strict=True)
+            wanted = enumerate(zip(front.queues, lanes, strict=True))
             self._queues.begin(
-                (self._join(front, shared, lane, credit, resume=resume) for shared, lane in wanted), self.fault
+                (self._join(front, number, shared, lane, credit, resume=resume) for number, (shared, lane) in wanted),
+                self.fault,
             )
         except DriverError:
             self._part()
             raise
 
-    def _join(self, front: Front, shared: Shared, lane: Lane, credit: Credit | None, *, resume: bool) -> BackQueue:
+    def _join(
+        self, front: Front, number: int, shared: Shared, lane: Lane, credit: Credit | None, *, resume: bool
+    ) -> BackQueue:
         domid = self.spot.domid
         with ExitStack() as taken:
             rings = []
@@ -97,6 +103,8 @@ class Backend(Plain):
                 notifies=front.notifies,
                 credit=credit,
                 resume=resume,
+                number=number,
+                seen=self.seen,
             )
             taken.pop_all()
         self._running.append(queue)

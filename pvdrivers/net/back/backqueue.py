@@ -5,6 +5,7 @@ whole before anything in it is looked at. Answers go in the order of the ring, s
 ``rsp_prod`` with what this one had taken and not answered: no journal is needed.
 
 A packet's way: `parse` → copied, many at once → the lane → answered. A frame's: the lane → `lay` → copied → answered.
+Who watches (`watched`) is shown packets on this way; a faster one has to leave them to it as long as somebody does.
 """
 
 from collections import deque
@@ -13,6 +14,7 @@ from contextlib import suppress
 
 from pvdrivers.abi.netif import RX_RING, TX_REQUEST, TX_RING
 from pvdrivers.errors import DriverError, MachineError
+from pvdrivers.net import watched
 from pvdrivers.net.back.credit import Credit
 from pvdrivers.net.frame import Frame
 from pvdrivers.net.packet import rx_back, tx_back
@@ -20,6 +22,7 @@ from pvdrivers.net.packet.slots import Place, Slot
 from pvdrivers.net.packet.tx_back import Packet
 from pvdrivers.net.ports.base import Lane
 from pvdrivers.net.stats import Stats
+from pvdrivers.net.watched import Watched
 from pvdrivers.ring import Back
 from pvdrivers.ring.waiting import Besides, Waiting
 from pvdrivers.transport.base import Channel, Mapping, Piece, Transport
@@ -40,6 +43,8 @@ class BackQueue:
     :param notifies: whether the frontend tells when it has posted pages
     :param credit: bounds what it sends
     :param resume: a former life may have been killed before it notified
+    :param number: of the vif's queues, from 0 on
+    :param seen: by whom, if by anybody
     :raises BadRing: the indices of a ring are impossible; all is still the caller's
     """
 
@@ -55,12 +60,15 @@ class BackQueue:
         notifies: bool = True,
         credit: Credit | None = None,
         resume: bool = False,
+        number: int = 0,
+        seen: Watched | None = None,
     ) -> None:
         self._transport, self._domid, self._lane = transport, domid, lane
         #: Bytes that are left free in each of the frontend's pages from the next frame on.
         self.headroom = headroom
         self._notifies, self._credit = notifies, credit
         self._mappings, self._channels = rings, channels
+        self._number, self._seen = number, seen or Watched()
         self._rings = Back(rings[_TX].memory, TX_RING), Back(rings[_RX].memory, RX_RING)
         self._stats = Stats()
         lines = zip(self._rings, (channels[0], channels[-1]), strict=True)
@@ -168,6 +176,8 @@ class BackQueue:
                 self._credit.spend(size)
             self._lane.send(frames)
         self._waiting.send(b"".join(answers), _TX)
+        if (by := self._seen.by) is not None:
+            by.saw(self._number, watched.sent(taken, messages, arena, answers))
         if taken.fatal:
             raise taken.fatal
         return True
@@ -247,4 +257,6 @@ class BackQueue:
             else:
                 self._stats.rx_packets += 1
                 self._stats.rx_bytes += len(frame.data)
+        if (by := self._seen.by) is not None:
+            by.saw(self._number, watched.received(laid, answers))
         return b"".join(answers)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pvdrivers.net.back.backqueue import BackQueue
 from pvdrivers.net.front.frontqueue import PAGES, FrontQueue
+from pvdrivers.net.watched import Watched
 from pvdrivers.transport.loopback import Loopback, Machine
 from pvdrivers.transport.loopback.hypervisor import InUse
 from tests.pvdrivers.net.lanes import STUCK, TestsLane
@@ -26,12 +27,24 @@ class Ends:
     back_lane: TestsLane | None = None
     thread: threading.Thread | None = None
 
-    def join(self, *, headroom: int = 0, resume: bool = False) -> TestsLane:
+    def join(
+        self, *, headroom: int = 0, resume: bool = False, number: int = 0, seen: Watched | None = None
+    ) -> TestsLane:
         """Begin the backend's queue; give its lane."""
         self.back_lane = TestsLane()
         rings = [self.dom0.map(FRONT, grefs) for grefs in self.front.grefs]
         channels = [self.dom0.bind_interdomain(FRONT, port) for port in self.front.ports]
-        self.back = BackQueue(self.dom0, FRONT, rings, channels, self.back_lane, headroom=headroom, resume=resume)
+        self.back = BackQueue(
+            self.dom0,
+            FRONT,
+            rings,
+            channels,
+            self.back_lane,
+            headroom=headroom,
+            resume=resume,
+            number=number,
+            seen=seen,
+        )
         self.thread = threading.Thread(target=self.back.run, daemon=True)
         self.thread.start()
         return self.back_lane
