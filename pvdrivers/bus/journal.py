@@ -64,6 +64,17 @@ class Journal:
             return None
         return memoryview(memory)[PAGE_SIZE:]
 
+    def hold(self) -> None:
+        """Lock the device, of which nothing is kept: its rings tell a successor all.
+
+        :raises MachineError: it cannot be, or another process serves it
+        """
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._locked(0, os.O_CREAT)
+        except OSError as error:
+            raise MachineError(f"no lock in {self._directory}: {error.strerror}") from error
+
     def _locked(self, queue: int, flags: int) -> int:
         path = self._directory / f"{self._name}-{queue}"
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o600)

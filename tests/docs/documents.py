@@ -17,6 +17,7 @@ MODULES = {
     "report": "Traces",
     "captures": "Recordings",
     "domains": "Hosts, domains and devices",
+    "serving": "Devices served",
     "channels": "Grants and event channels",
     "store": "XenStore",
     "detect": "What virtualizes a machine",

@@ -153,6 +153,11 @@ class Backend(Plain):
         """How many run."""
         return len(self._queues)
 
+    @property
+    def busy(self) -> int:
+        """Packets that were taken and not answered."""
+        return self._queues.busy
+
     def statistics(self) -> dict[str, int]:
         """Tell what was done since the device came to be."""
         return self._queues.statistics()

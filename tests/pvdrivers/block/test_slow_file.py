@@ -9,7 +9,7 @@ import pytest
 from pvdrivers.block.front import frontend
 from pvdrivers.transport.loopback import Loopback
 from tests.pvdrivers.block.slow_files import SOURCE
-from tests.xentool.cli.block.serving import serving
+from tests.xentool.cli.serving import serving
 
 SECTOR = 512
 

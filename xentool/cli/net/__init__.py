@@ -5,6 +5,7 @@ import click
 from xentool.cli.common.lazy import LazyGroup
 
 COMMANDS = {
+    "serve": ("xentool.cli.net.serve:command", "Serve network interfaces to guests, or to programs of this machine."),
     "bench": ("xentool.cli.net.bench:command", "Measure a network interface through the netif protocol."),
 }
 

@@ -36,6 +36,7 @@ class Disks(DeviceClass[Wanted, Backend]):
     table = BACK
     told = "params"
     key = "vdev"
+    schema = "xentool.served.disk/1"
     whose = "whose disk is it? give --domain NAME, --disk FILE,domain=NAME or --loopback NAME"
 
     def __init__(self, options: Options, journals: Path | None = None) -> None:

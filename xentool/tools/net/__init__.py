@@ -1,1 +1,1 @@
-"""Network interfaces that are measured."""
+"""Network interfaces that are served, and measured."""

@@ -76,6 +76,8 @@ class DeviceClass(ABC, Generic[_Wanted, _Served]):
     #: The backend's node that tells what is served; and the key by which a user chooses a device's number.
     told: ClassVar[str]
     key: ClassVar[str]
+    #: Of what is told of each.
+    schema: ClassVar[str]
     #: Asks whose a device is to be, and says how that is told.
     whose: ClassVar[str]
 

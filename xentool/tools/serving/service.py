@@ -95,7 +95,7 @@ class Service(Generic[_Wanted, _Served]):
                 self._check(spot, each)
             # As long as it is plugged in, whether or not its guest is there.
             self._uses[spot] = self._class.use(spot, each)
-            if not toolstack.plug(self._store, spot, *self._class.nodes(spot, each)):
+            if not toolstack.plug(self._store, spot, *self._class.nodes(spot, each)) and spot not in left:
                 try:
                     self._check(spot, each)
                 except XentoolError:
@@ -196,6 +196,7 @@ class Service(Generic[_Wanted, _Served]):
         """Tell what each device has done; of those that are gone, what they had when the daemon's end began."""
         return [
             {
+                "schema": self._class.schema,
                 "domid": spot.domid,
                 "device": self._class.name(spot),
                 "queues": device.queues,

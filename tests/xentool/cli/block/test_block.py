@@ -18,8 +18,8 @@ from pvdrivers.errors import MachineError
 from pvdrivers.transport.loopback import Loopback
 from tests.pvdrivers.block.slow_files import SOURCE
 from tests.pvdrivers.bus.joined import until
-from tests.xentool.cli.block.serving import serving
 from tests.xentool.cli.running import run
+from tests.xentool.cli.serving import serving
 
 KEYS = {"iops", "mbps", "latency_us", "notifications_per_request", "syscalls_per_request"}
 FRONT = "/local/domain/1/device/vbd/"

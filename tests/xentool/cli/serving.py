@@ -1,10 +1,10 @@
-"""``xentool block serve`` as a process."""
+"""``xentool block serve``, or ``net serve``, as a process."""
 
 import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,12 @@ class Serving:
 
 
 @contextmanager
-def serving(directory: Path, *words: str) -> Iterator[Serving]:
-    argv = [sys.executable, "-m", "xentool", "block", "serve", "--loopback", str(directory), *words]
+def serving(directory: Path, *words: str, group: str = "block", within: Sequence[str] = ()) -> Iterator[Serving]:
+    """Serve on a loopback.
+
+    :param within: a command that runs what follows it
+    """
+    argv = [*within, sys.executable, "-m", "xentool", group, "serve", "--loopback", str(directory), *words]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
         said = process.stderr.readline().strip()

@@ -1,0 +1,48 @@
+"""What those tell who serve devices: a line for each device at the end, with ``--interval`` again and again."""
+
+from typing import Literal, TypedDict
+
+
+class Disk(TypedDict):
+    """A line of ``xentool block serve --json``: a disk, and what was done since it was plugged in."""
+
+    schema: Literal["xentool.served.disk/1"]
+    domid: int
+    device: str  # as the guest calls it
+    queues: int  # that run
+    requests: int
+    reads: int
+    writes: int
+    sectors_read: int  # of 512 bytes
+    sectors_written: int
+    flushes: int
+    discards: int
+    errors: int  # requests answered with an error
+    notifications_sent: int
+    notifications_received: int
+    grant_maps: int
+    grant_unmaps: int
+    grant_copies: int  # pieces copied
+    syscalls: int  # of the queues, for data, notifications, waits and grants
+
+
+class Vif(TypedDict):
+    """A line of ``xentool net serve --json``: an interface, and what was done since it was plugged in."""
+
+    schema: Literal["xentool.served.vif/1"]
+    domid: int
+    device: str  # as the guest's directory calls it
+    queues: int  # that run
+    tx_packets: int  # what the guest sent
+    tx_bytes: int
+    tx_errors: int  # packets that made no sense, or could not be copied
+    tx_slots: int  # of the ring, extras and all
+    rx_packets: int  # what the guest was sent
+    rx_bytes: int
+    rx_errors: int
+    rx_slots: int
+    dropped: int  # frames that the port did not take
+    grant_copies: int
+    notifications_sent: int
+    notifications_received: int
+    syscalls: int
