@@ -9,8 +9,9 @@ more at a time, and 1 % below. What does not tell is not claimed.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from math import fsum, hypot, inf, sqrt
+from math import fsum, hypot, sqrt
 
+from traces.counting.line import through
 from traces.counting.wraps import unwrapped
 from traces.plain import frozen
 
@@ -19,14 +20,9 @@ DEFAULT_HZ = 2.4e9
 _PAIRS_MIN = 8
 #: Of about one length.
 _ALIKE_MIN = 4
-_ROUNDS = 8
 #: Noise is what the nearest quarter of all pairs shows: in a normal distribution so many standard deviations.
 _QUARTER = 0.3186
 _OUTLIER = 3.0
-#: Between reading its clock and writing the record Xen spends a fixed time: about so much, where pairs don't tell.
-_DELAY_NS = 300.0
-#: The standard error of a rate that pairs tell without that.
-_TOLD = 1e-4
 #: Standard errors that a claimed error spans.
 _SIGMAS = 2.5
 #: No clock is known better: by as much crystals change with the temperature.
@@ -81,9 +77,10 @@ def from_trace(pairs: Sequence[tuple[int, int]]) -> Clock | None:
     every = [(float(cycles), float(ns)) for cycles, ns in resolved if ns.bit_length() in common]
     if len(every) < _PAIRS_MIN:
         return None
-    line = _through(every)
-    if line is None or line.slope <= 0:
+    found = through(every)
+    if found is None or found[0] <= 0:
         return None
+    line = _Line(*found)
     near = [pair for pair, off in zip(every, line.off(every), strict=True) if abs(off) <= line.limit]
     if len(near) < _PAIRS_MIN or _weight(near) < _NEAR_MIN * _weight(every):
         return None
@@ -96,9 +93,7 @@ def from_trace(pairs: Sequence[tuple[int, int]]) -> Clock | None:
 
 @frozen
 class _Line:
-    # In plain Python: numpy takes longer to load than this to run. For thousands of pairs that is a tenth of a small
-    # trace's report even so: hence lists at once, not one call a pair. Cycles a nanosecond; cycles; the slope's
-    # standard error; and how far off a pair may be.
+    # Cycles a nanosecond; cycles; the slope's standard error; and how far off a pair may be.
     slope: float
     delay: float
     error: float
@@ -107,44 +102,6 @@ class _Line:
     def off(self, pairs: Sequence[tuple[float, float]]) -> list[float]:
         slope, delay = self.slope, self.delay
         return [cycles - delay - slope * ns for cycles, ns in pairs]
-
-
-def _through(every: Sequence[tuple[float, float]]) -> _Line | None:
-    slope = _median([(cycles / ns, ns) for cycles, ns in every])
-    delay, limit, line = 0.0, inf, None
-    for _ in range(_ROUNDS):
-        off = [abs(cycles - delay - slope * ns) for cycles, ns in every]
-        # The clock's own steps are no noise: one cycle, or one nanosecond.
-        noise = max(_quarter(off) / _QUARTER, 1.0, slope)
-        new = _OUTLIER * noise
-        left = [pair for pair, distance in zip(every, off, strict=True) if distance <= new]
-        line = _fit(left, noise, slope, new)
-        if line is None:
-            return None
-        settled = abs(new - limit) <= 1e-3 * new and abs(line.slope - slope) <= 1e-9 * slope
-        slope, delay, limit = line.slope, line.delay, new
-        if settled:
-            break
-    return line
-
-
-def _fit(pairs: Sequence[tuple[float, float]], noise: float, slope: float, limit: float) -> _Line | None:
-    # Least squares; where runs are too much alike, with what is known of the delay before: that it is near zero.
-    if len(pairs) < _PAIRS_MIN:
-        return None
-    ns = _weight(pairs)
-    squares = fsum([one**2 for _, one in pairs])
-    cycles = fsum([one for one, _ in pairs])
-    products = fsum([one * other for one, other in pairs])
-    ones = float(len(pairs))
-    width = squares - ns * ns / ones
-    if width <= (noise / (_TOLD * slope)) ** 2:
-        ones += (noise / (_DELAY_NS * slope)) ** 2
-        width = squares - ns * ns / ones
-    if width <= 0:
-        return None
-    found = (products - ns * cycles / ones) / width
-    return _Line(found, (cycles - found * ns) / ones, noise / sqrt(width), limit)
 
 
 def _discord(near: Sequence[tuple[float, float]], line: _Line) -> float:
@@ -184,14 +141,3 @@ def _weight(pairs: Sequence[tuple[float, float]]) -> float:
 
 def _quarter(values: Sequence[float]) -> float:
     return sorted(values)[len(values) // 4]
-
-
-def _median(values: Sequence[tuple[float, float]]) -> float:
-    # Of (value, weight) pairs. Not by ``statistics``, whose loading was a twentieth of a small trace's report.
-    ordered = sorted(values)
-    half, sum_ = _weight(ordered) / 2, 0.0
-    for value, weight in ordered:
-        sum_ += weight
-        if sum_ >= half:
-            return value
-    return ordered[-1][0]
