@@ -8,16 +8,16 @@ VLANs' tags are passed on, and not looked at. Frames are told what their reader 
 Ref: IEEE 802.1Q, 8.6 to 8.8
 """
 
-import os
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from weakref import WeakValueDictionary
 
 from pvdrivers.net.frame import Abilities, Frame
 from pvdrivers.net.ports.base import ALL, PortStats
 from pvdrivers.net.ports.fitted import Fitted
+from pvdrivers.net.ports.inbox import Inbox
 
 #: Ethernet's header.
 _SHORTEST = 14
@@ -26,8 +26,6 @@ _NEAREST = bytes.fromhex("0180c20000")
 #: Addresses of one port, and seconds after which one that is not seen again is anywhere (IEEE 802.1Q, table 8-6).
 _ADDRESSES = 256
 _AGE = 300.0
-#: What waits for one lane at most: a frame more is lost.
-_FRAMES, _BYTES = 1024, 4 << 20
 
 _named: WeakValueDictionary[str, "Switch"] = WeakValueDictionary()
 _naming = threading.Lock()
@@ -166,49 +164,22 @@ class SwitchLane:
         self._port, self._switch, self._number = port, switch, number
         self.stats = PortStats()
         self._fitted = Fitted(reader, self.stats)
-        self._lock = threading.Lock()
-        self._queue: deque[Frame] = deque()
-        self._bytes = 0
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._woken = False
+        self._inbox = Inbox(self.stats)
 
     def fileno(self) -> int:
         """Give an eventfd; -1 once it is closed."""
-        return self._wake
+        return self._inbox.fileno()
 
     def deliver(self, frames: Sequence[Frame]) -> None:
         """Queue frames that come out here; from any thread."""
-        with self._lock:
-            if self._wake < 0:
-                return
-            for frame in frames:
-                size = len(frame.data)
-                if len(self._queue) == _FRAMES or self._bytes + size > _BYTES:
-                    self.stats.lost += 1
-                    continue
-                self._queue.append(frame)
-                self._bytes += size
-            if self._queue and not self._woken:
-                os.eventfd_write(self._wake, 1)
-                self._woken = True
+        self._inbox.put(frames)
 
     def receive(self, limit: int) -> Sequence[Frame]:
         """Take what waits."""
-        frames = self._fitted.take(limit, self._next)
-        with self._lock:
-            if self._woken and not self._queue and not self._fitted:
-                os.eventfd_read(self._wake)
-                self._woken = False
-                self.stats.syscalls += 1
+        frames = self._fitted.take(limit, self._inbox.get)
+        if not self._fitted:
+            self.stats.syscalls += self._inbox.rest()
         return frames
-
-    def _next(self) -> Frame | None:
-        with self._lock:
-            if not self._queue:
-                return None
-            frame = self._queue.popleft()
-            self._bytes -= len(frame.data)
-            return frame
 
     def send(self, frames: Sequence[Frame]) -> int:
         """Have the switch forward frames."""
@@ -219,8 +190,4 @@ class SwitchLane:
 
     def close(self) -> None:
         """Forget what waits; not an error if it is closed."""
-        with self._lock:
-            if self._wake >= 0:
-                os.close(self._wake)
-            self._wake = -1
-            self._queue.clear()
+        self._inbox.close()
