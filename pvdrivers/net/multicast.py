@@ -4,6 +4,8 @@ Ref: xen/include/public/io/netif.h, "feature-multicast-control"; Linux drivers/n
 (xenvif_mcast_add, xenvif_mcast_del) and interface.c (xenvif_start_xmit)
 """
 
+import threading
+
 from pvdrivers.abi import wire
 from pvdrivers.abi.netif import NetifRsp
 from pvdrivers.net.headers import Data
@@ -16,22 +18,28 @@ _MULTICAST = 1
 
 
 class Multicast:
-    """A frontend's list of addresses, which may be changed whether it is applied or not."""
+    """A frontend's list of addresses, which may be changed whether it is applied or not; for any thread."""
 
     def __init__(self) -> None:
-        self._addresses: list[bytes] = []
+        # Replaced as a whole, so that whoever looks needs no lock.
+        self._addresses: tuple[bytes, ...] = ()
+        self._changing = threading.Lock()
 
     def add(self, address: bytes) -> NetifRsp:
         """Add an address; tell how the request is answered."""
-        if len(self._addresses) == ADDRESSES_MAX:
-            return NetifRsp.ERROR
-        self._addresses.append(address)
+        with self._changing:
+            if len(self._addresses) == ADDRESSES_MAX:
+                return NetifRsp.ERROR
+            self._addresses += (address,)
         return NetifRsp.OKAY
 
     def remove(self, address: bytes) -> NetifRsp:
         """Remove an address, once; tell how the request is answered, which is no matter of whether it was there."""
-        if address in self._addresses:
-            self._addresses.remove(address)
+        with self._changing:
+            left = list(self._addresses)
+            if address in left:
+                left.remove(address)
+            self._addresses = tuple(left)
         return NetifRsp.OKAY
 
     def passes(self, data: Data) -> bool:

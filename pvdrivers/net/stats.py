@@ -19,7 +19,7 @@ class Stats(Sums):
     rx_bytes: int = 0
     rx_errors: int = 0
     rx_slots: int = 0
-    #: Frames that the port, or whoever is beyond it, did not take.
+    #: Frames that the port, or whoever is beyond it, did not take; and those that waited too long for the frontend.
     dropped: int = 0
     grant_copies: int = 0
     notifications_sent: int = 0

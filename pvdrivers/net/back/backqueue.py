@@ -12,11 +12,13 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 
-from pvdrivers.abi.netif import RX_RING, TX_REQUEST, TX_RING
+from pvdrivers.abi.netif import RX_RING, TX_REQUEST, TX_RING, NetifRsp
 from pvdrivers.errors import DriverError, MachineError
 from pvdrivers.net import watched
 from pvdrivers.net.back.credit import Credit
+from pvdrivers.net.back.stall import Stall
 from pvdrivers.net.frame import Frame
+from pvdrivers.net.multicast import Multicast
 from pvdrivers.net.packet import rx_back, tx_back
 from pvdrivers.net.packet.slots import Place, Slot
 from pvdrivers.net.packet.tx_back import Packet
@@ -29,8 +31,6 @@ from pvdrivers.transport.base import Channel, Mapping, Piece, Transport
 
 #: Packets, or slots, that are taken at once: few enough that neither direction waits long for the other.
 _BATCH = 64
-#: Seconds between looks for pages that a frontend posts without a word, as Linux's backend.
-_LOOK = 0.03
 _TX, _RX = 0, 1
 
 
@@ -42,6 +42,8 @@ class BackQueue:
     :param headroom: bytes to be left free in each of the frontend's pages
     :param notifies: whether the frontend tells when it has posted pages
     :param credit: bounds what it sends
+    :param stall: bounds how long frames wait for it
+    :param multicast: its list of addresses, as its queues' requests change it; without, they are refused
     :param resume: a former life may have been killed before it notified
     :param number: of the vif's queues, from 0 on
     :param seen: by whom, if by anybody
@@ -59,6 +61,8 @@ class BackQueue:
         headroom: int = 0,
         notifies: bool = True,
         credit: Credit | None = None,
+        stall: Stall | None = None,
+        multicast: Multicast | None = None,
         resume: bool = False,
         number: int = 0,
         seen: Watched | None = None,
@@ -66,7 +70,8 @@ class BackQueue:
         self._transport, self._domid, self._lane = transport, domid, lane
         #: Bytes that are left free in each of the frontend's pages from the next frame on.
         self.headroom = headroom
-        self._notifies, self._credit = notifies, credit
+        self._credit, self._multicast = credit, multicast
+        self._stall = stall or Stall(notifies=notifies)
         self._mappings, self._channels = rings, channels
         self._number, self._seen = number, seen or Watched()
         self._rings = Back(rings[_TX].memory, TX_RING), Back(rings[_RX].memory, RX_RING)
@@ -89,6 +94,11 @@ class BackQueue:
         """What has been done until now."""
         lane = self._lane.stats
         return self._stats + Stats(dropped=lane.dropped, syscalls=lane.syscalls)
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the frontend has taken no frame for so long that it may have none: see `Stall`."""
+        return self._stall.stalled
 
     @property
     def busy(self) -> int:
@@ -128,11 +138,11 @@ class BackQueue:
         self._waiting.close()
 
     def _besides(self) -> Besides:
-        # Frames wait in the lane while there is no page for them: whoever sends is held up there, not here.
-        fd = self._lane.fileno() if self._posted and not self._held else -1
+        # While some wait for pages here, the others wait in the lane: whoever sends is held up there.
+        fd = -1 if self._held else self._lane.fileno()
         naps = [self._credit.due()] if self._backlog and self._credit else []
-        if not self._notifies and fd < 0:
-            naps.append(_LOOK)
+        if (due := self._stall.due()) is not None:
+            naps.append(due)
         return Besides(fd, min(naps, default=None))
 
     def _turn(self) -> bool:
@@ -162,7 +172,7 @@ class BackQueue:
             found = statuses[piece : piece + count]
             piece += count
             if packet.multicast:
-                answers.append(tx_back.respond(packet, done=False))
+                answers.append(tx_back.respond(packet, done=self._listed(packet.multicast)))
             else:
                 if self._is_whole(packet, found):
                     frames.append(Frame(arena[place : place + packet.size], packet.offload, packet.hash))
@@ -181,6 +191,12 @@ class BackQueue:
         if taken.fatal:
             raise taken.fatal
         return True
+
+    def _listed(self, change: tx_back.Multicast) -> bool:
+        if not self._multicast:
+            return False
+        change_list = self._multicast.add if change.add else self._multicast.remove
+        return change_list(change.address) == NetifRsp.OKAY
 
     def _fetch(self, slots: Sequence[Slot]) -> tuple[memoryview, list[int]]:
         arena = memoryview(bytearray(sum(slot.length for slot in slots)))
@@ -212,11 +228,16 @@ class BackQueue:
         if self._ending:
             # And not as long as the port has frames.
             return bool(posted)
-        if self._posted and not self._held:
+        if not self._held:
+            # Even without a page for them: that frames wait is what tells that a frontend is stalled.
             self._held.extend(self._lane.receive(_BATCH))
         laid = self._lay()
         if laid:
             self._waiting.send(self._deliver(laid), _RX)
+        needed = rx_back.needed(self._held[0], self.headroom) if self._held else 0
+        if self._stall.look(took=bool(laid), needed=needed, posted=len(self._posted)):
+            self._stats.dropped += len(self._held)
+            self._held.clear()
         return bool(posted or laid)
 
     def _lay(self) -> list[tuple[Frame, rx_back.Laid]]:
