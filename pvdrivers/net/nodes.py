@@ -19,6 +19,8 @@ from pvdrivers.net.packet.rx_back import longest
 
 #: Of a queue's nodes.
 NAMES = Names(("tx-ring-ref", "rx-ring-ref"), ("event-channel-tx", "event-channel-rx"))
+#: Whether multicast frames are wanted for some addresses alone; a frontend may change it at any time.
+REQUEST_MULTICAST = "request-multicast-control"
 #: Bytes of a frame of the usual MTU with a VLAN's tag: what one slot holds whoever has posted it.
 PLAIN_LONGEST = ETHERNET_SIZE + TAG_SIZE + 1500
 #: Bytes that may be left free in each page for a frontend's XDP: a frame has to fit in the rest.
@@ -133,7 +135,7 @@ def front_nodes(front: Front) -> Nodes:
         "request-rx-copy": 1,
         "feature-rx-notify": int(front.notifies),
         **_takes_nodes(front.takes),
-        "request-multicast-control": int(front.multicast),
+        REQUEST_MULTICAST: int(front.multicast),
         "xdp-headroom": front.headroom or None,
         "ctrl-ring-ref": front.control.gref if front.control else None,
         "event-channel-ctrl": front.control.port if front.control else None,
@@ -165,7 +167,7 @@ def read_multicast(peer: Peer) -> bool:
 
     :raises BadNode: what it says is no number
     """
-    return peer.flag("request-multicast-control")
+    return peer.flag(REQUEST_MULTICAST)
 
 
 def read_headroom(peer: Peer) -> int:

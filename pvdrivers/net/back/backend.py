@@ -1,10 +1,13 @@
 """The backend of a vif, as the bus runs it: joins a frontend to a port, as many queues as it wants.
 
 A backend that was killed is followed by another that goes on where its rings are: what it had not answered is done
-again (`backqueue`).
+again (`backqueue`). What the frontend had asked for besides stands in no ring: its successor spreads frames as the port
+does, and sends it all of them, until it is asked again.
 """
 
-from contextlib import ExitStack
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from pvdrivers.bus.device import NOTHING, Nodes, Plain
@@ -12,19 +15,36 @@ from pvdrivers.bus.nodes import Peer
 from pvdrivers.bus.queued import Queued
 from pvdrivers.bus.rings import Shared
 from pvdrivers.bus.toolstack import Spot
-from pvdrivers.errors import DriverError
+from pvdrivers.errors import BadRing, DriverError
 from pvdrivers.net.back.backqueue import BackQueue
+from pvdrivers.net.back.controlqueue import BackControl
 from pvdrivers.net.back.credit import Credit
-from pvdrivers.net.nodes import EVERYTHING, Front, Offer, carrier_nodes, offer_nodes, read_front, read_headroom
+from pvdrivers.net.back.spread import Spread, spread
+from pvdrivers.net.back.stall import Clock, Stall
+from pvdrivers.net.back.wishes import Wishes
+from pvdrivers.net.nodes import (
+    EVERYTHING,
+    REQUEST_MULTICAST,
+    Control,
+    Front,
+    Offer,
+    carrier_nodes,
+    offer_nodes,
+    read_front,
+    read_headroom,
+    read_multicast,
+)
 from pvdrivers.net.ports.base import Lane, Port
 from pvdrivers.net.stats import Stats
 from pvdrivers.net.vif import read_rate
 from pvdrivers.net.watched import Watched
-from pvdrivers.transport.base import Transport
+from pvdrivers.transport.base import Channel, Mapping, Transport
+from pvdrivers.xenstore.client import Watch, XenStoreError
+from pvdrivers.xenstore.client.client import join
 
 #: Queues to offer, as many as Linux's backend with 8 processors.
 MAX_QUEUES = 8
-OFFER = Offer(EVERYTHING, split=True, headroom=True, max_queues=MAX_QUEUES)
+OFFER = Offer(EVERYTHING, split=True, multicast=True, control=True, headroom=True, max_queues=MAX_QUEUES)
 
 
 @dataclass(eq=False)
@@ -35,6 +55,7 @@ class Backend(Plain):
     :param port: which stays the caller's, and is open as long as a frontend is there
     :param offered: what a frontend may choose from
     :param seen: by whom, at any time
+    :param clock: tells seconds, by which a frontend stalls
     """
 
     transport: Transport
@@ -42,10 +63,16 @@ class Backend(Plain):
     port: Port
     offered: Offer = OFFER
     seen: Watched = field(default_factory=Watched)
+    clock: Clock = time.monotonic
 
     def __post_init__(self) -> None:
         self._queues = Queued(Stats())
+        self._control = Queued(Stats())
         self._running: list[BackQueue] = []
+        self._lanes: list[Spread] = []
+        #: What the frontend has asked for.
+        self.wishes = Wishes(0)
+        self._watch: Watch | None = None
         self._carrier: bool | None = None
 
     def offer(self) -> Nodes:
@@ -54,12 +81,20 @@ class Backend(Plain):
 
     def connect(self) -> Nodes:
         """Take the rings and channels that the frontend has published, and begin to serve them."""
-        self._serve(self._front(), resume=False)
+        front = self._front()
+        self.wishes = Wishes(len(front.queues))
+        self.wishes.filtering = front.multicast
+        if self.offered.multicast:
+            self._watch = self.transport.store.watch(join(self.spot.front, REQUEST_MULTICAST))
+        self._serve(front, resume=False)
         return {**self._link(), **self._queues.news()}
 
     def resume(self) -> bool:
         """Go on with the rings of a former life."""
-        self._serve(self._front(), resume=True)
+        front = self._front()
+        # Of its list of addresses nothing is left, and so all of them go on.
+        self.wishes = Wishes(len(front.queues))
+        self._serve(front, resume=True)
         return True
 
     def _front(self) -> Front:
@@ -67,15 +102,18 @@ class Backend(Plain):
 
     def _serve(self, front: Front, *, resume: bool) -> None:
         lanes = self.port.open(len(front.queues), front.takes.abilities(front.headroom))
+        self._lanes = spread(lanes, self.wishes)
         rate = read_rate(Peer(self.transport.store, self.spot.back))
         # Of all queues together.
         credit = Credit(rate.bytes, rate.microseconds / 1e6) if rate else None
         try:
-            wanted = enumerate(zip(front.queues, lanes, strict=True))
+            wanted = enumerate(zip(front.queues, self._lanes, strict=True))
             self._queues.begin(
                 (self._join(front, number, shared, lane, credit, resume=resume) for number, (shared, lane) in wanted),
                 self.fault,
             )
+            if front.control:
+                self._join_control(front.control, resume=resume)
         except DriverError:
             self._part()
             raise
@@ -83,6 +121,38 @@ class Backend(Plain):
     def _join(
         self, front: Front, number: int, shared: Shared, lane: Lane, credit: Credit | None, *, resume: bool
     ) -> BackQueue:
+        with self._taken(shared) as (rings, channels):
+            queue = BackQueue(
+                self.transport,
+                self.spot.domid,
+                rings,
+                channels,
+                lane,
+                headroom=front.headroom,
+                notifies=front.notifies,
+                credit=credit,
+                stall=Stall(notifies=front.notifies, clock=self.clock),
+                multicast=self.wishes.multicast if self.offered.multicast else None,
+                resume=resume,
+                number=number,
+                seen=self.seen,
+            )
+        self._running.append(queue)
+        return queue
+
+    def _join_control(self, control: Control, *, resume: bool) -> None:
+        try:
+            with self._taken(Shared(((control.gref,),), (control.port,))) as ((ring,), (channel,)):
+                queue = BackControl(self.transport, self.spot.domid, ring, channel, self.wishes, resume=resume)
+        except BadRing as error:
+            # As one that breaks this ring later.
+            self.fault(error)
+        else:
+            self._control.begin([queue], self.fault)
+
+    @contextmanager
+    def _taken(self, shared: Shared) -> Iterator[tuple[list[Mapping], list[Channel]]]:
+        # Given back if the context is left by an error.
         domid = self.spot.domid
         with ExitStack() as taken:
             rings = []
@@ -93,22 +163,8 @@ class Backend(Plain):
             for port in shared.ports:
                 channels.append(self.transport.bind_interdomain(domid, port))
                 taken.callback(channels[-1].close)
-            queue = BackQueue(
-                self.transport,
-                domid,
-                rings,
-                channels,
-                lane,
-                headroom=front.headroom,
-                notifies=front.notifies,
-                credit=credit,
-                resume=resume,
-                number=number,
-                seen=self.seen,
-            )
+            yield rings, channels
             taken.pop_all()
-        self._running.append(queue)
-        return queue
 
     def reconfigure(self) -> Nodes:
         """Leave as many bytes free in each of the frontend's pages as it wants by now."""
@@ -118,8 +174,15 @@ class Backend(Plain):
         return NOTHING
 
     def _part(self) -> None:
+        if self._watch:
+            self._watch.close()
+        self._watch = None
+        self._control.part()
         self._queues.part()
         self._running = []
+        # Those that no queue has come to own, if not all could be had.
+        for lane in self._lanes:
+            lane.close()
         self.port.close()
 
     def close(self) -> Nodes:
@@ -138,11 +201,19 @@ class Backend(Plain):
         return reason
 
     def tick(self) -> tuple[Nodes, bool]:
-        """Tell of the link, and of what was done."""
+        """See what multicast the frontend wants by now; tell of the link, and of what was done.
+
+        :raises BadNode: what it wants makes no sense, and stays as it was
+        """
+        # A XenStore that is gone is the end's matter.
+        with suppress(XenStoreError):
+            if self._watch and self._watch.drain():
+                self.wishes.filtering = read_multicast(Peer(self.transport.store, self.spot.front))
         return {**self._link(), **self._queues.news()}, False
 
     def _link(self) -> Nodes:
-        up = self.port.carrier
+        # As in Linux, a stalled queue takes the link of all down: there is one link only.
+        up = self.port.carrier and not any(queue.stalled for queue in self._running)
         if up == self._carrier:
             return NOTHING
         self._carrier = up

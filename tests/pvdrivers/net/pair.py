@@ -30,10 +30,16 @@ class Bench:
     here: TestsPort = field(default_factory=TestsPort)
     lines: list[str] = field(default_factory=list)
     device: Backend | None = None
+    #: Seconds since the beginning, by which a frontend stalls.
+    now: float = 0.0
+
+    def passes(self, seconds: float) -> None:
+        """Let time pass, as the backend sees it."""
+        self.now += seconds
 
     @contextmanager
     def backend(self, offered: Offer = OFFER) -> Iterator[End]:
-        self.device = Backend(self.dom0, SPOT, self.there, offered)
+        self.device = Backend(self.dom0, SPOT, self.there, offered, clock=lambda: self.now)
         end = End(
             self.dom0.store, SPOT.back, SPOT.front, self.device, role=Role.BACK, table=NET_BACK, log=self.lines.append
         )
