@@ -12,8 +12,7 @@ from traces.account import NO_SHIFTS, SEVERITIES, Account, Diagnostic
 from traces.errors import TraceError
 from traces.xen.decode.tokenize import Cut, EventQueue
 
-#: Bytes read at once: with what is made of them, several such pieces are under way, in memory that is new at first.
-CHUNK = 4 << 20
+CHUNK = 8 << 20
 #: Records waiting for the clock's order; beyond that they go out as they are, so that no input can fill the memory.
 PENDING_MAX = 4 << 20
 #: Bytes behind a batch's last record, for who reads a little too far.

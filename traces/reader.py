@@ -10,12 +10,10 @@ from typing import Protocol
 import numpy as np
 
 from traces.account import NO_SHIFTS, Account
-from traces.batches import PENDING_MAX, account_of, check
+from traces.batches import CHUNK, PENDING_MAX, account_of, check
 from traces.table import COLUMNS, EventTable
 from traces.xen.decode.tokenize import Tokenizer
 
-#: Bytes read at once.
-CHUNK = 8 << 20
 _SMALLEST_RECORD = 4
 
 

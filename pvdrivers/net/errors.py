@@ -90,3 +90,7 @@ class Unfit(Enum):
 
 class BadAnswer(PeerError):
     """A backend answers on the control ring what nobody has asked, or in a way that is no answer."""
+
+
+class Refused(PeerError):
+    """A backend does not do what it was asked for on the control ring, as it may; all stays as it was."""

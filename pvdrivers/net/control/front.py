@@ -36,6 +36,19 @@ class Step(NamedTuple):
         return Request(ident, self.type, (gref, *self.data[1:]) if self.page else self.data)
 
 
+class Wish(NamedTuple):
+    """How a frontend wants its packets steered.
+
+    :param types: of packets that are hashed
+    :param key: of 40 bytes at most
+    :param mapping: of hashes to queues; if it is empty, hash modulo queues chooses
+    """
+
+    types: HashType
+    key: bytes
+    mapping: tuple[int, ...] = ()
+
+
 def spread(types: HashType, key: bytes, mapping: Sequence[int]) -> list[Step]:
     """Give the steps by which packets are hashed and spread over queues.
 

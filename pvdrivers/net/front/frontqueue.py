@@ -7,13 +7,13 @@ Ref: Linux drivers/net/xen-netfront.c
 """
 
 from collections import deque
-from contextlib import ExitStack, suppress
-from typing import TypeVar
+from contextlib import ExitStack
 
 from pvdrivers.abi.netif import MAX_TX_SIZE, RX_RING, TX_RING
 from pvdrivers.abi.wire import ETHERNET_SIZE
 from pvdrivers.errors import DriverError, MachineError
 from pvdrivers.net.frame import Frame
+from pvdrivers.net.front.owned import own
 from pvdrivers.net.front.pool import Pool
 from pvdrivers.net.packet import rx_front, tx_front
 from pvdrivers.net.packet.slots import Place
@@ -27,8 +27,9 @@ from pvdrivers.transport.base import Transport
 #: Pages for either direction: as many as a ring has slots. Linux's gntalloc gives 1024 to all of a machine's programs.
 PAGES = 256
 _BATCH = 64
+#: Slots of a change to the list of multicast addresses.
+_LISTED = 2
 _TX, _RX = 0, 1
-_Owned = TypeVar("_Owned")
 
 
 class FrontQueue:
@@ -45,10 +46,10 @@ class FrontQueue:
         self._lane = lane
         self._stats = Stats()
         with ExitStack() as owned:
-            pages_of_rings = [self._own(owned, transport.grant(domid), "revoke") for _ in (_TX, _RX)]
-            self._sending = self._own(owned, Pool(transport, domid, pages, writable=False), "close")
-            self._receiving = self._own(owned, Pool(transport, domid, pages, writable=True), "close")
-            self._channels = [self._own(owned, transport.alloc_unbound(domid), "close") for _ in range(1 + split)]
+            pages_of_rings = [own(owned, transport.grant(domid), "revoke") for _ in (_TX, _RX)]
+            self._sending = own(owned, Pool(transport, domid, pages, writable=False), "close")
+            self._receiving = own(owned, Pool(transport, domid, pages, writable=True), "close")
+            self._channels = [own(owned, transport.alloc_unbound(domid), "close") for _ in range(1 + split)]
             self._owned = owned.pop_all()
         #: What the backend is to be told: the pages of both rings.
         self.grefs = tuple(tuple(each.grefs) for each in pages_of_rings)
@@ -62,19 +63,11 @@ class FrontQueue:
         self._held: deque[Frame] = deque()
         # Pages for what is received, in the ring's order.
         self._posted: deque[Place] = deque()
+        # Multicast addresses, and whether they are wanted, of which the backend has not been told.
+        self._changes: deque[tuple[bytes, bool]] = deque()
         self._ending = False
         #: Why it ended, if not because it was told to.
         self.error: DriverError | None = None
-
-    @staticmethod
-    def _own(owned: ExitStack, one: _Owned, way: str) -> _Owned:
-        def give_back() -> None:
-            # Where the transport is gone, all of it is given back already.
-            with suppress(MachineError):
-                getattr(one, way)()
-
-        owned.callback(give_back)
-        return one
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -91,6 +84,15 @@ class FrontQueue:
     def busy(self) -> int:
         """Frames that the backend has not answered."""
         return len(self._pending)
+
+    def listen(self, address: bytes, *, wanted: bool = True) -> None:
+        """Have an address added to the backend's list of those that multicast is passed on for; from any thread.
+
+        :param address: of six bytes
+        :param wanted: False to have it deleted
+        """
+        self._changes.append((address, wanted))
+        self._waiting.wake()
 
     def stop(self) -> None:
         """Let `run` come to its end; does not wait for it, nor for answers: the backend may never give them."""
@@ -132,8 +134,8 @@ class FrontQueue:
     def _send(self) -> bool:
         if not self._held:
             self._held.extend(self._lane.receive(_BATCH))
-        requests = []
-        room = self._rings[_TX].room
+        requests = self._listed()
+        room = self._rings[_TX].room - _LISTED * len(requests)
         while self._held:
             frame = self._held[0]
             size = len(frame.data)
@@ -150,6 +152,19 @@ class FrontQueue:
             self._stats.tx_slots += slots
         self._waiting.send(b"".join(requests), _TX)
         return bool(requests)
+
+    def _listed(self) -> list[bytes]:
+        requests: list[bytes] = []
+        room = self._rings[_TX].room // _LISTED
+        while self._changes and self._sending.free and len(requests) < room:
+            address, wanted = self._changes.popleft()
+            # A page that nothing is written to, for its id.
+            ((ident, _),) = self._sending.take(1)
+            requests.append(tx_front.multicast(ident, address, add=wanted))
+            self._pending.add(ident)
+            self._extras += 1
+            self._stats.tx_slots += _LISTED
+        return requests
 
     def _request(self, frame: Frame, pages: int) -> bytes:
         places = self._sending.take(pages)

@@ -57,6 +57,11 @@ class TestsLane:
         """How many were not taken."""
         return len(self._waiting)
 
+    @property
+    def count(self) -> int:
+        """How many were sent."""
+        return len(self._sent)
+
     def got(self, count: int) -> list[Frame]:
         """Wait until so many were sent, and give all that were."""
         with self._changed:
