@@ -52,12 +52,10 @@ XML = f"""
   </devices>
 </domain>
 """
-#: libvirt has no word for a disk's script, and Debian's own waits for udev. All of libvirt's models of CPUs have VME,
-#: which an emulated one lacks.
+#: All of libvirt's models of CPUs have VME, which an emulated one lacks.
 START = f"""
 mkdir -p /var/log/libvirt/libxl
 sed -i "/'vme'/d" /usr/share/libvirt/cpu_map/x86_486.xml
-mount --bind /etc/xen/scripts/block-xentool /etc/xen/scripts/block
 truncate -s 16M {DISK}
 setsid libvirtd >/tmp/libvirtd.out 2>&1 </dev/null &
 echo $! >/tmp/libvirtd.pid
@@ -85,7 +83,6 @@ END = f"""
 xl destroy {GUEST} 2>/dev/null
 kill "$(cat /tmp/libvirtd.pid)"
 while kill -0 "$(cat /tmp/libvirtd.pid)" 2>/dev/null; do sleep 0.1; done
-umount /etc/xen/scripts/block
 rm -f {DISK} /tmp/{GUEST}.xml
 """
 

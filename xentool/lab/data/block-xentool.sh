@@ -1,5 +1,5 @@
 #!/bin/sh
-# Hotplug script for a guest's disk: Debian's own waits for udev, which a bare dom0 has not.
+# Hotplug script for a guest's disk: Debian's own runs a hundred programs, which takes seconds under emulation.
 # libxl gives the command and XENBUS_PATH, the backend's directory in XenStore.
 set -e
 case "$1" in
