@@ -1,5 +1,9 @@
 """What one daemon of vifs leaves to the next."""
 
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +23,19 @@ from xentool.tools.serving import service
 from xentool.tools.serving.service import Service
 
 FRONT = "/local/domain/5/device/vif/0"
+#: Serves until it is killed: where the machine is, where locks are.
+SERVE = """
+import sys
+from pathlib import Path
+from pvdrivers.transport.loopback import Loopback
+from xentool.tools.net.vif_class import Vifs
+from xentool.tools.net.vifs import parse
+from xentool.tools.serving.service import Service
+with Loopback(Path(sys.argv[1]), 0) as dom0, Service(dom0, Vifs(Path(sys.argv[2]))) as service:
+    service.attach(5, [parse("port=null")])
+    print("serving", flush=True)
+    sys.stdin.read()
+"""
 FRAME = Frame(bytes(12) + bytes.fromhex("88b5") + bytes(46))
 
 
@@ -43,6 +60,40 @@ def test_a_successor_goes_on_with_the_rings(tmp_path: Path) -> None:
             assert len(port.readers) == 1
             running.__exit__(None, None, None)
         assert not dom0.store.exists(back.path)
+
+
+@contextmanager
+def serving(directory: Path, locks: Path) -> Iterator[None]:
+    """Have another process serve a vif, and kill it."""
+    argv = [sys.executable, "-c", SERVE, str(directory), str(locks)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            assert process.stdout.readline() == "serving\n"
+            yield
+        finally:
+            process.kill()
+
+
+def test_one_that_is_killed_is_followed(tmp_path: Path) -> None:
+    locks, port = tmp_path / "locks", TestsPort()
+    with machine(tmp_path, [0, 5]), Loopback(tmp_path, 0) as dom0, Loopback(tmp_path, 5) as guest:
+        taken = Peer(dom0.store, "/local/domain/0/backend/uvif/5/0")
+        with serving(tmp_path, locks):
+            running = frontend.joined(guest, FRONT, port, Options(pages=64))
+            end = running.__enter__()
+            port.lanes[0].give([FRAME] * 3)
+            until(lambda: taken.number("statistics/tx-packets", 0, 9, 0) == 3)
+        # Each counts what itself has taken.
+        for number in (4, 5, 6):
+            port.lanes[0].give([FRAME] * number)
+            with serving(tmp_path, locks):
+                until(lambda: taken.number("statistics/tx-packets", 0, 99, 0) == number)  # noqa: B023 - called within this turn
+        with Service(dom0, Vifs(locks)) as last:
+            last.attach(5, [parse("port=null")])
+            assert (end.error, len(port.readers)) == (None, 1)
+            running.__exit__(None, None, None)
+        assert list(locks.iterdir()) == []
 
 
 def test_a_vif_that_was_kept_is_not_another(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
