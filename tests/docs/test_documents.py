@@ -13,12 +13,15 @@ from typing import Any, get_type_hints
 import pytest
 from click.testing import CliRunner
 
+from pvdrivers.transport.loopback import Loopback
 from pvdrivers.xenstore.client import Client
 from tests.docs import documents
 from tests.docs.paths import ROOT
 from tests.docs.shapes import wrong
+from tests.pvdrivers.bus.joined import until
 from tests.pvdrivers.xenstore.served import served
 from tests.traces.captures import capture, stranger
+from tests.xentool.cli import serving as process
 from tests.xentool.cli.inprocess import ran
 from tests.xentool.detect.machines import MACHINES, build
 from tests.xentool.tools.channels.consoles import CONSOLE, NODES
@@ -29,7 +32,7 @@ from traces.exporters import columns
 from xentool.detect.answer import answer
 from xentool.detect.document import document as detected
 from xentool.detect.sources import read
-from xentool.documents import captures, channels, detect, domains, labs, net, report, store
+from xentool.documents import captures, channels, detect, domains, labs, net, report, serving, store
 from xentool.lab import guests
 from xentool.lab.record import Lab
 from xentool.lab.status import Status
@@ -205,6 +208,23 @@ def test_machines(tmp_path: Path) -> None:
 def test_measurements_of_networks() -> None:
     told = fits(ran("net", "bench", "--seconds", "0.1", "--json").stdout, net.NetBench)
     assert told["frames"]
+
+
+@pytest.mark.parametrize(
+    ("group", "device", "kind"),
+    [("block", ["--disk", "mem:1M"], serving.Disk), ("net", ["--vif", "port=null"], serving.Vif)],
+)
+def test_devices_that_are_served(tmp_path: Path, group: str, device: list[str], kind: type) -> None:
+    with process.serving(tmp_path / "loop", *device, "--json", group=group) as served:
+        with Loopback(tmp_path / "loop", 0) as dom0:
+            (own,) = dom0.store.directory("/local/domain/0/backend")
+            home = f"/local/domain/0/backend/{own}/1"
+            (number,) = dom0.store.directory(home)
+            # By then it is served.
+            until(lambda: dom0.store.read(f"{home}/{number}/state") == b"2")
+        assert served.end() == 0
+    (row,) = served.rows
+    fits(json.dumps(row), kind)
 
 
 def test_labs(monkeypatch: pytest.MonkeyPatch) -> None:
