@@ -21,16 +21,17 @@ from pvdrivers.net.ports.inbox import Inbox
 
 def spread(lanes: Sequence[Lane], wishes: Wishes) -> "list[Spread]":
     """Give the lanes of a frontend's queues, by those of a port."""
-    inboxes = [Inbox(lane.stats) for lane in lanes]
+    # A single queue is never handed anything.
+    inboxes = [Inbox(lane.stats) for lane in lanes] if len(lanes) > 1 else []
     return [Spread(lane, wishes, number, inboxes) for number, lane in enumerate(lanes)]
 
 
 class Spread:
     """One queue's lane. What is sent goes as it is.
 
-    :param lane: the port's
+    :param lane: the port's, which belongs to this from now on
     :param number: of the queue
-    :param inboxes: of all queues
+    :param inboxes: of all queues, if there are several
     """
 
     def __init__(self, lane: Lane, wishes: Wishes, number: int, inboxes: Sequence[Inbox]) -> None:
@@ -38,18 +39,17 @@ class Spread:
         self.lane = lane
         self.stats = lane.stats
         self._wishes, self._number, self._inboxes = wishes, number, inboxes
-        self._inbox = inboxes[number]
-        # A single queue is never handed anything.
-        self._both = select.epoll() if len(inboxes) > 1 else None
+        self._inbox = inboxes[number] if inboxes else None
+        self._both = select.epoll() if inboxes else None
         self._watched = -1
-        if self._both:
+        if self._inbox and self._both:
             self._both.register(self._inbox.fileno(), select.EPOLLIN)
         self._closed = False
 
     @property
     def plain(self) -> bool:
         """Whether `receive` gives what the port's lane gives, nothing being asked for."""
-        return not self._wishes.any and not self._inbox
+        return not (self._wishes.any or (self._inbox and self._inbox.waits))
 
     def fileno(self) -> int:
         """Give a descriptor that is readable while the port or other queues have frames; -1 once it is closed."""
@@ -76,6 +76,8 @@ class Spread:
 
     def _handed(self, limit: int) -> list[Frame]:
         frames: list[Frame] = []
+        if not self._inbox:
+            return frames
         while len(frames) < limit and (frame := self._inbox.get()):
             frames.append(frame)
         self.stats.syscalls += self._inbox.rest()
@@ -116,7 +118,8 @@ class Spread:
         if self._closed:
             return
         self._closed = True
-        self._inbox.close()
+        if self._inbox:
+            self._inbox.close()
         if self._both:
             self._both.close()
         self.lane.close()

@@ -13,7 +13,7 @@ FRAMES, BYTES = 1024, 4 << 20
 
 
 class Inbox:
-    """One lane's: `get`, `rest` and `close` are for its thread, `put` for any.
+    """One lane's: `put` is for any thread, all else for the lane's.
 
     Frames are kept: their bytes are nobody else's.
 
@@ -32,7 +32,9 @@ class Inbox:
         """Give an eventfd, readable while frames wait; -1 once it is closed."""
         return self._wake
 
-    def __bool__(self) -> bool:
+    @property
+    def waits(self) -> bool:
+        """Whether there are frames."""
         return bool(self._frames)
 
     def put(self, frames: Iterable[Frame]) -> None:

@@ -10,6 +10,7 @@ from pvdrivers.bus.toolstack import Spot, plug
 from pvdrivers.net.back.backend import OFFER, Backend
 from pvdrivers.net.front import frontend
 from pvdrivers.net.nodes import Offer
+from pvdrivers.net.ports.base import Port
 from pvdrivers.transport.loopback import Loopback, Machine, machine
 from pvdrivers.xenbus import NET_BACK, Role
 from tests.pvdrivers.net.lanes import TestsPort
@@ -38,8 +39,8 @@ class Bench:
         self.now += seconds
 
     @contextmanager
-    def backend(self, offered: Offer = OFFER) -> Iterator[End]:
-        self.device = Backend(self.dom0, SPOT, self.there, offered, clock=lambda: self.now)
+    def backend(self, offered: Offer = OFFER, port: Port | None = None) -> Iterator[End]:
+        self.device = Backend(self.dom0, SPOT, port or self.there, offered, clock=lambda: self.now)
         end = End(
             self.dom0.store, SPOT.back, SPOT.front, self.device, role=Role.BACK, table=NET_BACK, log=self.lines.append
         )

@@ -18,6 +18,8 @@ from pvdrivers.net.control.messages import Request, Response
 from pvdrivers.net.frame import Frame
 from pvdrivers.net.multicast import ADDRESSES_MAX
 from pvdrivers.net.nodes import read_carrier
+from pvdrivers.net.ports.base import ALL, Port
+from pvdrivers.net.ports.switch import Switch
 from pvdrivers.transport.loopback.hypervisor import InUse
 from tests.pvdrivers.bus.joined import until
 from tests.pvdrivers.net.bare import Bare
@@ -35,12 +37,15 @@ def loop(tmp_path: Path) -> Iterator[Bench]:
 
 
 @contextmanager
-def joined(loop: Bench, nodes: dict[str, object] | None = None) -> Iterator[tuple[Bare, End]]:
-    """Join a frontend of the test's to the backend."""
+def joined(loop: Bench, port: Port | None = None, **nodes: object) -> Iterator[tuple[Bare, End]]:
+    """Join a frontend of the test's to the backend.
+
+    :param nodes: what it writes besides what makes sense, or instead
+    """
     bare = Bare(loop.guest, BACK)
-    with loop.backend() as end:
+    with loop.backend(port=port) as end:
         assert end.wait([XenbusState.INIT_WAIT], 60)
-        bare.publish(SPOT.front, nodes or bare.nodes())
+        bare.publish(SPOT.front, {**bare.nodes(), **{name.replace("_", "-"): value for name, value in nodes.items()}})
         assert end.wait([XenbusState.CONNECTED], 60), end.error
         yield bare, end
     assert loop.machine.hypervisor.in_use(BACK) == InUse(0, 0, 0)
@@ -71,29 +76,38 @@ def sends(loop: Bench, bare: Bare, number: int) -> None:
     assert loop.there.lanes[0].got(1)[-1].data == content
 
 
+def waits(loop: Bench, bare: Bare, frame: Frame, number: int) -> None:
+    """Have a frame wait for pages; by a packet, which its queue's thread takes after it has seen that."""
+    lane = loop.there.lanes[0]
+    lane.give([frame])
+    until(lambda: lane.left == 0)
+    sends(loop, bare, number)
+
+
+def dropped(loop: Bench, count: int) -> bool:
+    assert loop.device
+    return loop.device.statistics()["dropped"] == count
+
+
 def test_one_that_posts_no_pages_loses_its_link_and_gets_it_back(loop: Bench) -> None:
     with joined(loop) as (bare, _):
         assert carrier(loop)
         lane = loop.there.lanes[0]
         # Three pages are needed, and two are there.
         bare.post(2)
-        lane.give([Frame(bytes(9000))])
-        until(lambda: lane.left == 0)
-        assert loop.device
-        until(lambda: loop.device is not None and loop.device.statistics()["notifications_received"] > 0)
+        waits(loop, bare, Frame(bytes(9000)), 1)
         loop.passes(DRAIN)
         bare.rx.channel.notify()
-        until(lambda: loop.device is not None and loop.device.statistics()["dropped"] == 1)
+        until(partial(dropped, loop, 1))
         assert carrier(loop)
-        lane.give([Frame(bytes(9000))])
-        until(lambda: lane.left == 0)
+        waits(loop, bare, Frame(bytes(9000)), 2)
         loop.passes(STALL)
         bare.rx.channel.notify()
         until(lambda: not carrier(loop))
         # As long as it is down, what comes is dropped at once; it still serves what is sent.
         lane.give([Frame(bytes(9000))] * 3)
-        until(lambda: loop.device is not None and loop.device.statistics()["dropped"] == 5)
-        sends(loop, bare, 7)
+        until(partial(dropped, loop, 5))
+        sends(loop, bare, 3)
         bare.post(1)
         until(lambda: carrier(loop))
         lane.give([Frame(b"\x02" * 60)])
@@ -109,12 +123,7 @@ def test_pages_posted_one_by_one_are_used(loop: Bench) -> None:
 
 
 def test_pages_posted_without_a_word_are_used(loop: Bench) -> None:
-    bare_nodes = {"feature-rx-notify": 0}
-    bare = Bare(loop.guest, BACK)
-    with loop.backend() as end:
-        assert end.wait([XenbusState.INIT_WAIT], 60)
-        bare.publish(SPOT.front, {**bare.nodes(), **bare_nodes})
-        assert end.wait([XenbusState.CONNECTED], 60)
+    with joined(loop, feature_rx_notify=0) as (bare, _):
         lane = loop.there.lanes[0]
         lane.give([Frame(bytes(60))])
         # Its moment does not pass by this clock, and nobody notifies.
@@ -122,11 +131,26 @@ def test_pages_posted_without_a_word_are_used(loop: Bench) -> None:
         bare.post(1, tell=False)
         assert bare.received(1) == [bytes(60)]
         # It passes.
-        lane.give([Frame(bytes(60))])
-        until(lambda: lane.left == 0)
+        waits(loop, bare, Frame(bytes(60)), 1)
         loop.passes(STALL)
-        until(lambda: loop.device is not None and loop.device.statistics()["dropped"] == 1)
+        until(partial(dropped, loop, 1))
         assert carrier(loop)
+
+
+def test_one_that_posts_no_pages_holds_up_nobody_else(loop: Bench) -> None:
+    switch = Switch()
+    port, other, source = (switch.port() for _ in range(3))
+    (lane,), (sender,) = other.open(1, ALL), source.open(1, ALL)
+    with joined(loop, port) as (bare, _):
+        for number in range(100):
+            frames = [Frame(b"\xff" * 6 + b"\x02" * 6 + bytes([number, at]) + bytes(46)) for at in range(64)]
+            assert sender.send(frames) == 64
+            assert lane.receive(64) == frames
+        # And what it has then is not more than an inbox and what the queue holds.
+        bare.post(100)
+        assert bare.received(100)[0][12:14] == b"\0\0"
+    other.close()
+    source.close()
 
 
 def test_multicast_lists_are_kept_by_request(loop: Bench) -> None:
