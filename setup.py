@@ -47,6 +47,7 @@ extensions = [
     for name in (
         "traces.xen.decode.tokenize",
         "traces.counting.fold",
+        "traces.counting.line",
         "traces.xen.lane",
         "traces.exporters.parquet.alike",
         "traces.exporters.parquet.encode",

@@ -1,4 +1,4 @@
-"""A thread that does one thing after the other: as much as lanes need of ``concurrent.futures``.
+"""A thread that does one thing after the other: as much as lanes and exports need of ``concurrent.futures``.
 
 Importing that took longer than reading a small trace.
 """

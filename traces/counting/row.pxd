@@ -2,7 +2,9 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
+
+from traces.counting.states cimport PCPUS
 
 cdef enum RowKind:
     ROW_RUNSTATE    # who: the vCPU; old, new; since: its pCPU's first time stamp
@@ -104,17 +106,30 @@ cdef inline Row *handed_out(Rows *of, uint64_t limit, Py_ssize_t *ready) noexcep
 
 
 cdef inline Py_ssize_t part(Rows *of, uint64_t limit) noexcept nogil:
-    """Move rows up to the limit out of the way; the others stay."""
-    cdef Py_ssize_t i, kept = 0
+    """Move rows up to the limit out of the way, pCPU by pCPU, since each one's are in order; the others stay."""
+    cdef Py_ssize_t i, moved = 0, kept = 0
+    cdef Py_ssize_t ends[PCPUS]
+    cdef uint32_t p, highest = 0
+    memset(ends, 0, sizeof(ends))
     for i in range(of.count):
         if of.rows[i].tsc <= limit:
-            of.out[i - kept] = of.rows[i]
+            ends[of.rows[i].pcpu] += 1
+            if of.rows[i].pcpu > highest:
+                highest = of.rows[i].pcpu
+    for p in range(highest + 1):
+        # Where the next of its rows goes.
+        i = ends[p]
+        ends[p] = moved
+        moved += i
+    for i in range(of.count):
+        if of.rows[i].tsc <= limit:
+            of.out[ends[of.rows[i].pcpu]] = of.rows[i]
+            ends[of.rows[i].pcpu] += 1
         else:
             of.rows[kept] = of.rows[i]
             kept += 1
-    i = of.count - kept
     of.count = kept
-    return i
+    return moved
 
 
 cdef inline Py_ssize_t up_to(const Rows *of, uint64_t limit) noexcept nogil:

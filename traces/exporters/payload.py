@@ -53,14 +53,12 @@ def fields(event: int, words: int, release: Release | None = None) -> tuple[Fiel
     """List the fields that a record of an event with so many words has; trailing ones may be missing."""
     found = []
     offset = 0
-    for field in layout(event, release, words).subcons:
-        size = field.sizeof()
-        if offset + size > _WORD * words:
+    for field in layout(event, release, words).fields:
+        kind = field.kind
+        if offset + kind.size > _WORD * words:
             break
-        # construct's formats are struct's: small letters are signed.
-        name, none = RENAMED.get(field.name, field.name), getattr(field.subcon, "none", None)
-        found.append(Field(name, offset, size, field.subcon.fmtstr.islower(), none=none))
-        offset += size
+        found.append(Field(RENAMED.get(field.name, field.name), offset, kind.size, kind.signed, none=kind.none))
+        offset += kind.size
     return tuple(found)
 
 

@@ -15,13 +15,14 @@ from traces.xen.formats.ids cimport (
 )
 
 cdef enum:
-    NEAR_BITS = 11
+    NEAR_BITS = 12
     NEAR_PLACES = 1 << NEAR_BITS
     SHAPES = 1 << 12
     # What ``shapes`` says.
     PLAIN_SHAPE = 0
     SPECIAL = 1             # wants more than to be counted
-    ELSEWHERE = 2           # is never counted here
+    ELSEWHERE = 2           # is never counted here, unless it is
+    CHANGE = 3              # of a run state, which says who runs from then on
     CALL = 64
     EXITING = 128
     TOOK_BITS = 9
@@ -91,7 +92,7 @@ cdef inline uint64_t call_of(const Nears *n, uint8_t shape, const uint8_t *paylo
 
 cdef inline Near *place_of(Nears *n, uint64_t key, uint64_t call) noexcept nogil:
     """Where such a record is counted; whether it is its place now, ``key`` and ``call`` there tell."""
-    return &n.places[(key ^ call << 8) * <uint64_t>0x9E3779B97F4A7C15 >> (64 - NEAR_BITS)]
+    return &n.places[(key ^ (call << 8 | call >> 56)) * <uint64_t>0x9E3779B97F4A7C15 >> (64 - NEAR_BITS)]
 
 
 cdef inline Took *took_of(Nears *n, uint64_t key, uint32_t table) noexcept nogil:

@@ -8,8 +8,8 @@ Ref: parquet.thrift of apache/parquet-format
 """
 
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
-from queue import SimpleQueue
+from contextlib import ExitStack
+from itertools import cycle
 from typing import BinaryIO
 
 from traces.analyses.elapsed import Elapsed
@@ -20,6 +20,7 @@ from traces.exporters.parquet import arrow
 from traces.exporters.parquet.encode import PLAIN, Encoder
 from traces.exporters.parquet.thrift import I8, I32, Struct, Value
 from traces.scan import processors
+from traces.worker import Answer, Worker
 
 _MAGIC = b"PAR1"
 #: Records in a row group, at most: readers keep one in memory, and work on several at once.
@@ -45,37 +46,30 @@ def write(source: Source, report: Report, output: BinaryIO) -> None:
     :raises TraceError: it is no xentrace
     """
     file = _File(output, report)
-    # One more than there are processors: one may wait for its turn to write.
-    workers = processors() + 1
-    encoders: SimpleQueue[Encoder] = SimpleQueue()
-    for _ in range(workers):
-        encoders.put(encoder(report, _ROWS))
     elapsed = Elapsed()
     spare = Spare(), Spare()
-    before: Future[None] | None = None
+    before: Answer[None] | None = None
 
-    def work(batch: Batch, start: int, begin: int, before: Future[None] | None) -> None:
-        own = encoders.get()
-        try:
-            first, count = 0, len(batch)
-            while first < count:
-                first, rows, columns = own.encode(batch.events, first, count, batch.data, batch.base, start, begin)
-                if before:
-                    # Row groups lie in order of time; and what failed before this one fails it, too.
-                    before.result()
-                file.row_group(rows, columns)
-        finally:
-            encoders.put(own)
+    def work(own: Encoder, batch: Batch, start: int, begin: int, before: Answer[None] | None) -> None:
+        first, count = 0, len(batch)
+        while first < count:
+            first, rows, columns = own.encode(batch.events, first, count, batch.data, batch.base, start, begin)
+            if before:
+                # Row groups lie in order of time; and what failed before this one fails it, too.
+                before.result()
+            file.row_group(rows, columns)
         for buffers, buffer in zip(spare, batch.buffers or (), strict=False):
             buffers.give(buffer)
 
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[None]] = deque()
-        for batch in batches(source, spare, report.shifts):
+    with ExitStack() as stack:
+        # One more than there are processors: one may wait for its turn to write.
+        workers = [(stack.enter_context(Worker()), encoder(report, _ROWS)) for _ in range(processors() + 1)]
+        waiting: deque[Answer[None]] = deque()
+        for batch, (worker, own) in zip(batches(source, spare, report.shifts), cycle(workers), strict=False):
             start, begin = elapsed.go_on(batch.first, batch.last, restart=batch.restart)
-            before = pool.submit(work, batch, start, begin, before)
+            before = worker.submit(work, own, batch, start, begin, before)
             waiting.append(before)
-            while len(waiting) > workers + 1:
+            while len(waiting) > len(workers) + 1:
                 waiting.popleft().result()
         for one in waiting:
             one.result()

@@ -28,31 +28,34 @@ class Declared:
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - see above
         return getattr(self.made, name)
 
-    def __rtruediv__(self, name: str) -> "Named":
-        return Named(name, self)
-
 
 class Named(Declared):
     """A field: ``"vcpu" / Int16ul``."""
 
-    __slots__ = ("_kind", "_label")
+    __slots__ = ("kind", "name")
 
-    def __init__(self, label: str, kind: Declared) -> None:
+    def __init__(self, label: str, kind: "Number | OrNone") -> None:
         super().__init__()
-        self._label, self._kind = label, kind
+        self.name, self.kind = label, kind
 
     def _make(self) -> Any:  # noqa: ANN401 - see above
-        return self._label / self._kind.made
+        return self.name / self.kind.made
 
 
 class Number(Declared):
-    """A number, by construct's name for it."""
+    """A number of so many bits, little-endian."""
 
-    __slots__ = ("_known_as",)
+    __slots__ = ("_known_as", "signed", "size")
+    #: What stands for none, where something does.
+    none: int | None = None
 
-    def __init__(self, known_as: str) -> None:
+    def __init__(self, bits: int, *, signed: bool = False) -> None:
         super().__init__()
-        self._known_as = known_as
+        self.size, self.signed = bits // 8, signed
+        self._known_as = f"Int{bits}{'s' if signed else 'u'}l"
+
+    def __rtruediv__(self, name: str) -> Named:
+        return Named(name, self)
 
     def _make(self) -> Any:  # noqa: ANN401 - see above
         import construct  # noqa: PLC0415 - see above
@@ -63,16 +66,20 @@ class Number(Declared):
 class OrNone(Declared):
     """A number that stands for none where it is ``none``: what Xen records where it has nothing to record."""
 
-    __slots__ = ("_number", "_stands_for_none")
+    __slots__ = ("_number", "none", "signed", "size")
 
     def __init__(self, number: Number, none: int) -> None:
         super().__init__()
-        self._number, self._stands_for_none = number, none
+        self._number, self.none = number, none
+        self.size, self.signed = number.size, number.signed
+
+    def __rtruediv__(self, name: str) -> Named:
+        return Named(name, self)
 
     def _make(self) -> Any:  # noqa: ANN401 - see above
         from traces.xen.formats.record import Optional  # noqa: PLC0415 - brings construct
 
-        return Optional(self._number.made, self._stands_for_none)
+        return Optional(self._number.made, self.none)
 
 
 class Struct(Declared):
@@ -90,4 +97,5 @@ class Struct(Declared):
         return construct.Struct(*(field.made for field in self.fields))
 
 
-Int8ul, Int16ul, Int32ul, Int64ul, Int32sl = map(Number, ("Int8ul", "Int16ul", "Int32ul", "Int64ul", "Int32sl"))
+Int8ul, Int16ul, Int32ul, Int64ul = map(Number, (8, 16, 32, 64))
+Int32sl = Number(32, signed=True)
