@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from pvdrivers.xenstore.client import Client
 from tests.xentool.dom0 import hosted, pair
 from tests.xentool.tools.channels.consoles import console
 from xentool.cli.root import group
-from xentool.errors import PeerError
+from xentool.errors import PeerError, XentoolError
 
 RING = {"ring_ref": "8", "event_channel": "15"}
 XCP_NG = [
@@ -91,3 +92,43 @@ def test_what_cannot_be_read_is_told_and_an_error(
         nothing = xentool(command, "7")
         assert isinstance(nothing.exception, PeerError)
         assert (nothing.exception.exit_code, nothing.stdout) == (4, "")
+
+
+OURS = [
+    *pair("3/device/vbd/51728", "0/backend/udisk/3/51728", **RING),
+    *pair("3/device/vif/1", "0/backend/uvif/3/1", tx_ring_ref="9", rx_ring_ref="10", event_channel="4"),
+    ("0/backend/uvif/3/1/port", "tap:vif3.1"),
+    ("0/backend/uvif/3/1/carrier", "0"),
+    ("0/backend/uvif/3/1/statistics/tx-packets", "3"),
+    ("0/backend/uvif/3/1/statistics/tx-bytes", "180"),
+]
+
+
+def test_what_a_process_of_ours_serves_is_known_and_plugged_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hosted(tmp_path, monkeypatch, {0: "Domain-0", 3: "web"}, OURS):
+        disk, vif = json.loads(xentool("device", "list", "web", "--json").stdout)["devices"]
+        assert (disk["name"], disk["problems"]) == ("xvdb", [])
+        assert vif["details"] == {"port": "tap:vif3.1"}
+        assert vif["problems"] == ["both ends are Connected, but the backend says that its port (tap:vif3.1) is down"]
+        (net,) = json.loads(xentool("list", "--json").stdout)["domains"][1]["nets"]
+        assert (net["device"], net["sent_packets"], net["sent_bytes"], net["received_packets"]) == ("vif1", 3, 180, 0)
+        back = "/local/domain/0/backend/uvif/3/1"
+        told = xentool("device", "detach", "web", "net", "vif1", "--dry-run")
+        assert told.stdout == f"xenstore-write {back}/online 0 {back}/state 5\n"
+        # Whoever serves it would remove its nodes.
+        told = xentool("device", "detach", "web", "net", "vif1", "--timeout", "0")
+        assert isinstance(told.exception, XentoolError)
+        assert str(told.exception) == ("vif1 is not gone within 0 s: its frontend is Connected, its backend Closing")
+        with Client(tmp_path / "dom0") as client:
+            assert (client.read(f"{back}/online"), client.read(f"{back}/state")) == (b"0", b"5")
+            assert client.read("/local/domain/0/backend/udisk/3/51728/state") == b"4"
+
+
+def test_a_port_is_attached_by_who_serves_it() -> None:
+    told = xentool("device", "attach", "web", "net", "bridge=br0,port=tap")
+    assert told.exit_code == 2
+    assert told.output.endswith(
+        "xl knows no ports; a process serves them: xentool net serve --vif domain=web,bridge=br0,port=tap\n"
+    )

@@ -25,6 +25,12 @@ NODES = {
     "0/backend/newdisk/2/51728/frontend": "/local/domain/1/device/vbd/51728",  # not whom its path says
     "0/backend/virtio_disk/2/51760/state": "1",
     "0/backend/vkbd/2/0/state": "4",
+    "0/backend/uvif/2/1/statistics/tx-packets": "3",
+    "0/backend/uvif/2/1/statistics/tx-bytes": "180",
+    "0/backend/uvif/2/1/statistics/rx-packets": "5",
+    "0/backend/uvif/2/1/statistics/dropped": "1",
+    "0/backend/uvif/2/2/state": "2",
+    "0/backend/unet/2/4/state": "4",
     "1/backend/vif/2/3/state": "4",
     "1/backend/vif/9/0/state": "4",  # of a domain that is gone
     "2/backend/vif/x/y": "",
@@ -57,8 +63,11 @@ def test_disks_and_interfaces_of_any_kind_and_place(client: Client) -> None:
     }
     assert Block("xvdb", 7, 56 * 512, 0, 0, 0, None) in pv.blocks
     assert [block.device for block in pvh.blocks] == ["xvda", "virtio_disk51760"]
-    assert [net.device for net in pvh.nets] == ["vif0", "vif3"]
-    assert Net("vif3") in pvh.nets
+    assert {net.device for net in pvh.nets} == {"vif0", "vif1", "vif2", "vif3", "uvif4"}
+    # What a guest sent is what its backend got.
+    assert Net("vif1", 0, 5, 0, None, 180, 3, 0, 1) in pvh.nets
+    assert Net("uvif4", 0, 0, 0, None, 0, 0, 0, 0) in pvh.nets
+    assert {Net("vif2"), Net("vif3")} < set(pvh.nets)
 
 
 def test_a_directory_that_cannot_be_listed_hides_nothing_else(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,8 +32,12 @@ def attach(domain: str, kind: str, spec: tuple[str, ...], timeout: float, dry_ru
     """Plug a disk or a network interface into DOMAIN, and wait until both ends are connected.
 
     SPEC is xl's: for block as in xl-disk-configuration(5), format=raw,vdev=xvdb,access=rw,target=/disk.img; for net as
-    in xl-network-configuration(5), bridge=xenbr0, or nothing.
+    in xl-network-configuration(5), bridge=xenbr0, or nothing. The backend is the kernel's, or QEMU; what a process of
+    ours is to serve is plugged in by that process: `xentool block serve`, `xentool net serve`.
     """
+    if kind == "net" and any(word.startswith("port=") for each in spec for word in each.split(",")):
+        served = shlex.join(["xentool", "net", "serve", "--vif", ",".join([f"domain={domain}", *spec])])
+        raise click.UsageError(f"xl knows no ports; a process serves them: {served}")
     if kind == "block" and not spec:
         raise click.UsageError("a block device needs a SPEC: format=raw,vdev=xvdb,access=rw,target=PATH")
     with closing(hosts.resolve(where)) as host:
@@ -58,7 +62,7 @@ def detach(domain: str, kind: str, device: str, timeout: float, dry_run: bool, w
         found = xl.find_domain(host, domain)
         plugged = hotplug.find(host, found, kind, device)
         if dry_run:
-            output.line(shlex.join(hotplug.command("detach", found, kind, [str(plugged.devid)])))
+            output.line(shlex.join(hotplug.detaching(found, kind, plugged)))
             return
         hotplug.detach(host, found, kind, plugged, timeout)
         output.line(f"{plugged.name} of {found.name} is gone")

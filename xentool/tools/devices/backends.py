@@ -2,7 +2,7 @@
 
 sysfs in dom0 knows those in dom0 only; a driver domain's, and a disk that a program serves, are told here.
 
-Ref: docs/misc/xenstore-paths.pandoc; pvdrivers/block/back/stats.py
+Ref: docs/misc/xenstore-paths.pandoc; pvdrivers/block/back/stats.py, pvdrivers/net/stats.py
 """
 
 import re
@@ -21,9 +21,14 @@ _AT_ONCE = 16
 #: The kind of a device is taken from its frontend's path, if that is in the domain that the backend's own path names.
 _FRONT = re.compile(r"/local/domain/(\d{1,5})/device/([\w-]+)/\d{1,10}", re.ASCII)
 _NUMBER = re.compile(rb"\d{1,18}")
-#: Whose counters are in XenStore.
-_COUNTED = "udisk"
-_COUNTERS = ("reads", "sectors-read", "writes", "sectors-written", "flushes")
+#: Of a vif's backend: what is sent to it from the guest is tx.
+_OF_A_NET = ("rx-bytes", "rx-packets", "rx-errors", "tx-bytes", "tx-packets", "tx-errors", "dropped")
+#: Which counters are in XenStore, by the backend's own kind.
+_COUNTERS = {
+    "udisk": ("reads", "sectors-read", "writes", "sectors-written", "flushes"),
+    "uvif": _OF_A_NET,
+    "unet": _OF_A_NET,
+}
 _SECTOR = 512
 
 
@@ -86,19 +91,19 @@ def _kind(client: Client, path: str, own: str, domid: int) -> str:
 
 def counted(client: Client, backends: Iterable[Backend]) -> dict[str, dict[str, int]]:
     """Read the counters of those that keep them in XenStore, by path."""
-    return {each.path: _counters(client, each.path) for each in backends if each.own == _COUNTED}
+    return {each.path: _counters(client, each.path, _COUNTERS[each.own]) for each in backends if each.own in _COUNTERS}
 
 
-def _counters(client: Client, path: str) -> dict[str, int]:
+def _counters(client: Client, path: str, names: Iterable[str]) -> dict[str, int]:
     found = {}
-    for name in _COUNTERS:
+    for name in names:
         with suppress(NotFound):
             if _NUMBER.fullmatch(value := client.read(f"{path}/statistics/{name}")):
                 found[name] = int(value)
     # What has not been counted is not written; and before it is connected, nobody counts.
     with suppress(NotFound):
         if found or client.read(f"{path}/state") == b"%d" % XenbusState.CONNECTED:
-            return {name: found.get(name, 0) for name in _COUNTERS}
+            return {name: found.get(name, 0) for name in names}
     return {}
 
 
@@ -108,7 +113,9 @@ def merged(sample: Sample, backends: Iterable[Backend], counters: Mapping[str, M
     nets = {each.domid or 0: {net.device: net for net in each.nets} for each in sample.domains}
     for each in backends:
         if each.kind in kinds.NETS and each.domid in nets:
-            nets[each.domid].setdefault(name := f"{each.kind}{each.devid}", Net(name))
+            net = nets[each.domid].setdefault(name := f"{each.kind}{each.devid}", Net(name))
+            if net.received_bytes is None and (numbers := counters.get(each.path)):
+                nets[each.domid][name] = _net(name, numbers)
         elif each.domid in blocks:
             name = vdev.name(each.devid) if each.kind in kinds.DISKS else f"{each.kind}{each.devid}"
             known = blocks[each.domid].setdefault(name, Block(name))
@@ -123,6 +130,19 @@ def merged(sample: Sample, backends: Iterable[Backend], counters: Mapping[str, M
         for domain in sample.domains
     )
     return replace(sample, domains=domains)
+
+
+def _net(name: str, numbers: Mapping[str, int]) -> Net:
+    return Net(
+        device=name,
+        received_bytes=numbers["rx-bytes"],
+        received_packets=numbers["rx-packets"],
+        received_errors=numbers["rx-errors"],
+        sent_bytes=numbers["tx-bytes"],
+        sent_packets=numbers["tx-packets"],
+        sent_errors=numbers["tx-errors"],
+        sent_dropped=numbers["dropped"],
+    )
 
 
 def _block(name: str, numbers: Mapping[str, int]) -> Block:

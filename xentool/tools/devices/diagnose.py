@@ -9,7 +9,8 @@ from itertools import islice
 
 from pvdrivers.abi.xenbus import XenbusState
 from xentool.tools.channels import vchans
-from xentool.tools.devices import kinds
+from xentool.tools.devices import kinds, links
+from xentool.tools.devices.links import Link
 from xentool.tools.devices.paired import Device, End, end_name, text
 
 _S = XenbusState
@@ -37,10 +38,11 @@ _VM = re.compile(r"/vm/[\w-]+", re.ASCII)
 _VM_OF = re.compile(r"/local/domain/\d{1,5}/vm", re.ASCII)
 
 
-def problems(device: Device, alive: Container[int]) -> list[str]:
+def problems(device: Device, alive: Container[int], netdevs: Mapping[str, Link] | None = None) -> list[str]:
     """Say what looks wrong with a device; nothing for one that works.
 
     :param alive: the domids that there are
+    :param netdevs: dom0's network devices, where they are known
     """
     if device.domid not in alive:
         return [f"stale: domain {device.domid} is gone, and its nodes are left"]
@@ -53,7 +55,7 @@ def problems(device: Device, alive: Container[int]) -> list[str]:
         return [f"the backend's domain {back.domid} is gone"]
     found = [*_own(front, "frontend"), *_own(back, "backend"), *_pointers(front, back)]
     if device.kind not in kinds.NO_HANDSHAKE:
-        found += _handshake(device, front, back)
+        found += _handshake(device, front, back, netdevs or {})
     found += _unreadable(device.unreadable)
     return found
 
@@ -89,7 +91,7 @@ def _pointers(front: End, back: End) -> Iterator[str]:
             yield f"the {side} {said} {node}; it is {other.path}"
 
 
-def _handshake(device: Device, front: End, back: End) -> Iterator[str]:
+def _handshake(device: Device, front: End, back: End, netdevs: Mapping[str, Link]) -> Iterator[str]:
     for side, end in (("frontend", front), ("backend", back)):
         if end.state_text is None:
             yield f"the {side} has no state"
@@ -97,11 +99,15 @@ def _handshake(device: Device, front: End, back: End) -> Iterator[str]:
         return
     if front.state == back.state == XenbusState.CONNECTED:
         yield from _connected(device, front)
+        if device.kind in kinds.NETS:
+            yield from links.broken(device, back, netdevs)
     elif front.state in _GOING or back.state in _GOING:
         left = "; it is still plugged in" if back.nodes.get("online") == "1" else ""
         yield f"the device is closed or closing{left}: {_both(front, back)}"
     else:
         why = _WAITING.get((front.state, back.state), "the ends' states do not go together")
+        if device.kind in kinds.NETS and (front.state, back.state) == (_S.CONNECTED, _S.INIT_WAIT):
+            why = links.waiting(back) or why
         yield f"{why}: {_both(front, back)}"
 
 

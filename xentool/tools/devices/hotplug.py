@@ -1,13 +1,19 @@
-"""Devices plugged into and out of a running domain by xl, and waited for until both ends say that it is done."""
+"""Devices plugged into and out of a running domain by xl, and waited for until both ends say that it is done.
+
+xl knows nothing of what `xentool block serve` and `xentool net serve` have plugged in: that is plugged out here.
+"""
 
 import time
 from collections.abc import Sequence
 
 from pvdrivers.abi.xenbus import XenbusState
+from pvdrivers.bus import toolstack
+from pvdrivers.bus.toolstack import Spot
 from pvdrivers.xenstore.client import Client, XenStoreError
 from xentool.errors import XentoolError
 from xentool.hosts import Host
 from xentool.tools import xl
+from xentool.tools.devices import kinds
 from xentool.tools.devices.diagnose import problems
 from xentool.tools.devices.inspect import read
 from xentool.tools.devices.paired import Device, devices, end_name
@@ -52,6 +58,22 @@ def attach(host: Host, domain: xl.Domain, kind: str, words: Sequence[str], secon
         raise XentoolError(f"{host.name}: {error}") from error
 
 
+def detaching(domain: xl.Domain, kind: str, device: Device) -> list[str]:
+    """Give the command that plugs a device out: xl's, or what does so with one of ours."""
+    if spot := _ours(device):
+        return ["xenstore-write", f"{spot.back}/online", "0", f"{spot.back}/state", str(XenbusState.CLOSING.value)]
+    return command("detach", domain, kind, [str(device.devid)])
+
+
+def _ours(device: Device) -> Spot | None:
+    if device.back is None:
+        return None
+    *_, own, domid, devid = device.back.path.split("/")
+    if own not in kinds.OURS or int(domid) != device.domid:
+        return None
+    return Spot(device.kind, own, device.back.domid, int(domid), int(devid))
+
+
 def find(host: Host, domain: xl.Domain, kind: str, which: str) -> Device:
     """Find a device of a domain by its name (xvdb), its number, or its MAC address.
 
@@ -76,7 +98,12 @@ def detach(host: Host, domain: xl.Domain, kind: str, device: Device, seconds: fl
     """
     try:
         with connect(host) as client:
-            refusal = _try(host, command("detach", domain, kind, [str(device.devid)]))
+            refusal = None
+            if spot := _ours(device):
+                # Whoever serves it removes its nodes once both ends have parted.
+                toolstack.part(client, spot)
+            else:
+                refusal = _try(host, detaching(domain, kind, device))
             deadline = time.monotonic() + seconds
             while left := [one for one in plugged(client, domain, kind) if one.devid == device.devid]:
                 if refusal:

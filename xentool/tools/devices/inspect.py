@@ -8,7 +8,8 @@ from pvdrivers.xenstore.client import Client, NotFound, XenStoreError
 from xentool.errors import XentoolError
 from xentool.hosts import Host
 from xentool.tools import xl
-from xentool.tools.devices import diagnose
+from xentool.tools.devices import diagnose, links
+from xentool.tools.devices.links import Link
 from xentool.tools.devices.paired import Device, devices
 from xentool.tools.store import connect
 from xentool.tools.store.nodes import Unlisted, children
@@ -57,9 +58,18 @@ def inspect(host: Host, domid: int | None = None) -> Inspection:
     except XenStoreError as error:
         raise XentoolError(f"{host.name}: {error}") from error
     alive |= {row.domid for row in xl.rows(host)}
-    found = (Inspected(device, tuple(diagnose.problems(device, alive))) for device in devices(nodes, domid))
+    there = devices(nodes, domid)
+    netdevs = _netdevs(host, there)
+    found = (Inspected(device, tuple(diagnose.problems(device, alive, netdevs))) for device in there)
     stale = () if domid is not None else tuple(diagnose.stale(nodes, alive))
     return Inspection(tuple(found), stale, tuple(unlisted))
+
+
+def _netdevs(host: Host, found: Iterable[Device]) -> dict[str, Link]:
+    # Where some are in dom0's kernel.
+    if not any(map(links.netdev, found)):
+        return {}
+    return links.parse(host.run(links.COMMAND, check=False).stdout.decode(errors="replace"))
 
 
 def read(

@@ -13,10 +13,15 @@ SERVES: Mapping[str, str] = {
     "udisk": "vbd",  # `xentool block serve`
     "tap": "vbd",  # blktap 1 and 2
     "qnic": "vif",
+    "uvif": "vif",  # `xentool net serve`
+    "unet": "uvif",
     "qusb": "vusb",
     "vinput": "vkbd",
     "xen_9pfs": "9pfs",
 }
+
+#: Backends that a program of ours is, and no toolstack knows.
+OURS = frozenset({"udisk", "uvbd", "uvif", "unet"})
 
 #: All that are known, of either end.
 KNOWN = frozenset(
@@ -33,7 +38,7 @@ DISKS = frozenset({"vbd", "uvbd"})
 #: Kinds of frontends that are disks.
 BLOCK = DISKS | {"virtio_disk"}
 #: Kinds of frontends that are network interfaces.
-NETS = frozenset({"vif"})
+NETS = frozenset({"vif", "uvif"})
 #: Kinds whose frontends share a ring and a port for each of their queues under the nodes' own names.
 QUEUES = DISKS | NETS
 

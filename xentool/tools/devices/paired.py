@@ -43,10 +43,12 @@ _ANSWERS = {
     "ring-page-order": "max-ring-page-order",
 }
 
+_OF_A_NET = (("back", "mac"), ("back", "bridge"), ("back", "port"), ("front", "mtu"))
 #: What is worth showing of a kind of device, and which end to believe.
 _DETAILS: dict[str, tuple[tuple[str, str], ...]] = {
     "vbd": (("back", "mode"), ("back", "params"), ("back", "physical-device-path"), ("back", "type")),
-    "vif": (("back", "mac"), ("back", "bridge"), ("front", "mtu")),
+    "vif": _OF_A_NET,
+    "uvif": _OF_A_NET,
     "console": (("front", "type"), ("front", "tty")),
 }
 

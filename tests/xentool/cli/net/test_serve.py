@@ -1,5 +1,6 @@
 """``xentool net serve`` on a loopback, as users call it."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -99,6 +100,15 @@ def test_the_statistics_are_told_again_and_again(tmp_path: Path) -> None:
             assert '"device": "vif0"' in first
         assert served.end() == 0
     assert served.rows[-1]["device"] == "vif0"
+
+
+def test_what_is_served_can_be_measured(tmp_path: Path) -> None:
+    place = tmp_path / "loop"
+    with serving(place, "--vif", "port=null", "--json", group="net") as served:
+        done = run("net", "bench", "--loopback", str(place), "--seconds", "0.3", "--json")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert served.end() == 0
+    assert 0 < json.loads(done.stdout)["frames"] <= served.rows[0]["tx_packets"]
 
 
 def test_what_cannot_be_served(tmp_path: Path) -> None:
