@@ -57,7 +57,10 @@ extensions = [
         "pvdrivers.block.back.plain.kept",
         "pvdrivers.block.back.plain.transient",
         "pvdrivers.block.load.makers",
+        "pvdrivers.net.back.plain.sent",
+        "pvdrivers.net.back.plain.passed",
         "pvdrivers.net.load.lanes",
+        "pvdrivers.transport.loopback.copies",
         "pvdrivers.transport.xen.grants",
     )
 ]

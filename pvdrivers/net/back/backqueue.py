@@ -5,7 +5,7 @@ whole before anything in it is looked at. Answers go in the order of the ring, s
 ``rsp_prod`` with what this one had taken and not answered: no journal is needed.
 
 A packet's way: `parse` → copied, many at once → the lane → answered. A frame's: the lane → `lay` → copied → answered.
-Who watches (`watched`) is shown packets on this way; a faster one has to leave them to it as long as somebody does.
+What is plain goes both by `plain`, compiled, unless somebody watches (`watched`), who is shown packets on this way.
 """
 
 from collections import deque
@@ -16,18 +16,21 @@ from pvdrivers.abi.netif import RX_RING, TX_REQUEST, TX_RING, NetifRsp
 from pvdrivers.errors import DriverError, MachineError
 from pvdrivers.net import watched
 from pvdrivers.net.back.credit import Credit
+from pvdrivers.net.back.plain.passed import Passed, Posted
+from pvdrivers.net.back.plain.sent import Sent
 from pvdrivers.net.back.stall import Stall
 from pvdrivers.net.frame import Frame
 from pvdrivers.net.multicast import Multicast
 from pvdrivers.net.packet import rx_back, tx_back
-from pvdrivers.net.packet.slots import Place, Slot
+from pvdrivers.net.packet.slots import Slot
 from pvdrivers.net.packet.tx_back import Packet
-from pvdrivers.net.ports.base import Lane
+from pvdrivers.net.ports.base import Lane, PackedLane
+from pvdrivers.net.record import unpack
 from pvdrivers.net.stats import Stats
 from pvdrivers.net.watched import Watched
 from pvdrivers.ring import Back
 from pvdrivers.ring.waiting import Besides, Waiting
-from pvdrivers.transport.base import Channel, Mapping, Piece, Transport
+from pvdrivers.transport.base import PIECE, Channel, Mapping, Piece, Transport
 
 #: Packets, or slots, that are taken at once: few enough that neither direction waits long for the other.
 _BATCH = 64
@@ -47,6 +50,7 @@ class BackQueue:
     :param resume: a former life may have been killed before it notified
     :param number: of the vif's queues, from 0 on
     :param seen: by whom, if by anybody
+    :param compiled: False for the reference alone
     :raises BadRing: the indices of a ring are impossible; all is still the caller's
     """
 
@@ -66,6 +70,7 @@ class BackQueue:
         resume: bool = False,
         number: int = 0,
         seen: Watched | None = None,
+        compiled: bool = True,
     ) -> None:
         self._transport, self._domid, self._lane = transport, domid, lane
         #: Bytes that are left free in each of the frontend's pages from the next frame on.
@@ -78,13 +83,16 @@ class BackQueue:
         self._stats = Stats()
         lines = zip(self._rings, (channels[0], channels[-1]), strict=True)
         self._waiting = Waiting(*lines, counts=self._stats, owes=resume, besides=self._besides)
+        self._packed = lane if compiled and isinstance(lane, PackedLane) else None
+        self._sent = Sent(self._copy_from) if compiled else None
         # Messages of a packet whose end is not there yet, or for which there is no credit.
         self._backlog = b""
         # Pages that the frontend has posted, in the ring's order: all of them are taken at once, since a ring asks for
         # a notification only when there is nothing left in it.
-        self._posted: deque[Place] = deque()
+        self._posted = Posted()
         # Frames for which there were too few.
         self._held: deque[Frame] = deque()
+        self._passed = Passed(self._copy_to, self._posted, _BATCH) if compiled else None
         self._ending = False
         #: Why it ended, if not because it was told to.
         self.error: DriverError | None = None
@@ -135,15 +143,22 @@ class BackQueue:
             with suppress(MachineError):
                 give_back()
         self._lane.close()
+        for core in (self._sent, self._passed):
+            if core:
+                core.close()
         self._waiting.close()
 
     def _besides(self) -> Besides:
         # While some wait for pages here, the others wait in the lane: whoever sends is held up there.
-        fd = -1 if self._held else self._lane.fileno()
+        fd = -1 if self._waits else self._lane.fileno()
         naps = [self._credit.due()] if self._backlog and self._credit else []
         if (due := self._stall.due()) is not None:
             naps.append(due)
         return Besides(fd, min(naps, default=None))
+
+    @property
+    def _waits(self) -> int:
+        return len(self._held) + (self._passed.held if self._passed else 0)
 
     def _turn(self) -> bool:
         sent = self._send()
@@ -155,11 +170,44 @@ class BackQueue:
         messages = self._waiting.take(_BATCH, _TX)
         if not messages and not (self._backlog and self._credit):
             return False
+        before = len(self._backlog) if not messages else -1
         messages = self._backlog + messages
         if self._credit and self._credit.due() and not self._ending:
             # Taken all the same: a ring asks for a notification only when there is nothing left in it.
             self._backlog = messages
             return False
+        waits = False
+        if self._sent and self._seen.by is None:
+            messages = self._send_plain(self._sent, messages)
+            waits = self._sent.waits
+        self._backlog = messages
+        if messages and not waits:
+            self._send_any(messages)
+        # What is not whole yet is looked at anew for nothing, until there is more.
+        return len(self._backlog) != before
+
+    def _send_plain(self, sent: Sent, messages: bytes) -> bytes:
+        # Gives what is left.
+        answers, taken = sent.take(messages)
+        self._stats.tx_slots += sent.slots
+        self._stats.tx_errors += sent.errors
+        if sent.frames:
+            self._count(sent.frames, sent.size)
+            if self._packed:
+                self._packed.send_packed(sent.arena, sent.records)
+            else:
+                # Whoever takes frames in a list may keep them.
+                self._lane.send(unpack(memoryview(bytes(sent.arena[: sent.used])), sent.records))
+        self._waiting.send(answers, _TX)
+        return messages[taken * TX_REQUEST.size :]
+
+    def _count(self, frames: int, size: int) -> None:
+        self._stats.tx_packets += frames
+        self._stats.tx_bytes += size
+        if self._credit:
+            self._credit.spend(size)
+
+    def _send_any(self, messages: bytes) -> None:
         taken = tx_back.parse(messages)
         self._backlog = messages[len(messages) - taken.left * TX_REQUEST.size :]
         self._stats.tx_slots += sum(packet.messages for packet in taken.packets)
@@ -179,18 +227,13 @@ class BackQueue:
                 place += packet.size
                 answers.append(tx_back.respond(packet, found))
         if frames:
-            self._stats.tx_packets += len(frames)
-            size = sum(len(frame.data) for frame in frames)
-            self._stats.tx_bytes += size
-            if self._credit:
-                self._credit.spend(size)
+            self._count(len(frames), sum(len(frame.data) for frame in frames))
             self._lane.send(frames)
         self._waiting.send(b"".join(answers), _TX)
         if (by := self._seen.by) is not None:
             by.saw(self._number, watched.sent(taken, messages, arena, answers))
         if taken.fatal:
             raise taken.fatal
-        return True
 
     def _listed(self, change: tx_back.Multicast) -> bool:
         if not self._multicast:
@@ -209,6 +252,10 @@ class BackQueue:
             place += slot.length
         return arena, self._copied(len(pieces), self._transport.copy_from(self._domid, pieces, arena))
 
+    def _copy_from(self, batch: memoryview, arena: memoryview) -> None:
+        self._transport.copy(self._domid, batch, arena, into_peer=False)
+        self._copied(len(batch) // PIECE.size, [])
+
     def _copied(self, pieces: int, statuses: list[int]) -> list[int]:
         self._stats.grant_copies += pieces
         self._stats.syscalls += 1
@@ -223,22 +270,45 @@ class BackQueue:
     # To the frontend.
 
     def _receive(self) -> bool:
-        posted = rx_back.posted(self._waiting.take(self._rings[_RX].size, _RX))
-        self._posted.extend(posted)
+        messages = self._waiting.take(self._rings[_RX].size, _RX)
+        self._posted.post(messages)
         if self._ending:
             # And not as long as the port has frames.
-            return bool(posted)
+            return bool(messages)
+        if self._passed and self._packed and not (self._held or self.headroom or self._seen.by):
+            answers, needed = self._pass_plain(self._passed, self._packed)
+        else:
+            answers, needed = self._pass_any()
+        self._waiting.send(answers, _RX)
+        if self._stall.look(took=bool(answers), needed=needed, posted=len(self._posted)):
+            self._stats.dropped += self._waits
+            self._held.clear()
+            if self._passed:
+                self._passed.rest()
+        return bool(messages or answers)
+
+    # Give responses, and how many pages the frame needs that waits for more of them; 0 if none does. Frames are taken
+    # from the lane even without a page for them: that they wait is what tells that a frontend is stalled.
+
+    def _pass_plain(self, passed: Passed, lane: PackedLane) -> tuple[bytes, int]:
+        if not passed.held:
+            passed.hold(lane.receive_packed(passed.room))
+        answers = passed.lay(lane.arena)
+        stats = self._stats
+        stats.rx_slots += passed.slots
+        stats.rx_packets += passed.packets
+        stats.rx_bytes += passed.size
+        stats.rx_errors += passed.errors
+        return answers, passed.needed
+
+    def _pass_any(self) -> tuple[bytes, int]:
+        if self._passed and self._packed and self._passed.held:
+            self._held.extend(unpack(self._packed.arena, self._passed.rest()))
         if not self._held:
-            # Even without a page for them: that frames wait is what tells that a frontend is stalled.
             self._held.extend(self._lane.receive(_BATCH))
         laid = self._lay()
-        if laid:
-            self._waiting.send(self._deliver(laid), _RX)
-        needed = rx_back.needed(self._held[0], self.headroom) if self._held else 0
-        if self._stall.look(took=bool(laid), needed=needed, posted=len(self._posted)):
-            self._stats.dropped += len(self._held)
-            self._held.clear()
-        return bool(posted or laid)
+        answers = self._deliver(laid) if laid else b""
+        return answers, rx_back.needed(self._held[0], self.headroom) if self._held else 0
 
     def _lay(self) -> list[tuple[Frame, rx_back.Laid]]:
         laid = []
@@ -256,6 +326,10 @@ class BackQueue:
             places = [self._posted.popleft() for _ in range(needed)]
             laid.append((frame, rx_back.lay(frame, places, self.headroom)))
         return laid
+
+    def _copy_to(self, batch: memoryview, arena: memoryview) -> None:
+        self._transport.copy(self._domid, batch, arena, into_peer=True)
+        self._copied(len(batch) // PIECE.size, [])
 
     def _deliver(self, laid: Sequence[tuple[Frame, rx_back.Laid]]) -> bytes:
         arena = bytearray().join(frame.data for frame, _ in laid)

@@ -11,14 +11,14 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from pvdrivers.latencies cimport BUCKETS, bucket_of, counted
-from pvdrivers.net.ports.record cimport Record
+from pvdrivers.net.record cimport Record
 from pvdrivers.ring.atomics cimport nanoseconds
 
 import os
 
 from pvdrivers.net.load.traffic import MARK, STAMP, stamp_at
 from pvdrivers.net.ports.base import PortStats
-from pvdrivers.net.ports.packed import RECORD, pack, unpack
+from pvdrivers.net.record import RECORD, pack, unpack
 
 cdef enum:
     # Bytes of frames that are given at once, and how many of them: they are made in the processor's cache.

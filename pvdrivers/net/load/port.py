@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 from pvdrivers.errors import MachineError
 from pvdrivers.net.frame import Abilities, Frame
 from pvdrivers.net.load.traffic import LONGEST
-from pvdrivers.net.ports.packed import PackedLane
+from pvdrivers.net.ports.base import PackedLane
 
 _Made = TypeVar("_Made", bound=PackedLane)
 

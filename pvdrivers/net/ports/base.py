@@ -5,7 +5,7 @@ Law: what a port cannot carry it finishes, or drops and counts. Nothing here kno
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pvdrivers.bus.queued import Sums
 from pvdrivers.net.frame import Abilities, Frame
@@ -35,7 +35,7 @@ class Lane(Protocol):
     """One queue of a port; used by one thread.
 
     Frames stay valid until the next call of `receive`. A lane may have them without an object for each as well, for
-    whoever asks for that: `packed.PackedLane`.
+    whoever asks for that: `PackedLane`.
     """
 
     stats: PortStats
@@ -62,6 +62,34 @@ class Lane(Protocol):
 
     def close(self) -> None:
         """Give it back."""
+        ...
+
+
+@runtime_checkable
+class PackedLane(Lane, Protocol):
+    """A lane that gives and takes records (`pvdrivers.net.record.RECORD`) as well; what it does is the same."""
+
+    @property
+    def arena(self) -> memoryview:
+        """Where frames lie that are received, writable; valid until the next call of `receive_packed`."""
+        ...
+
+    def receive_packed(self, records: memoryview) -> int:
+        """Take frames that wait; never blocks.
+
+        :param records: room for as many as are wanted at most
+        :returns: how many records were written, from the beginning on
+        :raises MachineError: the port is gone
+        """
+        ...
+
+    def send_packed(self, arena: memoryview, records: memoryview) -> int:
+        """Send frames on; never blocks.
+
+        :param arena: where they lie, for as long as this call lasts
+        :returns: how many were taken
+        :raises MachineError: the port is gone
+        """
         ...
 
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from pvdrivers.abi.grants import GntSt
 from pvdrivers.abi.ring import PAGE_SIZE
-from pvdrivers.transport.base import Piece
+from pvdrivers.transport.base import PIECE, Piece
+from pvdrivers.transport.loopback.copies import Copies
 from pvdrivers.transport.loopback.hypervisor import GREFS, PAGE_BITS
 from pvdrivers.transport.loopback.memory import Area
 
@@ -31,17 +32,21 @@ class OtherDomain:
 
     def __init__(self, table: memoryview, find: Callable[[int], MappedRegion | None]) -> None:
         self._table = table
+        self._copies = Copies(table, PAGE_BITS)
         self._find = find
         self._regions: dict[int, MappedRegion] = {}
         # One thread's copy would go on in what another's lets go.
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        """Let its pages go, and its grant table."""
-        self._forget()
-        self._table.release()
+        """Let its pages go, and its grant table; once another thread's copies are made."""
+        with self._lock:
+            self._forget()
+            self._copies.close()
+            self._table.release()
 
     def _forget(self) -> None:
+        self._copies.forget()
         for region in self._regions.values():
             region.area.close()
         self._regions.clear()
@@ -49,9 +54,23 @@ class OtherDomain:
     def copy(self, pieces: Sequence[Piece], memory: memoryview, *, into_peer: bool) -> list[int]:
         """Copy pieces one by one; see `base.Transport.copy_from`."""
         with self._lock:
-            if len(self._regions) > _REGIONS_MAX:
-                self._forget()
+            self._bound()
             return [self._copy(piece, memory, into_peer) for piece in pieces]
+
+    def copy_packed(self, batch: memoryview, memory: memoryview, *, into_peer: bool) -> None:
+        """Copy packed pieces; see `base.Transport.copy`."""
+        with self._lock:
+            self._bound()
+            at, count = 0, len(batch) // PIECE.size
+            while (at := self._copies.copy(batch, memory, into_peer, at)) < count:
+                gref, offset, length, place, _ = PIECE.unpack_from(batch, at * PIECE.size)
+                status = self._copy(Piece(gref, offset, place, length), memory, into_peer)
+                PIECE.pack_into(batch, at * PIECE.size, gref, offset, length, place, status)
+                at += 1
+
+    def _bound(self) -> None:
+        if len(self._regions) > _REGIONS_MAX:
+            self._forget()
 
     def _copy(self, piece: Piece, memory: memoryview, into_peer: bool) -> int:
         gref, offset, place, length = piece
@@ -63,6 +82,8 @@ class OtherDomain:
         if not entry:
             return GntSt.BAD_GNTREF
         region = self._regions.get(entry >> PAGE_BITS) or self._open(gref)
+        if region:
+            self._copies.learn(region.number, region.area.memory, region.writable)
         if region is None or (into_peer and not region.writable):
             return GntSt.GENERAL_ERROR
         start = (entry & (1 << PAGE_BITS) - 1) * PAGE_SIZE + offset

@@ -12,7 +12,8 @@ from pvdrivers.net.frame import PLAIN, Abilities, Frame
 from pvdrivers.net.load.lanes import EchoLane, LoadLane
 from pvdrivers.net.load.port import LoadPort
 from pvdrivers.net.load.traffic import STAMP, frame, stamp_at
-from pvdrivers.net.ports.packed import RECORD, PackedLane
+from pvdrivers.net.ports.base import PackedLane
+from pvdrivers.net.record import RECORD
 
 PLAIN_64 = frame(64, gso=False)
 LARGE = frame(9000, gso=True)

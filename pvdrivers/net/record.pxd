@@ -1,4 +1,4 @@
-"""`pvdrivers.net.ports.packed.RECORD`, as compiled code has it."""
+"""`pvdrivers.net.record.RECORD`, as compiled code has it."""
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 

@@ -1,0 +1,250 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""What goes to a frontend that wants no bytes free in its pages: frames → pieces, copied in one call → responses.
+
+Law: as `packet.rx_back`, and nothing else; a frame's hash is told by no record.
+"""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
+from libc.stdint cimport int16_t, uint16_t, uint32_t, uint64_t
+
+from pvdrivers.net.packet.message cimport (
+    EXTRA_INFO, MORE_DATA, PAGE, RX_BLANK, RX_VALIDATED, SLOTS_MAX, Extra, RxRequest, RxResponse, form_gso,
+)
+from pvdrivers.net.record cimport BLANK, VALIDATED, Record
+from pvdrivers.transport.piece cimport Piece
+
+from pvdrivers.abi.netif import EXTRA_GSO as EXTRA
+from pvdrivers.abi.netif import RX_REQUEST, RX_RESPONSE
+from pvdrivers.net.record import RECORD
+from pvdrivers.transport.base import PIECE
+
+cdef enum:
+    # More than a ring's slots, a power of two.
+    POSTED_MAX = 512
+
+if (RX_REQUEST.size, RX_RESPONSE.size, EXTRA.size, RECORD.size, PIECE.size) != (
+    sizeof(RxRequest), sizeof(RxResponse), sizeof(Extra), sizeof(Record), sizeof(Piece)
+):
+    raise ImportError("the net core was compiled for another protocol")
+
+
+cdef class Posted:
+    """Pages that a frontend has posted, in the ring's order; to others what a deque of `packet.slots.Place` is."""
+
+    cdef RxRequest[POSTED_MAX] places
+    cdef uint32_t first, count
+
+    cdef put(self, uint16_t ident, uint32_t gref):
+        cdef RxRequest *place = &self.places[(self.first + self.count) % POSTED_MAX]
+        if self.count == POSTED_MAX:
+            raise ValueError("more pages than a ring has slots for")
+        place.id, place.gref = ident, gref
+        self.count += 1
+
+    cdef RxRequest next(self) noexcept nogil:
+        cdef RxRequest place = self.places[self.first % POSTED_MAX]
+        self.first += 1
+        self.count -= 1
+        return place
+
+    def post(self, bytes messages):
+        """Add those of requests.
+
+        :raises ValueError: there are more than a ring has
+        """
+        cdef const RxRequest *request = <const RxRequest *>PyBytes_AsString(messages)
+        cdef Py_ssize_t i
+        for i in range(len(messages) // <Py_ssize_t>sizeof(RxRequest)):
+            self.put(request[i].id, request[i].gref)
+
+    def extend(self, places):
+        """Add some."""
+        for ident, gref in places:
+            self.put(ident, gref)
+
+    def popleft(self):
+        """Take the first.
+
+        :raises IndexError: there is none
+        """
+        if not self.count:
+            raise IndexError("no page is posted")
+        cdef RxRequest place = self.next()
+        return place.id, place.gref
+
+    def __len__(self):
+        return self.count
+
+
+cdef struct Laid:
+    uint32_t slots, pieces
+    Record record
+
+
+cdef class Passed:
+    """One queue's.
+
+    :param copy: copies pieces into the frontend's pages: packed, and from where
+    :param batch: frames that are taken from a lane at once
+    """
+
+    cdef object copy
+    cdef Posted posted
+    cdef readonly object room           # for the records of a batch
+    cdef object piece_view
+    cdef Py_buffer room_buffer, piece_buffer
+    cdef bint open
+    cdef Laid[POSTED_MAX] laid
+    cdef RxRequest[POSTED_MAX] places   # that are used, extras' as well
+    cdef uint32_t frames, next          # that came from the lane, and that are not laid yet
+    cdef readonly uint32_t packets, slots, errors, pieces
+    cdef readonly uint64_t size
+
+    def __init__(self, copy, Posted posted, uint32_t batch):
+        self.copy, self.posted = copy, posted
+        self.room = memoryview(bytearray(batch * sizeof(Record)))
+        self.piece_view = memoryview(bytearray(POSTED_MAX * sizeof(Piece)))
+        PyObject_GetBuffer(self.room, &self.room_buffer, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        PyObject_GetBuffer(self.piece_view, &self.piece_buffer, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        self.open = True
+
+    def close(self):
+        """Let go of what it has; not an error if that was done."""
+        if self.open:
+            self.open = False
+            PyBuffer_Release(&self.room_buffer)
+            PyBuffer_Release(&self.piece_buffer)
+            self.copy = None
+
+    def __dealloc__(self):
+        self.close()
+
+    def hold(self, uint32_t frames):
+        """Take note of frames whose records are in ``room``; there are none before.
+
+        :raises ValueError: there is no room for so many
+        """
+        if frames * sizeof(Record) > <size_t>self.room_buffer.len:
+            raise ValueError(f"{frames} frames in a room for {self.room_buffer.len // <Py_ssize_t>sizeof(Record)}")
+        self.frames, self.next = frames, 0
+
+    @property
+    def held(self):
+        """Frames that are not laid."""
+        return self.frames - self.next
+
+    @property
+    def needed(self):
+        """Pages for the first of them; 0 if there is none."""
+        if self.next == self.frames:
+            return 0
+        return slots_of(<const Record *>self.room_buffer.buf + self.next)
+
+    def rest(self):
+        """Give their records, for others to see to; there are none then."""
+        rest = self.room[self.next * sizeof(Record) : self.frames * sizeof(Record)]
+        self.frames = self.next = 0
+        return rest
+
+    def lay(self, arena):
+        """Lay frames into posted pages, as many as there are pages for.
+
+        :param arena: where they lie
+        :returns: the responses to all requests that were used
+        """
+        cdef uint32_t count
+        cdef bytes answers
+        cdef RxResponse *answer
+        with nogil:
+            count = self.spread()
+        if not count:
+            return b""
+        self.copy(self.piece_view[: self.pieces * sizeof(Piece)], arena)
+        answers = PyBytes_FromStringAndSize(NULL, self.slots * sizeof(RxResponse))
+        answer = <RxResponse *>PyBytes_AsString(answers)
+        with nogil:
+            self.settle(answer, count)
+        return answers
+
+    cdef uint32_t spread(self) noexcept nogil:
+        # Pieces, and the places that they and extras take.
+        cdef const Record *record
+        cdef Laid *laid
+        cdef Piece *piece
+        cdef uint32_t count = 0, at, pages
+        self.slots = self.pieces = self.errors = self.packets = 0
+        self.size = 0
+        while self.next < self.frames:
+            record = <const Record *>self.room_buffer.buf + self.next
+            if not 0 < record.length <= SLOTS_MAX * PAGE:
+                self.errors += 1
+                self.next += 1
+                continue
+            pages = (record.length + PAGE - 1) // PAGE
+            if slots_of(record) > self.posted.count:
+                break
+            self.next += 1
+            laid = &self.laid[count]
+            count += 1
+            laid.slots, laid.pieces, laid.record = pages + (record.gso != 0), pages, record[0]
+            for at in range(laid.slots):
+                self.places[self.slots + at] = self.posted.next()
+            for at in range(pages):
+                piece = <Piece *>self.piece_buffer.buf + self.pieces
+                piece.gref = self.places[self.slots + (at + (record.gso != 0) if at else 0)].gref
+                piece.offset, piece.status = 0, 0
+                piece.length = min(<uint32_t>PAGE, record.length - at * PAGE)
+                piece.place = record.place + at * PAGE
+                self.pieces += 1
+            self.slots += laid.slots
+        return count
+
+    cdef void settle(self, RxResponse *answer, uint32_t count) noexcept nogil:
+        # Responses, in the ring's order.
+        cdef const Piece *piece = <const Piece *>self.piece_buffer.buf
+        cdef const RxRequest *place = self.places
+        cdef const Record *record
+        cdef uint32_t i, at
+        cdef bint whole
+        for i in range(count):
+            record = &self.laid[i].record
+            whole = True
+            for at in range(self.laid[i].pieces):
+                if at == 1 and record.gso:
+                    form_gso(<Extra *>answer, record)
+                    answer += 1
+                    place += 1
+                answer.id, answer.offset, answer.flags = place.id, 0, 0
+                answer.status = <int16_t>piece.length
+                if piece.status:
+                    answer.status, whole = <int16_t>piece.status, False
+                if at == 0:
+                    answer.flags = flags_of(record)
+                if at + 1 < self.laid[i].pieces:
+                    answer.flags |= MORE_DATA
+                answer += 1
+                place += 1
+                piece += 1
+            if self.laid[i].pieces == 1 and record.gso:
+                form_gso(<Extra *>answer, record)
+                answer += 1
+                place += 1
+            if whole:
+                self.packets += 1
+                self.size += record.length
+            else:
+                self.errors += 1
+
+
+cdef inline uint32_t slots_of(const Record *record) noexcept nogil:
+    return (record.length + PAGE - 1) // PAGE + (record.gso != 0)
+
+
+cdef inline uint16_t flags_of(const Record *record) noexcept nogil:
+    # Of the first slot.
+    if record.gso:
+        return RX_BLANK | RX_VALIDATED | EXTRA_INFO
+    if record.checksum == BLANK:
+        return RX_BLANK | RX_VALIDATED
+    return RX_VALIDATED if record.checksum == VALIDATED else 0

@@ -1,0 +1,16 @@
+from collections.abc import Callable
+
+class Sent:
+    arena: memoryview
+    frames: int
+    size: int
+    used: int
+    slots: int
+    errors: int
+    pieces: int
+    waits: bool
+    def __init__(self, copy: Callable[[memoryview, memoryview], object]) -> None: ...
+    def take(self, messages: bytes) -> tuple[bytes, int]: ...
+    @property
+    def records(self) -> memoryview: ...
+    def close(self) -> None: ...
