@@ -2,7 +2,7 @@
 
 Law: what is unfinished has no name in its target's folder, nor below it. Programs read whole folders of tables, and
 what lies there is data to one and an error to the next, whatever it is called. So it has no name at all until it is
-complete: what a kill -9 leaves, the kernel takes away.
+complete: what a kill -9 leaves, the kernel takes away. What others are to read meanwhile is another matter (`growing`).
 
 Ref: open(2) O_TMPFILE, linkat(2)
 """
@@ -59,6 +59,25 @@ def replaced(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
             place()
         except OSError as error:
             raise _refused(path, error) from error
+
+
+@contextmanager
+def growing(path: Path) -> Iterator[BinaryIO]:
+    """Give a file to write, readable for its owner alone, that others may read while it grows: a capture, say.
+
+    A pipe or a device is written to. No link is followed that somebody else may have left in /tmp.
+
+    :raises XentoolError: it can't be opened
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        file = os.fdopen(descriptor, "wb")
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.fchmod(descriptor, 0o600)
+    except OSError as error:
+        raise _refused(path, error) from error
+    with file:
+        yield file
 
 
 @contextmanager

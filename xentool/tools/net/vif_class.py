@@ -14,6 +14,8 @@ from pvdrivers.net.ports import Port, open_port
 from pvdrivers.transport.base import Transport
 from pvdrivers.xenbus import NET_BACK
 from xentool.errors import XentoolError
+from xentool.tools.net.dump.audience import Audience
+from xentool.tools.net.dump.records import Vif
 from xentool.tools.net.vifs import USER, Wanted, nodes, numbers, port
 from xentool.tools.serving.classes import DeviceClass, Home
 
@@ -22,6 +24,7 @@ class Vifs(DeviceClass[Wanted, Backend]):
     """The class.
 
     :param locks: where it is noted which are served; None where no other process can
+    :param audience: who may watch them
     """
 
     noun = "vif"
@@ -33,8 +36,8 @@ class Vifs(DeviceClass[Wanted, Backend]):
     schema = "xentool.served.vif/1"
     whose = "whose vif is it? give --vif domain=NAME,port=... or --loopback NAME"
 
-    def __init__(self, locks: Path | None = None) -> None:
-        self._locks = locks
+    def __init__(self, locks: Path | None = None, audience: Audience | None = None) -> None:
+        self._locks, self._audience = locks, audience or Audience()
         # A file that is written goes on from one frontend to the next, as long as its port is the same.
         self._ports: dict[Spot, Port] = {}
 
@@ -72,21 +75,22 @@ class Vifs(DeviceClass[Wanted, Backend]):
         finally:
             opened.close()
 
-    def use(self, spot: Spot, wanted: Wanted) -> ExitStack | None:
-        """Note that it is served.
+    def use(self, spot: Spot, wanted: Wanted) -> ExitStack:
+        """Note that it is served, and let it be watched.
 
         :raises XentoolError: another process serves it
         """
         del wanted
-        if self._locks is None:
-            return None
-        lock = Journal(self._locks, spot)
-        try:
-            lock.hold()
-        except MachineError as error:
-            raise XentoolError(str(error)) from error
         held = ExitStack()
-        held.callback(lock.remove)
+        if self._locks is not None:
+            lock = Journal(self._locks, spot)
+            try:
+                lock.hold()
+            except MachineError as error:
+                raise XentoolError(str(error)) from error
+            held.callback(lock.remove)
+        self._audience.plugged(_watched(spot))
+        held.callback(self._audience.gone, _watched(spot))
         return held
 
     def elsewhere(self, spot: Spot) -> bool:
@@ -96,4 +100,9 @@ class Vifs(DeviceClass[Wanted, Backend]):
     def backend(self, transport: Transport, spot: Spot, wanted: Wanted) -> Backend:
         """Make the backend."""
         offered = OFFER if wanted.queues is None else OFFER._replace(max_queues=wanted.queues)
-        return Backend(transport, spot, self._port(spot, wanted), offered)
+        seen = self._audience.plugged(_watched(spot))
+        return Backend(transport, spot, self._port(spot, wanted), offered, seen)
+
+
+def _watched(spot: Spot) -> Vif:
+    return Vif(spot.domid, spot.devid)
