@@ -5,21 +5,16 @@ One guest of each type has several disks at once, so that each is a combination 
 
 import base64
 import json
-import re
 import subprocess
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
 import pytest
 
 from tests.xen.blocks import Guest, end, serve, start
 from tests.xen.labs import Lab, eventually, one_xen, usually
-from xentool.tools.channels.serves import grant_name
+from tests.xen.undisturbed import node, undisturbed, watches
 
 pytestmark = pytest.mark.lab
 
@@ -133,79 +128,9 @@ dmesg | grep -iE "i/o error|(xvd|ext4|blkfront).*(error|fail)" | tail -3
 """
 
 
-def node(lab: Lab, path: str) -> str:
-    return lab.run("xenstore-read", path, check=False)
-
-
-def left(lab: Lab) -> str:
-    return lab.run("sh", "-c", "xenstore-ls -f / | grep -E 'udisk|uvbd|/error/'; ls /run/xentool/block", check=False)
-
-
 def descriptors(lab: Lab) -> int:
     """Count the files that our backend's process has open."""
     return int(lab.run("sh", "-c", "ls /proc/$(cat /tmp/serve.pid)/fd | wc -l"))
-
-
-def watches(lab: Lab) -> Counter[str]:
-    """Give all watches of XenStore, as oxenstored names them."""
-    return Counter(lab.run("xenstore-control", "watches").splitlines())
-
-
-class Used(NamedTuple):
-    """What domains have in use of each other."""
-
-    #: Rings and ports, by domain and what they are for.
-    named: list[tuple[int, str]]
-    #: Pages of data: granter, reference, who uses it. A packet under way has some, and a disk that keeps its pages.
-    data: set[tuple[int, int, int]]
-
-
-def used(lab: Lab, domids: Sequence[int]) -> Used:
-    found = lab.survey()
-    grants = [
-        (domid, grant, grant_name(found.grant_names, domid, grant.gref))
-        for domid in domids
-        for grant in (found.tables[domid].grants if domid in found.tables else ())
-        if grant.mapper in domids
-    ]
-    ports = [
-        (domid, f"{port.kind} {port.source or found.port_names.get((domid, port.port), '')}")
-        for domid in domids
-        for port in found.ports[domid]
-        if port.remote_domid in (None, *domids)
-    ]
-    rings = [(domid, name) for domid, _, name in grants if name]
-    return Used(sorted(rings + ports), {(domid, grant.gref, grant.mapper) for domid, grant, name in grants if not name})
-
-
-@contextmanager
-def undisturbed(lab: Lab, *guests: int) -> Iterator[None]:
-    """Hold that nothing is left in dom0 and some guests, and that nobody complained."""
-    domids = (0, *guests)
-    before, heard, watched = used(lab, domids), heard_of(lab), watches(lab)
-    yield
-    # What was under way then may be done by now; what is under way now must soon be. A kernel lets go of a device, and
-    # XenStore of a client, some time after both ends have parted.
-    after = before
-
-    def as_before() -> bool:
-        nonlocal after
-        after = used(lab, domids)
-        return after.named == before.named and after.data <= before.data and not watches(lab) - watched
-
-    eventually(as_before)
-    assert after.named == before.named
-    assert after.data - before.data == set()
-    assert left(lab) == ""
-    assert watches(lab) - watched == Counter()
-    # Line by line: of Xen's console, which our own looks fill with dumps, the beginning may be gone by now.
-    complaint = re.compile(r"g\.e\. still in use|WARNING|BUG|Oops|deferring|d\d+v\d+ .*fault")
-    assert [line for line in heard_of(lab) - heard if complaint.search(line)] == []
-
-
-def heard_of(lab: Lab) -> Counter[str]:
-    """Give the lines of dom0's kernel log and Xen's console."""
-    return Counter([*lab.run("dmesg").splitlines(), *lab.run("xl", "dmesg").splitlines()])
 
 
 GUESTS = {
