@@ -16,7 +16,7 @@ from pvdrivers.abi.netif import RX_RING, TX_REQUEST, TX_RING, NetifRsp
 from pvdrivers.errors import DriverError, MachineError
 from pvdrivers.net import watched
 from pvdrivers.net.back.credit import Credit
-from pvdrivers.net.back.plain.passed import Passed, Posted
+from pvdrivers.net.back.plain.passed import Passed
 from pvdrivers.net.back.plain.sent import Sent
 from pvdrivers.net.back.stall import Stall
 from pvdrivers.net.frame import Frame
@@ -24,6 +24,7 @@ from pvdrivers.net.multicast import Multicast
 from pvdrivers.net.packet import rx_back, tx_back
 from pvdrivers.net.packet.slots import Slot
 from pvdrivers.net.packet.tx_back import Packet
+from pvdrivers.net.plain import Posted
 from pvdrivers.net.ports.base import Lane, PackedLane
 from pvdrivers.net.record import unpack
 from pvdrivers.net.stats import Stats

@@ -3,6 +3,8 @@
 Law: a backend is a peer, and may be anybody. Frames go through pages that are granted for nothing else (`pool`); an
 answer to what was not asked ends the queue, and a packet that makes no sense is dropped and its pages posted again.
 
+What is plain goes both ways by `plain`, compiled, and all else by `packet`.
+
 Ref: Linux drivers/net/xen-netfront.c
 """
 
@@ -14,11 +16,13 @@ from pvdrivers.abi.wire import ETHERNET_SIZE
 from pvdrivers.errors import DriverError, MachineError
 from pvdrivers.net.frame import Frame
 from pvdrivers.net.front.owned import own
+from pvdrivers.net.front.plain.receiving import Receiving
+from pvdrivers.net.front.plain.sending import Asked, Sending
 from pvdrivers.net.front.pool import Pool
 from pvdrivers.net.packet import rx_front, tx_front
-from pvdrivers.net.packet.slots import Place
 from pvdrivers.net.packet.slots import pages as slots_of
-from pvdrivers.net.ports.base import Lane
+from pvdrivers.net.ports.base import Lane, PackedLane
+from pvdrivers.net.record import unpack
 from pvdrivers.net.stats import Stats
 from pvdrivers.ring import Front
 from pvdrivers.ring.waiting import Besides, Waiting
@@ -39,11 +43,22 @@ class FrontQueue:
     :param lane: which belongs to it from now on
     :param split: a channel for either ring, and not one for both
     :param pages: for each direction
+    :param compiled: False for the reference alone
     :raises MachineError: there are not so many pages, or no channel; the lane is still the caller's
     """
 
-    def __init__(self, transport: Transport, domid: int, lane: Lane, *, split: bool = True, pages: int = PAGES) -> None:
-        self._lane = lane
+    def __init__(
+        self,
+        transport: Transport,
+        domid: int,
+        lane: Lane,
+        *,
+        split: bool = True,
+        pages: int = PAGES,
+        compiled: bool = True,
+    ) -> None:
+        self._lane, self._compiled = lane, compiled
+        self._packed = lane if compiled and isinstance(lane, PackedLane) else None
         self._stats = Stats()
         with ExitStack() as owned:
             pages_of_rings = [own(owned, transport.grant(domid), "revoke") for _ in (_TX, _RX)]
@@ -57,12 +72,12 @@ class FrontQueue:
         lines = zip(self._rings, (self._channels[0], self._channels[-1]), strict=True)
         self._waiting = Waiting(*lines, counts=self._stats, besides=self._besides)
         # Requests that are not answered: pages that are being sent, and how many slots of extras.
-        self._pending: set[int] = set()
-        self._extras = 0
+        self._asked = Asked()
+        self._plain = Sending(self._sending, self._asked, _BATCH)
         # A frame for which there was no room.
         self._held: deque[Frame] = deque()
-        # Pages for what is received, in the ring's order.
-        self._posted: deque[Place] = deque()
+        # Pages for what is received are posted by it.
+        self._posted = Receiving(self._receiving)
         # Multicast addresses, and whether they are wanted, of which the backend has not been told.
         self._changes: deque[tuple[bytes, bool]] = deque()
         self._ending = False
@@ -83,7 +98,7 @@ class FrontQueue:
     @property
     def busy(self) -> int:
         """Frames that the backend has not answered."""
-        return len(self._pending)
+        return len(self._asked)
 
     def listen(self, address: bytes, *, wanted: bool = True) -> None:
         """Have an address added to the backend's list of those that multicast is passed on for; from any thread.
@@ -118,11 +133,13 @@ class FrontQueue:
         for ring in self._rings:
             ring.release()
         self._owned.close()
+        self._plain.close()
+        self._posted.close()
         self._lane.close()
         self._waiting.close()
 
     def _besides(self) -> Besides:
-        return Besides(self._lane.fileno() if not self._held else -1)
+        return Besides(-1 if self._held or self._plain.held else self._lane.fileno())
 
     def _turn(self) -> bool:
         received = self._receive()
@@ -132,10 +149,31 @@ class FrontQueue:
     # To the backend.
 
     def _send(self) -> bool:
-        if not self._held:
-            self._held.extend(self._lane.receive(_BATCH))
         requests = self._listed()
         room = self._rings[_TX].room - _LISTED * len(requests)
+        if self._packed:
+            requests.append(self._send_plain(self._packed, room))
+        else:
+            requests += self._send_any(room)
+        messages = b"".join(requests)
+        self._waiting.send(messages, _TX)
+        return bool(messages)
+
+    def _send_plain(self, lane: PackedLane, room: int) -> bytes:
+        plain, stats = self._plain, self._stats
+        if not plain.held:
+            plain.hold(lane.receive_packed(plain.room))
+        requests = plain.form(lane.arena, room)
+        stats.tx_packets += plain.packets
+        stats.tx_bytes += plain.size
+        stats.tx_slots += plain.slots
+        stats.tx_errors += plain.errors
+        return requests
+
+    def _send_any(self, room: int) -> list[bytes]:
+        requests = []
+        if not self._held:
+            self._held.extend(self._lane.receive(_BATCH))
         while self._held:
             frame = self._held[0]
             size = len(frame.data)
@@ -150,8 +188,7 @@ class FrontQueue:
             room -= slots
             requests.append(self._request(self._held.popleft(), pages))
             self._stats.tx_slots += slots
-        self._waiting.send(b"".join(requests), _TX)
-        return bool(requests)
+        return requests
 
     def _listed(self) -> list[bytes]:
         requests: list[bytes] = []
@@ -161,8 +198,8 @@ class FrontQueue:
             # A page that nothing is written to, for its id.
             ((ident, _),) = self._sending.take(1)
             requests.append(tx_front.multicast(ident, address, add=wanted))
-            self._pending.add(ident)
-            self._extras += 1
+            self._asked.add(ident)
+            self._asked.extras += 1
             self._stats.tx_slots += _LISTED
         return requests
 
@@ -170,8 +207,9 @@ class FrontQueue:
         places = self._sending.take(pages)
         slots = tx_front.over(len(frame.data), places)
         self._sending.write(frame.data, slots)
-        self._pending.update(ident for ident, _ in places)
-        self._extras += tx_front.needed(frame) - pages
+        for ident, _ in places:
+            self._asked.add(ident)
+        self._asked.extras += tx_front.needed(frame) - pages
         self._stats.tx_packets += 1
         self._stats.tx_bytes += len(frame.data)
         return tx_front.requests(slots, frame.offload, frame.hash)
@@ -180,9 +218,12 @@ class FrontQueue:
         responses = self._waiting.take(self._rings[_TX].size, _TX)
         if not responses:
             return False
-        found = tx_front.answered(responses, self._pending, self._extras)
-        self._pending.difference_update(found.ids)
-        self._extras -= found.extras
+        if self._compiled and self._plain.answered(responses):
+            self._stats.tx_errors += self._plain.failed
+            return True
+        found = tx_front.answered(responses, self._asked, self._asked.extras)
+        self._asked.discard(found.ids)
+        self._asked.extras -= found.extras
         self._stats.tx_errors += len(found.failed)
         self._sending.give(found.ids)
         return True
@@ -190,16 +231,43 @@ class FrontQueue:
     # From the backend.
 
     def _post(self) -> None:
-        places = self._receiving.take(min(self._receiving.free, self._rings[_RX].room))
-        self._posted.extend(places)
-        self._waiting.send(rx_front.post(places), _RX)
+        self._waiting.send(self._posted.post(self._rings[_RX].room), _RX)
 
     def _receive(self) -> bool:
         responses = self._waiting.take(self._rings[_RX].size, _RX)
         if not responses:
             return False
-        count = len(responses) // RX_RING.response.size
-        places = [self._posted.popleft() for _ in range(count)]
+        size = RX_RING.response.size
+        count, taken = len(responses) // size, 0
+        if self._compiled:
+            taken = self._posted.take(responses)
+            self._stats.rx_slots += taken
+            self._pass_plain()
+        frames = self._any(responses[taken * size :], taken, count - taken) if taken < count else []
+        self._posted.give(count)
+        self._post()
+        if frames:
+            self._passed(len(frames), sum(len(frame.data) for frame in frames))
+            self._lane.send(frames)
+        return True
+
+    def _pass_plain(self) -> None:
+        posted = self._posted
+        if not posted.frames:
+            return
+        self._passed(posted.frames, posted.size)
+        if self._packed:
+            self._packed.send_packed(posted.arena, posted.records)
+        else:
+            # Whoever takes frames in a list may keep them.
+            self._lane.send(unpack(memoryview(bytes(posted.arena[: posted.used])), posted.records))
+
+    def _passed(self, frames: int, size: int) -> None:
+        self._stats.rx_packets += frames
+        self._stats.rx_bytes += size
+
+    def _any(self, responses: bytes, first: int, count: int) -> list[Frame]:
+        places = self._posted.places(first, count)
         frames = []
         for packet in rx_front.parse(responses, places):
             self._stats.rx_slots += packet.messages
@@ -208,10 +276,4 @@ class FrontQueue:
             else:
                 # Copied: the backend can still write there.
                 frames.append(Frame(self._receiving.read(packet.pieces), packet.offload, packet.hash))
-        self._receiving.give([ident for ident, _ in places])
-        self._post()
-        if frames:
-            self._stats.rx_packets += len(frames)
-            self._stats.rx_bytes += sum(len(frame.data) for frame in frames)
-            self._lane.send(frames)
-        return True
+        return frames

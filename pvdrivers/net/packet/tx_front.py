@@ -3,7 +3,7 @@
 Law: what a backend answers gives back only what was asked of it, and only once.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Container, Sequence
 from typing import NamedTuple
 
 from pvdrivers.abi.netif import (
@@ -81,7 +81,7 @@ def multicast(ident: int, address: bytes, *, add: bool) -> bytes:
     return _request(Slot(ident, 0, 0, 0), TX.extra_info, 0) + _padded(extra)
 
 
-def answered(responses: bytes, pending: Set[int], extras: int) -> Answered:
+def answered(responses: bytes, pending: Container[int], extras: int) -> Answered:
     """Tell what was answered, in any order. A status that is none means that the packet was not sent.
 
     :param responses: one after the other

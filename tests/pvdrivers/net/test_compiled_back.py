@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from pvdrivers.abi.netif import RX_REQUEST, RX_RING, TX_REQUEST, TX_RING, GsoType
 from pvdrivers.errors import DriverError
 from pvdrivers.net.back.backqueue import BackQueue
-from pvdrivers.net.back.plain.passed import Passed, Posted
+from pvdrivers.net.back.plain.passed import Passed
 from pvdrivers.net.back.plain.sent import Sent
 from pvdrivers.net.frame import Checksum, Frame, Offload
 from pvdrivers.net.packet import tx_front
+from pvdrivers.net.plain import Posted
 from pvdrivers.ring import Front
 from tests.pvdrivers.net.alone import Grants, Line, ListLane, Memory, RecordLane
 from tests.pvdrivers.net.chance import FRAME, HEADROOM, RING, TX_MESSAGE, fuzzed, spread, text

@@ -9,72 +9,21 @@ from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
 from libc.stdint cimport int16_t, uint16_t, uint32_t, uint64_t
 
 from pvdrivers.net.packet.message cimport (
-    EXTRA_INFO, MORE_DATA, PAGE, RX_BLANK, RX_VALIDATED, SLOTS_MAX, Extra, RxRequest, RxResponse, form_gso,
+    EXTRA_INFO, MORE_DATA, PAGE, RX_BLANK, RX_VALIDATED, SLOTS_MAX, Extra, RxResponse, form_gso,
 )
+from pvdrivers.net.plain cimport POSTED_MAX, Held, Place, Posted
 from pvdrivers.net.record cimport BLANK, VALIDATED, Record
 from pvdrivers.transport.piece cimport Piece
 
 from pvdrivers.abi.netif import EXTRA_GSO as EXTRA
-from pvdrivers.abi.netif import RX_REQUEST, RX_RESPONSE
+from pvdrivers.abi.netif import RX_RESPONSE
 from pvdrivers.net.record import RECORD
 from pvdrivers.transport.base import PIECE
 
-cdef enum:
-    # More than a ring's slots, a power of two.
-    POSTED_MAX = 512
-
-if (RX_REQUEST.size, RX_RESPONSE.size, EXTRA.size, RECORD.size, PIECE.size) != (
-    sizeof(RxRequest), sizeof(RxResponse), sizeof(Extra), sizeof(Record), sizeof(Piece)
+if (RX_RESPONSE.size, EXTRA.size, RECORD.size, PIECE.size) != (
+    sizeof(RxResponse), sizeof(Extra), sizeof(Record), sizeof(Piece)
 ):
     raise ImportError("the net core was compiled for another protocol")
-
-
-cdef class Posted:
-    """Pages that a frontend has posted, in the ring's order; to others what a deque of `packet.slots.Place` is."""
-
-    cdef RxRequest[POSTED_MAX] places
-    cdef uint32_t first, count
-
-    cdef put(self, uint16_t ident, uint32_t gref):
-        cdef RxRequest *place = &self.places[(self.first + self.count) % POSTED_MAX]
-        if self.count == POSTED_MAX:
-            raise ValueError("more pages than a ring has slots for")
-        place.id, place.gref = ident, gref
-        self.count += 1
-
-    cdef RxRequest next(self) noexcept nogil:
-        cdef RxRequest place = self.places[self.first % POSTED_MAX]
-        self.first += 1
-        self.count -= 1
-        return place
-
-    def post(self, bytes messages):
-        """Add those of requests.
-
-        :raises ValueError: there are more than a ring has
-        """
-        cdef const RxRequest *request = <const RxRequest *>PyBytes_AsString(messages)
-        cdef Py_ssize_t i
-        for i in range(len(messages) // <Py_ssize_t>sizeof(RxRequest)):
-            self.put(request[i].id, request[i].gref)
-
-    def extend(self, places):
-        """Add some."""
-        for ident, gref in places:
-            self.put(ident, gref)
-
-    def popleft(self):
-        """Take the first.
-
-        :raises IndexError: there is none
-        """
-        if not self.count:
-            raise IndexError("no page is posted")
-        cdef RxRequest place = self.next()
-        return place.id, place.gref
-
-    def __len__(self):
-        return self.count
 
 
 cdef struct Laid:
@@ -82,7 +31,7 @@ cdef struct Laid:
     Record record
 
 
-cdef class Passed:
+cdef class Passed(Held):
     """One queue's.
 
     :param copy: copies pieces into the frontend's pages: packed, and from where
@@ -91,21 +40,18 @@ cdef class Passed:
 
     cdef object copy
     cdef Posted posted
-    cdef readonly object room           # for the records of a batch
     cdef object piece_view
-    cdef Py_buffer room_buffer, piece_buffer
+    cdef Py_buffer piece_buffer
     cdef bint open
     cdef Laid[POSTED_MAX] laid
-    cdef RxRequest[POSTED_MAX] places   # that are used, extras' as well
-    cdef uint32_t frames, next          # that came from the lane, and that are not laid yet
+    cdef Place[POSTED_MAX] places       # that are used, extras' as well
     cdef readonly uint32_t packets, slots, errors, pieces
     cdef readonly uint64_t size
 
     def __init__(self, copy, Posted posted, uint32_t batch):
+        super().__init__(batch)
         self.copy, self.posted = copy, posted
-        self.room = memoryview(bytearray(batch * sizeof(Record)))
         self.piece_view = memoryview(bytearray(POSTED_MAX * sizeof(Piece)))
-        PyObject_GetBuffer(self.room, &self.room_buffer, PyBUF_SIMPLE | PyBUF_WRITABLE)
         PyObject_GetBuffer(self.piece_view, &self.piece_buffer, PyBUF_SIMPLE | PyBUF_WRITABLE)
         self.open = True
 
@@ -113,39 +59,20 @@ cdef class Passed:
         """Let go of what it has; not an error if that was done."""
         if self.open:
             self.open = False
-            PyBuffer_Release(&self.room_buffer)
             PyBuffer_Release(&self.piece_buffer)
             self.copy = None
+        super().close()
 
     def __dealloc__(self):
-        self.close()
-
-    def hold(self, uint32_t frames):
-        """Take note of frames whose records are in ``room``; there are none before.
-
-        :raises ValueError: there is no room for so many
-        """
-        if frames * sizeof(Record) > <size_t>self.room_buffer.len:
-            raise ValueError(f"{frames} frames in a room for {self.room_buffer.len // <Py_ssize_t>sizeof(Record)}")
-        self.frames, self.next = frames, 0
-
-    @property
-    def held(self):
-        """Frames that are not laid."""
-        return self.frames - self.next
+        if self.open:
+            PyBuffer_Release(&self.piece_buffer)
 
     @property
     def needed(self):
         """Pages for the first of them; 0 if there is none."""
         if self.next == self.frames:
             return 0
-        return slots_of(<const Record *>self.room_buffer.buf + self.next)
-
-    def rest(self):
-        """Give their records, for others to see to; there are none then."""
-        rest = self.room[self.next * sizeof(Record) : self.frames * sizeof(Record)]
-        self.frames = self.next = 0
-        return rest
+        return slots_of(self.record())
 
     def lay(self, arena):
         """Lay frames into posted pages, as many as there are pages for.
@@ -176,7 +103,7 @@ cdef class Passed:
         self.slots = self.pieces = self.errors = self.packets = 0
         self.size = 0
         while self.next < self.frames:
-            record = <const Record *>self.room_buffer.buf + self.next
+            record = self.record()
             if not 0 < record.length <= SLOTS_MAX * PAGE:
                 self.errors += 1
                 self.next += 1
@@ -203,7 +130,7 @@ cdef class Passed:
     cdef void settle(self, RxResponse *answer, uint32_t count) noexcept nogil:
         # Responses, in the ring's order.
         cdef const Piece *piece = <const Piece *>self.piece_buffer.buf
-        cdef const RxRequest *place = self.places
+        cdef const Place *place = self.places
         cdef const Record *record
         cdef uint32_t i, at
         cdef bint whole

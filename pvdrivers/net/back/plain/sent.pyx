@@ -84,7 +84,10 @@ cdef class Sent:
             self.copy = None
 
     def __dealloc__(self):
-        self.close()
+        if self.held:
+            PyBuffer_Release(&self.arena_buffer)
+            PyBuffer_Release(&self.piece_buffer)
+            PyBuffer_Release(&self.record_buffer)
 
     @property
     def records(self):
