@@ -18,6 +18,7 @@ from pvdrivers.net import watched
 from pvdrivers.net.back.credit import Credit
 from pvdrivers.net.back.plain.passed import Passed
 from pvdrivers.net.back.plain.sent import Sent
+from pvdrivers.net.back.spread import Spread
 from pvdrivers.net.back.stall import Stall
 from pvdrivers.net.frame import Frame
 from pvdrivers.net.multicast import Multicast
@@ -84,7 +85,9 @@ class BackQueue:
         self._stats = Stats()
         lines = zip(self._rings, (channels[0], channels[-1]), strict=True)
         self._waiting = Waiting(*lines, counts=self._stats, owes=resume, besides=self._besides)
-        self._packed = lane if compiled and isinstance(lane, PackedLane) else None
+        self._spread = lane if isinstance(lane, Spread) else None
+        behind = self._spread.lane if self._spread else lane
+        self._packed = behind if compiled and isinstance(behind, PackedLane) else None
         self._sent = Sent(self._copy_from) if compiled else None
         # Messages of a packet whose end is not there yet, or for which there is no credit.
         self._backlog = b""
@@ -276,7 +279,7 @@ class BackQueue:
         if self._ending:
             # And not as long as the port has frames.
             return bool(messages)
-        if self._passed and self._packed and not (self._held or self.headroom or self._seen.by):
+        if self._passed and self._packed and self._is_plain:
             answers, needed = self._pass_plain(self._passed, self._packed)
         else:
             answers, needed = self._pass_any()
@@ -287,6 +290,12 @@ class BackQueue:
             if self._passed:
                 self._passed.rest()
         return bool(messages or answers)
+
+    @property
+    def _is_plain(self) -> bool:
+        if self._held or self.headroom or self._seen.by:
+            return False
+        return not self._spread or self._spread.plain
 
     # Give responses, and how many pages the frame needs that waits for more of them; 0 if none does. Frames are taken
     # from the lane even without a page for them: that they wait is what tells that a frontend is stalled.
