@@ -13,6 +13,7 @@ from pvdrivers.abi.netif import HashType
 from pvdrivers.abi.xenbus import XenbusState
 from pvdrivers.bus.end import End
 from pvdrivers.bus.nodes import Peer
+from pvdrivers.errors import MachineError
 from pvdrivers.net.back.backend import OFFER
 from pvdrivers.net.control.front import Wish
 from pvdrivers.net.frame import FlowHash, Frame
@@ -127,6 +128,22 @@ def test_one_queue_is_told_hashes(loop: Bench) -> None:
         until(lambda: steering(loop).wanted)
         loop.there.lanes[0].give([Frame(bytes(ETHER / packet))])
         assert loop.here.lanes[0].got(1)[0].hash == expected
+
+
+def test_a_frontend_that_begins_anew_asks_anew_for_what_it_wanted_last(loop: Bench) -> None:
+    with loop.backend() as back, loop.frontend(options(WISH, (GROUP,))) as end:
+        until(lambda: steering(loop).wanted)
+        last = WISH._replace(mapping=(1,))
+        front(end).steer(last)
+        front(end).listen(OTHER)
+        until(partial(steered, loop, last))
+        before = len(loop.there.readers)
+        back.fault(MachineError("it has to begin anew"), fatal=True)
+        until(lambda: len(loop.there.readers) > before)
+        until(partial(steered, loop, last))
+        until(lambda: loop.device and all(loop.device.wishes.multicast.passes(each) for each in (GROUP, OTHER)))
+        loop.there.lanes[2].give([Frame(OTHER + bytes(54)), *flows(5)])
+        assert [one.data[:6] for one in loop.here.lanes[1].got(6)][:2] == [OTHER, bytes(flows(1)[0].data[:6])]
 
 
 def test_nothing_is_asked_of_a_backend_that_has_no_control_ring(loop: Bench) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 import pytest
 from scapy.layers.inet import TCP
 
-from pvdrivers.abi.netif import HashAlgorithm, HashType
+from pvdrivers.abi.netif import GsoType, HashAlgorithm, HashType
 from pvdrivers.net.back.spread import Spread, spread
 from pvdrivers.net.back.wishes import Wishes
-from pvdrivers.net.frame import FlowHash, Frame
+from pvdrivers.net.frame import Checksum, FlowHash, Frame, Offload
 from pvdrivers.net.ports import inbox
 from pvdrivers.net.ports.base import PortStats
 from pvdrivers.net.ports.null import NullLane
@@ -107,6 +107,19 @@ def test_what_is_anothers_wakes_that_one_alone(rig: Rig) -> None:
     assert ready(rig.lanes[2])
     assert data(rig.lanes[2].receive(6)) == data([tcp(number) for number in (3, 4)])
     assert not ready(rig.lanes[2])
+
+
+def test_what_is_still_to_be_cut_goes_where_its_segments_would(rig: Rig) -> None:
+    rig.steer(*range(QUEUES))
+    small = tcp(7)
+    # Whatever its length says: it has one for each segment.
+    large = Frame(bytes(small.data) + bytes(5000), Offload(Checksum.BLANK, GsoType.TCPV4, 1448))
+    for number, lane in enumerate(rig.lanes):
+        rig.port[number].give([small, large])
+        lane.receive(64)
+    hashes = {one.hash for lane in rig.lanes for one in lane.receive(64)}
+    assert len(hashes) == 1
+    assert None not in hashes
 
 
 def test_what_was_handed_over_is_taken_though_nothing_is_asked_for_any_more(rig: Rig) -> None:
