@@ -3,11 +3,12 @@
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 from pvdrivers.net.frame import Abilities, Frame
 from pvdrivers.net.ports.base import PortStats
+from pvdrivers.net.record import RECORD, pack, unpack
 
 #: Seconds after which nothing comes any more.
 STUCK = 60.0
@@ -69,21 +70,46 @@ class TestsLane:
             return list(self._sent)
 
 
+class TestsPackedLane(TestsLane):
+    """The same by records as well; ``packed`` tells how many frames went each way so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.packed = [0, 0]
+        self.arena = memoryview(bytearray())
+
+    def receive_packed(self, records: memoryview) -> int:
+        frames = self.receive(len(records) // RECORD.size)
+        self.packed[0] += len(frames)
+        self.arena = memoryview(bytearray().join(frame.data for frame in frames))
+        records[: len(frames) * RECORD.size] = pack(frames)
+        return len(frames)
+
+    def send_packed(self, arena: memoryview, records: memoryview) -> int:
+        frames = unpack(arena, records)
+        self.packed[1] += len(frames)
+        return self.send(frames)
+
+
 class TestsPort:
-    """A port of such lanes; ``lanes`` has those that were opened last."""
+    """A port of such lanes; ``lanes`` has those that were opened last.
+
+    :param make: makes a lane
+    """
 
     __test__ = False
     name = "test"
     abilities = Abilities(True, True, True, True, 65549)
 
-    def __init__(self) -> None:
+    def __init__(self, make: Callable[[], TestsLane] = TestsLane) -> None:
+        self._make = make
         self.carrier = True
         self.lanes: list[TestsLane] = []
         self.readers: list[Abilities] = []
         self.closed = 0
 
     def open(self, lanes: int, reader: Abilities) -> Sequence[TestsLane]:
-        self.lanes = [TestsLane() for _ in range(lanes)]
+        self.lanes = [self._make() for _ in range(lanes)]
         self.readers.append(reader)
         return self.lanes
 

@@ -24,6 +24,7 @@ from pvdrivers.net.toeplitz import ALL_TYPES
 from tests.pvdrivers.bus.joined import until
 from tests.pvdrivers.net import rss
 from tests.pvdrivers.net.frames import ETHER, frame
+from tests.pvdrivers.net.lanes import TestsPackedLane, TestsPort
 from tests.pvdrivers.net.pair import SPOT, Bench, bench
 
 QUEUES = 3
@@ -120,6 +121,25 @@ def test_a_frontend_changes_its_mind_while_frames_come(loop: Bench) -> None:
         before = loop.here.lanes[1].count
         loop.there.lanes[1].give([each._replace(hash=FlowHash(HashType.IPV4, 5)) for each in flows(50)])
         assert [one.hash for one in loop.here.lanes[1].got(before + 50)[before:]] == [None] * 50
+
+
+def test_a_port_has_frames_in_its_own_form_while_nothing_is_asked_for(loop: Bench) -> None:
+    loop.there = TestsPort(TestsPackedLane)
+    with loop.backend(), loop.frontend(options()) as end:
+        until(lambda: steering(loop).wanted)
+        lane, here = loop.there.lanes[0], loop.here.lanes[0]
+        assert isinstance(lane, TestsPackedLane)
+        front(end).steer(None)
+        until(lambda: not steering(loop).wanted)
+        lane.give(flows(100))
+        here.give(flows(100))
+        assert here.got(100) == lane.got(100) == flows(100)
+        assert lane.packed == [100, 100]
+        front(end).steer(WISH._replace(mapping=(0,)))
+        until(partial(steered, loop, WISH._replace(mapping=(0,))))
+        lane.give(flows(100))
+        assert {one.hash is None for one in here.got(200)[100:]} == {False}
+        assert lane.packed == [100, 100]
 
 
 def test_one_queue_is_told_hashes(loop: Bench) -> None:
