@@ -75,6 +75,7 @@ bench: setup
 	$(BIN)/python -m tests.bench.report
 	$(BIN)/python -m tests.bench.store
 	$(BIN)/python -m tests.bench.block
+	$(BIN)/python -m tests.bench.net
 	$(BIN)/python -m tests.bench.block_xen
 	$(BIN)/python -m tests.bench.live
 	$(BIN)/python -m tests.bench.hostile

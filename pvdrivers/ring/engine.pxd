@@ -24,7 +24,7 @@ cdef class _End:
     cdef hold(self, memory, kind)
     cdef check(self)
     cdef uint32_t available(self) except? 0xFFFFFFFF
-    cdef bint watch(self, uint32_t microseconds) noexcept nogil
+    cdef bint watch(self, _End other, uint32_t microseconds) noexcept nogil
     cdef uint8_t *slot(self, uint32_t index) noexcept
     cdef bint ask(self, uint32_t after) except -1
 

@@ -95,27 +95,30 @@ cdef class _End:
         self.cons += number
         return messages
 
-    def poll(self, uint32_t microseconds):
+    def poll(self, uint32_t microseconds, _End also=None):
         """Look for messages of the peer's again and again, letting other threads run; tell whether there are any.
 
         Cheaper than being notified, if they come within the time that a notification takes.
 
         :param microseconds: how long at most
+        :param also: another ring to look at
         :raises BadRing: the peer's producer index is impossible
         """
+        cdef _End other = self if also is None else also
         self.check()
+        other.check()
         cdef bint found
         with nogil:
-            found = self.watch(microseconds)
-        return found and self.available() != 0
+            found = self.watch(other, microseconds)
+        return found and (self.available() != 0 or other.available() != 0)
 
-    cdef bint watch(self, uint32_t microseconds) noexcept nogil:
+    cdef bint watch(self, _End other, uint32_t microseconds) noexcept nogil:
         # This object holds its memory, and so long as a thread is in here its caller has to leave `release` alone.
         cdef uint64_t until = nanoseconds() + <uint64_t>microseconds * 1000
         cdef int i
         while True:
             for i in range(64):
-                if load(self.peer_prod) != self.cons:
+                if load(self.peer_prod) != self.cons or load(other.peer_prod) != other.cons:
                     return True
                 relax()
             if nanoseconds() >= until:
@@ -188,10 +191,12 @@ cdef class Front(_End):
     def final_check(self, uint32_t batch=1):
         """Before waiting for a notification: ask for one, and tell whether there is something to take after all.
 
-        :param batch: be notified once so many responses are there, or all that are due
+        :param batch: be notified once so many responses are there, or all that are due; 0 to look and not to ask
         :raises BadRing: the peer's producer index is impossible
         """
         self.check()
+        if not batch:
+            return self.available() != 0
         cdef uint32_t due = self.pushed - self.cons
         return self.ask(max(min(batch, due), 1))
 
@@ -218,10 +223,11 @@ cdef class Back(_End):
         self.prod = self.pushed = load(self.own_prod)
         self.lead, self.peer_lead = 0, self.count
 
-    def final_check(self):
+    def final_check(self, uint32_t batch=1):
         """Before waiting for a notification: ask for one, and tell whether there is something to take after all.
 
+        :param batch: 0 to look and not to ask; any other is 1, since nobody knows whether a second request ever comes
         :raises BadRing: the peer's producer index is impossible
         """
         self.check()
-        return self.ask(1)
+        return self.ask(1) if batch else self.available() != 0

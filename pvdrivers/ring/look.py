@@ -10,9 +10,10 @@ LOOK = 12
 class Patience(patience.Patience):
     """One end's."""
 
-    def look(self, ring: Back | Front) -> bool:
+    def look(self, ring: Back | Front, also: Back | Front | None = None) -> bool:
         """Look on for a while, or not; tell whether there is a message.
 
+        :param also: another ring to look at
         :raises BadRing: the peer's producer index is impossible
         """
-        return self.pays() and self.note(ring.poll(LOOK))
+        return self.pays() and self.note(ring.poll(LOOK, also))

@@ -49,6 +49,8 @@ class Waiting:
     :param counts: where system calls and notifications are added up
     :param owes: whether a former life may have been killed between an answer and its notification
     :param besides: tells what ends a sleep, before each
+    :param wanted: tells how many messages of a ring are worth being woken for (`Front.final_check`), before each sleep;
+        0 for a ring of which nothing is waited for: what comes there is taken when something else wakes this queue
     """
 
     def __init__(
@@ -57,8 +59,10 @@ class Waiting:
         counts: Counts,
         owes: bool = False,
         besides: Callable[[], Besides] = Besides,
+        wanted: Callable[[int], int] = lambda _: 1,
     ) -> None:
-        self._lines, self._counts, self._owes, self._besides = lines, counts, owes, besides
+        self._lines, self._counts, self._owes = lines, counts, owes
+        self._besides, self._wanted = besides, wanted
         self._rings = [ring for ring, _ in lines]
         self._channels = list(dict.fromkeys(channel for _, channel in lines))
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -115,13 +119,13 @@ class Waiting:
             if self._stopping:
                 self.hear(None)
             # Not while there is something else to wait for.
-            elif (busy() or not self._patience.look(self._rings[0])) and not self._more():
+            elif (busy() or not self._patience.look(*self._rings[:2])) and not self._more():
                 self._sleep()
 
     def _more(self) -> bool:
         # Every ring has to ask, unless there is something to do anyway.
-        for ring in self._rings:  # noqa: SIM110 - a generator costs more than all that it asks
-            if ring.final_check():
+        for line, ring in enumerate(self._rings):  # noqa: SIM110 - a generator costs more than all that it asks
+            if ring.final_check(self._wanted(line)):
                 return True
         return False
 

@@ -84,7 +84,7 @@ class BackQueue:
         self._rings = Back(rings[_TX].memory, TX_RING), Back(rings[_RX].memory, RX_RING)
         self._stats = Stats()
         lines = zip(self._rings, (channels[0], channels[-1]), strict=True)
-        self._waiting = Waiting(*lines, counts=self._stats, owes=resume, besides=self._besides)
+        self._waiting = Waiting(*lines, counts=self._stats, owes=resume, besides=self._besides, wanted=self._wanted)
         self._spread = lane if isinstance(lane, Spread) else None
         behind = self._spread.lane if self._spread else lane
         self._packed = behind if compiled and isinstance(behind, PackedLane) else None
@@ -159,6 +159,10 @@ class BackQueue:
         if (due := self._stall.due()) is not None:
             naps.append(due)
         return Besides(fd, min(naps, default=None))
+
+    def _wanted(self, line: int) -> int:
+        # Pages that are posted are of use once a frame waits for some.
+        return line == _TX or self._waits > 0
 
     @property
     def _waits(self) -> int:

@@ -70,7 +70,7 @@ class FrontQueue:
         self.grefs = tuple(tuple(each.grefs) for each in pages_of_rings)
         self._rings = Front(pages_of_rings[_TX].memory, TX_RING), Front(pages_of_rings[_RX].memory, RX_RING)
         lines = zip(self._rings, (self._channels[0], self._channels[-1]), strict=True)
-        self._waiting = Waiting(*lines, counts=self._stats, besides=self._besides)
+        self._waiting = Waiting(*lines, counts=self._stats, besides=self._besides, wanted=self._wanted)
         # Requests that are not answered: pages that are being sent, and how many slots of extras.
         self._asked = Asked()
         self._plain = Sending(self._sending, self._asked, _BATCH)
@@ -140,6 +140,13 @@ class FrontQueue:
 
     def _besides(self) -> Besides:
         return Besides(-1 if self._held or self._plain.held else self._lane.fileno())
+
+    def _wanted(self, line: int) -> int:
+        # Answers to what was sent give room, which is of use once a frame waits for it; then half of them do.
+        if line == _RX:
+            return 1
+        ring = self._rings[_TX]
+        return max((ring.size - ring.room) // 2, 1) if self._held or self._plain.held or self._changes else 0
 
     def _turn(self) -> bool:
         received = self._receive()

@@ -23,9 +23,12 @@ STUCK = 60.0
 
 
 class Two:
-    """A queue of two rings, which answers all that it is asked."""
+    """A queue of two rings, which answers all that it is asked.
 
-    def __init__(self, place: Machine, channels: int) -> None:
+    :param unwanted: a ring whose requests are not worth being woken for
+    """
+
+    def __init__(self, place: Machine, channels: int, unwanted: int = -1) -> None:
         self.front, self.back = Loopback(place.directory, FRONT), Loopback(place.directory, BACK)
         pages = [self.front.grant(BACK) for _ in range(2)]
         self.rings = [Front(page.memory, X86_64.ring) for page in pages]
@@ -34,7 +37,7 @@ class Two:
         self.channels = [self.back.bind_interdomain(FRONT, end.port) for end in self.ends]
         self.counts = Stats()
         lines = [(ring, self.channels[number % channels]) for number, ring in enumerate(self.backs)]
-        self.waiting = Waiting(*lines, counts=self.counts)
+        self.waiting = Waiting(*lines, counts=self.counts, wanted=lambda line: int(line != unwanted))
         self.under_way = 0
         self.thread = threading.Thread(target=self.waiting.run, args=[self.turn, lambda: self.under_way], daemon=True)
 
@@ -64,8 +67,8 @@ class Two:
 
 
 @contextmanager
-def two(place: Machine, channels: int) -> Iterator[Two]:
-    made = Two(place, channels)
+def two(place: Machine, channels: int, unwanted: int = -1) -> Iterator[Two]:
+    made = Two(place, channels, unwanted)
     yield made
     for ring in (*made.rings, *made.backs):
         ring.release()
@@ -91,6 +94,20 @@ def test_each_ring_is_heard_by_its_own_channel_or_the_common_one(channels: int, 
         made.waiting.stop(drain=True)
         made.end()
         assert made.counts.syscalls >= made.counts.notifications_sent + made.counts.notifications_received
+
+
+def test_what_nothing_is_waited_for_is_taken_with_the_rest(place: Machine) -> None:
+    with two(place, 2, unwanted=1) as made:
+        made.thread.start()
+        # As rings begin, the first is told of.
+        made.ask(1)
+        made.rings[1].put(REQUEST * 3)
+        assert not made.rings[1].push()
+        made.ask(0)
+        assert made.rings[1].poll(int(STUCK * 1e6))
+        assert len(made.rings[1].take()) == 3 * len(RESPONSE)
+        made.waiting.stop(drain=True)
+        made.end()
 
 
 @pytest.mark.parametrize(("drain", "answered"), [(True, [32, 3]), (False, [0, 0])])
