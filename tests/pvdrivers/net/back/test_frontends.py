@@ -250,6 +250,26 @@ def test_a_control_ring_that_is_not_there_is_told(loop: Bench, node: dict[str, o
         assert loop.machine.hypervisor.in_use(BACK) == InUse(0, 0, 0)
 
 
+def test_lanes_are_given_back_that_no_queue_has_come_to_own(loop: Bench) -> None:
+    bare = Bare(loop.guest, BACK)
+    with loop.backend() as end:
+        assert end.wait([XenbusState.INIT_WAIT], 60)
+        bare.publish(SPOT.front, {**bare.nodes(), "tx-ring-ref": 99999})
+        assert end.wait([XenbusState.CLOSING], 60)
+        assert [lane.closed for lane in loop.there.lanes] == [True]
+
+
+def test_what_stands_in_pages_counts_if_they_are_granted(loop: Bench) -> None:
+    with joined(loop) as (bare, _):
+        requests = [
+            Request(1, CtrlType.SET_HASH_KEY, (bare.page(KEY), len(KEY), 0)),
+            Request(2, CtrlType.SET_HASH_KEY, (0xFFFFFFFF, 3, 0)),
+        ]
+        assert [one.status for one in asked(bare, *requests)] == [CtrlStatus.SUCCESS, CtrlStatus.INVALID_PARAMETER]
+        assert loop.device
+        assert loop.device.wishes.steering.key.key == KEY
+
+
 def test_a_successor_answers_and_steers_no_more(loop: Bench) -> None:
     with joined(loop) as (bare, _):
         requests = [
