@@ -7,6 +7,8 @@ from pvdrivers.net.record cimport Record
 cdef enum:
     # More than a ring's slots, a power of two.
     POSTED_MAX = 512
+    # Bytes that are copied before the ring's other end is shown them: it has something to do meanwhile.
+    LOT = 192 << 10
 
 cdef struct Place:
     uint16_t id

@@ -73,6 +73,12 @@ class Waiting:
         self._useful = False
         self._fruitless = 0
         self._stopping: Literal["", "now", "drained"] = ""
+        # A new list of descriptors would cost as much as what is waited for; of a channel it is the same all the time.
+        self._fds = {channel.fileno(): channel for channel in self._channels}
+        self._poll = select.poll()
+        for fd in (self._wake, *self._fds):
+            self._poll.register(fd, select.POLLIN)
+        self._beside = -1
         # To be taken once it drains.
         self._left = sum(ring.size for ring in self._rings)
 
@@ -175,18 +181,18 @@ class Waiting:
             self._heard, self._useful = [], False
             if woken:
                 return
-        poll = select.poll()
-        poll.register(self._wake, select.POLLIN)
-        for channel in self._channels:
-            poll.register(channel.fileno(), select.POLLIN)
         fd, seconds = self._besides()
-        if fd >= 0:
-            poll.register(fd, select.POLLIN)
-        ready = {fd for fd, _ in poll.poll(None if seconds is None else math.ceil(seconds * 1000))}
+        if fd != self._beside:
+            if self._beside >= 0:
+                self._poll.unregister(self._beside)
+            if fd >= 0:
+                self._poll.register(fd, select.POLLIN)
+            self._beside = fd
+        ready = [fd for fd, _ in self._poll.poll(None if seconds is None else math.ceil(seconds * 1000))]
         if self._wake in ready:
             self.hear(0)
-        for channel in self._channels:
-            if channel.fileno() in ready and channel.take():
+        for fd, channel in self._fds.items():
+            if fd in ready and channel.take():
                 self._heard.append(channel)
                 self._counts.notifications_received += 1
         self._counts.syscalls += 1 + len(ready)

@@ -34,8 +34,9 @@ from pvdrivers.ring import Back
 from pvdrivers.ring.waiting import Besides, Waiting
 from pvdrivers.transport.base import PIECE, Channel, Mapping, Piece, Transport
 
-#: Packets, or slots, that are taken at once: few enough that neither direction waits long for the other.
-_BATCH = 64
+#: Packets, or slots, that are taken at once: few enough that neither direction waits long for the other, and half of a
+#: ring, so that its other end has something to do meanwhile.
+_BATCH = 128
 _TX, _RX = 0, 1
 
 
@@ -187,6 +188,8 @@ class BackQueue:
         waits = False
         if self._sent and self._seen.by is None:
             messages = self._send_plain(self._sent, messages)
+            while self._sent.more:
+                messages = self._send_plain(self._sent, messages)
             waits = self._sent.waits
         self._backlog = messages
         if messages and not waits:

@@ -30,7 +30,7 @@ from pvdrivers.transport.base import Transport
 
 #: Pages for either direction: as many as a ring has slots. Linux's gntalloc gives 1024 to all of a machine's programs.
 PAGES = 256
-_BATCH = 64
+_BATCH = 128
 #: Slots of a change to the list of multicast addresses.
 _LISTED = 2
 _TX, _RX = 0, 1

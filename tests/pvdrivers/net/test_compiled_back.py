@@ -171,3 +171,19 @@ def test_a_frame_of_a_slot_more_waits_for_it() -> None:
     for posts, slots in ((2, 0), (3, 3)):
         seen = played([Step(b"", posts, [frame])], RecordLane(), compiled=True)
         assert (seen.counts["rx_slots"], len(seen.responses)) == (slots, 8 * slots)
+
+
+def test_what_is_long_is_shown_in_lots() -> None:
+    core = Sent(lambda *_: None)
+    messages = b"".join(sent(at, 0, 4096) for at in range(64))
+    with closing(core):
+        assert core.take(messages)[1] == 48
+        assert (core.more, core.waits) == (True, False)
+        assert core.take(messages[48 * TX_REQUEST.size :])[1] == 16
+        assert (core.more, core.waits) == (False, False)
+    frames = [Frame(text(60_000)) for _ in range(12)]
+    steps = [Step(messages, 200, frames)]
+    compiled = played(steps, RecordLane(), compiled=True)
+    assert compiled == played(steps, ListLane(), compiled=False)
+    # One page either way in bad places costs its packet.
+    assert (compiled.counts["tx_packets"], compiled.counts["rx_packets"], compiled.counts["rx_errors"]) == (63, 10, 2)

@@ -21,6 +21,7 @@ from xentool.tools.net.measure import DIRECTIONS, Load, measure
 @click.option(
     "--front", metavar="N", help="A vif that `net serve` has given this Xen domain with front=user, such as 0."
 )
+@click.option("--netback", is_flag=True, help="The kernel's backend in this dom0, and an interface of its own there.")
 @click.option("--size", default="64", callback=size, show_default=True, metavar="SIZE", help="Bytes of each frame.")
 @click.option("--gso", is_flag=True, help="Frames of TCP that are to be cut into segments, as for a network card.")
 @click.option(
@@ -41,15 +42,15 @@ from xentool.tools.net.measure import DIRECTIONS, Load, measure
 @click.option("--device", type=click.IntRange(0), default=0, show_default=True, help="Which of NAME's vifs.")
 @options.as_json
 def command(loopback: str | None, as_json: bool, **words: Any) -> None:  # noqa: ANN401 - click has checked them
-    """Measure a network interface, through our frontend: on a loopback, or on Xen with a backend of ours.
+    """Measure a network interface, through our frontend: on a loopback, or on Xen with our backend or the kernel's.
 
     Without a NAME, a process of its own is the far end. Counted is what reached the far port: the backend's, or with
     rx the frontend's. Latencies are those of one way, or with both from there and back; with depth 1 that is the round
     trip of one frame. Where the far end is not its own, latencies are not known, and what comes in by rx is what
     somebody else sends. Notifications and system calls are those of both ends, as far as the backend counts them.
     """
-    if words["front"] is not None and loopback is not None:
-        raise click.UsageError("a vif is in one place: give --loopback or --front")
+    if sum((words["front"] is not None, words["netback"], loopback is not None)) > 1:
+        raise click.UsageError("a vif is in one place: give --loopback, --front or --netback")
     result = measure(Load(loopback=loopback or None, **words))
     if as_json:
         write_json(result)

@@ -27,13 +27,12 @@ from pvdrivers.transport.base import Transport
 from pvdrivers.xenstore.client import NoStore, NotFound, XenStoreError
 from xentool.errors import PeerError as Broken
 from xentool.errors import Unavailable, XentoolError
-from xentool.tools.net import far
+from xentool.tools.net import far, kernel
 from xentool.tools.net.far import Counts, count
+from xentool.tools.net.vifs import USER
 from xentool.tools.transports import loopbacks
 
 DIRECTIONS = ("tx", "rx", "both")
-#: Our frontend's directory on a backend of ours on Xen: no kernel has a driver for it.
-USER = "uvif"
 #: Seconds that the far process may take to start and to end, that frames may be under way without a sign, between looks
 #: at what has come, and for which ends run before they are measured: a page is mapped when it is seen first.
 _PATIENCE, _SETTLED, _LOOK, _WARM = 15.0, 1.0, 0.02, 0.2
@@ -51,6 +50,7 @@ class Load:
     :param direction: who sends: this end, the far one, or both: the far one sends back what comes
     :param loopback: a loopback's name; None for a process of our own
     :param front: a frontend of this Xen domain instead
+    :param netback: the kernel's own backend in this dom0 instead
     """
 
     size: int = 64
@@ -60,6 +60,7 @@ class Load:
     direction: str = "tx"
     loopback: str | None = None
     front: str | None = None
+    netback: bool = False
     device: int = 0
 
 
@@ -129,9 +130,9 @@ def measure(load: Load) -> dict[str, Any]:
     with ExitStack() as stack:
         try:
             made = frame(load.size, gso=load.gso)
-            mine = load.loopback is None and load.front is None
+            mine = load.loopback is None and load.front is None and not load.netback
             if load.direction == "both" and not mine:
-                raise XentoolError("only a far end of our own sends back what comes: give neither NAME nor --front")
+                raise XentoolError("only a far end of our own sends back what comes: give none but --loopback")
             process = stack.enter_context(_process(load)) if mine else None
             transport, here = stack.enter_context(_way(load, process))
             window = load.depth if load.direction == "both" else 0
@@ -142,7 +143,12 @@ def measure(load: Load) -> dict[str, Any]:
                 frontend.joined(transport, here, port, frontend.Options(pages=max(pages, needed(made))))
             )
             features = _features(read_offer(Peer(transport.store, end.there)))
-            run = _Run(load, port.lanes[0], _frontend(end), process or _Served(transport, end.there))
+            there: Far = process or _Served(transport, end.there)
+            if load.netback:
+                there = stack.enter_context(
+                    kernel.far_end(kernel.spot_of(transport), made, sends=load.direction == "rx")
+                )
+            run = _Run(load, port.lanes[0], _frontend(end), there)
             result = run.measured()
             if end.error:
                 raise end.error
@@ -251,7 +257,7 @@ def _features(offer: Offer) -> dict[str, Any]:
 
 @contextmanager
 def _way(load: Load, process: _Process | None) -> Iterator[tuple[Transport, str]]:
-    if load.front is not None:
+    if load.front is not None or load.netback:
         from pvdrivers.transport.xen import Xen  # noqa: PLC0415 - whoever starts a driver chooses
 
         try:
@@ -259,6 +265,10 @@ def _way(load: Load, process: _Process | None) -> Iterator[tuple[Transport, str]
         except (MachineError, NoStore) as error:
             raise Unavailable(str(error)) from error
         with xen:
+            if load.front is None:
+                with kernel.served(xen) as spot:
+                    yield xen, spot.front
+                return
             home = xen.store.domain_path(xen.domid)
             yield xen, load.front if load.front.startswith("/") else f"{home}/device/{USER}/{load.front}"
         return

@@ -11,7 +11,7 @@ from libc.stdint cimport int16_t, uint16_t, uint32_t, uint64_t
 from pvdrivers.net.packet.message cimport (
     EXTRA_INFO, MORE_DATA, PAGE, RX_BLANK, RX_VALIDATED, SLOTS_MAX, Extra, RxResponse, form_gso,
 )
-from pvdrivers.net.plain cimport POSTED_MAX, Held, Place, Posted
+from pvdrivers.net.plain cimport LOT, POSTED_MAX, Held, Place, Posted
 from pvdrivers.net.record cimport BLANK, VALIDATED, Record
 from pvdrivers.transport.piece cimport Piece
 
@@ -75,7 +75,7 @@ cdef class Passed(Held):
         return slots_of(self.record())
 
     def lay(self, arena):
-        """Lay frames into posted pages, as many as there are pages for.
+        """Lay frames into posted pages, as many as there are pages for, and no more than a lot.
 
         :param arena: where they lie
         :returns: the responses to all requests that were used
@@ -99,10 +99,10 @@ cdef class Passed(Held):
         cdef const Record *record
         cdef Laid *laid
         cdef Piece *piece
-        cdef uint32_t count = 0, at, pages
+        cdef uint32_t count = 0, at, pages, size = 0
         self.slots = self.pieces = self.errors = self.packets = 0
         self.size = 0
-        while self.next < self.frames:
+        while self.next < self.frames and size < LOT:
             record = self.record()
             if not 0 < record.length <= SLOTS_MAX * PAGE:
                 self.errors += 1
@@ -112,6 +112,7 @@ cdef class Passed(Held):
             if slots_of(record) > self.posted.count:
                 break
             self.next += 1
+            size += record.length
             laid = &self.laid[count]
             count += 1
             laid.slots, laid.pieces, laid.record = pages + (record.gso != 0), pages, record[0]

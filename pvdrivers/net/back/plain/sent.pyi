@@ -8,6 +8,7 @@ class Sent:
     slots: int
     errors: int
     pieces: int
+    more: bool
     waits: bool
     def __init__(self, copy: Callable[[memoryview, memoryview], object]) -> None: ...
     def take(self, messages: bytes) -> tuple[bytes, int]: ...

@@ -13,6 +13,7 @@ from pvdrivers.net.packet.message cimport (
     ERROR, EXTRA_INFO, HEADER, MORE_DATA, NULL_ANSWER, OKAY, PAGE, SLOT, SLOTS_MAX, TX_BLANK, TX_VALIDATED, Extra,
     TxRequest, TxResponse, plain_gso, told,
 )
+from pvdrivers.net.plain cimport LOT
 from pvdrivers.net.record cimport Record
 from pvdrivers.transport.piece cimport Piece
 
@@ -61,6 +62,7 @@ cdef class Sent:
     cdef readonly uint64_t size        # that they have
     cdef readonly uint32_t used         # bytes of the arena
     cdef readonly uint32_t slots, errors, pieces
+    cdef readonly bint more             # what is left may be plain, and was not looked at
     cdef readonly bint waits            # what is left is the beginning of a packet that may be plain
 
     def __init__(self, copy):
@@ -95,7 +97,7 @@ cdef class Sent:
         return self.record_view[: self.frames * sizeof(Record)]
 
     def take(self, bytes messages):
-        """Take packets from the beginning on, up to one that is not plain, or not whole.
+        """Take packets from the beginning on, up to one that is not plain, or not whole; no more than a lot.
 
         :param messages: as a ring gives them
         :returns: the answers to them, and to how many messages
@@ -111,7 +113,7 @@ cdef class Sent:
         self.pieces = self.errors = self.frames = 0
         self.size = 0
         with nogil:
-            while taken < number:
+            while taken < number and place < LOT:
                 verdict = self.judge(message + taken, number - taken, &place, &self.packets[count])
                 if verdict <= 0:
                     break
@@ -119,6 +121,7 @@ cdef class Sent:
                 count += 1
         self.used = place
         self.slots, self.waits = taken, taken < number and verdict == WAITS
+        self.more = taken < number and verdict > 0
         if not count:
             return b"", 0
         if self.pieces:

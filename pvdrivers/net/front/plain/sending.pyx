@@ -15,7 +15,7 @@ from pvdrivers.net.packet.message cimport (
     EXTRA_INFO, HEADER, MORE_DATA, NULL_ANSWER, OKAY, PAGE, TX_BLANK, TX_VALIDATED, Extra, TxRequest, TxResponse,
     form_gso,
 )
-from pvdrivers.net.plain cimport Held
+from pvdrivers.net.plain cimport LOT, Held
 from pvdrivers.net.record cimport BLANK, VALIDATED, Record
 
 from pvdrivers.abi.netif import EXTRA_GSO as EXTRA
@@ -76,7 +76,7 @@ cdef class Sending(Held):
         self.pool, self.asked = pool, asked
 
     def form(self, arena, uint32_t room):
-        """Copy frames into pages, as many as there are pages for, and room; give the requests.
+        """Copy frames into pages, as many as there are pages for, and room, and no more than a lot; give the requests.
 
         :param arena: where they lie
         :param room: of the ring
@@ -103,7 +103,7 @@ cdef class Sending(Held):
         cdef uint16_t flags
         self.packets = self.slots = self.errors = 0
         self.size = 0
-        while self.next < self.frames:
+        while self.next < self.frames and self.size < LOT:
             record = self.record()
             if not HEADER <= record.length <= LONGEST:
                 self.errors += 1

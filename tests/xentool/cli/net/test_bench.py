@@ -55,12 +55,15 @@ def test_for_people() -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("--loopback", "--front", "0"), 2, "a vif is in one place: give --loopback or --front"),
+        (("--loopback", "--front", "0"), 2, "a vif is in one place: give --loopback, --front or --netback"),
         (("--size", "57"), 1, "frames of 57 bytes, and they have 58 to 65535"),
         (("--size", "1502", "--gso"), 1, "frames of 1502 bytes are not to be cut"),
         (("--loopback", "../x y"), 1, "no domain 1 of a loopback in ../x y"),
         (("--loopback", "x", "--direction", "both"), 1, "only a far end of our own sends back what comes"),
+        (("--netback", "--direction", "both"), 1, "only a far end of our own sends back what comes"),
+        (("--front", "0", "--netback"), 2, "a vif is in one place"),
         (("--front", "0"), 3, ""),
+        (("--netback",), 3, ""),
     ],
 )
 def test_what_cannot_be(words: tuple[str, ...], code: int, said: str) -> None:
