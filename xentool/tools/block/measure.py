@@ -170,7 +170,9 @@ def _way(load: Workload) -> Iterator[tuple[Transport, str]]:
             loopback = stack.enter_context(Loopback(directory, loopbacks.GUEST))
         except MachineError as error:
             raise XentoolError(f"{error}; `xentool block serve --loopback NAME --disk ...` is one") from error
-        yield loopback, f"/local/domain/{loopbacks.GUEST}/device/vbd/{vdev.number(load.device)}"
+        here = f"/local/domain/{loopbacks.GUEST}/device/vbd/{vdev.number(load.device)}"
+        stack.enter_context(loopbacks.joining(directory, here))
+        yield loopback, here
 
 
 def _frontend(xen: Transport, name: str) -> str:

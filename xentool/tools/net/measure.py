@@ -279,8 +279,9 @@ def _way(load: Load, process: _Process | None) -> Iterator[tuple[Transport, str]
         loopback = Loopback(directory, loopbacks.GUEST)
     except MachineError as error:
         raise XentoolError(f"{error}; `xentool net serve --loopback NAME` is one") from error
-    with loopback:
-        yield loopback, f"/local/domain/{loopbacks.GUEST}/device/vif/{load.device}"
+    here = f"/local/domain/{loopbacks.GUEST}/device/vif/{load.device}"
+    with loopback, loopbacks.joining(directory, here):
+        yield loopback, here
 
 
 @contextmanager

@@ -1,10 +1,13 @@
-"""Loopbacks of this machine by name: where their sockets are."""
+"""Loopbacks of this machine by name: where their sockets are, and who has their devices."""
 
+import fcntl
 import os
 import re
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from struct import Struct
+from zlib import crc32
 
 from pvdrivers.private import distrusted
 from xentool import runtime
@@ -13,6 +16,8 @@ from xentool.errors import XentoolError
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 #: What its disks' frontends are, unless one says otherwise; backends are domain 0.
 GUEST = 1
+# struct flock of 64-bit Linux: l_type, l_whence, l_start, l_len, l_pid.
+_FLOCK = Struct("hhqqi4x")
 
 
 def directory(name: str, environ: Mapping[str, str] = os.environ) -> Path:
@@ -44,6 +49,33 @@ def made(name: str, environ: Mapping[str, str] = os.environ) -> Path:
         raise XentoolError(f"no loopback can be there: {reason}")
     # Somebody may have been faster with the first of those folders.
     return directory(name, environ)
+
+
+@contextmanager
+def joining(place: Path, here: str) -> Iterator[None]:
+    """Have a device for one frontend alone, as long as the context lasts or its process does.
+
+    XenStore tells nobody whether a frontend that is connected there is alive: a second one would take the device from
+    the first, which then waits for answers that the second one gets.
+
+    :param place: where its loopback is, which runs
+    :param here: the frontend's directory in XenStore
+    :raises XentoolError: another has it, or the loopback has ended
+    """
+    try:
+        # The machine's own claim is another kind of lock. One byte a device: nothing is left of it, however it ends.
+        file = os.open(place / "lock", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError as error:
+        raise XentoolError(f"no loopback in {place}: {error.strerror}") from error
+    try:
+        lock = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, crc32(os.fsencode(here)), 1, 0)
+        try:
+            fcntl.fcntl(file, fcntl.F_OFD_SETLK, lock)
+        except (BlockingIOError, PermissionError) as error:
+            raise XentoolError(f"another program uses {here} of the loopback in {place}") from error
+        yield
+    finally:
+        os.close(file)
 
 
 def _base(environ: Mapping[str, str]) -> Path:

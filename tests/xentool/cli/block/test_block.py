@@ -20,6 +20,7 @@ from tests.pvdrivers.block.slow_files import SOURCE
 from tests.pvdrivers.bus.joined import until
 from tests.xentool.cli.running import run
 from tests.xentool.cli.serving import serving
+from xentool.tools.transports import loopbacks
 
 KEYS = {"iops", "mbps", "latency_us", "notifications_per_request", "syscalls_per_request"}
 FRONT = "/local/domain/1/device/vbd/"
@@ -74,6 +75,21 @@ def test_disks_are_served_until_told_to_end(tmp_path: Path) -> None:
     assert by_disk[7, "xvda"]["sectors_read"] == 4
     assert image.read_bytes()[512:1024] == b"x" * 512
     assert list(place.iterdir()) == []
+
+
+def test_a_disk_that_another_program_uses_is_not_taken_from_it(tmp_path: Path) -> None:
+    place = tmp_path / "loop"
+    words = ["block", "bench", "--loopback", str(place), "--seconds", "0.2"]
+    with serving(place, "--disk", "mem:1M", "--disk", "mem:1M,vdev=xvdb"):
+        with Loopback(place, 1) as guest, loopbacks.joining(place, f"{FRONT}51712"):
+            with frontend.disk(guest, f"{FRONT}51712") as disk:
+                done = run(*words)
+                assert (done.returncode, done.stdout) == (1, "")
+                assert done.stderr == f"xentool: another program uses {FRONT}51712 of the loopback in {place}\n"
+                disk.write(0, b"x" * 512)
+                assert disk.read(0, 512) == b"x" * 512
+            assert run(*words, "--device", "xvdb").returncode == 0
+        assert run(*words).returncode == 0
 
 
 def test_a_frontend_that_is_connected_is_parted_from(tmp_path: Path) -> None:

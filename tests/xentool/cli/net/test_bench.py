@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from tests.xentool.cli.inprocess import ran
+from tests.xentool.cli.serving import serving
+from xentool.tools.transports import loopbacks
 
 
 def bench(*words: str) -> dict[str, Any]:
@@ -77,3 +79,13 @@ def test_a_loopback_that_is_none(tmp_path: Path) -> None:
     done = ran("net", "bench", "--loopback", str(tmp_path))
     assert done.returncode == 1
     assert "`xentool net serve --loopback NAME` is one" in done.stderr
+
+
+def test_a_vif_that_another_program_uses_is_not_taken_from_it(tmp_path: Path) -> None:
+    front = "/local/domain/1/device/vif/0"
+    with serving(tmp_path, "--vif", "port=null", group="net"):
+        with loopbacks.joining(tmp_path, front):
+            done = ran("net", "bench", "--loopback", str(tmp_path), "--seconds", "0.2")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == f"xentool: another program uses {front} of the loopback in {tmp_path}\n"
+        assert bench("--loopback", str(tmp_path))["sent"] > 0
