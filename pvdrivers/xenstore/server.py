@@ -8,7 +8,7 @@ import asyncio
 import os
 import socket
 import stat
-from errno import EADDRINUSE
+from errno import EADDRINUSE, EISDIR
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
@@ -57,6 +57,8 @@ class Server:
         self._listening.append((server, path, path.stat().st_ino))
 
     def _bind(self, path: Path) -> socket.socket:
+        if not path.name:
+            raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
         # Of two that find the socket of one that was killed, one takes its place.
         try:
             claim = Claim(path.with_name(path.name + ".lock"))

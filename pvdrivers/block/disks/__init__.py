@@ -32,7 +32,8 @@ def open_disk(spec: str, *, readonly: bool = False, sector_size: int | None = No
         raise NoDisk(f"sectors are of 512 or 4096 bytes, not {sector_size}")
     kind, rest = _parts(spec)
     if kind in _MADE:
-        return _MADE[kind](parse_size(rest), readonly=readonly, sector_size=sector_size or SECTOR_SIZE)
+        unit = sector_size or SECTOR_SIZE
+        return _MADE[kind](_parse_size(rest, unit), readonly=readonly, sector_size=unit)
     if kind == "qcow2":
         return Qcow2(Path(rest), readonly=readonly, sector_size=sector_size or SECTOR_SIZE)
     return File(Path(rest), readonly=readonly, sector_size=sector_size)
@@ -61,12 +62,10 @@ def _parts(spec: str) -> tuple[str, str]:
     return "qcow2" if spec.endswith(".qcow2") else "raw", spec
 
 
-def parse_size(text: str) -> int:
-    """Read a size: bytes, or with K, M, G or T.
-
-    :raises NoDisk: it is none
-    """
+def _parse_size(text: str, unit: int) -> int:
+    # Bytes, or with K, M, G or T: a sector at least, for only whole ones count.
     found = _SIZE.fullmatch(text)
-    if not found or not int(found[1]):
-        raise NoDisk(f"a disk's size is bytes, or with K, M, G or T: not {text!r}")
-    return int(found[1]) * _UNITS[found[2].upper()]
+    size = int(found[1]) * _UNITS[found[2].upper()] if found else 0
+    if size < unit:
+        raise NoDisk(f"a disk's size is bytes, or with K, M, G or T, and {unit} bytes at least: not {text!r}")
+    return size

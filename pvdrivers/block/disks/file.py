@@ -54,7 +54,12 @@ class File:
         self.discards = not readonly
         self.secure = self._device and not readonly and self._erases(status.st_rdev)
         self.sectors = 0
-        self.refresh()
+        try:
+            self.refresh()
+        except OSError as error:
+            # Files of /proc are regular ones, and have no end to look for.
+            os.close(self._fd)
+            raise NoDisk(f"{path} has no size: {error.strerror}") from error
         self.medium = Medium(Kind.FILE, fd=self._fd)
 
     def _own_sector_size(self) -> int:

@@ -140,9 +140,11 @@ def test_sizes() -> None:
         ("null", 2 << 20),
     ):
         assert open_disk(spec).sectors == sectors
-    for spec in ("mem:", "mem:0", "mem:-1", "mem:1X", "null:1.5G", "null:G"):
+    for spec in ("mem:", "mem:0", "mem:511", "mem:-1", "mem:1X", "null:1.5G", "null:G"):
         with pytest.raises(NoDisk, match=r"a disk's size is bytes, or with K, M, G or T"):
             open_disk(spec)
+    with pytest.raises(NoDisk, match=r"4096 bytes at least: not '4095'"):
+        open_disk("null:4095", sector_size=4096)
     with pytest.raises(NoDisk, match="no memory for a disk"):
         open_disk("mem:9999999T")
     with pytest.raises(NoDisk, match="512 or 4096 bytes, not 520"):
@@ -157,6 +159,8 @@ def test_what_is_no_disk(tmp_path: Path) -> None:
         open_disk(str(tmp_path))
     with pytest.raises(NoDisk, match="/dev/null is neither a file nor a block device"):
         open_disk("/dev/null")
+    with pytest.raises(NoDisk, match="/proc/cpuinfo has no size: Invalid argument"):
+        open_disk("/proc/cpuinfo", readonly=True)
     with pytest.raises(NoDisk, match="No such file"):
         open_disk("qcow2:/nowhere")
     (tmp_path / "raw.qcow2").write_bytes(bytes(4096))

@@ -238,7 +238,7 @@ def test_what_a_server_says_of_damage(tmp_path: Path) -> None:
         server.terminate()
     (aside,) = tmp_path.glob("state.damaged-*")
     assert torn == (
-        f"xentool: {state}: left out 16 bytes at its end, the beginning of a change that was never answered\n"
+        f"xentool: {state}: left out 16 bytes at its end, a change that was never answered, or was cut off\n"
     )
     assert damaged.startswith(f"xentool: {state}: damaged: ")
     assert damaged.endswith(f"; 1 node known to be lost; the file as it was is {aside}\n")

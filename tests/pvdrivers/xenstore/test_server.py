@@ -101,6 +101,8 @@ def test_what_cannot_be_served(server: Served, tmp_path: Path) -> None:
         (file, "Address already in use"),
         (tmp_path / "none" / "socket", "No such file or directory"),
         (tmp_path / ("x" * 200), "AF_UNIX path too long"),
+        (Path(), "Is a directory"),
+        (Path("/"), "Is a directory"),
     ):
         argv = [sys.executable, "-m", "xentool", "store", "serve", "--socket", str(path)]
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)

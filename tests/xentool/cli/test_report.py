@@ -260,6 +260,14 @@ def test_a_file_that_is_not_there_is_said_while_all_is_loaded(tmp_path: Path) ->
         assert done.stderr == f"xentool: cannot read {tmp_path / 'none'}: No such file or directory\n"
 
 
+@pytest.mark.parametrize("named", ["", ".", "/"])
+def test_a_folder_without_a_name_is_no_trace(named: str) -> None:
+    for words in (["report"], ["dump"], ["export", "--format", "csv"], ["export", "--format", "parquet"]):
+        done = run(*words, named)
+        assert (done.returncode, done.stdout) == (4, "")
+        assert done.stderr == f"xentool: {named or '.'} is a directory; give the trace file in it\n"
+
+
 def summed(document: dict[str, Any], domid: int, what: str) -> int:
     rows = [one for interval in document["intervals"] for one in interval["domains"] if one["domid"] == domid]
     return sum(one[what] for one in rows)

@@ -45,7 +45,7 @@ def _kept(state: Path, say: Say) -> Store:
 
 def _told(journal: Journal) -> Iterator[str]:
     if journal.torn:
-        yield f"left out {journal.torn} bytes at its end, the beginning of a change that was never answered"
+        yield f"left out {journal.torn} bytes at its end, a change that was never answered, or was cut off"
     if journal.damage:
         first, places = journal.damage[0].at, len(journal.damage)
         size = sum(piece.size for piece in journal.damage)

@@ -98,8 +98,9 @@ class _Counted:
 
 def default_output(capture: Path, kind: Format) -> Path:
     """Name the file that an export of a capture goes to; stdin's to stdout."""
-    if capture == STANDARD:
-        return STANDARD
+    if capture == STANDARD or not capture.name:
+        # `/` and the working directory have no name for a suffix: whoever opens them says what they are.
+        return capture
     return capture.with_name(packed.without_suffix(capture.name).removesuffix(_CAPTURE_SUFFIX) + kind.suffix)
 
 
