@@ -187,3 +187,33 @@ def test_what_is_long_is_shown_in_lots() -> None:
     assert compiled == played(steps, ListLane(), compiled=False)
     # One page either way in bad places costs its packet.
     assert (compiled.counts["tx_packets"], compiled.counts["rx_packets"], compiled.counts["rx_errors"]) == (63, 10, 2)
+
+
+def following(count: int) -> bytes:
+    """Give a packet of a slot and so many after it, of ten bytes each."""
+    last = [sent(at, 4 if at < count else 0, 10) for at in range(1, count + 1)]
+    return sent(0, 4, 10 * count + 60) + b"".join(last)
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        following(18),
+        following(19),
+        following(20),
+        following(21),
+        *(sent(1, 8) + wide(gso(1448, kind)) for kind in range(4)),
+    ],
+)
+def test_both_ways_draw_the_same_lines(messages: bytes) -> None:
+    steps = [Step(sent(40) + messages + sent(41), 0, [])]
+    assert played(steps, RecordLane(), compiled=True) == played(steps, ListLane(), compiled=False)
+
+
+@pytest.mark.parametrize("size", [60, 4096, 4097, 8193, 65535])
+@pytest.mark.parametrize("kind", [GsoType.TCPV4, GsoType.TCPV6])
+def test_an_extra_stands_behind_the_first_slot(size: int, kind: GsoType) -> None:
+    steps = [Step(b"", 200, [Frame(text(size), Offload(Checksum.BLANK, kind, 536)), Frame(text(70))])]
+    compiled = played(steps, RecordLane(), compiled=True)
+    assert compiled == played(steps, ListLane(), compiled=False)
+    assert compiled.responses[8:16] == gso(536, kind)

@@ -236,3 +236,14 @@ def test_pages_are_given_back_once() -> None:
     for wrong in ([2], [0, 1]):
         with pytest.raises(ValueError, match=r"page \d of 2"):
             pool.give(wrong)
+
+
+@pytest.mark.parametrize("head", [256, 257])
+@pytest.mark.parametrize("slots", [17, 18, 19, 20])
+def test_both_ways_draw_the_same_lines(head: int, slots: int) -> None:
+    packet = [received(head, 4), *[received(100, 4)] * (slots - 2), received(100)]
+    steps = [Step([], [], []), Step([], [], [received(60), *packet, received(61)])]
+    compiled = played(steps, RecordLane(), compiled=True)
+    assert compiled == played(steps, ListLane(), compiled=False)
+    whole = slots <= 18 + (head <= 256)
+    assert (compiled.counts["rx_packets"], compiled.counts["rx_errors"]) == (2 + whole, not whole)
