@@ -33,9 +33,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Note times, in the process that hears of all tests; be interruptible, and so whatever a test interrupts."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # A shell's background job, and all that it starts.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A shell's background job ignores one, what nohup starts the other; and so does all that they start.
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
     if (kind := config.getoption("--times")) and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Times(kind))
 

@@ -268,6 +268,8 @@ STORES: list[list[str]] = [
     ["net", "serve", "--vif", f"port=null,{EVIL}=x", "--loopback", "names"],
     ["net", "serve", "--vif", f"port=null,rate={EVIL}", "--loopback", "names"],
     ["net", "bench", "--loopback", EVIL],
+    ["net", "dump", EVIL, "-o", "-"],
+    ["net", "dump", "--loopback", EVIL, "-o", "-"],
     ["detect", "--root", f"/nowhere/{EVIL}"],
     ["detect", "--root", "ROOT"],
 ]

@@ -5,6 +5,7 @@ import os
 import select
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -120,6 +121,17 @@ def opened(spec: str, lanes: int = 1, reader: Abilities = ALL) -> Iterator[tuple
         yield port, port.open(lanes, reader)
     finally:
         port.close()
+
+
+def settled(*devices: str) -> None:
+    """Wait until Linux has looked after links that have come up: what is sent before is dropped."""
+    deadline = time.monotonic() + STUCK
+    for device in devices:
+        while " state DOWN " in ip("-oneline", "link", "show", "dev", device):
+            assert time.monotonic() < deadline, f"{device} does not come up"
+            time.sleep(0.01)
+        # Its state is told under a lock that is held until the device sends; this takes the same.
+        ip("link", "set", "dev", device, "up")
 
 
 def ours(frames: Sequence[Frame]) -> list[Frame]:

@@ -26,6 +26,7 @@ from tests.pvdrivers.net.ports.hosts import (
     ours,
     received,
     segments,
+    settled,
     tagged,
     udp,
     unsummed,
@@ -44,6 +45,7 @@ def cable(reader: Abilities = ALL, lanes: int = 1) -> Iterator[tuple[Lane, Port,
         ip("link", "set", end, "up")
     with opened("packet:left") as (_, (a,)), opened("packet:right", lanes, reader) as (port, those):
         assert port.name == "packet:right"
+        settled("left", "right")
         yield a, port, list(those)
 
 

@@ -43,6 +43,7 @@ from tests.pvdrivers.net.ports.hosts import (
     ours,
     received,
     segments,
+    settled,
     tagged,
     udp,
     unsummed,
@@ -63,6 +64,7 @@ def bridged(reader: Abilities = ALL, lanes: int = 1) -> Iterator[tuple[Lane, lis
         opened("tap:a,bridge=br0,mtu=9000") as (_, (a,)),
         opened("tap:b,bridge=br0,mtu=9000", lanes, reader) as (_, those),
     ):
+        settled("a", "b", "br0")
         yield a, list(those)
 
 
