@@ -33,3 +33,8 @@ class NotOffered(PeerError):
 
 class MachineError(DriverError):
     """The machine has no such device, no right to it, or no grants, ports or memory left."""
+
+
+def mistake(error: Exception) -> MachineError:
+    """Make of an error that no driver should raise one that its device can be told."""
+    return MachineError(f"a mistake in this driver: {type(error).__name__}: {error}")

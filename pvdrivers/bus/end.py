@@ -13,7 +13,7 @@ from typing import TypeVar
 from pvdrivers.abi.xenbus import XenbusState
 from pvdrivers.bus.device import NOTHING, Device, Nodes
 from pvdrivers.bus.nodes import Peer
-from pvdrivers.errors import DriverError, MachineError
+from pvdrivers.errors import DriverError, MachineError, mistake
 from pvdrivers.xenbus import BACK, JOINED, Action, Role, Table, begin, is_over, may_resume, parting
 from pvdrivers.xenstore.client import Client, Transaction, View, Watch, XenStoreError
 from pvdrivers.xenstore.client.client import join
@@ -209,7 +209,7 @@ class End(threading.Thread):
         except OSError as error:
             self._bad(MachineError(f"{error.strerror or error}"))
         except Exception as error:  # noqa: BLE001 - a peer must not be left waiting for a thread that is no more
-            self._bad(MachineError(f"a mistake in this driver: {type(error).__name__}: {error}"))
+            self._bad(mistake(error))
         return None
 
     def _complain(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, fields
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from pvdrivers.bus.device import NOTHING, Fault, Nodes
-from pvdrivers.errors import DriverError
+from pvdrivers.errors import DriverError, mistake
 
 
 class Sums:
@@ -127,6 +127,10 @@ class Queued(Generic[_Counts]):
 
 def _serve(queue: Served[Any], fault: Fault) -> None:
     # A frontend that breaks its ring loses that ring; the others, and those of other frontends, go on.
-    queue.run()
+    try:
+        queue.run()
+    except Exception as error:  # noqa: BLE001 - a peer must hear of it, who waits for a thread that is no more
+        fault(mistake(error))
+        return
     if queue.error:
         fault(queue.error)

@@ -4,10 +4,10 @@ Data stay where the backend puts them, in the frontend's pages: a guest's blkfro
 """
 
 import itertools
-import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,11 +103,9 @@ def run(queues: Sequence[FrontQueue], geometry: Geometry, *, op: str, bs: int, d
         raise ValueError("the disk is read-only")
     runs = [_Run(queue, _load(queue, geometry, op, bs, depth, number)) for number, queue in enumerate(queues, 1)]
     began = time.perf_counter()
-    threads = [threading.Thread(target=run.drive, args=[began + seconds]) for run in runs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(len(runs)) as threads:
+        # Whatever ends one of them is raised here.
+        list(threads.map(lambda each: each.drive(began + seconds), runs))
     taken = time.perf_counter() - began
     if failed := [run.error for run in runs if run.error]:
         raise failed[0]

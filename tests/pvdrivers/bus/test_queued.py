@@ -67,6 +67,21 @@ def test_what_was_done_is_summed_up_over_queues_and_lives() -> None:
     queued.part()
 
 
+def test_a_mistake_of_ours_is_told_and_takes_one_queue_alone() -> None:
+    class Mistaken(Queue):
+        def run(self) -> None:
+            raise IndexError("3 of 2")
+
+    queued, faults = Queued(Counts()), Faults()
+    queued.begin([Mistaken(Counts()), sound := Queue(Counts(1, 10))], faults)
+    assert faults.heard.wait(60)
+    ((error, fatal),) = faults.told
+    assert (type(error), str(error), fatal) == (MachineError, "a mistake in this driver: IndexError: 3 of 2", False)
+    assert not sound.stopped.is_set()
+    queued.part()
+    assert queued.statistics() == {"packets": 1, "bytes_sent": 10}
+
+
 def test_only_what_has_changed_is_news() -> None:
     queued, queue = Queued(Counts()), Queue(Counts(1, 0))
     assert queued.news() == {"statistics/packets": 0, "statistics/bytes-sent": 0}
