@@ -30,6 +30,8 @@ OPERATIONS = {
 }
 #: Seconds without an answer after which the backend counts as gone.
 _GONE = 30.0
+#: Between looks whether it has parted.
+_LOOK = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +83,32 @@ class Result:
         }
 
 
+class Owner:
+    """Whose the queues are."""
+
+    #: Why no answer will come any more.
+    parted: DriverError | None = None
+
+
 def data_pages(bs: int, depth: int, max_indirect: int) -> int:
     """Tell how many pages a queue needs for this (`FrontQueue`)."""
     pages = -(-bs // PAGE_SIZE)
     return depth * (pages + (-(-pages // max_indirect) if max_indirect > 11 else 0)) + 1
 
 
-def run(queues: Sequence[FrontQueue], geometry: Geometry, *, op: str, bs: int, depth: int, seconds: float) -> Result:
+def run(
+    queues: Sequence[FrontQueue],
+    geometry: Geometry,
+    owner: Owner | None = None,
+    *,
+    op: str,
+    bs: int,
+    depth: int,
+    seconds: float,
+) -> Result:
     """Put a load on queues, each with its own thread and ``depth``.
 
+    :param owner: of the queues
     :param op: one of `OPERATIONS`
     :param bs: bytes of an operation; whole sectors, and no more than the disk has
     :raises DriverError: the backend broke the protocol, or answers no more
@@ -101,14 +120,13 @@ def run(queues: Sequence[FrontQueue], geometry: Geometry, *, op: str, bs: int, d
         raise ValueError(f"a depth of {depth}")
     if OPERATIONS[op][0] == BlkifOp.WRITE and geometry.readonly:
         raise ValueError("the disk is read-only")
-    runs = [_Run(queue, _load(queue, geometry, op, bs, depth, number)) for number, queue in enumerate(queues, 1)]
+    owner = owner or Owner()
+    runs = [_Run(queue, _load(queue, geometry, op, bs, depth, number), owner) for number, queue in enumerate(queues, 1)]
     began = time.perf_counter()
     with ThreadPoolExecutor(len(runs)) as threads:
         # Whatever ends one of them is raised here.
         list(threads.map(lambda each: each.drive(began + seconds), runs))
     taken = time.perf_counter() - began
-    if failed := [run.error for run in runs if run.error]:
-        raise failed[0]
     latencies: Counter[tuple[int, int]] = Counter()
     for run in runs:
         latencies.update({(begin, end): number for begin, end, number in run.load.latencies()})
@@ -162,25 +180,28 @@ def _load(queue: FrontQueue, geometry: Geometry, op: str, bs: int, depth: int, s
 class _Run:
     """One queue's thread."""
 
-    def __init__(self, queue: FrontQueue, load: Load) -> None:
+    def __init__(self, queue: FrontQueue, load: Load, owner: Owner) -> None:
         self.queue = queue
         self.load = load
+        self._owner = owner
         self.notifications = self.syscalls = 0
-        self.error: DriverError | None = None
 
     def drive(self, until: float) -> None:
-        """Ask and take answers until a time, then for what is left."""
+        """Ask and take answers until a time, then for what is left.
+
+        :raises DriverError: the backend broke the protocol, or answers no more
+        """
         try:
             self._drive(until)
-        except DriverError as error:
-            self.error = error
         except OSError as error:
-            self.error = MachineError(f"event channel: {error.strerror or error}")
+            raise MachineError(f"event channel: {error.strerror or error}") from error
 
     def _drive(self, until: float) -> None:
         ring, load = self.queue.ring, self.load
         patience = Patience()
         while True:
+            if self._owner.parted:
+                raise self._owner.parted
             over = time.perf_counter() >= until
             if not over and (messages := load.ask(ring.room)):
                 ring.put(messages)
@@ -194,7 +215,14 @@ class _Run:
                 return
             elif not patience.look(ring) and not ring.final_check(load.waiting // 2):
                 # Half of the answers are worth being woken for; the rest come while those are looked at.
-                if not self.queue.channel.wait(_GONE):
-                    raise MachineError(f"no answer for {_GONE:.0f} s")
+                self._wait()
                 self.queue.channel.unmask()
                 self.syscalls += 3
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + _GONE
+        while not self.queue.channel.wait(_LOOK):
+            if self._owner.parted:
+                raise self._owner.parted
+            if time.monotonic() > deadline:
+                raise MachineError(f"no answer for {_GONE:.0f} s")

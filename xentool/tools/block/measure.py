@@ -62,13 +62,20 @@ class Workload:
     grants: str = "copy"
 
 
-class _Queues:
+class _Queues(bench.Owner):
     # The user of a frontend's queues (`frontend.User`): keeps them for the load.
 
     def __init__(self) -> None:
         self.error: DriverError | None = None
         self.geometry = Geometry(0)
         self.queues: list[FrontQueue] = []
+        self._lent = threading.Lock()
+
+    @contextmanager
+    def lent(self) -> Iterator[Sequence[FrontQueue]]:
+        """Give the queues for as long as the context lasts: they are not taken back under it."""
+        with self._lent:
+            yield self.queues
 
     def resume(self, queues: Sequence[FrontQueue], geometry: Geometry | None = None) -> None:
         self.geometry = geometry or self.geometry
@@ -76,9 +83,11 @@ class _Queues:
 
     def suspend(self, gone: DriverError | None = None) -> None:
         self.error = gone or self.error
-        queues, self.queues = self.queues, []
-        for queue in queues:
-            queue.close()
+        self.parted = gone or MachineError("the backend has parted")
+        with self._lent:
+            queues, self.queues = self.queues, []
+            for queue in queues:
+                queue.close()
 
     def fail(self, error: DriverError) -> None:
         self.error = error
@@ -113,7 +122,18 @@ def _run(transport: Transport, here: str, load: Workload) -> dict[str, Any]:
     )
     with frontend.joined(transport, here, user, options) as end:
         before = _backend(transport, end.there)
-        result = bench.run(user.queues, user.geometry, op=load.op, bs=load.bs, depth=load.depth, seconds=load.seconds)
+        with user.lent() as queues:
+            if not queues:
+                raise user.parted or MachineError("the backend has parted")
+            result = bench.run(
+                queues,
+                user.geometry,
+                user,
+                op=load.op,
+                bs=load.bs,
+                depth=load.depth,
+                seconds=load.seconds,
+            )
         there = end.there
         after = _settled(transport, there) if before is not None else None
     done = None

@@ -172,6 +172,7 @@ def test_one_that_is_down_takes_nothing_until_it_is_up() -> None:
         assert b.send([Frame(odd(60))] * 3) == 0
         assert b.stats.dropped == 3
         ip("link", "set", "right", "up")
+        settled("right")
         assert port.carrier
         frame = Frame(odd(60))
         assert b.send([frame]) == 1

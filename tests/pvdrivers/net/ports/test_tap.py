@@ -322,6 +322,7 @@ def test_one_that_is_down_takes_nothing_until_it_is_up() -> None:
         assert ours(c.receive(64)) == []
         assert c.stats.dropped == 3
         ip("link", "set", "c", "up")
+        settled("c")
         assert port.carrier
         # A bridge lets a part that was down wait before it forwards.
         ip("link", "set", "c", "nomaster")
