@@ -80,6 +80,8 @@ class _Queues(bench.Owner):
     def resume(self, queues: Sequence[FrontQueue], geometry: Geometry | None = None) -> None:
         self.geometry = geometry or self.geometry
         self.queues = list(queues)
+        # A frontend that takes up where a former one was parts first.
+        self.parted = None
 
     def suspend(self, gone: DriverError | None = None) -> None:
         self.error = gone or self.error
