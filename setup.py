@@ -64,6 +64,9 @@ extensions = [
         "pvdrivers.net.front.plain.sending",
         "pvdrivers.net.front.plain.receiving",
         "pvdrivers.net.load.lanes",
+        "pvdrivers.net.ports.plain.line",
+        "pvdrivers.net.ports.plain.single",
+        "pvdrivers.net.ports.plain.batched",
         "pvdrivers.transport.loopback.copies",
         "pvdrivers.transport.xen.grants",
     )

@@ -18,7 +18,7 @@ _SETTING = re.compile(r"([a-z]+)=(.*)", re.DOTALL)
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.IGNORECASE)
 
 
-def open_port(spec: str) -> Port:
+def open_port(spec: str, *, compiled: bool = True) -> Port:
     """Give a port; what it stands for is opened when a frontend connects.
 
     :param spec: one of
@@ -29,6 +29,7 @@ def open_port(spec: str) -> Port:
         - ``switch[:NAME]``: a switch in memory, of all ports that name it
         - ``pcap:FILE[,from=FILE]``: a file that is written, and one that is read
         - ``null``: nobody
+    :param compiled: False for the reference alone
     :raises MachineError: it is none of these
     """
     kind, _, rest = spec.partition(":")
@@ -44,13 +45,13 @@ def open_port(spec: str) -> Port:
             name = part
     if not settings.keys() <= known or "" in settings.values():
         raise MachineError(f"{spec!r} is not of the form {form}")
-    port = make(name, settings)
+    port = make(name, settings, compiled)
     if port is None:
         raise MachineError(f"{spec!r} is not of the form {form}")
     return port
 
 
-def _tap(name: str, settings: Mapping[str, str]) -> Port | None:
+def _tap(name: str, settings: Mapping[str, str], compiled: bool) -> Port | None:
     mtu, mac = settings.get("mtu"), settings.get("mac")
     if (mtu is not None and not mtu.isdecimal()) or (mac is not None and not _MAC.fullmatch(mac)):
         return None
@@ -61,33 +62,34 @@ def _tap(name: str, settings: Mapping[str, str]) -> Port | None:
         None if mac is None else bytes.fromhex(mac.replace(":", "")),
         settings.get("netns", ""),
     )
-    return Tap(wish)
+    return Tap(wish, compiled=compiled)
 
 
-def _packet(name: str, settings: Mapping[str, str]) -> Port | None:
+def _packet(name: str, settings: Mapping[str, str], compiled: bool) -> Port | None:
     del settings
-    return Packet(name) if name else None
+    return Packet(name, compiled=compiled) if name else None
 
 
-def _pcap(name: str, settings: Mapping[str, str]) -> Port | None:
+def _pcap(name: str, settings: Mapping[str, str], compiled: bool) -> Port | None:
+    del compiled
     source = settings.get("from")
     if not (name or source):
         return None
     return Pcap(Path(name) if name else None, Path(source) if source else None)
 
 
-def _switch(name: str, settings: Mapping[str, str]) -> Port:
-    del settings
+def _switch(name: str, settings: Mapping[str, str], compiled: bool) -> Port:
+    del settings, compiled
     return switch.named(name).port()
 
 
-def _null(name: str, settings: Mapping[str, str]) -> Port | None:
-    del settings
+def _null(name: str, settings: Mapping[str, str], compiled: bool) -> Port | None:
+    del settings, compiled
     return None if name else Null()
 
 
 #: By kind: how it is written, which settings it has, and what makes it, or None if that is not how it is written.
-_KINDS: dict[str, tuple[str, frozenset[str], Callable[[str, Mapping[str, str]], Port | None]]] = {
+_KINDS: dict[str, tuple[str, frozenset[str], Callable[[str, Mapping[str, str], bool], Port | None]]] = {
     "tap": (
         "tap[:NAME][,bridge=NAME][,mtu=BYTES][,mac=ADDRESS][,netns=NAME]",
         frozenset({"bridge", "mtu", "mac", "netns"}),

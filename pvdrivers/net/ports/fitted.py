@@ -18,7 +18,7 @@ class Fitted:
 
     def __init__(self, reader: Abilities, stats: PortStats) -> None:
         self._reader, self._stats = reader, stats
-        # Segments of one frame that was cut.
+        # One frame, or its segments.
         self._over: deque[Frame] = deque()
 
     def __bool__(self) -> bool:
@@ -30,7 +30,6 @@ class Fitted:
         :param limit: how many at most
         :param following: gives the next, or None if there is none now
         """
-        stats = self._stats
         frames: list[Frame] = []
         while len(frames) < limit:
             if self._over:
@@ -39,14 +38,15 @@ class Fitted:
             frame = following()
             if frame is None:
                 break
-            fitted = fit(frame, self._reader)
-            if isinstance(fitted, Unfit):
-                stats.lost += 1
-                continue
-            stats.finished += fitted[0] is not frame
-            if len(fitted) == 1:
-                frames += fitted
-            else:
-                self._over.extend(fitted)
-        stats.received += len(frames)
+            self.add(frame)
+        self._stats.received += len(frames)
         return frames
+
+    def add(self, frame: Frame) -> None:
+        """Have a frame taken next."""
+        fitted = fit(frame, self._reader)
+        if isinstance(fitted, Unfit):
+            self._stats.lost += 1
+            return
+        self._stats.finished += fitted[0] is not frame
+        self._over.extend(fitted)

@@ -4,8 +4,9 @@ Law: no frame is read into less than the longest takes, since the kernel cuts it
 the kernel could not be told of; and what it refuses is dropped and counted, unless the device is gone.
 """
 
+import os
 from collections.abc import Sequence
-from errno import EAGAIN, EINVAL, EIO, EMSGSIZE, ENETDOWN, ENOBUFS, ENOMEM
+from errno import EAGAIN, EINVAL, EIO, EMSGSIZE, ENETDOWN, ENOBUFS, ENODEV, ENOMEM
 from typing import Protocol
 
 from pvdrivers.abi.virtio_net import HDR
@@ -35,6 +36,10 @@ class Line(Protocol):
 
     def write(self, header: bytes, data: bytes | memoryview) -> None:
         """Write a frame."""
+        ...
+
+    def gone(self) -> bool:
+        """Tell whether what is called down has been removed."""
         ...
 
     def lost(self) -> int:
@@ -85,15 +90,21 @@ class HeadedLane:
             try:
                 data = self._line.read(self._header, room)
             except OSError as error:
-                if error.errno in _DROPPED:
-                    return None
-                raise self._gone(error) from error
+                self._ended(error)
+                return None
             frame = virtio.read(self._header, data) if len(data) < ROOM else Unfit.LONG
             if not isinstance(frame, Unfit):
                 self._arena.keep(len(data))
                 return frame
             self.stats.lost += 1
         return None
+
+    def _ended(self, error: OSError) -> None:
+        # Nothing is to be read, and it may be that there never will be.
+        if error.errno == ENETDOWN and self._line.gone():
+            error = OSError(ENODEV, os.strerror(ENODEV))
+        if error.errno not in _DROPPED:
+            raise self._gone(error) from error
 
     def send(self, frames: Sequence[Frame]) -> int:
         """Write frames.

@@ -6,10 +6,9 @@ taken for what came in.
 Ref: packet(7), Linux net/packet/af_packet.c
 """
 
-import os
 import socket
 from collections.abc import Sequence
-from errno import ENETDOWN, ENODEV, EPERM
+from errno import ENODEV, EPERM
 from struct import Struct
 
 from pvdrivers.abi import netdev, wire
@@ -21,6 +20,8 @@ from pvdrivers.net.frame import Abilities
 from pvdrivers.net.ports import link
 from pvdrivers.net.ports.base import ALL
 from pvdrivers.net.ports.headed import HeadedLane
+from pvdrivers.net.ports.packed import PackedHeadedLane
+from pvdrivers.net.ports.plain.batched import BatchedLine
 
 #: Bytes that wait to be read, or to be sent: some dozens of the longest frames.
 _BUFFER = 4 << 20
@@ -37,10 +38,11 @@ class Packet:
     """The port.
 
     :param interface: its name
+    :param compiled: False for the reference alone
     """
 
-    def __init__(self, interface: str) -> None:
-        self._interface = interface
+    def __init__(self, interface: str, *, compiled: bool = True) -> None:
+        self._interface, self._compiled = interface, compiled
         self._asked: socket.socket | None = None
         self._lanes: Sequence[HeadedLane] = ()
         #: Frames above the MTU are refused, but for those that the kernel is to cut.
@@ -78,11 +80,14 @@ class Packet:
             why = "only root has a right to its frames (CAP_NET_RAW)" if error.errno == EPERM else error.strerror
             raise MachineError(f"cannot listen on {self._interface}: {why}") from error
         self.abilities = ALL._replace(longest=longest)
-        self._lanes = [
-            HeadedLane(self.name, line, self.abilities, reader, receives=number == 0)
-            for number, line in enumerate(lines)
-        ]
+        self._lanes = [self._lane(line, reader, receives=number == 0) for number, line in enumerate(lines)]
         return self._lanes
+
+    def _lane(self, line: "_Line", reader: Abilities, *, receives: bool) -> HeadedLane:
+        if not self._compiled:
+            return HeadedLane(self.name, line, self.abilities, reader, receives=receives)
+        plain = BatchedLine(line.fileno(), self.abilities, reader)
+        return PackedHeadedLane(self.name, line, plain, self.abilities, reader, receives=receives)
 
     def close(self) -> None:
         """Let go of the interface."""
@@ -130,13 +135,7 @@ class _Line:
         return self._socket.fileno()
 
     def read(self, header: bytearray, room: memoryview) -> memoryview:
-        try:
-            size, ancillary, flags, _ = self._socket.recvmsg_into((header, room[wire.TAG_SIZE :]), _ANCILLARY)
-        except OSError as error:
-            if error.errno == ENETDOWN and not self._socket.getsockname()[0]:
-                # Not down: it was removed.
-                raise OSError(ENODEV, os.strerror(ENODEV)) from error
-            raise
+        size, ancillary, flags, _ = self._socket.recvmsg_into((header, room[wire.TAG_SIZE :]), _ANCILLARY)
         if flags & socket.MSG_TRUNC:
             return room
         data = room[wire.TAG_SIZE : wire.TAG_SIZE + size - len(header)]
@@ -152,6 +151,9 @@ class _Line:
 
     def write(self, header: bytes, data: bytes | memoryview) -> None:
         self._socket.sendmsg((header, data))
+
+    def gone(self) -> bool:
+        return not self._socket.getsockname()[0]
 
     def lost(self) -> int:
         # The kernel's counter has 32 bits.

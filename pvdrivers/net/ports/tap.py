@@ -22,6 +22,8 @@ from pvdrivers.net.ports import link, tun
 from pvdrivers.net.ports.base import ALL
 from pvdrivers.net.ports.headed import HeadedLane
 from pvdrivers.net.ports.namespaces import inside
+from pvdrivers.net.ports.packed import PackedHeadedLane
+from pvdrivers.net.ports.plain.single import SingleLine
 
 #: As Xen's vif-bridge has it: a bridge takes the lowest address of its parts for its own.
 _OF_A_BRIDGE = bytes.fromhex("feffffffffff")
@@ -46,12 +48,15 @@ class Wish:
 
 
 class Tap:
-    """The port."""
+    """The port.
+
+    :param compiled: False for the reference alone
+    """
 
     abilities = ALL
 
-    def __init__(self, wish: Wish) -> None:
-        self._wish = wish
+    def __init__(self, wish: Wish, *, compiled: bool = True) -> None:
+        self._wish, self._compiled = wish, compiled
         self._name = wish.name
         self._lanes: Sequence[HeadedLane] = ()
 
@@ -80,11 +85,14 @@ class Tap:
         queues = len(files)
         # One that has one queue gives no more; all lanes send by it.
         files += [os.dup(files[0]) for _ in range(lanes - queues)]
-        self._lanes = [
-            HeadedLane(self.name, _Queue(file), self.abilities, reader, receives=number < queues)
-            for number, file in enumerate(files)
-        ]
+        self._lanes = [self._lane(file, reader, receives=number < queues) for number, file in enumerate(files)]
         return self._lanes
+
+    def _lane(self, file: int, reader: Abilities, *, receives: bool) -> HeadedLane:
+        if not self._compiled:
+            return HeadedLane(self.name, _Queue(file), self.abilities, reader, receives=receives)
+        plain = SingleLine(file, self.abilities, reader)
+        return PackedHeadedLane(self.name, _Queue(file), plain, self.abilities, reader, receives=receives)
 
     def _attach(self, lanes: int, reader: Abilities) -> tuple[str, list[int]]:
         name, files = tun.attach(self._wish.name, lanes)
@@ -146,6 +154,10 @@ class _Queue:
 
     def write(self, header: bytes, data: bytes | memoryview) -> None:
         os.writev(self._file, (header, data))
+
+    def gone(self) -> bool:
+        # The kernel's answers tell.
+        return False
 
     def lost(self) -> int:
         # The device's own statistics have it (`ip -s link`).

@@ -13,6 +13,8 @@ import sys
 
 import pytest
 
+from tests.pvdrivers.net.ports import hosts
+
 #: What tells the other pytest its two pipes.
 INSIDE = "XENTOOL_TEST_NETNS"
 # linux/sched.h
@@ -54,6 +56,12 @@ class Inside:
 
 
 _inside = Inside()
+
+
+@pytest.fixture(params=[True, False], ids=["compiled", "reference"])
+def ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have ports opened of either way."""
+    monkeypatch.setattr(hosts, "compiled", request.param)
 
 
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:

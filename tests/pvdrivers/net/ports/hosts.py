@@ -37,6 +37,9 @@ NETWORKS = {
 }
 MSS = 1400
 
+#: Whether ports are.
+compiled = True
+
 
 def ip(*words: str) -> str:
     """Run `ip`, which must succeed; give what it prints."""
@@ -115,8 +118,8 @@ def namespace() -> Iterator[str]:
 
 @contextmanager
 def opened(spec: str, lanes: int = 1, reader: Abilities = ALL) -> Iterator[tuple[Port, Sequence[Lane]]]:
-    """Open a port."""
-    port = open_port(spec)
+    """Open a port, of the `compiled` way or the other."""
+    port = open_port(spec, compiled=compiled)
     try:
         yield port, port.open(lanes, reader)
     finally:

@@ -50,7 +50,7 @@ from tests.pvdrivers.net.ports.hosts import (
     whole,
 )
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.usefixtures("ways")]
 
 KINDS = [GsoType.TCPV4, GsoType.TCPV6]
 
@@ -200,7 +200,7 @@ def test_a_tap_of_one_queue_gives_one_way_in_and_all_lanes_a_way_out() -> None:
         assert [lane.fileno() >= 0 for lane in those] == [True, False, False]
         a.send([Frame(odd(60)), Frame(odd(61))])
         assert [len(each.data) for each in received(those[0], 2)] == [60, 61]
-        assert [lane.receive(64) for lane in those[1:]] == [(), ()]
+        assert not any(lane.receive(64) for lane in those[1:])
         sent = [Frame(odd(60)) for _ in those]
         for lane, frame in zip(those, sent, strict=True):
             lane.send([frame])

@@ -1,0 +1,3 @@
+from pvdrivers.net.ports.plain.line import PlainLine
+
+class SingleLine(PlainLine): ...

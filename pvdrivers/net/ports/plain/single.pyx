@@ -1,0 +1,121 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""A line that takes a system call for each frame, as a TAP does; a batch of them without Python.
+
+Ref: Linux drivers/net/tun.c
+"""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.errno cimport EAGAIN, EINTR, ENOBUFS, errno
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+from pvdrivers.net.ports.plain.fits cimport Header, Sum
+from pvdrivers.net.ports.plain.line cimport LINE, PARTS, ROOM, PlainLine, iovec
+from pvdrivers.net.record cimport Record
+
+cdef extern from "<sys/uio.h>" nogil:
+    ssize_t readv(int file, const iovec *parts, int count)
+    ssize_t writev(int file, const iovec *parts, int count)
+
+cdef enum:
+    ARENA = 16 * ROOM
+
+
+cdef class SingleLine(PlainLine):
+    """A line.
+
+    :param file: which stays the caller's, and does not block
+    :param abilities: what its other side can be told
+    :param reader: what the frontend can be told
+    """
+
+    def __init__(self, int file, abilities, reader):
+        self.make(file, abilities, reader, ARENA)
+        self.room = ARENA
+
+    def clear(self):
+        """Begin anew: what was read until now is overwritten."""
+        self.at = 0
+
+    def read(self, records):
+        """Read frames until there are no more, or no more room, or one is left; give how many were read but that."""
+        cdef Py_buffer view
+        cdef uint32_t count
+        PyObject_GetBuffer(records, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        with nogil:
+            count = self.read_some(<Record *>view.buf, <uint32_t>(view.len // <Py_ssize_t>sizeof(Record)))
+        PyBuffer_Release(&view)
+        return count
+
+    cdef uint32_t read_some(self, Record *records, uint32_t limit) noexcept nogil:
+        cdef uint32_t count = 0
+        cdef Record *record
+        cdef Header header
+        cdef iovec[2] parts
+        cdef ssize_t size
+        self.syscalls = self.lost = self.finished = 0
+        self.left, self.failed = False, 0
+        parts[0].iov_base, parts[0].iov_len = &header, sizeof(Header)
+        while count < limit and self.at + ROOM <= self.room and not self.left:
+            parts[1].iov_base, parts[1].iov_len = self.place(self.at), ROOM
+            size = readv(self.file, parts, 2)
+            self.syscalls += 1
+            if size < 0:
+                if errno == EINTR:
+                    continue
+                self.failed = 0 if errno == EAGAIN else errno
+                break
+            if size < <ssize_t>sizeof(Header) or size >= <ssize_t>(sizeof(Header) + ROOM):
+                self.lost += 1
+                continue
+            record = records + count
+            record.place, record.length = self.at, <uint32_t>(size - sizeof(Header))
+            self.at += (record.length + LINE - 1) // LINE * LINE
+            count += self.take(&header, record)
+        return count
+
+    def write(self, arena, records):
+        """Write frames, until one is left; give how many were written or dropped."""
+        cdef Py_buffer view, places
+        cdef uint32_t done
+        PyObject_GetBuffer(arena, &view, PyBUF_SIMPLE)
+        PyObject_GetBuffer(records, &places, PyBUF_SIMPLE)
+        with nogil:
+            done = self.write_some(
+                <const uint8_t *>view.buf, <uint64_t>view.len,
+                <const Record *>places.buf, <uint32_t>(places.len // <Py_ssize_t>sizeof(Record)),
+            )
+        PyBuffer_Release(&places)
+        PyBuffer_Release(&view)
+        return done
+
+    cdef uint32_t write_some(
+        self, const uint8_t *arena, uint64_t size, const Record *records, uint32_t count
+    ) noexcept nogil:
+        cdef uint32_t done = 0
+        cdef int number
+        cdef Record record
+        cdef Header header
+        cdef Sum sum
+        cdef iovec[PARTS] parts
+        self.syscalls = self.dropped = self.finished = 0
+        self.left = False
+        while done < count:
+            record = records[done]
+            number = 0
+            if <uint64_t>record.place + record.length <= size:
+                number = self.form(&record, arena, &header, &sum, parts)
+            if not number:
+                self.left = True
+                break
+            self.syscalls += 1
+            if writev(self.file, parts, number) < 0:
+                if errno == EINTR:
+                    continue
+                if errno != EAGAIN and errno != ENOBUFS:
+                    self.left = True
+                    break
+                # Its queue is full.
+                self.dropped += 1
+            done += 1
+            self.finished += sum.at != 0
+        return done
