@@ -68,11 +68,15 @@ def plug(store: Client, spot: Spot, back: Nodes, front: Nodes) -> bool:
 
 
 def part(store: Client, spot: Spot) -> None:
-    """Ask a device's ends to part."""
+    """Ask a device's ends to part, unless they have: a backend of Linux does not look at its own state again."""
 
     def ask(transaction: Transaction) -> None:
-        if transaction.exists(join(spot.back, "state")):
-            put(transaction, spot.back, {"online": 0, "state": XenbusState.CLOSING.value})
+        path = join(spot.back, "state")
+        if not transaction.exists(path):
+            return
+        put(transaction, spot.back, {"online": 0})
+        if transaction.read(path).strip() != str(XenbusState.CLOSED.value).encode():
+            put(transaction, spot.back, {"state": XenbusState.CLOSING.value})
 
     store.transact(ask)
 

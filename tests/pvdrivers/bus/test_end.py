@@ -121,6 +121,19 @@ def test_what_the_toolstack_removes_is_not_brought_back(dom0: Loopback, guest: L
     assert not dom0.store.exists(SPOT.back)
 
 
+def test_unplugged_after_its_frontend_has_left(dom0: Loopback, guest: Loopback) -> None:
+    with running(dom0, Noting(), Role.BACK) as served:
+        with running(guest, Noting(), Role.FRONT) as used:
+            assert used.wait([S.CONNECTED], 60)
+            used.leave()
+            until(lambda: used.over)
+        assert served.wait([S.CLOSED], 60)
+        toolstack.part(dom0.store, SPOT)
+        # As it stays without anybody: a backend of Linux would leave another state as it is.
+        assert state(dom0, SPOT.back) == str(S.CLOSED.value)
+        until(lambda: served.over)
+
+
 def test_unplugged_before_anybody_was_there(dom0: Loopback) -> None:
     with running(dom0, Noting(), Role.BACK) as served:
         assert served.wait([S.INIT_WAIT], 60)
