@@ -1,4 +1,4 @@
-"""A vif that the kernel's own backend in this dom0 serves to a frontend of ours, and what comes out of it there.
+"""A vif that the kernel's own backend in this dom0 serves to a frontend of ours, here or in a guest.
 
 The backend has a network interface, on no bridge: what our frontend sends is what it has received, by its counters, and
 what is sent out by it our frontend receives.
@@ -36,20 +36,26 @@ _BATCH = 64
 _PAUSE = 0.001
 _MTU = 1500
 _NET = Path("/sys/class/net")
+#: Where the kernel has IPv6: it asks for routers and tells of groups.
+_IPV6 = "/proc/sys/net/ipv6/conf/{}/disable_ipv6"
 
 
-def spot_of(transport: Transport) -> Spot:
-    """Tell where such a vif is."""
-    return Spot(USER, "vif", transport.domid, transport.domid, _HANDLE)
+def spot_of(transport: Transport, domid: int | None = None) -> Spot:
+    """Tell where such a vif is.
+
+    :param domid: the frontend's domain; None for this one
+    """
+    return Spot(USER, "vif", transport.domid, transport.domid if domid is None else domid, _HANDLE)
 
 
 @contextmanager
-def served(transport: Transport) -> Iterator[Spot]:
-    """Let the kernel serve a vif to this domain as long as the context lasts; give where it is.
+def served(transport: Transport, domid: int | None = None) -> Iterator[Spot]:
+    """Let the kernel serve a vif as long as the context lasts; give where it is.
 
+    :param domid: the frontend's domain; None for this one
     :raises XentoolError: there is one already
     """
-    spot = spot_of(transport)
+    spot = spot_of(transport, domid)
     # Without a script nobody would tell the backend that it is joined to a network; it asks for the name of one.
     back: Nodes = {"script": "", "handle": _HANDLE, "mac": _MAC, "hotplug-status": "connected"}
     if not toolstack.plug(transport.store, spot, back, {"handle": _HANDLE, "mac": _MAC}):
@@ -75,7 +81,8 @@ class _Kernel:
 
     def count(self) -> Counts:
         frames, size = (int((self.counters / name).read_text()) for name in ("rx_packets", "rx_bytes"))
-        return Counts(self.made.made if self.made else 0, frames, size)
+        # netback counts what is within Ethernet's header.
+        return Counts(self.made.made if self.made else 0, frames, size + frames * ETHERNET_SIZE)
 
 
 @contextmanager
@@ -89,6 +96,9 @@ def far_end(spot: Spot, frame: Frame, *, sends: bool) -> Iterator[_Kernel]:
     name = f"vif{spot.domid}.{spot.devid}"
     whole = len(frame.data) - ETHERNET_SIZE
     try:
+        # All that goes over it is the load.
+        with suppress(FileNotFoundError):
+            Path(_IPV6.format(name)).write_text("1")
         # What is to be cut may be longer.
         mtu = whole if sends and not frame.offload.gso and whole > _MTU else None
         link.bring_up(socket.if_nametoindex(name), mtu=mtu)
