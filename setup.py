@@ -57,6 +57,7 @@ extensions = [
         "pvdrivers.block.back.plain.kept",
         "pvdrivers.block.back.plain.transient",
         "pvdrivers.block.load.makers",
+        "pvdrivers.conformance.flips",
         "pvdrivers.net.plain",
         "pvdrivers.net.back.plain.sent",
         "pvdrivers.net.back.plain.passed",

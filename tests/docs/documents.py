@@ -22,6 +22,7 @@ MODULES = {
     "store": "XenStore",
     "detect": "What virtualizes a machine",
     "net": "Network interfaces",
+    "conformance": "Conformance of drivers",
     "labs": "Labs",
 }
 _HEAD = """\

@@ -32,7 +32,7 @@ from traces.exporters import columns
 from xentool.detect.answer import answer
 from xentool.detect.document import document as detected
 from xentool.detect.sources import read
-from xentool.documents import captures, channels, detect, domains, labs, net, report, serving, store
+from xentool.documents import captures, channels, conformance, detect, domains, labs, net, report, serving, store
 from xentool.lab import guests
 from xentool.lab.record import Lab
 from xentool.lab.status import Status
@@ -203,6 +203,11 @@ def test_machines(tmp_path: Path) -> None:
     for number, machine in enumerate([*MACHINES.values()][::9]):
         found = detected(answer(read(build(machine.tree, tmp_path / str(number)))))
         fits(json.dumps(found), detect.Detected)
+
+
+def test_drivers_that_were_judged() -> None:
+    told = fits(ran("conformance", "block-backend", "--case", "BB19", "--json").stdout, conformance.Conformance)
+    assert told["summary"] == {"pass": 1}
 
 
 def test_measurements_of_networks() -> None:

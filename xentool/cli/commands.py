@@ -31,6 +31,7 @@ COMMANDS = {
     "device": ("xentool.cli.device:group", "List PV devices, plug them in and out."),
     "block": ("xentool.cli.block:group", "Serve and measure disks: split block drivers in userspace."),
     "net": ("xentool.cli.net:group", "Serve and measure network interfaces: split net drivers in userspace."),
+    "conformance": ("xentool.cli.conformance:command", "Judge PV drivers by what Xen's headers say."),
     "store": ("xentool.cli.store:group", "Read, change, watch and serve XenStore."),
     "lab": ("xentool.cli.lab:group", "Boot real Xen on this machine, without virtualization hardware."),
     "man": ("xentool.cli.man:command", "Show manual pages, or write them into a folder."),

@@ -1,0 +1,83 @@
+"""What a case of a disk's backend gets: disks of the driver under test, and the kit's frontends for them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+
+from pvdrivers.abi.blkif import X86_64, Blkif
+from pvdrivers.conformance.block.front import BlockFront
+from pvdrivers.conformance.level import Level
+from pvdrivers.conformance.observation import Inconclusive, Observation, Unsupported
+from pvdrivers.conformance.rig import Probe
+from pvdrivers.conformance.subject import BackBench, Disk
+
+
+class BlockFrontRig:
+    """What a case of a backend gets: disks of the driver under test."""
+
+    def __init__(self, bench: BackBench, level: Level, chance: Random) -> None:
+        self.bench, self.level, self.chance = bench, level, chance
+
+    @contextmanager
+    def plugged(self, disk: Disk | None = None, *, layout: Blkif = X86_64, pages: int = 64) -> Iterator[BlockFront]:
+        """Have a disk, and a frontend that has done nothing yet."""
+        disk = disk or Disk()
+        with self.bench.served(disk) as served:
+            front = BlockFront(served, disk, self.level, self.chance, pages)
+            front.layout = layout
+            try:
+                yield front
+            finally:
+                if not front.dead:
+                    try:
+                        front.part()
+                    finally:
+                        front.release()
+
+    @contextmanager
+    def joined(
+        self,
+        disk: Disk | None = None,
+        *,
+        layout: Blkif = X86_64,
+        order: int = 0,
+        queues: int = 1,
+        persistent: bool = False,
+        named: bool = True,
+        pages: int = 64,
+    ) -> Iterator[BlockFront]:
+        """Have a disk, connected; it has served a first request.
+
+        :raises Inconclusive: it does not connect, or does not serve that
+        """
+        with self.plugged(disk, layout=layout, pages=pages) as front:
+            front.begin()
+            seen = front.publish(front.nodes(order=order, queues=queues, persistent=persistent, named=named))
+            if seen.observation is not Observation.SERVED:
+                raise Inconclusive(f"a sound frontend is not served: {seen.detail or seen.observation.says}")
+            for queue in range(queues):
+                first = front.read(0, 0, queue)
+                if first.observation is not Observation.OKAY:
+                    raise Inconclusive(f"a first read fails: {first.detail or first.observation.says}")
+            front.poison(0)
+            yield front
+
+    def needs(self, front: BlockFront, feature: str) -> None:
+        """Go on only if the backend offers a feature.
+
+        :raises Unsupported: it does not
+        """
+        if not front.offered(feature):
+            raise Unsupported(f"{feature} is not offered")
+
+    @contextmanager
+    def sibling(self) -> Iterator[Probe]:
+        """Have a disk that stays, and a way to tell whether it is served."""
+        with self.joined() as front:
+
+            def probe() -> Observation:
+                observation = front.read(8, 0).observation
+                front.poison(0)
+                return observation
+
+            yield probe

@@ -1,0 +1,1 @@
+"""The cases, a group a file: what is tried, and what may be seen."""

@@ -1,0 +1,31 @@
+"""What several cases do: ask what is to be refused, and look at what a disk holds."""
+
+from collections.abc import Sequence
+
+from pvdrivers.abi.blkif import BlkifRsp
+from pvdrivers.conformance.block.front import BlockFront
+from pvdrivers.conformance.block.queue import status
+from pvdrivers.conformance.observation import Observation, Seen, Sights
+
+OKAY = BlkifRsp.OKAY
+O = Observation  # noqa: E741 - as short as the cases need it
+#: A reference that nobody has granted.
+NOBODYS = 0x00FF_FFFF
+
+
+def refused(front: BlockFront, what: str, *messages: bytes, but: Sequence[int] = (), data: bytes = b"") -> Sights:
+    """Ask what is to be refused, and see that nothing is touched, and that the next request is served."""
+    front.keep()
+    for answer in front.ask(*messages):
+        yield status(what, answer) if answer.status != OKAY else Seen(what, O.STRAYED, "answered OKAY")
+    yield from front.changed(what, but=but, data=data)
+    after = front.read(8, 0)
+    front.poison(0)
+    if after.observation is not O.OKAY:
+        yield after._replace(what=f"after {what}")
+
+
+def written(front: BlockFront, what: str, sector: int, data: bytes) -> Seen:
+    """Tell whether the disk holds what was written there, past its driver."""
+    found = front.served.medium.peek(sector, len(data) // 512)
+    return Seen(what, O.OKAY if found == data else O.WRONG_DATA)

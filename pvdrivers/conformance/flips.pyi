@@ -1,0 +1,3 @@
+from array import array
+
+def flip(memory: memoryview, places: array[int], one: int, other: int, count: int, seed: int) -> None: ...

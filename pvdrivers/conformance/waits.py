@@ -1,0 +1,30 @@
+"""Waiting for what another end does in XenStore: told by watches, and no longer than a deadline."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+from pvdrivers.xenstore.client import Client
+
+#: Seconds between looks of which no watch has told: what is waited for may not be a node.
+_LOOK = 0.05
+
+
+def until(store: Client, paths: Sequence[str], condition: Callable[[], bool], seconds: float) -> bool:
+    """Wait until something is so; tell whether it is.
+
+    :param paths: whose changes may make it so
+    """
+    awake = threading.Event()
+    deadline = time.monotonic() + seconds
+    with ExitStack() as stack:
+        watches = [stack.enter_context(store.watch(path, awake.set)) for path in paths]
+        while not condition():
+            if time.monotonic() > deadline:
+                return condition()
+            awake.wait(_LOOK)
+            awake.clear()
+            for watch in watches:
+                watch.drain()
+    return True

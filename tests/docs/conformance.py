@@ -1,0 +1,102 @@
+"""Writes docs/conformance.md: every case of the conformance kit, from the cases themselves.
+
+python -m tests.docs.conformance
+"""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from pvdrivers.conformance import registry
+from pvdrivers.conformance.case import PINNED, Case, Risk, Verdict
+from pvdrivers.conformance.observation import NEVER, Observation
+from tests.docs.paths import ROOT
+
+PAGE = ROOT / "docs/conformance.md"
+
+_HEAD = f"""\
+# What PV drivers must do: the conformance kit
+
+`xentool conformance SUBJECT...` is the other end of a device to a driver under test, and does what no driver would:
+
+```sh
+xentool conformance block-backend                       # our own backend, on a loopback, anywhere
+xentool conformance block-backend --case 'BB1*' --seed 3 --junit junit.xml --html page.html
+xentool conformance --explain BB13                      # what a case does, why, and what may be seen
+xentool conformance --list                              # all drivers that can be tested, and all cases
+```
+
+It exits with 5 where a driver failed, was wedged, crashed or leaked, with 3 where nothing could be tested. A seed gives
+the order of cases, their data, and how bytes are changed under a driver's eyes; a failure prints the command that
+repeats it.
+
+## In the CI of another project
+
+```sh
+pip install 'xentool[html]'
+xentool conformance block-backend --junit junit.xml --html conformance.html
+```
+
+JUnit's XML is in the one form that Jenkins and Ant's schema both take; GitLab reads it as `artifacts:reports:junit`.
+
+## How it judges
+
+- A case observes; what that is worth is judged afterwards. Where the header says nothing, everything is allowed but a
+  crash, a hang, a leak, and what no driver may do (below).
+- A sibling of the same driver is used before and after each case. What is not served before says nothing; a request
+  that is not answered counts only while the sibling is served.
+- What is in use is counted before and after: grants, mappings, ports, descriptors, threads. On a loopback the machine
+  counts exactly.
+- What a driver is known to do otherwise is listed in `pvdrivers/conformance/quirks.toml`, with its source.
+- Quotes are from the headers of {PINNED} as Debian installs them (`/usr/include/xen/io`); a test finds them there.
+
+| verdict | is |
+|---|---|
+"""
+_VERDICTS = {
+    Verdict.PASS: "all that was seen is allowed",
+    Verdict.FAIL: "something was seen that no clause allows",
+    Verdict.QUIRK: "a known divergence was seen, and nothing else",
+    Verdict.XPASS: "a known divergence is gone",
+    Verdict.UNSUPPORTED: "the driver does not offer what the case is about",
+    Verdict.INCONCLUSIVE: "nothing can be said: the case could not be carried out, or saw what nobody has listed",
+    Verdict.WEDGED: "no answer, while siblings are served",
+    Verdict.CRASHED: "the driver is no more, or made a mistake that it had to catch",
+    Verdict.LEAK: "something did not come back",
+    Verdict.WITHHELD: "not run: the driver would not survive it, and that is not published yet",
+}
+_RISKS = {Risk.MAY_DISABLE: "give the device up", Risk.MAY_CRASH: "crash: left out without `--lab`"}
+_KINDS = {
+    ("block", "BACK"): "Backends of disks",
+    ("block", "FRONT"): "Frontends of disks",
+    ("net", "BACK"): "Backends of network interfaces",
+    ("net", "FRONT"): "Frontends of network interfaces",
+}
+
+
+def page() -> str:
+    """Make the page."""
+    lines = [f"| {verdict.value} | {said} |" for verdict, said in _VERDICTS.items()]
+    lines += ["", "What no driver may do, in any case:", ""]
+    lines += [f"- `{each.word}`: {each.says}" for each in Observation if each in NEVER]
+    for kind, cases in groupby(registry.every(), lambda case: (case.device, case.role.name)):
+        lines += ["", f"## {_KINDS[kind]}"]
+        for case in cases:
+            lines += _case(case)
+    return _HEAD + "\n".join(lines) + "\n"
+
+
+def _case(case: Case) -> Iterator[str]:
+    yield from ("", f"### {case.ident}: {case.title}", "", case.does.replace("``", "`"), "", case.why, "")
+    yield f"- Justified by {case.clause}"
+    yield "- May be seen: " + ", ".join(f"`{each.word}` ({each.says})" for each in case.allow)
+    yield f"- Anything else is {'a failure' if case.clause.must else 'inconclusive, but for what no driver may do'}"
+    if case.needs:
+        yield f"- Needs {', '.join(f'`{each}`' for each in case.needs)}"
+    if case.xsa:
+        yield f"- {', '.join(f'XSA-{number}' for number in case.xsa)}"
+    if case.risk is not Risk.SAFE:
+        yield f"- A kernel that does not pass may {_RISKS[case.risk]}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

@@ -1,0 +1,34 @@
+"""Our own drivers pass every case that they have a part in, whatever way they take to pages."""
+
+from pvdrivers.block.back.backend import Options
+from pvdrivers.conformance import registry
+from pvdrivers.conformance.case import Verdict
+from pvdrivers.conformance.level import SMALL
+from pvdrivers.conformance.run import Plan, run
+from pvdrivers.conformance.subject import Subject
+from pvdrivers.xenbus import Role
+from xentool.tools.conformance.ours import OurBackend
+
+
+def judged(subject: Subject, *patterns: str) -> dict[str, str]:
+    """Give what did not pass, and why."""
+    cases = registry.chosen(subject.device, subject.role, patterns)
+    results = run(subject, cases, Plan(SMALL))
+    assert len(results) == len(cases) > 0
+    return {one.case.ident: f"{one.verdict}: {one.observation}" for one in results if one.verdict is not Verdict.PASS}
+
+
+def test_our_block_backend() -> None:
+    assert judged(OurBackend()) == {}
+
+
+def test_our_block_backend_that_maps() -> None:
+    # Where the way to pages makes a difference.
+    assert judged(OurBackend(Options(grants="map")), "BB01", "BB06", "BB07", "BB24", "BB27") == {}
+
+
+def test_a_backend_without_what_is_optional_is_not_blamed_for_it() -> None:
+    subject = OurBackend(Options(max_order=0, max_queues=1, max_indirect=0, persistent=False))
+    found = judged(subject, "BB02", "BB03", "BB05", "BB22")
+    assert found == dict.fromkeys(("BB05", "BB22"), "unsupported: feature-max-indirect-segments is not offered")
+    assert Role.BACK is subject.role

@@ -1,0 +1,47 @@
+"""What became of cases, written into files: all of a file, or nothing of it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from xentool.errors import XentoolError
+from xentool.tools.conformance.junit import junit
+from xentool.tools.conformance.session import Judged
+from xentool.tools.conformance.tap import tap
+
+
+class Forms(NamedTuple):
+    """Where each form goes; None for nowhere."""
+
+    junit: Path | None = None
+    tap: Path | None = None
+    html: Path | None = None
+
+
+def write(found: Sequence[Judged], forms: Forms, now: datetime, hostname: str) -> None:
+    """Write the forms that are wanted.
+
+    :raises XentoolError: a file cannot be written, or what draws pages is not installed
+    """
+    if forms.junit:
+        _write(forms.junit, junit(found, now, hostname))
+    if forms.tap:
+        _write(forms.tap, tap(found).encode())
+    if forms.html:
+        _write(forms.html, _page(found))
+
+
+def _page(found: Sequence[Judged]) -> bytes:
+    try:
+        from xentool.tools.conformance.page import page  # noqa: PLC0415 - brings jinja2, which not everybody has
+    except ModuleNotFoundError as error:
+        raise XentoolError(f"--html needs {error.name}: pip install 'xentool[html]'") from error
+    return page(found)
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise XentoolError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,22 @@
+"""Which drivers can be judged here, by the names that the command line knows."""
+
+from collections.abc import Callable, Mapping
+
+from pvdrivers.conformance.subject import Subject
+from xentool.errors import XentoolError
+from xentool.tools.conformance.ours import OurBackend
+
+#: What each is, for people, and how it is had.
+SUBJECTS: Mapping[str, tuple[str, Callable[[], Subject]]] = {
+    "block-backend": ("our disks' backend, on a loopback", OurBackend),
+}
+
+
+def subject(name: str) -> Subject:
+    """Give a subject by its name.
+
+    :raises XentoolError: there is none of that name
+    """
+    if name not in SUBJECTS:
+        raise XentoolError(f"{name!r} is no driver that can be tested; there are {', '.join(SUBJECTS)}")
+    return SUBJECTS[name][1]()
