@@ -12,11 +12,14 @@ import os
 import select
 import threading
 from collections.abc import Callable
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
+from pvdrivers.errors import MachineError
 from pvdrivers.ring import Back, Front
 from pvdrivers.ring.look import Patience
 from pvdrivers.transport.base import Channel
+
+_Result = TypeVar("_Result")
 
 #: Notifications without a message that cost nothing; then the next is heard later and later, up to these seconds.
 _FRUITLESS = 8
@@ -112,11 +115,11 @@ class Waiting:
         :param turn: takes and answers some messages; tells whether there was anything
         :param busy: tells how many are under way: those of the queue's own threads, which `wake` it
         :raises BadRing: a ring's indices are impossible
-        :raises MachineError, OSError: the transport is gone
+        :raises MachineError: the transport is gone, or a channel
         """
         if self._owes:
             for channel in self._channels:
-                channel.notify()
+                _try(channel, channel.notify)
         while True:
             if turn():
                 continue
@@ -158,13 +161,16 @@ class Waiting:
         return messages
 
     def send(self, messages: bytes, line: int = 0) -> None:
-        """Put messages into a ring, if there are any, and notify its other end if that sleeps."""
+        """Put messages into a ring, if there are any, and notify its other end if that sleeps.
+
+        :raises MachineError: the channel is gone
+        """
         if not messages:
             return
         ring, channel = self._lines[line]
         ring.put(messages)
         if ring.push():
-            channel.notify()
+            _try(channel, channel.notify)
             self._counts.notifications_sent += 1
             self._counts.syscalls += 1
 
@@ -176,7 +182,7 @@ class Waiting:
                 # As Linux delays the end of its interrupt.
                 woken = self.hear(min(_DEAF * 2 ** min(self._fruitless - _FRUITLESS, 10), _DEAF_MAX))
             for channel in self._heard:
-                channel.unmask()
+                _try(channel, channel.unmask)
                 self._counts.syscalls += 1
             self._heard, self._useful = [], False
             if woken:
@@ -192,7 +198,7 @@ class Waiting:
         if self._wake in ready:
             self.hear(0)
         for fd, channel in self._fds.items():
-            if fd in ready and channel.take():
+            if fd in ready and _try(channel, channel.take):
                 self._heard.append(channel)
                 self._counts.notifications_received += 1
         self._counts.syscalls += 1 + len(ready)
@@ -209,3 +215,11 @@ class Waiting:
         if woken:
             os.eventfd_read(self._wake)
         return woken
+
+
+def _try(channel: Channel, act: Callable[[], _Result]) -> _Result:
+    # Whose port it is that fails, this queue alone knows.
+    try:
+        return act()
+    except OSError as error:
+        raise MachineError(f"event channel {channel.port}: {error.strerror or error}") from error

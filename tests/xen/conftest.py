@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.missing import missing
 from tests.xen.labs import HUNG, Lab
 from xentool.errors import Unavailable, XentoolError
 from xentool.lab import api, record
@@ -33,13 +34,11 @@ def _usual(item: pytest.Item) -> bool:
 
 
 def boot(name: str, xen: str = "4.17", store: str = api.STORES[0]) -> api.Lab:
-    """Start a lab; where the machine lacks something for it, skip and say so, but fail in CI."""
+    """Start a lab; the test is left out where the machine lacks something for it."""
     try:
         return api.up(name, xen=xen, store=store)
     except Unavailable as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"no lab on this machine ({error}); CI=true makes this a failure")
+        missing(f"no lab on this machine ({error})")
 
 
 @pytest.fixture(scope="session")

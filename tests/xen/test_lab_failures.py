@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.missing import missing
 from tests.xen.labs import HUNG, eventually
 from xentool.errors import Unavailable, XentoolError
 from xentool.hosts.labs import cache_directory
@@ -95,7 +96,7 @@ def test_a_start_that_was_killed_is_cleared_away(own_lab: Start) -> None:
 def small_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Path]:
     """Cache on a file system of so many MiB, with the images of the real one."""
     if os.geteuid() != 0:
-        pytest.skip("mounting a small file system needs root")
+        missing("mounting a small file system needs root")
     real = cache_directory() / "lab"
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={request.param}m", "none", str(tmp_path)], check=True)
     try:

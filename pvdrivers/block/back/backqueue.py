@@ -10,7 +10,7 @@ A request's way: `kept` or `transient` does plain reads and writes; all others a
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from queue import SimpleQueue
 from typing import Literal
 
@@ -23,8 +23,10 @@ from pvdrivers.block.disks.base import Disk, Kind
 from pvdrivers.block.errors import BadRequest
 from pvdrivers.block.execute import at_once, execute, limits_of
 from pvdrivers.block.request import parse, respond
-from pvdrivers.errors import DriverError, MachineError
+from pvdrivers.errors import MachineError
 from pvdrivers.ring import Back, LoggedBack
+from pvdrivers.ring.owned import own
+from pvdrivers.ring.queue import Queue
 from pvdrivers.ring.waiting import Waiting
 from pvdrivers.transport.base import Channel, Mapping, Transport
 
@@ -33,7 +35,7 @@ from pvdrivers.transport.base import Channel, Mapping, Transport
 _BATCH, _BATCH_MANY = 8, 32
 
 
-class BackQueue:
+class BackQueue(Queue):
     """A queue. Its ``ring`` and ``channel`` belong to it from now on.
 
     :param ring: the frontend's ring pages, mapped
@@ -66,11 +68,11 @@ class BackQueue:
         resume: bool = False,
     ) -> None:
         self._ring = LoggedBack(ring.memory, layout.ring, log, resume) if log else Back(ring.memory, layout.ring)
-        self._mapping, self._channel, self._layout, self._disk = ring, channel, layout, disk
+        self._layout, self._disk = layout, disk
         self._max_indirect = max_indirect
         self._stats = Stats()
-        self._waiting = Waiting((self._ring, channel), counts=self._stats, owes=resume)
-        wake = self._waiting.fileno()
+        waiting = Waiting((self._ring, channel), counts=self._stats, owes=resume)
+        wake = waiting.fileno()
         self._core: KeptCore | TransientCore | None = None
         self._pages: Pages
         access = None if persistent else (Copied if grants == "copy" else Mapped)(transport, domid, self._stats)
@@ -88,8 +90,12 @@ class BackQueue:
         self._pending = 0
         # Taken, and not begun or done yet: the disk may keep this thread.
         self._at_hand = 0
-        #: Why it ended, if not because it was told to.
-        self.error: DriverError | None = None
+        owned = ExitStack()
+        if self._core:
+            own(owned, self._core, "close")
+        for one, way in ((channel, "close"), (ring, "unmap"), (self._pages, "close"), (self._ring, "release")):
+            own(owned, one, way)
+        super().__init__(waiting, owned)
         #: The request that was refused last.
         self.refused: BadRequest | None = None
 
@@ -121,17 +127,6 @@ class BackQueue:
         """
         self._waiting.stop(drain=drain)
 
-    def run(self) -> None:
-        """Serve, until `stop`, or the ring cannot be believed any more: see `error`. Gives everything back."""
-        try:
-            self._waiting.run(self._turn, self._busy)
-        except DriverError as error:
-            self.error = error
-        except OSError as error:
-            self.error = MachineError(f"event channel {self._channel.port}: {error.strerror or error}")
-        finally:
-            self.close()
-
     def close(self) -> None:
         """Give everything back, ring and channel too; for a queue that has never run, or no longer does."""
         if self._waiting.fileno() < 0:
@@ -144,14 +139,7 @@ class BackQueue:
             self._todo.put(None)
         for thread in self._threads:
             thread.join()
-        self._ring.release()
-        for give_back in (self._pages.close, self._mapping.unmap, self._channel.close):
-            # Where the transport is gone, all of it is given back already.
-            with suppress(MachineError):
-                give_back()
-        if self._core:
-            self._core.close()
-        self._waiting.close()
+        super().close()
 
     def _busy(self) -> int:
         return self._pending + (self._core.pending if self._core else 0)

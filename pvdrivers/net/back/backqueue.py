@@ -10,10 +10,9 @@ What is plain goes both by `plain`, compiled, unless somebody watches (`watched`
 
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack
 
 from pvdrivers.abi.netif import RX_RING, TX_REQUEST, TX_RING, NetifRsp
-from pvdrivers.errors import DriverError, MachineError
 from pvdrivers.net import watched
 from pvdrivers.net.back.credit import Credit
 from pvdrivers.net.back.plain.passed import Passed
@@ -31,6 +30,8 @@ from pvdrivers.net.record import unpack
 from pvdrivers.net.stats import Stats
 from pvdrivers.net.watched import Watched
 from pvdrivers.ring import Back
+from pvdrivers.ring.owned import own
+from pvdrivers.ring.queue import Queue
 from pvdrivers.ring.waiting import Besides, Waiting
 from pvdrivers.transport.base import PIECE, Channel, Mapping, Piece, Transport
 
@@ -40,7 +41,7 @@ _BATCH = 128
 _TX, _RX = 0, 1
 
 
-class BackQueue:
+class BackQueue(Queue):
     """A queue. Its rings, ``channels`` and ``lane`` belong to it from now on.
 
     :param rings: the frontend's pages for what it sends, and for what it receives, mapped
@@ -80,12 +81,11 @@ class BackQueue:
         self.headroom = headroom
         self._credit, self._multicast = credit, multicast
         self._stall = stall or Stall(notifies=notifies)
-        self._mappings, self._channels = rings, channels
         self._number, self._seen = number, seen or Watched()
         self._rings = Back(rings[_TX].memory, TX_RING), Back(rings[_RX].memory, RX_RING)
         self._stats = Stats()
         lines = zip(self._rings, (channels[0], channels[-1]), strict=True)
-        self._waiting = Waiting(*lines, counts=self._stats, owes=resume, besides=self._besides, wanted=self._wanted)
+        waiting = Waiting(*lines, counts=self._stats, owes=resume, besides=self._besides, wanted=self._wanted)
         self._spread = lane if isinstance(lane, Spread) else None
         behind = self._spread.lane if self._spread else lane
         self._packed = behind if compiled and isinstance(behind, PackedLane) else None
@@ -99,8 +99,14 @@ class BackQueue:
         self._held: deque[Frame] = deque()
         self._passed = Passed(self._copy_to, self._posted, _BATCH) if compiled else None
         self._ending = False
-        #: Why it ended, if not because it was told to.
-        self.error: DriverError | None = None
+        owned = ExitStack()
+        for one in (self._passed, self._sent, lane, *channels):
+            if one:
+                own(owned, one, "close")
+        for mapping, ring in zip(rings, self._rings, strict=True):
+            own(owned, mapping, "unmap")
+            own(owned, ring, "release")
+        super().__init__(waiting, owned)
 
     @property
     def stats(self) -> Stats:
@@ -125,33 +131,6 @@ class BackQueue:
         """
         self._ending = True
         self._waiting.stop(drain=drain)
-
-    def run(self) -> None:
-        """Serve, until `stop`, or the frontend cannot be believed any more: see `error`. Gives everything back."""
-        try:
-            self._waiting.run(self._turn, lambda: 0)
-        except DriverError as error:
-            self.error = error
-        except OSError as error:
-            self.error = MachineError(f"event channel {self._channels[0].port}: {error.strerror or error}")
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """Give everything back; for a queue that has never run, or no longer does."""
-        if self._waiting.fileno() < 0:
-            return
-        for ring in self._rings:
-            ring.release()
-        for give_back in (*(each.unmap for each in self._mappings), *(each.close for each in self._channels)):
-            # Where the transport is gone, all of it is given back already.
-            with suppress(MachineError):
-                give_back()
-        self._lane.close()
-        for core in (self._sent, self._passed):
-            if core:
-                core.close()
-        self._waiting.close()
 
     def _besides(self) -> Besides:
         # While some wait for pages here, the others wait in the lane: whoever sends is held up there.

@@ -7,20 +7,22 @@ Ref: xen/include/public/io/netif.h, "Control ring"; Linux drivers/net/xen-netbac
 (``xenvif_ctrl_irq_fn``) and netback.c (``xenvif_ctrl_action``)
 """
 
-from contextlib import suppress
+from contextlib import ExitStack
 
 from pvdrivers.abi.netif import CTRL_REQUEST, CTRL_RING
-from pvdrivers.errors import BadRing, DriverError, MachineError
+from pvdrivers.errors import BadRing
 from pvdrivers.net.back.wishes import Wishes
 from pvdrivers.net.control.back import answer, needs
 from pvdrivers.net.control.messages import Request
 from pvdrivers.net.stats import Stats
 from pvdrivers.ring import Back
+from pvdrivers.ring.owned import own
+from pvdrivers.ring.queue import Queue
 from pvdrivers.ring.waiting import Waiting
 from pvdrivers.transport.base import Channel, Mapping, Piece, Transport
 
 
-class BackControl:
+class BackControl(Queue):
     """The ring and its thread's work. ``ring`` and ``channel`` belong to it from now on.
 
     :param ring: the frontend's page, mapped
@@ -40,15 +42,15 @@ class BackControl:
         resume: bool = False,
     ) -> None:
         self._transport, self._domid, self._wishes = transport, domid, wishes
-        self._mapping, self._channel = ring, channel
         try:
             self._ring = Back(ring.memory, CTRL_RING)
         except BadRing as error:
             raise _named(error) from error
         self._stats = Stats()
-        self._waiting = Waiting((self._ring, channel), counts=self._stats, owes=resume)
-        #: Why it ended, if not because it was told to.
-        self.error: DriverError | None = None
+        owned = ExitStack()
+        for one, way in ((channel, "close"), (ring, "unmap"), (self._ring, "release")):
+            own(owned, one, way)
+        super().__init__(Waiting((self._ring, channel), counts=self._stats, owes=resume), owned)
 
     @property
     def stats(self) -> Stats:
@@ -66,27 +68,9 @@ class BackControl:
 
     def run(self) -> None:
         """Answer, until `stop`, or the ring cannot be believed any more: see `error`. Gives everything back."""
-        try:
-            self._waiting.run(self._turn, lambda: 0)
-        except BadRing as error:
-            self.error = _named(error)
-        except DriverError as error:
-            self.error = error
-        except OSError as error:
-            self.error = MachineError(f"event channel {self._channel.port}: {error.strerror or error}")
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """Give everything back; for one that has never run, or no longer does."""
-        if self._waiting.fileno() < 0:
-            return
-        self._ring.release()
-        for give_back in (self._mapping.unmap, self._channel.close):
-            # Where the transport is gone, all of it is given back already.
-            with suppress(MachineError):
-                give_back()
-        self._waiting.close()
+        super().run()
+        if isinstance(self.error, BadRing):
+            self.error = _named(self.error)
 
     def _turn(self) -> bool:
         messages = self._waiting.take(self._ring.size)

@@ -106,12 +106,12 @@ class Spread:
             self._inboxes[queue].put(those)
         return own
 
-    def send(self, frames: Sequence[Frame]) -> int:
+    def send(self, frames: Sequence[Frame]) -> None:
         """Send frames on.
 
         :raises MachineError: the port is gone
         """
-        return self.lane.send(frames)
+        self.lane.send(frames)
 
     def close(self) -> None:
         """Give all back, the port's lane as well; not an error if it is closed."""

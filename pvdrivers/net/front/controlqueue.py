@@ -12,18 +12,18 @@ from contextlib import ExitStack
 
 from pvdrivers.abi.netif import CTRL_RING, CtrlStatus, CtrlType
 from pvdrivers.bus.device import Fault
-from pvdrivers.errors import DriverError, MachineError
 from pvdrivers.net.control.front import Step, check
 from pvdrivers.net.control.messages import Request, Response
 from pvdrivers.net.errors import Refused
-from pvdrivers.net.front.owned import own
 from pvdrivers.net.stats import Stats
 from pvdrivers.ring import Front
+from pvdrivers.ring.owned import own
+from pvdrivers.ring.queue import Queue
 from pvdrivers.ring.waiting import Waiting
 from pvdrivers.transport.base import Transport
 
 
-class FrontControl:
+class FrontControl(Queue):
     """The ring and its thread's work, with a page for what requests are about.
 
     :param domid: the backend's
@@ -38,19 +38,16 @@ class FrontControl:
             ring = own(owned, transport.grant(domid), "revoke")
             self._page = own(owned, transport.grant(domid, writable=False), "revoke")
             self._channel = own(owned, transport.alloc_unbound(domid), "close")
-            self._owned = owned.pop_all()
+            self._ring = own(owned, Front(ring.memory, CTRL_RING), "release")
+            super().__init__(Waiting((self._ring, self._channel), counts=self._stats), owned.pop_all())
         #: What the backend is to be told: the ring's page.
         self.gref = ring.grefs[0]
-        self._ring = Front(ring.memory, CTRL_RING)
-        self._waiting = Waiting((self._ring, self._channel), counts=self._stats)
         self._wishes: deque[Sequence[Step]] = deque()
         # Of the wish that is being asked for.
         self._left: deque[Step] = deque()
         self._asked: Request | None = None
         self._number = 0
         self._ending = False
-        #: Why it ended, if not because it was told to.
-        self.error: DriverError | None = None
 
     @property
     def port(self) -> int:
@@ -76,25 +73,6 @@ class FrontControl:
         """Let `run` come to its end; does not wait for it, nor for answers: the backend may never give them."""
         self._ending = True
         self._waiting.stop(drain=False)
-
-    def run(self) -> None:
-        """Work, until `stop`, or the backend cannot be believed any more: see `error`. Gives everything back."""
-        try:
-            self._waiting.run(self._turn, lambda: 0)
-        except DriverError as error:
-            self.error = error
-        except OSError as error:
-            self.error = MachineError(f"event channel {self.port}: {error.strerror or error}")
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """Give everything back; for one that has never run, or no longer does."""
-        if self._waiting.fileno() < 0:
-            return
-        self._ring.release()
-        self._owned.close()
-        self._waiting.close()
 
     def _turn(self) -> bool:
         response = self._waiting.take(self._ring.size)

@@ -13,9 +13,7 @@ from contextlib import ExitStack
 
 from pvdrivers.abi.netif import MAX_TX_SIZE, RX_RING, TX_RING
 from pvdrivers.abi.wire import ETHERNET_SIZE
-from pvdrivers.errors import DriverError, MachineError
 from pvdrivers.net.frame import Frame
-from pvdrivers.net.front.owned import own
 from pvdrivers.net.front.plain.receiving import Receiving
 from pvdrivers.net.front.plain.sending import Asked, Sending
 from pvdrivers.net.front.pool import Pool
@@ -25,6 +23,8 @@ from pvdrivers.net.ports.base import Lane, PackedLane
 from pvdrivers.net.record import unpack
 from pvdrivers.net.stats import Stats
 from pvdrivers.ring import Front
+from pvdrivers.ring.owned import own
+from pvdrivers.ring.queue import Queue
 from pvdrivers.ring.waiting import Besides, Waiting
 from pvdrivers.transport.base import Transport
 
@@ -36,7 +36,7 @@ _LISTED = 2
 _TX, _RX = 0, 1
 
 
-class FrontQueue:
+class FrontQueue(Queue):
     """A queue, with rings, channels and pages of its own, whose numbers are for the backend to know.
 
     :param domid: the backend's
@@ -65,12 +65,14 @@ class FrontQueue:
             self._sending = own(owned, Pool(transport, domid, pages, writable=False), "close")
             self._receiving = own(owned, Pool(transport, domid, pages, writable=True), "close")
             self._channels = [own(owned, transport.alloc_unbound(domid), "close") for _ in range(1 + split)]
-            self._owned = owned.pop_all()
+            self._rings = Front(pages_of_rings[_TX].memory, TX_RING), Front(pages_of_rings[_RX].memory, RX_RING)
+            for ring in self._rings:
+                own(owned, ring, "release")
+            lines = zip(self._rings, (self._channels[0], self._channels[-1]), strict=True)
+            waiting = Waiting(*lines, counts=self._stats, besides=self._besides, wanted=self._wanted)
+            super().__init__(waiting, owned.pop_all())
         #: What the backend is to be told: the pages of both rings.
         self.grefs = tuple(tuple(each.grefs) for each in pages_of_rings)
-        self._rings = Front(pages_of_rings[_TX].memory, TX_RING), Front(pages_of_rings[_RX].memory, RX_RING)
-        lines = zip(self._rings, (self._channels[0], self._channels[-1]), strict=True)
-        self._waiting = Waiting(*lines, counts=self._stats, besides=self._besides, wanted=self._wanted)
         # Requests that are not answered: pages that are being sent, and how many slots of extras.
         self._asked = Asked()
         self._plain = Sending(self._sending, self._asked, _BATCH)
@@ -81,8 +83,8 @@ class FrontQueue:
         # Multicast addresses, and whether they are wanted, of which the backend has not been told.
         self._changes: deque[tuple[bytes, bool]] = deque()
         self._ending = False
-        #: Why it ended, if not because it was told to.
-        self.error: DriverError | None = None
+        for one in (self._plain, self._posted, lane):
+            own(self._owned, one, "close")
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -114,29 +116,8 @@ class FrontQueue:
         self._ending = True
         self._waiting.stop(drain=False)
 
-    def run(self) -> None:
-        """Work, until `stop`, or the backend cannot be believed any more: see `error`. Gives everything back."""
-        try:
-            self._post()
-            self._waiting.run(self._turn, lambda: 0)
-        except DriverError as error:
-            self.error = error
-        except OSError as error:
-            self.error = MachineError(f"event channel {self.ports[0]}: {error.strerror or error}")
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """Give everything back; for a queue that has never run, or no longer does."""
-        if self._waiting.fileno() < 0:
-            return
-        for ring in self._rings:
-            ring.release()
-        self._owned.close()
-        self._plain.close()
-        self._posted.close()
-        self._lane.close()
-        self._waiting.close()
+    def _before(self) -> None:
+        self._post()
 
     def _besides(self) -> Besides:
         return Besides(-1 if self._held or self._plain.held else self._lane.fileno())

@@ -61,7 +61,7 @@ cdef class _Lane:
     def send(self, frames):
         """Take frames, as `send_packed` does."""
         arena = memoryview(bytearray().join(frame.data for frame in frames))
-        return self.send_packed(arena, memoryview(pack(frames)))
+        self.send_packed(arena, memoryview(pack(frames)))
 
     def fileno(self):
         """Give a descriptor that tells when frames come; -1 for none."""
@@ -200,7 +200,6 @@ cdef class LoadLane(_Lane):
         PyBuffer_Release(&places)
         PyBuffer_Release(&view)
         self.stats.sent += number
-        return number
 
     def forget(self):
         """Forget the latencies until now."""
@@ -286,4 +285,3 @@ cdef class EchoLane(_Lane):
         PyBuffer_Release(&view)
         self.stats.sent += taken
         self.stats.dropped += number - taken
-        return taken

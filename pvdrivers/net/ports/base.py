@@ -52,10 +52,9 @@ class Lane(Protocol):
         """
         ...
 
-    def send(self, frames: Sequence[Frame]) -> int:
-        """Send frames on; never blocks. What is not taken is dropped, as on any wire, and counted.
+    def send(self, frames: Sequence[Frame]) -> None:
+        """Send frames on; never blocks. What is not taken is dropped, as on any wire, and counted (`stats`).
 
-        :returns: how many were taken
         :raises MachineError: the port is gone
         """
         ...
@@ -83,11 +82,10 @@ class PackedLane(Lane, Protocol):
         """
         ...
 
-    def send_packed(self, arena: memoryview, records: memoryview) -> int:
+    def send_packed(self, arena: memoryview, records: memoryview) -> None:
         """Send frames on; never blocks.
 
         :param arena: where they lie, for as long as this call lasts
-        :returns: how many were taken
         :raises MachineError: the port is gone
         """
         ...

@@ -106,7 +106,7 @@ class HeadedLane:
         if error.errno not in _DROPPED:
             raise self._gone(error) from error
 
-    def send(self, frames: Sequence[Frame]) -> int:
+    def send(self, frames: Sequence[Frame]) -> None:
         """Write frames.
 
         :raises MachineError: the device is gone
@@ -114,7 +114,6 @@ class HeadedLane:
         taken = sum(map(self._send, frames))
         self.stats.sent += taken
         self.stats.dropped += len(frames) - taken
-        return taken
 
     def _send(self, frame: Frame) -> bool:
         fitted = fit(frame, self._abilities)

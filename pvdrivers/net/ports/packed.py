@@ -75,7 +75,7 @@ class PackedHeadedLane(HeadedLane):
             count += 1
         return count
 
-    def send_packed(self, arena: memoryview, records: memoryview) -> int:
+    def send_packed(self, arena: memoryview, records: memoryview) -> None:
         """Write frames.
 
         :raises MachineError: the device is gone
@@ -93,7 +93,6 @@ class PackedHeadedLane(HeadedLane):
                 done += 1
         self.stats.sent += count - dropped
         self.stats.dropped += dropped
-        return count - dropped
 
     def close(self) -> None:
         """Give it back; not an error if it is closed."""

@@ -191,7 +191,7 @@ class PcapLane:
             self.stats.lost += 1
         return None
 
-    def send(self, frames: Sequence[Frame]) -> int:
+    def send(self, frames: Sequence[Frame]) -> None:
         """Record frames.
 
         :raises MachineError: there is no room left for them
@@ -200,7 +200,6 @@ class PcapLane:
             self._record.write(self._number, frames)
             self.stats.syscalls += 1
         self.stats.sent += len(frames)
-        return len(frames)
 
     def close(self) -> None:
         """Close the source; not an error if it is closed."""

@@ -181,12 +181,11 @@ class SwitchLane:
             self.stats.syscalls += self._inbox.rest()
         return frames
 
-    def send(self, frames: Sequence[Frame]) -> int:
+    def send(self, frames: Sequence[Frame]) -> None:
         """Have the switch forward frames."""
         refused = self._switch.forward(self._port, self._number, frames)
         self.stats.dropped += refused
         self.stats.sent += len(frames) - refused
-        return len(frames) - refused
 
     def close(self) -> None:
         """Forget what waits; not an error if it is closed."""

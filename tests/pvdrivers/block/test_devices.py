@@ -16,6 +16,7 @@ from pvdrivers.abi.blkif import X86_64, BlkifOp, BlkifRsp, Discard
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.block.disks import Disk, open_disk
 from pvdrivers.transport.loopback import Machine
+from tests.missing import missing
 from tests.pvdrivers.block.rig import WAYS, Answer, direct, discard, rig
 
 SIZE = 1 << 20
@@ -26,9 +27,8 @@ OKAY, ERROR = BlkifRsp.OKAY, BlkifRsp.ERROR
 def looped(image: Path, *words: str) -> Iterator[str]:
     argv = ["losetup", "--find", "--show", *words, str(image)]
     made = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if made.returncode and os.environ.get("CI") != "true":
-        pytest.skip(f"no loop device to be had ({made.stderr.strip()}); CI=true makes this a failure")
-    assert made.returncode == 0, made.stderr
+    if made.returncode:
+        missing(f"no loop device to be had ({made.stderr.strip()})")
     try:
         yield made.stdout.strip()
     finally:

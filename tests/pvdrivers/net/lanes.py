@@ -7,11 +7,18 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 from pvdrivers.net.frame import Abilities, Frame
-from pvdrivers.net.ports.base import PortStats
+from pvdrivers.net.ports.base import Lane, PortStats
 from pvdrivers.net.record import RECORD, pack, unpack
 
 #: Seconds after which nothing comes any more.
 STUCK = 60.0
+
+
+def taken(lane: Lane, frames: Sequence[Frame]) -> int:
+    """Send frames; give how many were taken."""
+    before = lane.stats.sent
+    lane.send(frames)
+    return lane.stats.sent - before
 
 
 class TestsLane:
@@ -38,11 +45,10 @@ class TestsLane:
                     os.eventfd_read(self._wake)
         return found
 
-    def send(self, frames: Sequence[Frame]) -> int:
+    def send(self, frames: Sequence[Frame]) -> None:
         with self._changed:
             self._sent += [frame._replace(data=bytes(frame.data)) for frame in frames]
             self._changed.notify_all()
-        return len(frames)
 
     def close(self) -> None:
         self.closed = True
@@ -85,10 +91,10 @@ class TestsPackedLane(TestsLane):
         records[: len(frames) * RECORD.size] = pack(frames)
         return len(frames)
 
-    def send_packed(self, arena: memoryview, records: memoryview) -> int:
+    def send_packed(self, arena: memoryview, records: memoryview) -> None:
         frames = unpack(arena, records)
         self.packed[1] += len(frames)
-        return self.send(frames)
+        self.send(frames)
 
 
 class TestsPort:

@@ -126,6 +126,20 @@ def opened(spec: str, lanes: int = 1, reader: Abilities = ALL) -> Iterator[tuple
         port.close()
 
 
+@contextmanager
+def joined(
+    here: str, there: str, *devices: str, lanes: int = 1, reader: Abilities = ALL
+) -> Iterator[tuple[Lane, Port, list[Lane]]]:
+    """Open two ports that something joins; give the lane of the first, and the second with its lanes.
+
+    :param devices: links that come up
+    :param lanes: of the second, and for which ``reader``
+    """
+    with opened(here) as (_, (one,)), opened(there, lanes, reader) as (port, those):
+        settled(*devices)
+        yield one, port, list(those)
+
+
 def settled(*devices: str) -> None:
     """Wait until Linux has looked after links that have come up: what is sent before is dropped."""
     deadline = time.monotonic() + STUCK

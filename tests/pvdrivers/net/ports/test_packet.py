@@ -13,6 +13,7 @@ from pvdrivers.net.frame import Abilities, Checksum, Frame, Offload
 from pvdrivers.net.ports import Lane, Port, open_port
 from pvdrivers.net.ports.base import ALL
 from tests.pvdrivers.block.rig import descriptors
+from tests.pvdrivers.net.lanes import taken
 from tests.pvdrivers.net.ports.hosts import (
     BLANK,
     MSS,
@@ -20,6 +21,7 @@ from tests.pvdrivers.net.ports.hosts import (
     TCP_AT,
     UDP_AT,
     ip,
+    joined,
     large,
     odd,
     opened,
@@ -43,18 +45,16 @@ def cable(reader: Abilities = ALL, lanes: int = 1) -> Iterator[tuple[Lane, Port,
     ip("link", "add", "left", "type", "veth", "peer", "name", "right")
     for end in ("left", "right"):
         ip("link", "set", end, "up")
-    with opened("packet:left") as (_, (a,)), opened("packet:right", lanes, reader) as (port, those):
-        assert port.name == "packet:right"
-        settled("left", "right")
-        yield a, port, list(those)
+    with joined("packet:left", "packet:right", "left", "right", lanes=lanes, reader=reader) as ends:
+        yield ends
 
 
 def test_frames_come_through_both_ways_and_nobody_hears_his_own() -> None:
     with cable() as (a, port, (b,)):
-        assert port.carrier
+        assert (port.name, port.carrier) == ("packet:right", True)
         frames = [Frame(odd(size)) for size in (14, 15, 60, 1514)]
         for one, other in ((a, b), (b, a)):
-            assert one.send(frames) == len(frames)
+            assert taken(one, frames) == len(frames)
             assert received(other, len(frames)) == frames
         assert a.stats.dropped == b.stats.dropped == a.stats.lost == b.stats.lost == 0
 
@@ -68,7 +68,7 @@ def test_tags_that_the_kernel_takes_out_are_put_back() -> None:
             Frame(tagged(tagged(odd(60)))),
             Frame(odd(60)[:12] + bytes.fromhex("88a8 0007 8100 0005") + odd(60)[12:]),
         ]
-        assert a.send(frames) == len(frames)
+        assert taken(a, frames) == len(frames)
         assert received(b, len(frames)) == frames
 
 
@@ -80,7 +80,7 @@ def test_a_blank_sum_comes_out_right(kind: GsoType, within: str) -> None:
     if within == "a VLAN":
         data, blank = tagged(data), tagged(blank)
     with cable(NOTHING) as (a, _, (b,)):
-        assert a.send([Frame(blank, BLANK)]) == 1
+        assert taken(a, [Frame(blank, BLANK)]) == 1
         assert received(b, 1) == [Frame(data)]
 
 
@@ -90,7 +90,7 @@ def test_frames_that_are_to_be_cut_come_through_in_one(kind: GsoType) -> None:
         for size in (MSS + 1, 65535 - len(large(kind, b"").data)):
             frame = large(kind, os.urandom(size))
             for one, other in ((a, b), (b, a)):
-                assert one.send([frame]) == 1
+                assert taken(one, [frame]) == 1
                 (came,) = received(other, 1)
                 assert came.offload == Offload(Checksum.BLANK, kind, MSS)
                 at = TCP_AT[kind]
@@ -111,7 +111,7 @@ def test_what_is_above_the_mtu_is_dropped_and_counted() -> None:
         assert port.abilities.longest == 1518
         good = Frame(odd(1514))
         # The kernel alone knows that this one has no tag.
-        assert a.send([Frame(odd(1519)), Frame(odd(1518)), good]) == 1
+        assert taken(a, [Frame(odd(1519)), Frame(odd(1518)), good]) == 1
         assert a.stats.dropped == 2
         assert received(b, 1) == [good]
     ip("link", "del", "dev", "left")
@@ -121,7 +121,7 @@ def test_what_is_above_the_mtu_is_dropped_and_counted() -> None:
     with opened("packet:left") as (port, (a,)), opened("packet:right") as (_, (b,)):
         assert port.abilities.longest == 9018
         longer = Frame(odd(9014))
-        assert a.send([longer]) == 1
+        assert taken(a, [longer]) == 1
         assert received(b, 1) == [longer]
 
 
@@ -130,7 +130,7 @@ def test_one_lane_receives_and_all_send() -> None:
         assert [lane.fileno() >= 0 for lane in those] == [True, False, False]
         sent = [Frame(odd(60)) for _ in those]
         for lane, frame in zip(those, sent, strict=True):
-            assert lane.send([frame]) == 1
+            assert taken(lane, [frame]) == 1
         assert received(a, 3) == sent
         a.send(sent)
         assert received(those[0], 3) == sent
@@ -140,7 +140,7 @@ def test_one_lane_receives_and_all_send() -> None:
 def test_what_comes_faster_than_it_is_read_is_counted() -> None:
     with cable() as (a, _, (b,)):
         frames = [large(GsoType.TCPV4, bytes(60000)) for _ in range(500)]
-        sent = sum(a.send([frame]) for frame in frames)
+        sent = sum(taken(a, [frame]) for frame in frames)
         came = 0
         while some := b.receive(64):
             came += len(some)
@@ -155,7 +155,7 @@ def test_a_taps_host_end() -> None:
     with opened("tap:t") as (_, (inner,)), opened("packet:t") as (_, (outer,)):
         frames = [Frame(odd(60)), Frame(tagged(odd(60))), Frame(odd(1514))]
         for one, other in ((inner, outer), (outer, inner)):
-            assert one.send(frames) == 3
+            assert taken(one, frames) == 3
             assert received(other, 3) == frames
         payload = os.urandom(30000)
         outer.send([large(GsoType.TCPV6, payload)])
@@ -169,13 +169,13 @@ def test_one_that_is_down_takes_nothing_until_it_is_up() -> None:
         ip("link", "set", "right", "down")
         assert not port.carrier
         assert ours(b.receive(64)) == []
-        assert b.send([Frame(odd(60))] * 3) == 0
+        assert taken(b, [Frame(odd(60))] * 3) == 0
         assert b.stats.dropped == 3
         ip("link", "set", "right", "up")
         settled("right")
         assert port.carrier
         frame = Frame(odd(60))
-        assert b.send([frame]) == 1
+        assert taken(b, [frame]) == 1
         assert received(a, 1) == [frame]
         a.send([frame])
         assert received(b, 1) == [frame]

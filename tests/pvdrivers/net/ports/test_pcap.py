@@ -15,6 +15,7 @@ from pvdrivers.net.ports import open_port
 from pvdrivers.net.ports.base import ALL
 from tests.pvdrivers.block.rig import descriptors
 from tests.pvdrivers.net.captured import enhanced, interface, run, section, shown
+from tests.pvdrivers.net.lanes import taken
 from tests.pvdrivers.net.ports.hosts import BLANK, MSS, NOTHING, UDP_AT, large, odd, opened, udp, unsummed
 
 
@@ -23,7 +24,7 @@ def test_what_is_sent_is_in_the_file_with_what_is_left_to_do(tmp_path: Path) -> 
     data = udp(GsoType.TCPV4, b"payload")
     with opened(f"pcap:{path}", 2) as (port, lanes):
         assert (port.name, port.carrier) == (f"pcap:{path}", True)
-        assert lanes[0].send([Frame(data), Frame(unsummed(data, UDP_AT[GsoType.TCPV4]), BLANK)]) == 2
+        assert taken(lanes[0], [Frame(data), Frame(unsummed(data, UDP_AT[GsoType.TCPV4]), BLANK)]) == 2
         lanes[1].send([large(GsoType.TCPV4, bytes(60000))])
         # Before it is closed.
         told = shown(path, "frame.interface_queue", "frame.packet_flags_direction", "frame.len", "frame.comment")
@@ -106,7 +107,7 @@ def test_what_is_no_whole_frame_of_ethernet_is_counted(tmp_path: Path) -> None:
         assert lane.receive(64) == frames
         assert (lane.stats.lost, lane.stats.received) == (3, 2)
         assert lane.receive(64) == []
-        assert lane.send(frames) == 2
+        assert taken(lane, frames) == 2
 
 
 def test_a_source_that_is_damaged_gives_what_is_before(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pvdrivers.net.ports import Lane, open_port
 from pvdrivers.net.ports.base import ALL, LONGEST
 from pvdrivers.net.ports.switch import Switch, SwitchPort
 from tests.pvdrivers.block.rig import descriptors
+from tests.pvdrivers.net.lanes import taken
 from tests.pvdrivers.net.ports.hosts import (
     BLANK,
     MSS,
@@ -81,7 +82,7 @@ def heard(lane: Lane) -> list[Frame]:
 def test_an_address_is_learnt_from_what_it_sends(plugged: Plugged) -> None:
     a, b, c = (plugged.plug() for _ in range(3))
     first = frame(2, 1)
-    assert a.send([first]) == 1
+    assert taken(a, [first]) == 1
     assert [heard(lane) for lane in (a, b, c)] == [[], [first], [first]]
     answer = frame(1, 2)
     b.send([answer])
@@ -91,7 +92,7 @@ def test_an_address_is_learnt_from_what_it_sends(plugged: Plugged) -> None:
     assert [heard(lane) for lane in (a, b, c)] == [[], [third], []]
     # Of a neighbour behind the same port it has heard already.
     b.send([frame(1, 3)])
-    assert b.send([frame(3, 2)]) == 1
+    assert taken(b, [frame(3, 2)]) == 1
     assert [heard(lane) for lane in (b, c)] == [[], []]
 
 
@@ -114,7 +115,7 @@ def test_what_is_for_the_nearest_bridge_goes_no_further(plugged: Plugged) -> Non
     a, b = plugged.plug(), plugged.plug()
     nearest = [frame(bytes.fromhex(f"0180c20000{last:02x}"), 1) for last in (0x00, 0x01, 0x0F)]
     beyond = frame(bytes.fromhex("0180c2000010"), 1)
-    assert a.send([*nearest, beyond, Frame(bytes(13))]) == 1
+    assert taken(a, [*nearest, beyond, Frame(bytes(13))]) == 1
     assert (a.stats.sent, a.stats.dropped) == (1, 4)
     assert heard(b) == [beyond]
 
@@ -170,7 +171,7 @@ def test_who_does_not_read_loses_what_is_for_him_alone(plugged: Plugged, size: i
     frames = [frame(EVERYBODY, 1, size) for _ in range(fit + 10)]
     got: list[Frame] = []
     for each in frames:
-        assert a.send([each]) == 1
+        assert taken(a, [each]) == 1
         got += quick.receive(64)
     assert got == frames
     assert heard(slow) == frames[:fit]

@@ -29,6 +29,7 @@ from pvdrivers.net.ports import Lane, open_port
 from pvdrivers.net.ports.base import ALL
 from pvdrivers.net.ports.namespaces import inside
 from tests.pvdrivers.block.rig import descriptors
+from tests.pvdrivers.net.lanes import taken
 from tests.pvdrivers.net.ports.hosts import (
     BLANK,
     MSS,
@@ -36,6 +37,7 @@ from tests.pvdrivers.net.ports.hosts import (
     TCP_AT,
     UDP_AT,
     ip,
+    joined,
     large,
     namespace,
     odd,
@@ -60,19 +62,16 @@ def bridged(reader: Abilities = ALL, lanes: int = 1) -> Iterator[tuple[Lane, lis
     """Give the lane of one TAP, and those of another behind a bridge."""
     ip("link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
     ip("link", "set", "br0", "up", "mtu", "9000")
-    with (
-        opened("tap:a,bridge=br0,mtu=9000") as (_, (a,)),
-        opened("tap:b,bridge=br0,mtu=9000", lanes, reader) as (_, those),
-    ):
-        settled("a", "b", "br0")
-        yield a, list(those)
+    one, other = (f"tap:{name},bridge=br0,mtu=9000" for name in "ab")
+    with joined(one, other, "a", "b", "br0", lanes=lanes, reader=reader) as (a, _, those):
+        yield a, those
 
 
 def test_frames_of_any_size_come_through_both_ways() -> None:
     with bridged() as (a, (b,)):
         frames = [Frame(odd(size)) for size in (14, 15, 60, 1514, 4096, 9014)]
         for one, other in ((a, b), (b, a)):
-            assert one.send(frames) == len(frames)
+            assert taken(one, frames) == len(frames)
             assert received(other, len(frames)) == frames
         assert (a.stats.sent, a.stats.dropped, a.stats.finished, a.stats.lost) == (6, 0, 0, 0)
 
@@ -111,7 +110,7 @@ def test_frames_that_are_to_be_cut_come_through_in_one(kind: GsoType) -> None:
         for size in (MSS + 1, 10 * MSS, 65535 - len(large(kind, b"").data)):
             frame = large(kind, os.urandom(size))
             for one, other in ((a, b), (b, a)):
-                assert one.send([frame]) == 1
+                assert taken(one, [frame]) == 1
                 (came,) = received(other, 1)
                 assert came.offload == Offload(Checksum.BLANK, kind, MSS)
                 at = TCP_AT[kind]
@@ -145,7 +144,7 @@ def test_of_one_ip_alone_can_be_told(kind: GsoType) -> None:
 def test_more_than_there_is_room_for_at_once_comes_all_the_same() -> None:
     with bridged() as (a, (b,)):
         frames = [large(GsoType.TCPV4, os.urandom(60000)) for _ in range(40)]
-        assert a.send(frames) == 40
+        assert taken(a, frames) == 40
         came = received(b, 40)
         assert [bytes(each.data[54:]) for each in came] == [bytes(each.data[54:]) for each in frames]
 
@@ -170,7 +169,7 @@ def test_what_makes_no_sense_is_dropped_and_counted() -> None:
             large(GsoType.TCPV4, bytes(3000))._replace(offload=Offload(Checksum.BLANK, GsoType.TCPV6, MSS)),
         ]
         good = Frame(odd(60))
-        assert a.send([*senseless, good]) == 1
+        assert taken(a, [*senseless, good]) == 1
         assert (a.stats.sent, a.stats.dropped) == (1, len(senseless))
         assert received(b, 1) == [good]
 
@@ -318,7 +317,7 @@ def test_one_that_is_down_takes_nothing_until_it_is_up() -> None:
     with bridged() as (a, (b,)), opened("tap:c,bridge=br0") as (port, (c,)):
         ip("link", "set", "c", "down")
         assert not port.carrier
-        assert c.send([Frame(odd(60))] * 3) == 0
+        assert taken(c, [Frame(odd(60))] * 3) == 0
         assert ours(c.receive(64)) == []
         assert c.stats.dropped == 3
         ip("link", "set", "c", "up")
@@ -333,9 +332,9 @@ def test_one_that_is_down_takes_nothing_until_it_is_up() -> None:
             packet = Ether(udp(GsoType.TCPV4, b"again"))
             packet[IP].src, packet[IP].dst = "10.9.0.2", "10.9.0.1"
             del packet[IP].chksum, packet[UDP].chksum
-            assert c.send([Frame(own + bytes(packet)[6:])]) == 1
+            assert taken(c, [Frame(own + bytes(packet)[6:])]) == 1
             assert heard.recv(100) == b"again"
-        assert a.send([Frame(odd(60))]) == 1
+        assert taken(a, [Frame(odd(60))]) == 1
         assert len(received(b, 1)) == 1
 
 
@@ -355,7 +354,7 @@ def test_one_that_is_taken_is_not_shared(first: int, second: int) -> None:
     with opened("tap:a", first) as (_, (a, *_)):
         with pytest.raises(MachineError, match=r"^TAP a is taken: another program has it open$"):
             open_port("tap:a").open(second, ALL)
-        assert a.send([Frame(odd(60))]) == 1
+        assert taken(a, [Frame(odd(60))]) == 1
     with opened("tap:a", second):
         pass
 

@@ -1,4 +1,4 @@
-"""What a queue of a frontend owns, and gives back whatever becomes of its transport."""
+"""What a queue owns, and gives back whatever becomes of its transport."""
 
 from contextlib import ExitStack, suppress
 from typing import TypeVar
