@@ -17,6 +17,20 @@ PACKAGES := \
 # python, the compiled core | the lab's machine | its image | its control | libvirt's binding, built | oracles,
 # browser and an archiver of the tests | those of captures | qcow2 disks by qemu-nbd; whom `make bench` compares with
 
+# Whom `make bench` compares with as well: nobody else waits for them.
+BENCH_PACKAGES := iperf3 passt dpdk-dev librte-net-vhost23 librte-net-virtio23 librte-mempool-ring23
+
+define install
+@missing=""; for package in $(1); do \
+	dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q '^install ok installed' || missing="$$missing $$package"; \
+done; \
+if [ -n "$$missing" ]; then \
+	echo "Installing Debian packages:$$missing"; \
+	$(SUDO) apt-get update -q && \
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; \
+fi
+endef
+
 COMPILED := $(shell find traces pvdrivers -name '*.pyx' -o -name '*.pxd')
 
 .PHONY: help setup demo test test-all check bench captures docs clean
@@ -35,14 +49,7 @@ setup: .venv/ready
 
 # Installed by a path (compat), not by a hook that every start of Python would import.
 .venv/ready: pyproject.toml setup.py Makefile $(COMPILED)
-	@missing=""; for package in $(PACKAGES); do \
-		dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q '^install ok installed' || missing="$$missing $$package"; \
-	done; \
-	if [ -n "$$missing" ]; then \
-		echo "Installing Debian packages:$$missing"; \
-		$(SUDO) apt-get update -q && \
-		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; \
-	fi
+	$(call install,$(PACKAGES))
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q "setuptools>=77" "Cython>=3.1" wheel
 	$(BIN)/python -m pip install -q --no-build-isolation --config-settings editable_mode=compat -e ".[export,sql,html,libvirt,lab,net,zstd,dev]"
@@ -71,7 +78,7 @@ check: setup
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n auto --dist worksteal -m "not lab"
 
-bench: setup
+bench: setup .venv/bench
 	$(BIN)/python -m tests.bench.report
 	$(BIN)/python -m tests.bench.store
 	$(BIN)/python -m tests.bench.block
@@ -80,6 +87,10 @@ bench: setup
 	$(BIN)/python -m tests.bench.live
 	$(BIN)/python -m tests.bench.hostile
 	@cat .venv/test-all 2>/dev/null || echo "make test-all has not passed here"
+
+.venv/bench: .venv/ready Makefile
+	$(call install,$(BENCH_PACKAGES))
+	touch $@
 
 captures: setup
 	$(BIN)/python -m tests.captures.make

@@ -1,85 +1,29 @@
-"""The pair of net drivers over the loopback, in two processes, beside AF_UNIX sockets and memcpy; prints ratios.
+"""The pair of net drivers over the loopback, in two processes, beside what else carries frames; prints ratios.
 
-``python -m tests.bench.net [SECONDS]``; runs take turns, so that a slower minute of the machine hits all.
+``python -m tests.bench.net [SECONDS]``; runs take turns, so that a slower minute of the machine hits all. What is not
+installed is named, with what brings it, and left out.
 """
 
-import ctypes
 import os
-import socket
+import shutil
 import statistics
 import sys
-import time
+from collections.abc import Callable
 from typing import Any
 
+from tests.bench import hosts, memory, queues, testpmd
 from tests.bench.block import ROUNDS, memcpy, turns
+from tests.bench.polling import polling
+from tests.bench.sockets import SIZE, sockets
 from xentool.tools.net.measure import Load, measure
 
-#: Packets of a call, and bytes of each.
-BATCH, SIZE = 64, 64
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-class IoVec(ctypes.Structure):
-    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
-
-
-class MsgHdr(ctypes.Structure):
-    _fields_ = (
-        ("name", ctypes.c_void_p),
-        ("name_length", ctypes.c_uint32),
-        ("iov", ctypes.POINTER(IoVec)),
-        ("iov_count", ctypes.c_size_t),
-        ("control", ctypes.c_void_p),
-        ("control_length", ctypes.c_size_t),
-        ("flags", ctypes.c_int),
-    )
-
-
-class MMsgHdr(ctypes.Structure):
-    _fields_ = (("header", MsgHdr), ("length", ctypes.c_uint))
-
-
-class Messages:
-    """Room for a batch of packets, as sendmmsg and recvmmsg take it."""
-
-    def __init__(self) -> None:
-        self.room = ctypes.create_string_buffer(b"x" * (BATCH * SIZE), BATCH * SIZE)
-        self.vectors = (IoVec * BATCH)()
-        self.headers = (MMsgHdr * BATCH)()
-        for at in range(BATCH):
-            self.vectors[at] = IoVec(ctypes.addressof(self.room) + at * SIZE, SIZE)
-            self.headers[at].header.iov = ctypes.pointer(self.vectors[at])
-            self.headers[at].header.iov_count = 1
-
-
-def receive(end: socket.socket) -> None:
-    """Receive packets until the other end is closed, many a call."""
-    messages = Messages()
-    # MSG_WAITFORONE: what is there, but one at least.
-    while _libc.recvmmsg(end.fileno(), messages.headers, BATCH, 0x10000, None) > 0 and messages.headers[0].length:
-        pass
-
-
-def sockets(seconds: float) -> float:
-    """Give the packets a second that go from one process to another through AF_UNIX's SEQPACKET."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    pid = os.fork()
-    if not pid:
-        ours.close()
-        receive(theirs)
-        os._exit(0)
-    theirs.close()
-    messages = Messages()
-    sent, began = 0, time.perf_counter()
-    with ours:
-        while time.perf_counter() < began + seconds:
-            count = _libc.sendmmsg(ours.fileno(), messages.headers, BATCH, 0)
-            if count < 0:
-                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-            sent += count
-        taken = time.perf_counter() - began
-    os.waitpid(pid, 0)
-    return sent / taken
+#: Debian's packages, by the program of theirs that is run; the Makefile's BENCH_PACKAGES.
+PACKAGES = {
+    "dpdk-testpmd": "dpdk-dev librte-net-vhost23 librte-net-virtio23 librte-mempool-ring23",
+    "iperf3": "iperf3",
+    "pasta": "passt",
+}
+FRONTENDS = 50
 
 
 class Runs:
@@ -97,35 +41,88 @@ class Runs:
         return statistics.median(float(each[field]) for each in self.found)
 
 
+def there(program: str) -> bool:
+    """Tell whether a program is installed; say what to do if it is not."""
+    if shutil.which(program):
+        return True
+    print(f"  {program} is not installed, and left out: apt-get install {PACKAGES[program]}")
+    return False
+
+
 def small(seconds: float) -> None:
     sent = Runs(Load(seconds=seconds, direction="tx"))
     received = Runs(Load(seconds=seconds, direction="rx"))
-    there, here, floor = turns(lambda: sent.of("pps"), lambda: received.of("pps"), lambda: sockets(seconds))
     print(f"{SIZE} B frames one way; medians of {ROUNDS}")
-    for name, pps, runs in (("frontend to backend", there, sent), ("backend to frontend", here, received)):
+    others: dict[str, tuple[Callable[[], float], str]] = {
+        "SEQPACKET, sendmmsg and recvmmsg": (lambda: sockets(seconds), "at least 8"),
+    }
+    if there("dpdk-testpmd"):
+        others["testpmd, vhost and virtio-user"] = (lambda: testpmd.packets(seconds), "0.8 is the goal")
+    to, back, *floors = turns(lambda: sent.of("pps"), lambda: received.of("pps"), *(run for run, _ in others.values()))
+    for name, pps, runs in (("frontend to backend", to, sent), ("backend to frontend", back, received)):
         print(
             f"  {name:<34} {pps:9.0f}/s (at least 4000000)  {runs.middle('notifications_per_packet'):.4f}"
             f" notifications/packet (at most 0.02)  {runs.middle('syscalls_per_packet'):.3f} syscalls/packet"
         )
-    print(f"  SEQPACKET, sendmmsg and recvmmsg   {floor:9.0f}/s")
-    print(f"  ratio: {there / floor:.1f} and {here / floor:.1f} times as many (at least 8)")
+    for (name, (_, wanted)), floor in zip(others.items(), floors, strict=True):
+        print(f"  {name:<34} {floor:9.0f}/s; ratio {to / floor:.1f} and {back / floor:.1f} ({wanted})")
+    readable = statistics.median(queues.reference(seconds) for _ in range(ROUNDS))
+    print(f"  {'the readable reference alone':<34} {readable:9.0f}/s (at least 100000)")
 
 
 def large(seconds: float) -> None:
     sent = Runs(Load(seconds=seconds, direction="tx", size=65535, gso=True))
     received = Runs(Load(seconds=seconds, direction="rx", size=65535, gso=True))
-    there, here, floor = turns(lambda: sent.of("gbps"), lambda: received.of("gbps"), lambda: memcpy(seconds) * 8 / 1000)
-    print(f"64 KiB frames that are to be cut, one way: {there:.1f} and {here:.1f} Gbit/s, memcpy {floor:.1f}")
-    print(f"  ratio: {there / floor:.2f} and {here / floor:.2f} of memcpy's (at least 0.55)")
+    to, back, floor = turns(lambda: sent.of("gbps"), lambda: received.of("gbps"), lambda: memcpy(seconds) * 8 / 1000)
+    print(f"64 KiB frames that are to be cut, one way: {to:.1f} and {back:.1f} Gbit/s, memcpy {floor:.1f}")
+    print(f"  ratio: {to / floor:.2f} and {back / floor:.2f} of memcpy's (at least 0.55)")
+
+
+def connections(seconds: float) -> None:
+    print("a TCP connection of iperf3 between two network namespaces")
+    if os.geteuid():
+        print("  left out: only root makes namespaces and TAPs")
+        return
+    if not there("iperf3"):
+        return
+    ways = {name: way for name, way in hosts.WAYS.items() if name != "pasta" or there("pasta")}
+    wanted = {"veth": "at least 0.5", "pasta": "at least 1.5"}
+
+    def run(way: Callable[[], Any]) -> float:
+        with way() as joined:
+            return hosts.connection(joined, seconds)
+
+    ours, *others = turns(*(lambda way=way: run(way) for way in ways.values()))
+    for name, gbps in zip(ways, (ours, *others), strict=True):
+        ratio = f"; ratio {ours / gbps:.2f} ({wanted[name]})" if name in wanted else ""
+        print(f"  {name:<34} {gbps:6.2f} Gbit/s{ratio}")
 
 
 def round_trips(seconds: float) -> None:
     runs = Runs(Load(seconds=seconds, direction="both", depth=1))
-    for _ in range(ROUNDS):
-        runs.of("pps")
-    middle = statistics.median(each["latency_us"]["p50"] for each in runs.found)
-    worst = statistics.median(each["latency_us"]["p99"] for each in runs.found)
-    print(f"round trips of {SIZE} B by events: {middle:.1f} us (at most 30), p99 {worst:.1f} us")
+    by_looking = Runs(runs.load)
+
+    def looking() -> float:
+        with polling():
+            return by_looking.of("pps")
+
+    turns(lambda: runs.of("pps"), looking)
+    for name, each in (("by events (at most 30 us)", runs), ("by looking on", by_looking)):
+        middle, worst = (statistics.median(one["latency_us"][share] for one in each.found) for share in ("p50", "p99"))
+        print(
+            f"round trips of {SIZE} B {name}: {middle:.1f} us, p99 {worst:.1f} us,"
+            f" {each.middle('notifications_per_packet'):.2f} notifications/packet"
+        )
+
+
+def footprint(seconds: float) -> None:
+    print("a backend's memory, resident and its share of what others have too")
+    for name, found in (
+        ("one idle frontend", memory.idle(1)),
+        (f"{FRONTENDS} idle frontends", memory.idle(FRONTENDS)),
+        ("one that sends all it can", memory.saturated(seconds)),
+    ):
+        print(f"  {name:<34} {found.resident:6.1f} MiB, {found.share:.1f} MiB")
 
 
 def main() -> None:
@@ -133,7 +130,9 @@ def main() -> None:
     print(f"{os.cpu_count()} cores")
     small(seconds)
     large(seconds)
+    connections(seconds)
     round_trips(seconds)
+    footprint(seconds)
 
 
 if __name__ == "__main__":
