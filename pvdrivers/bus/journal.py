@@ -1,4 +1,4 @@
-"""What a killed backend's successor needs: for each queue, which requests were taken and not answered.
+"""What a killed backend's successor needs and no ring tells: of a disk's queue, which requests were not answered, say.
 
 A frontend such as Linux's gives its disk up when the backend closes, and only stalls when that says nothing; so a
 successor goes on with the same rings. Files live on a file system that outlives the process, not the machine (/run).
@@ -82,7 +82,7 @@ class Journal:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(fd)
-            raise MachineError(f"another process serves this disk ({path})") from error
+            raise MachineError(f"another process serves this device ({path})") from error
         self._open.append(fd)
         return fd
 

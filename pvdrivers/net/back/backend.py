@@ -1,8 +1,8 @@
 """The backend of a vif, as the bus runs it: joins a frontend to a port, as many queues as it wants.
 
 A backend that was killed is followed by another that goes on where its rings are: what it had not answered is done
-again (`backqueue`). What the frontend had asked for besides stands in no ring: its successor spreads frames as the port
-does, and sends it all of them, until it is asked again.
+again (`backqueue`). How frames are to be steered is kept beside them (`kept`). The list of multicast addresses is not:
+a successor sends the frontend all of them, until it joins anew, which is more than it wants, and never less.
 """
 
 import time
@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from pvdrivers.bus.device import NOTHING, Nodes, Plain
+from pvdrivers.bus.journal import Journal
 from pvdrivers.bus.nodes import Peer
 from pvdrivers.bus.queued import Queued
 from pvdrivers.bus.rings import Shared
@@ -19,6 +20,7 @@ from pvdrivers.errors import BadRing, DriverError
 from pvdrivers.net.back.backqueue import BackQueue
 from pvdrivers.net.back.controlqueue import BackControl
 from pvdrivers.net.back.credit import Credit
+from pvdrivers.net.back.kept import SIZE, Kept
 from pvdrivers.net.back.spread import Spread, spread
 from pvdrivers.net.back.stall import Clock, Stall
 from pvdrivers.net.back.wishes import Wishes
@@ -56,6 +58,7 @@ class Backend(Plain):
     :param offered: what a frontend may choose from
     :param seen: by whom, at any time
     :param clock: tells seconds, by which a frontend stalls
+    :param journal: where it is kept how frames are steered, so that another process can go on with it
     """
 
     transport: Transport
@@ -64,6 +67,7 @@ class Backend(Plain):
     offered: Offer = OFFER
     seen: Watched = field(default_factory=Watched)
     clock: Clock = time.monotonic
+    journal: Journal | None = None
 
     def __post_init__(self) -> None:
         self._queues = Queued(Stats())
@@ -72,6 +76,7 @@ class Backend(Plain):
         self._lanes: list[Spread] = []
         #: What the frontend has asked for.
         self.wishes = Wishes(0)
+        self._kept: Kept | None = None
         self._watch: Watch | None = None
         self._carrier: bool | None = None
 
@@ -82,7 +87,7 @@ class Backend(Plain):
     def connect(self) -> Nodes:
         """Take the rings and channels that the frontend has published, and begin to serve them."""
         front = self._front()
-        self.wishes = Wishes(len(front.queues))
+        self._wish(front, resume=False)
         self.wishes.filtering = front.multicast
         if self.offered.multicast:
             self._watch = self.transport.store.watch(join(self.spot.front, REQUEST_MULTICAST))
@@ -92,13 +97,28 @@ class Backend(Plain):
     def resume(self) -> bool:
         """Go on with the rings of a former life."""
         front = self._front()
-        # Of its list of addresses nothing is left, and so all of them go on.
-        self.wishes = Wishes(len(front.queues))
+        # Of its list of addresses nothing is left, and so all of them go on, whatever it asks for from now on: what it
+        # adds to the list is not all that it wants.
+        self._wish(front, resume=True)
         self._serve(front, resume=True)
         return True
 
     def _front(self) -> Front:
         return read_front(Peer(self.transport.store, self.spot.front), self.offered)
+
+    def _wish(self, front: Front, *, resume: bool) -> None:
+        memory = self._memory(self.journal, front, resume=resume) if self.journal and front.control else None
+        self._kept = Kept(memory) if memory else None
+        self.wishes = Wishes(len(front.queues), self._kept)
+
+    def _memory(self, journal: Journal, front: Front, *, resume: bool) -> memoryview:
+        # A successor finds it the same unless the frontend has joined anew.
+        identity = f"{front.control} {front.queues}"
+        if resume:
+            if memory := journal.find(0, identity, SIZE):
+                return memory
+            journal.leave()
+        return journal.begin(0, identity, SIZE)
 
     def _serve(self, front: Front, *, resume: bool) -> None:
         lanes = self.port.open(len(front.queues), front.takes.abilities(front.headroom))
@@ -178,6 +198,9 @@ class Backend(Plain):
             self._watch.close()
         self._watch = None
         self._control.part()
+        if self._kept:
+            self._kept.close()
+        self._kept = None
         self._queues.part()
         self._running = []
         # Those that no queue has come to own, if not all could be had.
@@ -188,11 +211,15 @@ class Backend(Plain):
     def close(self) -> Nodes:
         """Answer what was taken, and let go of rings, channels and the port."""
         self._part()
+        if self.journal:
+            self.journal.remove()
         return NOTHING
 
     def pause(self) -> None:
-        """As `close`: what a successor needs stands in the rings."""
+        """As `close`, and leave the journal for a successor; else it needs the rings alone."""
         self._part()
+        if self.journal:
+            self.journal.leave()
 
     def lost(self) -> DriverError | None:
         """Let go of all, if the machine is gone, and not XenStore alone."""

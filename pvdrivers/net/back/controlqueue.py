@@ -83,8 +83,9 @@ class BackControl(Queue):
         before = self._wishes.steering
         piece = needs(request, before)
         copied = self._copied(piece.gref, piece.length) if piece else None
-        # Before it is answered: from then on the frontend may count on it.
-        self._wishes.steering, response = answer(request, before, copied)
+        steering, response = answer(request, before, copied)
+        # Before it is answered: from then on the frontend may count on it, whoever serves it then.
+        self._wishes.steer(steering)
         return response.pack()
 
     def _copied(self, gref: int, length: int) -> bytes | None:

@@ -143,7 +143,7 @@ def test_two_do_not_serve_one_disk(loop: Bench, tmp_path: Path) -> None:
             argv = [sys.executable, "-c", SERVE, str(loop.machine.directory), str(image), kept]
             with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as second:
                 assert second.stdout
-                assert "another process serves this disk" in second.stdout.readline()
+                assert "another process serves this device" in second.stdout.readline()
                 second.kill()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pvdrivers.abi.netif import CTRL_RING, RX_RING, TX_RING
 from pvdrivers.abi.ring import HEADER, RingType
 from pvdrivers.bus.rings import Shared
+from pvdrivers.net.control.messages import Request, Response
 from pvdrivers.net.nodes import Control, Front, Takes, front_nodes
 from pvdrivers.net.packet import rx_front
 from pvdrivers.ring import Front as Ring
@@ -79,6 +80,13 @@ class Bare:
         places = [(len(self.pages) + at, each.grefs[0]) for at, each in enumerate(granted)]
         self.pages += granted
         self.rx.put(rx_front.post(places), tell=tell)
+
+    def asked(self, *requests: Request) -> list[Response]:
+        """Ask for all at once on the control ring; give the answers."""
+        self.control.put(b"".join(request.pack() for request in requests))
+        found = self.control.take(len(requests))
+        size = self.control.kind.response.size
+        return [Response.parse(found[at : at + size]) for at in range(0, len(found), size)]
 
     def page(self, content: bytes) -> int:
         """Grant a page that begins so; give its gref."""

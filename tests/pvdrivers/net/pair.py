@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pvdrivers.bus.end import End
+from pvdrivers.bus.journal import Journal
 from pvdrivers.bus.toolstack import Spot, plug
 from pvdrivers.net.back.backend import OFFER, Backend
 from pvdrivers.net.front import frontend
@@ -39,8 +40,9 @@ class Bench:
         self.now += seconds
 
     @contextmanager
-    def backend(self, offered: Offer = OFFER, port: Port | None = None) -> Iterator[End]:
-        self.device = Backend(self.dom0, SPOT, port or self.there, offered, clock=lambda: self.now)
+    def backend(self, offered: Offer = OFFER, port: Port | None = None, journal: Path | None = None) -> Iterator[End]:
+        kept = Journal(journal, SPOT) if journal else None
+        self.device = Backend(self.dom0, SPOT, port or self.there, offered, clock=lambda: self.now, journal=kept)
         end = End(
             self.dom0.store, SPOT.back, SPOT.front, self.device, role=Role.BACK, table=NET_BACK, log=self.lines.append
         )

@@ -23,7 +23,8 @@ from xentool.tools.serving.classes import DeviceClass, Home
 class Vifs(DeviceClass[Wanted, Backend]):
     """The class.
 
-    :param locks: where it is noted which are served; None where no other process can
+    :param locks: where it is noted which are served, and below it what a successor needs when this process is killed;
+        None where no other process can serve them
     :param audience: who may watch them
     """
 
@@ -101,7 +102,8 @@ class Vifs(DeviceClass[Wanted, Backend]):
         """Make the backend."""
         offered = OFFER if wanted.queues is None else OFFER._replace(max_queues=wanted.queues)
         seen = self._audience.plugged(_watched(spot))
-        return Backend(transport, spot, self._port(spot, wanted), offered, seen)
+        journal = Journal(self._locks / "kept", spot) if self._locks else None
+        return Backend(transport, spot, self._port(spot, wanted), offered, seen, journal=journal)
 
 
 def _watched(spot: Spot) -> Vif:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pvdrivers.abi.netif import CtrlStatus, CtrlType, ExtraType, HashAlgorithm, HashType, NetifRsp, TxFlag
+from pvdrivers.abi.netif import CtrlStatus, CtrlType, ExtraType, HashAlgorithm, NetifRsp, TxFlag
 from pvdrivers.abi.xenbus import XenbusState
 from pvdrivers.bus.end import End, error_path
 from pvdrivers.bus.nodes import Peer
@@ -58,14 +58,6 @@ def carrier(loop: Bench) -> bool:
 
 def filters(loop: Bench, wanted: bool) -> bool:
     return loop.device is not None and loop.device.wishes.filtering == wanted
-
-
-def asked(bare: Bare, *requests: Request) -> list[Response]:
-    """Ask for all at once; give the answers."""
-    bare.control.put(b"".join(request.pack() for request in requests))
-    found = bare.control.take(len(requests))
-    size = bare.control.kind.response.size
-    return [Response.parse(found[at : at + size]) for at in range(0, len(found), size)]
 
 
 def sends(loop: Bench, bare: Bare, number: int) -> None:
@@ -204,10 +196,10 @@ def test_each_request_is_answered_whatever_it_is(loop: Bench) -> None:
                 words = [chance.choice([0, 1, 4, 40, 128, chance.getrandbits(32)]) for _ in range(2)]
                 kind = chance.choice([*CtrlType, chance.getrandbits(16)])
                 requests.append(Request(number, kind, (chance.choice([*grefs, words[1]]), words[0], words[1])))
-            found = asked(bare, *requests)
+            found = bare.asked(*requests)
             assert [(one.ident, one.type) for one in found] == [(one.ident, one.type) for one in requests]
             assert {one.status for one in found} <= set(CtrlStatus)
-        done = asked(bare, Request(1, CtrlType.SET_HASH_ALGORITHM, (HashAlgorithm.TOEPLITZ, 0, 0)))
+        done = bare.asked(Request(1, CtrlType.SET_HASH_ALGORITHM, (HashAlgorithm.TOEPLITZ, 0, 0)))
         assert done == [Response(1, CtrlType.SET_HASH_ALGORITHM, CtrlStatus.SUCCESS)]
         sends(loop, bare, 9)
         assert end.error is None
@@ -216,7 +208,7 @@ def test_each_request_is_answered_whatever_it_is(loop: Bench) -> None:
 @pytest.mark.parametrize("index", [2, 3 + 129, 2**31, 0xFFFFFFFF])
 def test_a_control_ring_that_is_broken_ends_alone(loop: Bench, index: int) -> None:
     with joined(loop) as (bare, end):
-        asked(bare, *[Request(number, CtrlType.GET_HASH_MAPPING_SIZE) for number in range(3)])
+        bare.asked(*[Request(number, CtrlType.GET_HASH_MAPPING_SIZE) for number in range(3)])
         bare.control.produce(index)
         until(lambda: loop.dom0.store.exists(f"{error_path(SPOT.back)}/error"))
         told = loop.dom0.store.read(f"{error_path(SPOT.back)}/error").decode()
@@ -266,19 +258,6 @@ def test_what_stands_in_pages_counts_if_they_are_granted(loop: Bench) -> None:
             Request(1, CtrlType.SET_HASH_KEY, (bare.page(KEY), len(KEY), 0)),
             Request(2, CtrlType.SET_HASH_KEY, (0xFFFFFFFF, 3, 0)),
         ]
-        assert [one.status for one in asked(bare, *requests)] == [CtrlStatus.SUCCESS, CtrlStatus.INVALID_PARAMETER]
+        assert [one.status for one in bare.asked(*requests)] == [CtrlStatus.SUCCESS, CtrlStatus.INVALID_PARAMETER]
         assert loop.device
         assert loop.device.wishes.steering.key.key == KEY
-
-
-def test_a_successor_answers_and_steers_no_more(loop: Bench) -> None:
-    with joined(loop) as (bare, _):
-        requests = [
-            Request(1, CtrlType.SET_HASH_ALGORITHM, (HashAlgorithm.TOEPLITZ, 0, 0)),
-            Request(2, CtrlType.SET_HASH_FLAGS, (HashType.IPV4, 0, 0)),
-        ]
-        assert [one.status for one in asked(bare, *requests)] == [CtrlStatus.SUCCESS] * 2
-    with loop.backend() as end:
-        assert end.wait([XenbusState.CONNECTED], 60)
-        (flags,) = asked(bare, Request(3, CtrlType.GET_HASH_FLAGS))
-        assert flags.status == CtrlStatus.NOT_SUPPORTED
