@@ -275,6 +275,19 @@ def pcpus(count: int) -> bytes:
     return b"".join(window(number % _PCPUS, runs(1 << 16 | 1, 1000 + number)) for number in range(count))
 
 
+def contradicting(count: int) -> bytes:
+    """Two vCPUs that run on all pCPUs at once, over and over."""
+
+    def work(number: int) -> bytes:
+        who, at = 1 << 16 | number % 2, 1000 + 10 * number
+        return window(
+            number * 7 % _PCPUS,
+            runs(who, at) + record(xentrace.RUNSTATE_CHANGE | _STOPS, who, tsc=at + 1 + number * 7919 % 5000),
+        )
+
+    return b"".join(map(work, range(count)))
+
+
 def backwards(count: int) -> bytes:
     """Time stamps that fall, within one window."""
     return _one_window(runs(1 << 16 | number % 2, 1000 + count - number) for number in range(count))
@@ -374,6 +387,7 @@ MAKERS: dict[str, Callable[[int], bytes]] = {
         small_windows,
         empty_windows,
         pcpus,
+        contradicting,
         backwards,
         zigzag,
         late,

@@ -82,6 +82,8 @@ CASES: dict[str, tuple[int, int, list[float]]] = {
     "much": (2, 2, [0, 50_000 * US]),
     "of four, one": (4, 6, [0, 0, -700 * US, 0]),
     "of four, all": (4, 6, [0, 900 * US, -1_500 * US, 4_000 * US]),
+    "of sixteen, all": (16, 16, [(pcpu * 7 % 16 - 8) * 250.0 * US for pcpu in range(16)]),
+    "of sockets": (32, 32, [0] * 16 + [2_000.0 * US] * 16),
     "of eight": (8, 12, [0, 0, 0, 0, 3_000 * US, 3_000 * US, 3_000 * US, 3_000 * US]),
 }
 

@@ -8,9 +8,10 @@ nearest to none at all, is taken. A run counts only where both its ends were rec
 Law: a difference is corrected only if the trace then makes sense; else it is told, and time stamps stay as they are.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, islice
+from itertools import islice
+from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +27,11 @@ _RUNNING = 0
 _CHANGES_MAX = 300_000
 #: Of one vCPU on one pCPU, and intervals of two pCPUs; of all, so that many pCPUs take no more time.
 _OF_ONE_MAX, _OF_TWO_MAX, _OF_ALL_MAX = 400, 60_000, 3_000_000
-#: Times that two pCPUs had to do with one vCPU: a host of 64 pCPUs and as many vCPUs has as many.
-_MEETINGS_MAX = 1 << 17
+#: Times that two pCPUs had to do with one vCPU: as many as a host of 64 pCPUs and as many vCPUs has. Of a vCPU, each
+#: pCPU with so many that follow it.
+_MEETINGS_MAX, _NEIGHBOURS = 1 << 16, 16
+#: Pairs that are compared, for each pCPU.
+_PAIRS_EACH = 2
 #: Differences of more than this part of the time looked at leave too little that could contradict them.
 _SHARE_MAX = 0.25
 #: What is so far off counts as much as if so many of the contradictions were left.
@@ -71,8 +75,42 @@ class _Changes:
 
 
 def _collected(tables: Iterable[EventTable]) -> dict[int, dict[int, _Changes]]:
-    # By vCPU and pCPU.
-    parts: list[NDArray[np.int64]] = []
+    # By vCPU and pCPU, with little work for each of them: a hostile trace has another one with each change.
+    whole = _rows(tables)
+    whole = whole[np.argsort(whole[:, 1], kind="stable")]
+    # Between two changes on a pCPU records were lost if this differs.
+    lost = np.cumsum(whole[:, 2] < 0)
+    vcpus = np.flatnonzero((whole[:, 2] >= 0) & (whole[:, 2] >> 16 != IDLE_DOMID))
+    order = vcpus[np.argsort(whole[vcpus, 2], kind="stable")]
+    whole, lost = whole[order], lost[order]
+    if not len(whole):
+        return {}
+    starts = np.append(0, np.flatnonzero(np.any(np.diff(whole[:, 1:3], axis=0), axis=1)) + 1)
+    place = np.arange(len(whole)) - np.repeat(starts, np.diff(starts, append=len(whole)))
+    kept = place < _OF_ONE_MAX
+    whole, lost, place = whole[kept], lost[kept], place[kept]
+    at, old, new = whole[:, 0], whole[:, 3], whole[:, 4]
+    begun = np.flatnonzero(
+        (new[:-1] == _RUNNING)
+        & (old[1:] == _RUNNING)
+        & (old[:-1] != _RUNNING)
+        & (place[1:] > 0)
+        & (lost[1:] == lost[:-1])
+    )
+    begins, ends = at[begun], at[begun + 1]
+    starts = np.flatnonzero(place == 0)
+    changes = np.append(starts, len(whole)).tolist()
+    runs = np.searchsorted(begun, changes).tolist()
+    found: dict[int, dict[int, _Changes]] = {}
+    for index, (pcpu, vcpu) in enumerate(whole[starts, 1:3].tolist()):
+        a, b = runs[index : index + 2]
+        found.setdefault(vcpu, {})[pcpu] = _Changes(at[changes[index] : changes[index + 1]], begins[a:b], ends[a:b])
+    return found
+
+
+def _rows(tables: Iterable[EventTable]) -> _Numbers:
+    # Time, pCPU, vCPU (-1: records were lost), old and new state of each change, in order of time on each pCPU.
+    parts: list[_Numbers] = []
     count = 0
     for table in tables:
         plain = (table.event & ~_STATES == RUNSTATE_CHANGE) & (table.words > 0)
@@ -84,25 +122,7 @@ def _collected(tables: Iterable[EventTable]) -> dict[int, dict[int, _Changes]]:
         count += len(rows)
         if count >= _CHANGES_MAX:
             break
-    whole = np.concatenate(parts) if parts else np.empty((0, 5), np.int64)
-    lost = {pcpu: np.sort(whole[(whole[:, 2] < 0) & (whole[:, 1] == pcpu), 0]) for pcpu in np.unique(whole[:, 1])}
-    whole = whole[(whole[:, 2] >= 0) & (whole[:, 2] >> 16 != IDLE_DOMID)]
-    found: dict[int, dict[int, _Changes]] = {}
-    order = np.lexsort((np.arange(len(whole)), whole[:, 1], whole[:, 2]))
-    whole = whole[order]
-    edges = np.flatnonzero(np.any(np.diff(whole[:, 1:3], axis=0), axis=1)) + 1
-    for of in np.split(whole, edges):
-        if len(of):
-            of_pcpu, of_vcpu = int(of[0, 1]), int(of[0, 2])
-            found.setdefault(of_vcpu, {})[of_pcpu] = _changes(of[:_OF_ONE_MAX], lost[of_pcpu])
-    return found
-
-
-def _changes(of: _Numbers, lost: _Numbers) -> _Changes:
-    begun = np.flatnonzero((of[:-1, 4] == _RUNNING) & (of[1:, 3] == _RUNNING) & (of[:-1, 3] != _RUNNING))
-    begins, ends = of[begun, 0], of[begun + 1, 0]
-    whole = np.searchsorted(lost, begins) == np.searchsorted(lost, ends, "right")
-    return _Changes(of[:, 0], begins[whole], ends[whole])
+    return np.concatenate(parts) if parts else np.empty((0, 5), np.int64)
 
 
 def _pairs(vcpus: Mapping[int, Mapping[int, _Changes]]) -> dict[tuple[int, int], _Pair]:
@@ -114,30 +134,47 @@ def _pairs(vcpus: Mapping[int, Mapping[int, _Changes]]) -> dict[tuple[int, int],
     meetings: dict[tuple[int, int], list[tuple[_Changes, _Changes]]] = {}
     for a, b, one, other in islice(_meetings(vcpus), _MEETINGS_MAX):
         meetings.setdefault((a, b), []).append((one, other))
-    limit = min(_OF_TWO_MAX, _OF_ALL_MAX // max(len(meetings), 1))
-    return {pair: _forbidden(of, most, limit) for pair, of in meetings.items()}
+    chosen = _telling(meetings)
+    limit = _OF_ALL_MAX // max(len(chosen), 1)
+    return {pair: _forbidden(meetings[pair], most, limit) for pair in chosen}
+
+
+def _telling(meetings: Mapping[tuple[int, int], Sequence[tuple[_Changes, _Changes]]]) -> list[tuple[int, int]]:
+    # Few pairs, of which much is known: those that tell most of all that are needed to compare any pCPU with any other.
+    weights = {pair: sum(len(one.at) * len(other.at) for one, other in of) for pair, of in meetings.items()}
+    groups = {pcpu: {pcpu} for pair in meetings for pcpu in pair}
+    needed: list[tuple[int, int]] = []
+    others: list[tuple[int, int]] = []
+    for pair in sorted(meetings, key=lambda pair: (-weights[pair], pair)):
+        (needed if _join(groups, *pair) else others).append(pair)
+    return needed + others[: _PAIRS_EACH * len(groups) - len(needed)]
 
 
 def _meetings(vcpus: Mapping[int, Mapping[int, _Changes]]) -> Iterator[tuple[int, int, _Changes, _Changes]]:
-    for pcpus in vcpus.values():
-        for (a, one), (b, other) in combinations(sorted(pcpus.items(), key=lambda one: one[0]), 2):
-            yield a, b, one, other
+    # Neighbours first: so all pCPUs of a vCPU have to do with one another, however few meetings are looked at.
+    hopping = [sorted(pcpus.items(), key=lambda one: one[0]) for pcpus in vcpus.values()]
+    for distance in range(1, _NEIGHBOURS + 1):
+        hopping = [pcpus for pcpus in hopping if len(pcpus) > distance]
+        for pcpus in hopping:
+            for (a, one), (b, other) in zip(pcpus, pcpus[distance:], strict=False):
+                yield a, b, one, other
 
 
 def _forbidden(meetings: Iterable[tuple[_Changes, _Changes]], most: int, limit: int) -> _Pair:
     lows, highs, count = [], [], 0
+    each = isqrt(limit)
     for one, other in sorted(meetings, key=lambda both: -min(len(both[0].at), len(both[1].at))):
         # What the first pCPU tells, while it ran on the second; and the other way round.
-        at, begins, ends = one.at[:, None], other.begins[None, :], other.ends[None, :]
+        at, begins, ends = one.at[:each, None], other.begins[None, :each], other.ends[None, :each]
         low, high = (at - ends).ravel(), (at - begins).ravel()
-        at, begins, ends = other.at[:, None], one.begins[None, :], one.ends[None, :]
+        at, begins, ends = other.at[:each, None], one.begins[None, :each], one.ends[None, :each]
         low = np.concatenate((low, (begins - at).ravel()))
         high = np.concatenate((high, (ends - at).ravel()))
         near = (high > -most) & (low < most) & (low < high)
         lows.append(low[near])
         highs.append(high[near])
         count += len(lows[-1])
-        if count > limit:
+        if count > min(limit, _OF_TWO_MAX):
             break
     return _Pair(np.sort(np.concatenate(lows)), np.sort(np.concatenate(highs)), most)
 
@@ -148,30 +185,39 @@ def _forbids(pair: _Pair, difference: int) -> int:
 
 
 def _offsets(pairs: Mapping[tuple[int, int], _Pair]) -> dict[int, int]:
-    # Groups of pCPUs whose differences are known are put together, those first that tell most of each other.
-    groups = {pcpu: {pcpu} for pair in pairs for pcpu in pair}
+    # Groups of pCPUs whose differences are known are put together: those first that do not differ, as in one socket,
+    # then those that tell most of each other.
+    neighbours: dict[int, dict[int, tuple[_Numbers, _Numbers]]] = {}
+    for (a, b), pair in pairs.items():
+        neighbours.setdefault(a, {})[b] = pair.low, pair.high
+        neighbours.setdefault(b, {})[a] = -pair.high, -pair.low
+    groups = {pcpu: {pcpu} for pcpu in neighbours}
     offsets = dict.fromkeys(sorted(groups), 0)
-    for a, b in sorted(pairs, key=lambda pair: (-len(pairs[pair].low), pair)):
-        one, other = groups[a], groups[b]
-        if one is other:
+    for a, b in sorted(pairs, key=lambda pair: (_forbids(pairs[pair], 0) > 0, -len(pairs[pair].low), pair)):
+        joins = _join(groups, a, b)
+        if joins is None:
             continue
         low, high = [], []
-        for first in one:
-            for second in other:
-                pair, sign = pairs.get((first, second)), 1
-                if pair is None:
-                    pair, sign = pairs.get((second, first)), -1
-                if pair is not None:
-                    known = offsets[second] - offsets[first]
-                    low.append((pair.low if sign > 0 else -pair.high) - known)
-                    high.append((pair.high if sign > 0 else -pair.low) - known)
+        for second in joins:
+            for first, (lows, highs) in neighbours[second].items():
+                if groups[first] is groups[second] and first not in joins:
+                    known = offsets[first] - offsets[second]
+                    low.append(-highs + known)
+                    high.append(-lows + known)
         more = _best(_Pair(np.sort(np.concatenate(low)), np.sort(np.concatenate(high)), pairs[a, b].most))
-        for pcpu in other:
+        for pcpu in joins:
             offsets[pcpu] += more
-        one |= other
-        for pcpu in other:
-            groups[pcpu] = one
     return offsets
+
+
+def _join(groups: dict[int, set[int]], a: int, b: int) -> set[int] | None:
+    # The smaller group joins the other, so that nobody does often; it is given, or None where both are one.
+    one, other = sorted((groups[a], groups[b]), key=len, reverse=True)
+    if one is other:
+        return None
+    one |= other
+    groups.update(dict.fromkeys(other, one))
+    return other
 
 
 def _best(pair: _Pair) -> int:
@@ -179,7 +225,8 @@ def _best(pair: _Pair) -> int:
     at_none = _forbids(pair, 0)
     if not at_none:
         return 0
-    edges = np.unique(np.concatenate((pair.low, pair.high)))
+    edges = np.sort(np.concatenate((pair.low, pair.high)))
+    edges = edges[np.diff(edges, prepend=edges[0] - 1) > 0]
     on = np.searchsorted(pair.low, edges) - np.searchsorted(pair.high, edges, "right")
     after = np.searchsorted(pair.low, edges, "right") - np.searchsorted(pair.high, edges, "right")
     cost = on + _FAR * at_none * np.abs(edges) / pair.most
