@@ -20,7 +20,7 @@ from rich.console import Console
 from tests.traces.hostile import MAKERS, record, runs, window
 from traces import scan as scans
 from traces.account import Account
-from traces.analyses import calls, counts, series, slices, slowest
+from traces.analyses import calls, counts, series, skew, slices, slowest
 from traces.analyses.report import report as report_of
 from traces.answers import Report
 from traces.counting.clock import Clock
@@ -91,11 +91,12 @@ READERS: dict[str, Callable[[bytes, Report], object]] = {
     "csv": _written(csv.write),
     "perfetto": _written(perfetto.write),
     "folded": _written(folded.write),
+    "skew": lambda data, _report: skew.estimate(tables(data)),
     "parquet": lambda data, report: parquet.write(io.BytesIO(data), report, io.BytesIO()),
 }
 #: Those that make something of single records, and the traces that once were too much for one of them.
 AGAIN = sorted(READERS.keys() - {"json", "text", "histograms", "folded"})
-TOO_MUCH = ("restarts_of_many", "lost_while_many_run")
+TOO_MUCH = ("restarts_of_many", "lost_while_many_run", "contradicting")
 #: Those of which much is shown.
 SHOWN = ("domains", "irqs", "notifications")
 
@@ -151,10 +152,13 @@ def steps(data: bytes) -> int:
     return scan(data).steps
 
 
-@pytest.mark.parametrize("maker", ["colliding", "lost", "lost_while_many_run", "restarts_of_many", "vectors_of_many"])
+@pytest.mark.parametrize(
+    "maker", ["colliding", "domains_that_work", "lost", "lost_while_many_run", "notifications", "restarts_of_many"]
+)
 def test_compiled_loops_take_steps_by_their_size(maker: str) -> None:
-    # Keys in one place would take eight million, and so would vCPUs that are all looked at for each loss.
-    assert steps(MAKERS[maker](4_000)) < 100_000
+    # Keys in one place would take eight million, and so would vCPUs that are all looked at for each loss. Each scan has
+    # another seed, none of which may lay keys in heaps; that of the key that all records have may be some steps long.
+    assert max(steps(MAKERS[maker](4_000)) for _ in range(20)) < 400_000
 
 
 def peak(work: Callable[[], object]) -> int:

@@ -6,6 +6,8 @@ Inlined where it is used; needs no GIL. Whoever makes one frees it.
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 
+from traces.counting.keyed cimport mixed
+
 cdef struct Slot:
     uint64_t key
     uint64_t count
@@ -19,7 +21,7 @@ cdef struct Room:
     # What several tables share.
     int64_t left            # keys that there is room for
     uint64_t steps          # beyond the place where a key should be, for tests
-    uint64_t seed           # unknown to who makes a trace: keys cannot be chosen so that they fall into one place
+    uint64_t seed           # see ``counting.keyed``
 
 cdef struct Counter:
     Slot *slots
@@ -42,9 +44,7 @@ cdef inline bint make(Counter *c, Room *room, uint64_t size, uint64_t most) noex
 
 
 cdef inline uint64_t place(const Counter *c, uint64_t key) noexcept nogil:
-    # An odd factor that nobody knows, twice: the high bits of each product depend on all bits below.
-    cdef uint64_t mixed = (key ^ c.room.seed) * (c.room.seed | 1)
-    return ((mixed ^ mixed >> 32) * (c.room.seed | 1)) >> 32 & c.mask
+    return mixed(key, c.room.seed) & c.mask
 
 
 cdef inline Slot *count(Counter *c, uint64_t key, uint64_t offset) noexcept nogil:

@@ -3,6 +3,7 @@
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from traces.counting.keyed cimport folded, mixed
 from traces.exporters.parquet.told cimport MASKS, Shape, told_of
 
 cdef enum:
@@ -39,7 +40,7 @@ cdef class Kinds:
     cdef int name_count
     cdef int number_count
     cdef uint64_t masks[MASKS]
-    cdef uint64_t seed                  # unknown to who makes a trace, as in ``counting.counter``
+    cdef uint64_t seed                  # see ``counting.keyed``
     cdef Shape *shapes
     cdef uint32_t shape_mask
     cdef uint32_t shape_count
@@ -61,12 +62,11 @@ cdef class Kinds:
 
 
 cdef inline uint32_t place_of(uint64_t seed, uint32_t header, uint64_t told) noexcept nogil:
-    cdef uint64_t mixed = (told ^ seed) * (seed | 1)
-    return <uint32_t>(((mixed ^ mixed >> 32 ^ header) * (seed | 1)) >> 32)
+    return mixed(folded(told, seed) ^ header, seed)
 
 
 cdef inline uint32_t shape_place(uint64_t seed, uint32_t header) noexcept nogil:
-    return <uint32_t>(((header ^ seed) * (seed | 1)) >> 32)
+    return mixed(header, seed)
 
 
 cdef inline Known *find(Kinds kinds, uint32_t header, const uint8_t *payload) noexcept nogil:

@@ -6,6 +6,8 @@ Inlined where it is used; needs no GIL. Whoever makes one frees it.
 from libc.stdint cimport int32_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from traces.counting.keyed cimport mixed
+
 cdef enum:
     DISTINCT_MAX = 1 << 12
     PLACES = 1 << 14
@@ -14,7 +16,7 @@ cdef struct Dictionary:
     uint64_t values[DISTINCT_MAX]
     # Where a value's code is, by its hash: code + 1. Small, so that it stays in the nearest cache.
     uint16_t places[PLACES]
-    uint64_t seed               # an odd number, unknown to who makes a trace
+    uint64_t seed               # see ``counting.keyed``
     int entries
 
 cdef struct Small:
@@ -32,7 +34,7 @@ cdef inline void clear(Dictionary *d) noexcept nogil:
 
 cdef inline int code_of(Dictionary *d, uint64_t value) noexcept nogil:
     """Give a value's code; -1 where there are too many."""
-    cdef uint64_t at = ((value ^ value >> 32) * d.seed) >> 50
+    cdef uint32_t at = mixed(value, d.seed) & (PLACES - 1)
     cdef int code
     while d.places[at]:
         code = d.places[at] - 1

@@ -143,7 +143,7 @@ cdef class Encoder:
             self.name_codes[i] = <uint16_t *>claimed(KINDS_MAX * 2)
         for i in range(NAMES + self.names, self._count()):
             self.columns[i].dictionary = <Dictionary *>claimed(sizeof(Dictionary))
-            self.columns[i].dictionary.seed = int.from_bytes(os.urandom(8), "little") | 1
+            self.columns[i].dictionary.seed = int.from_bytes(os.urandom(8), "little")
 
     def __dealloc__(self):
         cdef int i
