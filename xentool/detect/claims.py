@@ -143,7 +143,7 @@ def _dmi(facts: Facts) -> Iterator[Claim]:
     for path in rules.DMI_FILES:
         text = facts.text(path)
         for beginning, who, product in rules.DMI:
-            if text.startswith(beginning):
+            if text.startswith(beginning) and not text[len(beginning) : len(beginning) + 1].isalpha():
                 yield Claim(who, "firmware", facts.evidence(path), product)
                 break
     # "Virtual Machine" alone is Virtual PC too, but that ran no Linux that has this sysfs.

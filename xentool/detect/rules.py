@@ -211,7 +211,8 @@ CPUID_SIGNATURES: Mapping[str, str] = {
     "LKVMLKVMLKVM": KVM,
 }
 
-#: Beginnings of what firmware says in /sys/class/dmi/id: hypervisor, and product where that is another thing.
+#: Beginnings, in whole words, of what firmware says in /sys/class/dmi/id: hypervisor, and product where that is another
+#: thing. No makers of bare machines too: Oracle's and Nutanix' servers bear their names, and run Xen.
 DMI: tuple[tuple[str, str, str | None], ...] = (
     ("Amazon EC2", KVM, "Amazon EC2 (Nitro)"),
     ("Google Compute Engine", KVM, "Google Compute Engine"),
@@ -220,7 +221,6 @@ DMI: tuple[tuple[str, str, str | None], ...] = (
     ("OpenStack", QEMU, "OpenStack"),
     ("KubeVirt", QEMU, "KubeVirt"),
     ("AHV", KVM, "Nutanix AHV"),
-    ("Nutanix", KVM, "Nutanix AHV"),
     ("KVM", KVM, None),
     ("QEMU", QEMU, None),
     ("Bochs", BOCHS, None),
@@ -229,7 +229,6 @@ DMI: tuple[tuple[str, str, str | None], ...] = (
     ("VMW", VMWARE, None),
     ("innotek GmbH", VIRTUALBOX, None),
     ("VirtualBox", VIRTUALBOX, None),
-    ("Oracle Corporation", VIRTUALBOX, None),
     ("Xen", XEN, None),
     ("HVM domU", XEN, None),
     ("Parallels", PARALLELS, None),
@@ -240,7 +239,7 @@ DMI: tuple[tuple[str, str, str | None], ...] = (
 #: In this order, as product names tell KVM from plain QEMU.
 DMI_FILES = tuple(
     f"/sys/class/dmi/id/{name}"
-    for name in ("product_name", "sys_vendor", "board_vendor", "bios_vendor", "product_version")
+    for name in ("product_name", "sys_vendor", "board_vendor", "board_name", "bios_vendor", "product_version")
 )
 #: What Amazon's firmware says: of its KVM, and of Xen's interface on it; its Xen has Xen's firmware, and versions of
 #: its own ("4.11.amazon").

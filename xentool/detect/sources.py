@@ -34,6 +34,7 @@ FILES = (
     "/run/host/container-manager",
     "/run/systemd/container",
     "/sys/class/dmi/id/bios_vendor",
+    "/sys/class/dmi/id/board_name",
     "/sys/class/dmi/id/board_vendor",
     "/sys/class/dmi/id/product_name",
     "/sys/class/dmi/id/product_version",

@@ -16,7 +16,8 @@ Tree = Mapping[str, str | None]
 class Machine:
     """A tree, and the answer: layers outermost first, and states of techniques (state, and by whom, where that is).
 
-    ``hosted`` are the hypervisors that could run guests there; ``contradictions`` are words out of each, in order.
+    ``hosted`` are the hypervisors that could run guests there; ``contradictions`` are words out of each, in order;
+    ``misjudged`` is systemd's word for it, where that goes by a maker's name alone.
     """
 
     tree: Tree
@@ -27,6 +28,7 @@ class Machine:
     hosted: tuple[str, ...] = ()
     virtualized: bool | None = True
     cpuid: Mapping[int, str] = field(default_factory=dict)
+    misjudged: str | None = None
 
 
 def build(tree: Tree, root: Path) -> Path:
@@ -189,7 +191,41 @@ MACHINES: dict[str, Machine] = {
         offered={"cpu hardware-assisted": "yes"},
         virtualized=False,
     ),
+    "Oracle's server, whose maker also makes VirtualBox": Machine(
+        {
+            **x86("vmx"),
+            **dmi(
+                sys_vendor="Oracle Corporation", product_name="ORACLE SERVER X7-2", board_vendor="Oracle Corporation"
+            ),
+        },
+        offered={"cpu hardware-assisted": "yes"},
+        virtualized=False,
+        misjudged="oracle",
+    ),
+    "Nutanix' server": Machine(
+        {**x86("vmx"), **dmi(sys_vendor="Nutanix", product_name="NX-1065-G5")},
+        offered={"cpu hardware-assisted": "yes"},
+        virtualized=False,
+    ),
+    "a maker whose name begins as Xen's": Machine(
+        {**x86("vmx"), **dmi(sys_vendor="Xenon Systems", product_name="Radon Duo")},
+        offered={"cpu hardware-assisted": "yes"},
+        virtualized=False,
+        misjudged="xen",
+    ),
     # --- Xen
+    "dom0 on Oracle's server": Machine(  # Oracle VM Server
+        {
+            **x86("hypervisor"),
+            **dmi(
+                sys_vendor="Oracle Corporation", product_name="ORACLE SERVER X7-2", board_vendor="Oracle Corporation"
+            ),
+            **xen("PV", features=_PV_DOM0, uuid=_DOM0, version="4.4.4OVM", xenfs="control_d\n"),
+        },
+        ("Xen PV dom0 4.4.4OVM",),
+        hosted=("Xen",),
+        misjudged="oracle",
+    ),
     "Xen PV dom0": Machine(
         {
             **x86("hypervisor"),
@@ -646,6 +682,13 @@ MACHINES: dict[str, Machine] = {
             "io paravirtual": "yes VirtualBox",
         },
         cpuid={0x40000000: "KVMKVMKVM"},
+    ),
+    "VirtualBox that tells another product and maker": Machine(  # VBoxManage setextradata ... DmiSystemProduct
+        {
+            **x86("hypervisor"),
+            **dmi(sys_vendor="Acme", product_name="Box", board_vendor="Oracle Corporation", board_name="VirtualBox"),
+        },
+        ("VirtualBox",),
     ),
     "Azure": Machine(
         {

@@ -47,7 +47,8 @@ def signature(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
 def test_trees(name: str, tmp_path: Path, signature: dict[int, str]) -> None:
     found = answer(replace(read(build(MACHINES[name].tree, tmp_path)), cpuid=signature))
     for word in judged(tmp_path):
-        assert_agrees(found, word)
+        if word != MACHINES[name].misjudged:
+            assert_agrees(found, word)
 
 
 @pytest.mark.parametrize("kind", ["--vm", "--container"])
