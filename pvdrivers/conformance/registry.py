@@ -18,6 +18,9 @@ GROUPS = (
     "pvdrivers.conformance.cases.block_back_races",
     "pvdrivers.conformance.cases.block_back_pages",
     "pvdrivers.conformance.cases.block_back_lives",
+    "pvdrivers.conformance.cases.block_front_serves",
+    "pvdrivers.conformance.cases.block_front_answers",
+    "pvdrivers.conformance.cases.block_front_lives",
 )
 
 

@@ -28,6 +28,7 @@ class Rig(Protocol):
 #: By device, and the role of the driver under test.
 RIGS: Mapping[tuple[str, Role], str] = {
     ("block", Role.BACK): "pvdrivers.conformance.block.front_rig:BlockFrontRig",
+    ("block", Role.FRONT): "pvdrivers.conformance.block.back_rig:BlockBackRig",
 }
 
 

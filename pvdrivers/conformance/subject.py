@@ -14,7 +14,7 @@ from pvdrivers.bus.toolstack import Spot
 from pvdrivers.transport.base import Transport
 from pvdrivers.xenbus import Role
 
-#: What is in use of each kind: grants, mappings, ports, descriptors.
+#: What is in use of each kind: grants, mappings, ports, descriptors. Nothing that grows as it is needed: a cache, say.
 Resources = Mapping[str, int]
 
 
@@ -75,11 +75,18 @@ class Served:
     stranger: int
 
 
+class NotSupported(Exception):
+    """The frontend says that its backend does not do that."""
+
+
 class DiskUser(Protocol):
     """Who uses a disk through the frontend under test."""
 
     def start(self, operation: BlkifOp, offset: int = 0, length: int = 0, data: bytes = b"") -> "Future[bytes]":
-        """Begin an operation; what is read is its result. It fails with any exception that says what happened."""
+        """Begin an operation, of bytes; what is read is its result.
+
+        It fails with `NotSupported`, or any other exception that says what happened.
+        """
         ...
 
     @property

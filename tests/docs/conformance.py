@@ -44,7 +44,7 @@ JUnit's XML is in the one form that Jenkins and Ant's schema both take; GitLab r
   crash, a hang, a leak, and what no driver may do (below).
 - A sibling of the same driver is used before and after each case. What is not served before says nothing; a request
   that is not answered counts only while the sibling is served.
-- What is in use is counted before and after: grants, mappings, ports, descriptors, threads. On a loopback the machine
+- What is in use is counted before and after: grants, mappings, ports, descriptors. On a loopback the machine
   counts exactly.
 - What a driver is known to do otherwise is listed in `pvdrivers/conformance/quirks.toml`, with its source.
 - Quotes are from the headers of {PINNED} as Debian installs them (`/usr/include/xen/io`); a test finds them there.

@@ -34,6 +34,8 @@ class Geometry(NamedTuple):
     flush: bool = True
     discard: bool = False
     secure: bool = False
+    #: Whether it can be flushed by an empty barrier, where it has no flush.
+    barrier: bool = False
 
 
 class _Call:
@@ -113,6 +115,8 @@ class Client(Closing):
         :param data: to be written, or where to read to; neither to be touched before it is done
         """
         self._check(operation, offset, length)
+        if operation == BlkifOp.FLUSH_DISKCACHE and not self.geometry.flush:
+            operation = BlkifOp.WRITE_BARRIER
         view = memoryview(data).cast("B")
         sector, sectors = offset // SECTOR_SIZE, length // SECTOR_SIZE
         with self._lock:
@@ -135,7 +139,7 @@ class Client(Closing):
     def _check(self, operation: BlkifOp, offset: int, length: int) -> None:
         geometry = self.geometry
         if operation == BlkifOp.FLUSH_DISKCACHE:
-            if not geometry.flush:
+            if not (geometry.flush or geometry.barrier):
                 raise Unsupported("the backend has no flush")
             return
         if length <= 0 or (offset | length) % geometry.sector_size:

@@ -116,9 +116,10 @@ class Frontend(Plain):
             back.sectors,
             back.sector_size,
             readonly=bool(back.info & VDisk.READONLY) or self._peer.text("mode", "w") == "r",
-            flush=back.flush or back.barrier,
+            flush=back.flush,
             discard=back.discard,
             secure=back.secure,
+            barrier=back.barrier,
         )
 
     def reread(self) -> Nodes:

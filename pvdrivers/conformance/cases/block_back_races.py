@@ -19,6 +19,8 @@ from pvdrivers.xenbus import Role
 CASES = Group(Role.BACK, "block")
 READ, WRITE, BARRIER = BlkifOp.READ, BlkifOp.WRITE, BlkifOp.WRITE_BARRIER
 FLUSH, DISCARD = BlkifOp.FLUSH_DISKCACHE, BlkifOp.DISCARD
+#: Which slot it was is in the last byte of its id: the first ones lie where, in a request, others change bytes.
+_PLACE = 56
 #: Of the disk that most cases ask for.
 SECTORS = 2048
 
@@ -79,8 +81,7 @@ def _once(front: BlockFront, what: str, change: "Change", slots: Iterable[int]) 
     good = content(SECTORS - 1, 1) + bytes([POISON]) * (PAGE_SIZE - 512)
     bad = bytes([POISON]) * PAGE_SIZE
     for answer in queue.take_any(len(messages), front.level.deadline):
-        # Which slot is told by the id's first byte, which nobody changes.
-        page = front.page(answer.ident & 0xFF)
+        page = front.page(answer.ident >> _PLACE)
         if page != (good if answer.status == OKAY else bad):
             return Seen(what, O.MIXED, f"status {answer.status}, and the page is neither as before nor as asked")
     return Seen(what, O.OKAY)
@@ -133,9 +134,9 @@ class Change(NamedTuple):
     def request(self, front: BlockFront, slot: int) -> bytes:
         """Form a sound request, of one sector into a page of its own."""
         if self.where == "table":
-            return front.indirect(READ, slot, SECTORS - 1, 1, [front.gref(32 + slot)])
+            return front.indirect(READ, slot << _PLACE, SECTORS - 1, 1, [front.gref(32 + slot)])
         segments = [(front.gref(slot), 0, 0), (front.gref(slot), 1, 1)]
-        return front.direct(READ, slot, SECTORS - 1, segments, 1)
+        return front.direct(READ, slot << _PLACE, SECTORS - 1, segments, 1)
 
 
 _CHANGES = {

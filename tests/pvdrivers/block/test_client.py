@@ -151,6 +151,19 @@ def test_what_cannot_be_is_not_asked(connected: Connected) -> None:
         readonly.write(0, bytes(512))
 
 
+def test_a_backend_that_has_barriers_alone_is_flushed_by_one(connected: Connected, disk: Disk) -> None:
+    flushed: list[str] = []
+    disk.flush = lambda: flushed.append("flush")  # type: ignore[method-assign] # this one disk's
+    client = connected(geometry=Geometry(SIZE // 512, flush=False, barrier=True))
+    asked: list[int] = []
+    (queue,) = client._queues
+    submit = queue.submit
+    queue.submit = lambda part: asked.append(part.operation) or submit(part)  # type: ignore[func-returns-value,method-assign] # see above
+    client.flush()
+    assert asked == [BlkifOp.WRITE_BARRIER]
+    assert flushed == ["flush"]
+
+
 def test_what_a_backend_refuses_is_an_error(connected: Connected, disk: Disk) -> None:
     client = connected(geometry=Geometry(SIZE // 256, discard=True))
     with pytest.raises(RequestFailed, match="could not do READ"):

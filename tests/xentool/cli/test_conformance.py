@@ -32,7 +32,7 @@ def test_a_run_for_programs(tmp_path: Path) -> None:
     assert {name: case[name] for name in ("id", "role", "verdict", "observation", "xsa", "seed")} == {
         **{"id": "BB21", "role": "back", "verdict": "pass", "observation": "4 eopnotsupp", "xsa": [], "seed": 0},
     }
-    assert case["resources"] == dict.fromkeys(("grants", "mappings", "ports", "descriptors", "threads"), 0)
+    assert case["resources"] == dict.fromkeys(("grants", "mappings", "ports", "descriptors"), 0)
     assert [b"BB21" in file.read_bytes() for file in files] == [True] * 3
 
 
@@ -54,7 +54,7 @@ def test_what_failed_is_told_with_how_to_see_it_again(monkeypatch: pytest.Monkey
 
 def test_what_there_is() -> None:
     lines = ran("conformance", "--list").stdout.splitlines()
-    assert lines[0].startswith("block-backend")
+    assert [line.split()[0] for line in lines[:2]] == ["block-backend", "block-frontend"]
     assert [line.split()[:3] for line in lines if line.startswith("BB13")] == [["BB13", "block", "back"]]
 
 

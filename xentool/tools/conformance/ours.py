@@ -2,75 +2,88 @@
 
 import gc
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import xentool
 from pvdrivers.block.back.backend import Backend, Options
+from pvdrivers.block.front import frontend
+from pvdrivers.block.front.client import Client, Geometry
+from pvdrivers.bus.device import Device, Nodes
 from pvdrivers.bus.end import End
 from pvdrivers.bus.toolstack import Spot, part, parted, plug, remove
-from pvdrivers.conformance.subject import Disk, Resources, Served
+from pvdrivers.conformance.subject import Disk, Resources, Served, Used
 from pvdrivers.transport.loopback import Loopback, Machine, machine
+from pvdrivers.xenbus import BACK as BACK_TABLE
+from pvdrivers.xenbus import FRONT as FRONT_TABLE
 from pvdrivers.xenbus import Role
 from xentool.tools.conformance.media import FileMedium, WatchedMedium
+from xentool.tools.conformance.user import User
 
 #: Domains of the loopback: the backends', the frontends', and one that is neither.
 BACK, FRONT, STRANGER = 0, 5, 6
 #: Seconds that a device may take to close.
 _PATIENCE = 60.0
 
+_Bench = TypeVar("_Bench", bound="OurBench")
+
 
 class OurBench:
-    """Drivers of ours that run in this process, in threads; see `pvdrivers.conformance.subject.Bench`."""
+    """Drivers of ours that run in this process, in threads; see `pvdrivers.conformance.subject.Bench`.
 
-    def __init__(self, running: Machine, folder: Path, options: Options, stack: ExitStack) -> None:
-        self._machine, self._folder, self._options = running, folder, options
-        self._dom0 = stack.enter_context(Loopback(running.directory, BACK))
+    :param domid: of the driver under test
+    """
+
+    def __init__(self, running: Machine, folder: Path, domid: int, stack: ExitStack) -> None:
+        self.machine, self.folder = running, folder
+        self.toolstack = stack.enter_context(Loopback(running.directory, BACK))
+        self.transport = stack.enter_context(Loopback(running.directory, domid))
         self._numbers = count(51712)
         self._lines: list[str] = []
         self._ends: list[End] = []
 
+    def spot(self) -> Spot:
+        """Give a place for another disk."""
+        return Spot("uvbd", "udisk", BACK, FRONT, next(self._numbers))
+
     @contextmanager
-    def served(self, disk: Disk) -> Iterator[Served]:
-        """Plug in a disk for our backend."""
-        number = next(self._numbers)
-        spot = Spot("uvbd", "udisk", BACK, FRONT, number)
-        store = self._dom0.store
-        path = self._folder / f"disk-{number}"
-        medium = WatchedMedium(disk) if disk.watched else FileMedium(path, disk)
-        plug(store, spot, {"mode": "r" if disk.readonly else "w"}, {})
-        device = Backend(self._dom0, spot, medium.opened, self._options)
-        end = End(store, spot.back, spot.front, device, role=Role.BACK, log=self._lines.append)
+    def plugged(self, spot: Spot, role: Role, device: Device, nodes: Nodes) -> Iterator[End]:
+        """Plug a device in, and run that end of it which is under test; it is gone at the end."""
+        store = self.toolstack.store
+        plug(store, spot, nodes, {})
+        here, there = (spot.back, spot.front) if role is Role.BACK else (spot.front, spot.back)
+        table = BACK_TABLE if role is Role.BACK else FRONT_TABLE
+        end = End(self.transport.store, here, there, device, role=role, table=table, log=self._lines.append)
         self._ends.append(end)
         end.start()
         try:
-            with Loopback(self._machine.directory, FRONT) as transport:
-                yield Served(spot, transport, medium, STRANGER)
+            yield end
         finally:
-            part(store, spot)
+            end.leave() if role is Role.FRONT else part(store, spot)
             # As a toolstack does for a domain that is no more.
-            store.remove(spot.front)
-            parted(store, spot, _PATIENCE)
+            store.remove(there)
+            if role is Role.BACK:
+                parted(store, spot, _PATIENCE)
+            else:
+                end.join(_PATIENCE)
             end.stop()
             end.join()
             self._ends.remove(end)
             remove(store, spot)
-            path.unlink(missing_ok=True)
 
     def resources(self) -> Resources:
         """Tell what is in use: as the machine counts it, and of this process."""
         gc.collect()
-        used = [self._machine.hypervisor.in_use(domid) for domid in (BACK, FRONT)]
+        used = [self.machine.hypervisor.in_use(domid) for domid in (BACK, FRONT)]
         return {
             "grants": sum(each.grants for each in used),
             "mappings": sum(each.mappings for each in used),
             "ports": sum(each.ports for each in used),
             "descriptors": len(list(Path("/proc/self/fd").iterdir())),
-            "threads": threading.active_count(),
         }
 
     def ended(self) -> str | None:
@@ -87,22 +100,78 @@ class OurBench:
         return time.process_time() - time.thread_time()
 
 
-class OurBackend:
-    """Our block backend; see `pvdrivers.conformance.subject.Subject`."""
+class BackendBench(OurBench):
+    """Our block backend, and disks for it."""
 
-    name = "block-backend"
+    options = Options()
+
+    @contextmanager
+    def served(self, disk: Disk) -> Iterator[Served]:
+        """Plug in a disk for our backend."""
+        spot = self.spot()
+        path = self.folder / f"disk-{spot.devid}"
+        medium = WatchedMedium(disk) if disk.watched else FileMedium(path, disk)
+        device = Backend(self.transport, spot, medium.opened, self.options)
+        nodes = {"mode": "r" if disk.readonly else "w"}
+        with self.plugged(spot, Role.BACK, device, nodes), Loopback(self.machine.directory, FRONT) as transport:
+            yield Served(spot, transport, medium, STRANGER)
+        path.unlink(missing_ok=True)
+
+
+class FrontendBench(OurBench):
+    """Our block frontend, and disks for it."""
+
+    options = frontend.Options()
+
+    @contextmanager
+    def used(self) -> Iterator[Used]:
+        """Plug in a disk for our frontend."""
+        spot = self.spot()
+        with Client([], Geometry(0)) as client:
+            device = frontend.Frontend(self.transport, spot.back, BACK, client, self.options)
+            with self.plugged(spot, Role.FRONT, device, {}), Loopback(self.machine.directory, BACK) as transport:
+                yield Used(spot, transport, User(client))
+
+
+class Ours(Generic[_Bench]):
+    """A driver of ours; see `pvdrivers.conformance.subject.Subject`.
+
+    :param make: makes its bench
+    """
+
     version = xentool.__version__
-    role = Role.BACK
     device = "block"
     kernel = False
 
-    def __init__(self, options: Options | None = None) -> None:
-        self._options = options or Options()
+    def __init__(self, name: str, role: Role, make: Callable[[Machine, Path, int, ExitStack], _Bench]) -> None:
+        self.name, self.role, self._make = name, role, make
 
     @contextmanager
-    def running(self) -> Iterator[OurBench]:
+    def running(self) -> Iterator[_Bench]:
         """Have it run on a loopback of its own."""
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xentool-conformance-")))
             running = stack.enter_context(machine(folder, [BACK, FRONT, STRANGER]))
-            yield OurBench(running, folder, self._options, stack)
+            yield self._make(running, folder, BACK if self.role is Role.BACK else FRONT, stack)
+
+
+def block_backend(options: Options | None = None) -> Ours[BackendBench]:
+    """Give our block backend."""
+
+    def make(running: Machine, folder: Path, domid: int, stack: ExitStack) -> BackendBench:
+        bench = BackendBench(running, folder, domid, stack)
+        bench.options = options or bench.options
+        return bench
+
+    return Ours("block-backend", Role.BACK, make)
+
+
+def block_frontend(options: frontend.Options | None = None) -> Ours[FrontendBench]:
+    """Give our block frontend."""
+
+    def make(running: Machine, folder: Path, domid: int, stack: ExitStack) -> FrontendBench:
+        bench = FrontendBench(running, folder, domid, stack)
+        bench.options = options or bench.options
+        return bench
+
+    return Ours("block-frontend", Role.FRONT, make)

@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 
 from pvdrivers.conformance.subject import Subject
 from xentool.errors import XentoolError
-from xentool.tools.conformance.ours import OurBackend
+from xentool.tools.conformance import ours
 
 #: What each is, for people, and how it is had.
 SUBJECTS: Mapping[str, tuple[str, Callable[[], Subject]]] = {
-    "block-backend": ("our disks' backend, on a loopback", OurBackend),
+    "block-backend": ("our disks' backend, on a loopback", ours.block_backend),
+    "block-frontend": ("our disks' frontend, on a loopback", ours.block_frontend),
 }
 
 

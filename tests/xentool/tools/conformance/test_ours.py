@@ -1,13 +1,13 @@
 """Our own drivers pass every case that they have a part in, whatever way they take to pages."""
 
 from pvdrivers.block.back.backend import Options
+from pvdrivers.block.front import frontend
 from pvdrivers.conformance import registry
 from pvdrivers.conformance.case import Verdict
 from pvdrivers.conformance.level import SMALL
 from pvdrivers.conformance.run import Plan, run
 from pvdrivers.conformance.subject import Subject
-from pvdrivers.xenbus import Role
-from xentool.tools.conformance.ours import OurBackend
+from xentool.tools.conformance.ours import block_backend, block_frontend
 
 
 def judged(subject: Subject, *patterns: str) -> dict[str, str]:
@@ -19,16 +19,24 @@ def judged(subject: Subject, *patterns: str) -> dict[str, str]:
 
 
 def test_our_block_backend() -> None:
-    assert judged(OurBackend()) == {}
+    assert judged(block_backend()) == {}
+
+
+def test_our_block_frontend() -> None:
+    assert judged(block_frontend()) == {}
+
+
+def test_our_block_frontend_that_wants_all_there_is() -> None:
+    options = frontend.Options(max_queues=4, max_indirect=256, data_pages=300)
+    assert judged(block_frontend(options), "BF02", "BF12", "BF14") == {}
 
 
 def test_our_block_backend_that_maps() -> None:
     # Where the way to pages makes a difference.
-    assert judged(OurBackend(Options(grants="map")), "BB01", "BB06", "BB07", "BB24", "BB27") == {}
+    assert judged(block_backend(Options(grants="map")), "BB01", "BB06", "BB07", "BB24", "BB27") == {}
 
 
 def test_a_backend_without_what_is_optional_is_not_blamed_for_it() -> None:
-    subject = OurBackend(Options(max_order=0, max_queues=1, max_indirect=0, persistent=False))
+    subject = block_backend(Options(max_order=0, max_queues=1, max_indirect=0, persistent=False))
     found = judged(subject, "BB02", "BB03", "BB05", "BB22")
     assert found == dict.fromkeys(("BB05", "BB22"), "unsupported: feature-max-indirect-segments is not offered")
-    assert Role.BACK is subject.role

@@ -9,23 +9,25 @@ from pvdrivers.conformance.case import Verdict
 from pvdrivers.conformance.level import SMALL
 from pvdrivers.conformance.run import Plan, Result
 from pvdrivers.errors import MachineError
+from pvdrivers.xenbus import Role
 from tests.xentool.tools.conformance.made import CASES
 from xentool.errors import XentoolError
 from xentool.tools.conformance.document import documents
-from xentool.tools.conformance.ours import OurBackend, OurBench
+from xentool.tools.conformance.ours import BackendBench, Ours, block_backend
 from xentool.tools.conformance.session import Judged, exit_code, judged
 from xentool.tools.conformance.subjects import subject
 
 PLAN = Plan(SMALL, seed=3)
 
 
-class Absent(OurBackend):
+class Absent(Ours[BackendBench]):
     """A driver whose machine is not there."""
 
-    name = "absent"
+    def __init__(self) -> None:
+        super().__init__("absent", Role.BACK, BackendBench)
 
     @contextmanager
-    def running(self) -> Iterator[OurBench]:
+    def running(self) -> Iterator[BackendBench]:
         raise MachineError("there is no such machine")
         yield
 
@@ -50,7 +52,7 @@ def test_exit_codes(verdicts: list[Verdict], code: int) -> None:
 def test_one_that_cannot_be_had_keeps_no_other_from_its_cases() -> None:
     told: list[tuple[str, int, int]] = []
     found = judged(
-        [Absent(), OurBackend()], ("BB19", "BB21"), PLAN, lambda who, done, of, _: told.append((who.name, done, of))
+        [Absent(), block_backend()], ("BB19", "BB21"), PLAN, lambda who, done, of, _: told.append((who.name, done, of))
     )
     assert [one.summary for one in found] == [{"inconclusive": 2}, {"pass": 2}]
     assert found[0].results[0].observation == "there is no such machine"
@@ -63,6 +65,8 @@ def test_one_that_cannot_be_had_keeps_no_other_from_its_cases() -> None:
 
 def test_what_there_is_not() -> None:
     with pytest.raises(XentoolError, match=r"no case of these drivers is called ZZ\* or X"):
-        judged([OurBackend()], ("ZZ*", "X"), PLAN, lambda *_: None)
-    with pytest.raises(XentoolError, match="'blkfront' is no driver that can be tested; there are block-backend"):
+        judged([block_backend()], ("ZZ*", "X"), PLAN, lambda *_: None)
+    with pytest.raises(
+        XentoolError, match="'blkfront' is no driver that can be tested; there are block-backend, block-frontend"
+    ):
         subject("blkfront")
