@@ -68,6 +68,7 @@ extensions = [
         "pvdrivers.net.ports.plain.line",
         "pvdrivers.net.ports.plain.single",
         "pvdrivers.net.ports.plain.batched",
+        "pvdrivers.net.ports.plain.kept",
         "pvdrivers.transport.loopback.copies",
         "pvdrivers.transport.xen.grants",
     )

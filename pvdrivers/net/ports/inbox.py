@@ -12,10 +12,8 @@ from pvdrivers.net.ports.base import PortStats
 FRAMES, BYTES = 1024, 4 << 20
 
 
-class Inbox:
-    """One lane's: `put` is for any thread, all else for the lane's.
-
-    Frames are kept: their bytes are nobody else's.
+class Waking:
+    """What any inbox has: a lock, and a descriptor to wait for; to be derived from.
 
     :param stats: where what is lost is added up
     """
@@ -23,14 +21,57 @@ class Inbox:
     def __init__(self, stats: PortStats) -> None:
         self._stats = stats
         self._lock = threading.Lock()
-        self._frames: deque[Frame] = deque()
-        self._bytes = 0
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._woken = False
 
     def fileno(self) -> int:
         """Give an eventfd, readable while frames wait; -1 once it is closed."""
         return self._wake
+
+    @property
+    def waits(self) -> bool:
+        """Whether there are frames."""
+        raise NotImplementedError
+
+    def rest(self) -> bool:
+        """Let the descriptor rest if nothing waits; tell whether that was a system call."""
+        with self._lock:
+            if not self._woken or self.waits:
+                return False
+            os.eventfd_read(self._wake)
+            self._woken = False
+            return True
+
+    def close(self) -> None:
+        """Forget what waits; not an error if it is closed."""
+        with self._lock:
+            if self._wake >= 0:
+                os.close(self._wake)
+            self._wake = -1
+            self._woken = False
+            self._forget()
+
+    # Under the lock.
+
+    def _tell(self) -> None:
+        if self.waits and not self._woken:
+            os.eventfd_write(self._wake, 1)
+            self._woken = True
+
+    def _forget(self) -> None:
+        raise NotImplementedError
+
+
+class Inbox(Waking):
+    """One lane's: `put` is for any thread, all else for the lane's.
+
+    Frames are kept: their bytes are nobody else's.
+    """
+
+    def __init__(self, stats: PortStats) -> None:
+        super().__init__(stats)
+        self._frames: deque[Frame] = deque()
+        self._bytes = 0
 
     @property
     def waits(self) -> bool:
@@ -49,9 +90,7 @@ class Inbox:
                     continue
                 self._frames.append(frame)
                 self._bytes += size
-            if self._frames and not self._woken:
-                os.eventfd_write(self._wake, 1)
-                self._woken = True
+            self._tell()
 
     def get(self) -> Frame | None:
         """Take the frame that has waited longest; None if there is none."""
@@ -62,20 +101,6 @@ class Inbox:
             self._bytes -= len(frame.data)
             return frame
 
-    def rest(self) -> bool:
-        """Let the descriptor rest if nothing waits; tell whether that was a system call."""
-        with self._lock:
-            if not self._woken or self._frames:
-                return False
-            os.eventfd_read(self._wake)
-            self._woken = False
-            return True
-
-    def close(self) -> None:
-        """Forget what waits; not an error if it is closed."""
-        with self._lock:
-            if self._wake >= 0:
-                os.close(self._wake)
-            self._wake = -1
-            self._woken = False
-            self._frames.clear()
+    def _forget(self) -> None:
+        self._frames.clear()
+        self._bytes = 0

@@ -1,21 +1,80 @@
-"""Lanes whose frames have a virtio_net_hdr before them, by records: what is plain is compiled (`plain`).
+"""Lanes whose frames go by records: what is plain is compiled (`plain`), and the rest goes by the reference.
 
 Law: frames stay in their order, whichever way each of them goes.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pvdrivers.net import virtio
 from pvdrivers.net.errors import Unfit
 from pvdrivers.net.frame import Abilities, Frame
+from pvdrivers.net.ports.base import PortStats
+from pvdrivers.net.ports.fitted import Fitted
 from pvdrivers.net.ports.headed import HeadedLane, Line
 from pvdrivers.net.ports.plain.line import PlainLine
 from pvdrivers.net.record import RECORD, pack, unpack
 
 
+class Receiving:
+    """Frames from a line into its arena.
+
+    :param left: gives the frame that the line has left
+    :param ended: is told with which errno reading has ended
+    """
+
+    def __init__(
+        self,
+        line: PlainLine,
+        fitted: Fitted,
+        stats: PortStats,
+        left: Callable[[], Frame | Unfit],
+        ended: Callable[[int], None],
+    ) -> None:
+        self._line, self._fitted, self._stats, self._left, self._ended = line, fitted, stats, left, ended
+
+    def receive(self, records: memoryview) -> int:
+        """Take frames, as many as there is room for; give how many."""
+        line, stats, limit = self._line, self._stats, len(records) // RECORD.size
+        line.clear()
+        count = self._over(records, limit)
+        while count < limit and not self._fitted:
+            read = line.read(records[count * RECORD.size :])
+            count += read
+            stats.received += read
+            stats.syscalls += line.syscalls
+            stats.lost += line.lost
+            stats.finished += line.finished
+            if line.failed:
+                self._ended(line.failed)
+            if not line.left:
+                break
+            frame = self._left()
+            if isinstance(frame, Unfit):
+                stats.lost += 1
+            else:
+                self._fitted.add(frame)
+            count += self._over(records[count * RECORD.size :], limit - count)
+        return count
+
+    def _over(self, records: memoryview, limit: int) -> int:
+        # Lays frames that were finished or cut.
+        count = 0
+        while self._fitted and count < limit and self._line.roomy:
+            (frame,) = self._fitted.take(1, lambda: None)
+            record = pack([frame], self._line.keep(frame.data))
+            records[count * RECORD.size :][: RECORD.size] = record
+            count += 1
+        return count
+
+    def received(self, limit: int) -> Sequence[Frame]:
+        """Take frames in a list."""
+        records = memoryview(bytearray(limit * RECORD.size))
+        return unpack(self._line.arena, records[: self.receive(records) * RECORD.size])
+
+
 class PackedHeadedLane(HeadedLane):
-    """A lane. The line is its own from now on.
+    """A lane whose frames have a virtio_net_hdr before them. The line is its own from now on.
 
     :param plain: reads from the same descriptor, and writes to it
     """
@@ -27,53 +86,24 @@ class PackedHeadedLane(HeadedLane):
         self._plain = plain
         #: Where frames are received.
         self.arena = plain.arena
+        self._receiving = Receiving(plain, self._fitted, self.stats, lambda: virtio.read(*plain.rest), self._failed)
 
     def receive(self, limit: int) -> Sequence[Frame]:
-        """Read frames, as `receive_packed` does.
+        """Read frames.
 
         :raises MachineError: the device is gone
         """
-        records = memoryview(bytearray(limit * RECORD.size))
-        return unpack(self.arena, records[: self.receive_packed(records) * RECORD.size])
+        return self._receiving.received(limit) if self._receives else ()
 
     def receive_packed(self, records: memoryview) -> int:
         """Read frames.
 
         :raises MachineError: the device is gone
         """
-        if not self._receives:
-            return 0
-        plain, limit = self._plain, len(records) // RECORD.size
-        plain.clear()
-        count = self._over(records, limit)
-        while count < limit and not self._fitted:
-            read = plain.read(records[count * RECORD.size :])
-            count += read
-            self.stats.received += read
-            self.stats.syscalls += plain.syscalls
-            self.stats.lost += plain.lost
-            self.stats.finished += plain.finished
-            if plain.failed:
-                self._ended(OSError(plain.failed, os.strerror(plain.failed)))
-            if not plain.left:
-                break
-            frame = virtio.read(*plain.rest)
-            if isinstance(frame, Unfit):
-                self.stats.lost += 1
-            else:
-                self._fitted.add(frame)
-            count += self._over(records[count * RECORD.size :], limit - count)
-        return count
+        return self._receiving.receive(records) if self._receives else 0
 
-    def _over(self, records: memoryview, limit: int) -> int:
-        # Lays frames that were finished or cut.
-        count = 0
-        while self._fitted and count < limit and self._plain.roomy:
-            (frame,) = self._fitted.take(1, lambda: None)
-            record = pack([frame], self._plain.keep(frame.data))
-            records[count * RECORD.size :][: RECORD.size] = record
-            count += 1
-        return count
+    def _failed(self, number: int) -> None:
+        self._ended(OSError(number, os.strerror(number)))
 
     def send_packed(self, arena: memoryview, records: memoryview) -> None:
         """Write frames.

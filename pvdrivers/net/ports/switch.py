@@ -17,10 +17,11 @@ from weakref import WeakValueDictionary
 from pvdrivers.net.frame import Abilities, Frame
 from pvdrivers.net.ports.base import ALL, PortStats
 from pvdrivers.net.ports.fitted import Fitted
-from pvdrivers.net.ports.inbox import Inbox
+from pvdrivers.net.ports.packed import Receiving
+from pvdrivers.net.ports.packed_inbox import PackedInbox
+from pvdrivers.net.ports.plain.kept import stretches
+from pvdrivers.net.record import RECORD, pack, unpack
 
-#: Ethernet's header.
-_SHORTEST = 14
 #: 01-80-C2-00-00-00 to -0F are for the nearest bridge, and never go on (IEEE 802.1Q, table 8-1).
 _NEAREST = bytes.fromhex("0180c20000")
 #: Addresses of one port, and seconds after which one that is not seen again is anywhere (IEEE 802.1Q, table 8-6).
@@ -72,28 +73,26 @@ class Switch:
                 del self._places[address]
             port.addresses.clear()
 
-    def forward(self, port: "SwitchPort", lane: int, frames: Sequence[Frame]) -> int:
+    def forward(self, port: "SwitchPort", lane: int, arena: memoryview, records: memoryview) -> int:
         """Send frames of a port to where they belong.
 
         :param lane: on which of its lanes; what comes on one goes out on one, in its order
+        :param arena: where they lie, for as long as this call lasts
         :returns: how many were no frames, or not for any other port ever
         """
         refused = 0
-        for_ports: dict[SwitchPort, list[Frame]] = {}
+        ways: list[tuple[SwitchPort, memoryview]] = []
         with self._lock:
             now = self._clock()
-            for frame in frames:
-                head = bytes(frame.data[:12])
-                if len(frame.data) < _SHORTEST or (head.startswith(_NEAREST) and head[5] < 16):
-                    refused += 1
+            for addresses, begin, end in stretches(arena, records):
+                if not addresses or (addresses.startswith(_NEAREST) and addresses[5] < 16):
+                    refused += end - begin
                     continue
-                self._learn(head[6:], port, now)
-                # Theirs may be overwritten once this returns.
-                kept = frame if isinstance(frame.data, bytes) else frame._replace(data=bytes(frame.data))
-                for target in self._targets(head[:6], port, now):
-                    for_ports.setdefault(target, []).append(kept)
-        for target, those in for_ports.items():
-            target.deliver(lane, those)
+                self._learn(addresses[6:], port, now)
+                those = records[begin * RECORD.size : end * RECORD.size]
+                ways += ((target, those) for target in self._targets(addresses[:6], port, now))
+        for target, those in ways:
+            target.deliver(lane, arena, those)
         return refused
 
     def _learn(self, address: bytes, port: "SwitchPort", now: float) -> None:
@@ -146,9 +145,9 @@ class SwitchPort:
         self._switch.plug(self)
         return self._lanes
 
-    def deliver(self, lane: int, frames: Sequence[Frame]) -> None:
+    def deliver(self, lane: int, arena: memoryview, records: memoryview) -> None:
         """Queue frames for its frontend; from any thread."""
-        self._lanes[lane % len(self._lanes)].deliver(frames)
+        self._lanes[lane % len(self._lanes)].deliver(arena, records)
 
     def close(self) -> None:
         """Unplug it."""
@@ -164,29 +163,52 @@ class SwitchLane:
         self._port, self._switch, self._number = port, switch, number
         self.stats = PortStats()
         self._fitted = Fitted(reader, self.stats)
-        self._inbox = Inbox(self.stats)
+        self._inbox = PackedInbox(self.stats, reader)
+        kept = self._inbox.kept
+        #: Where frames are received.
+        self.arena = kept.arena
+        self._receiving = Receiving(
+            kept, self._fitted, self.stats, lambda: unpack(self.arena, memoryview(kept.left_record))[0], _never
+        )
 
     def fileno(self) -> int:
         """Give an eventfd; -1 once it is closed."""
         return self._inbox.fileno()
 
-    def deliver(self, frames: Sequence[Frame]) -> None:
+    def deliver(self, arena: memoryview, records: memoryview) -> None:
         """Queue frames that come out here; from any thread."""
-        self._inbox.put(frames)
+        self._inbox.put(arena, records)
 
     def receive(self, limit: int) -> Sequence[Frame]:
         """Take what waits."""
-        frames = self._fitted.take(limit, self._inbox.get)
+        frames = self._receiving.received(limit)
+        self._rest()
+        return frames
+
+    def receive_packed(self, records: memoryview) -> int:
+        """Take what waits."""
+        count = self._receiving.receive(records)
+        self._rest()
+        return count
+
+    def _rest(self) -> None:
         if not self._fitted:
             self.stats.syscalls += self._inbox.rest()
-        return frames
 
     def send(self, frames: Sequence[Frame]) -> None:
         """Have the switch forward frames."""
-        refused = self._switch.forward(self._port, self._number, frames)
+        self.send_packed(memoryview(b"".join(frame.data for frame in frames)), memoryview(pack(frames)))
+
+    def send_packed(self, arena: memoryview, records: memoryview) -> None:
+        """Have the switch forward frames."""
+        refused = self._switch.forward(self._port, self._number, arena, records)
         self.stats.dropped += refused
-        self.stats.sent += len(frames) - refused
+        self.stats.sent += len(records) // RECORD.size - refused
 
     def close(self) -> None:
         """Forget what waits; not an error if it is closed."""
         self._inbox.close()
+
+
+def _never(number: int) -> None:
+    raise AssertionError(f"memory has no errors such as {number}")
