@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from pvdrivers.abi.netif import CTRL_RING, RX_RING, TX_RING
+from pvdrivers.abi.netif import CTRL_RING, RX_RING, TX_RING, NetifRsp
 from pvdrivers.abi.ring import HEADER, RingType
 from pvdrivers.bus.rings import Shared
 from pvdrivers.net.control.messages import Request, Response
@@ -13,6 +13,7 @@ from pvdrivers.ring import Front as Ring
 from pvdrivers.transport.base import Grant
 from pvdrivers.transport.loopback import Loopback
 from tests.pvdrivers.net.lanes import STUCK
+from tests.pvdrivers.net.messages import answers, sent
 
 
 class BareRing:
@@ -41,6 +42,12 @@ class BareRing:
             time.sleep(0.001)
         return found
 
+    def close(self) -> None:
+        """Give all back."""
+        self.ring.release()
+        self.page.revoke()
+        self.channel.close()
+
     def produce(self, index: int) -> None:
         """Claim to have produced up to an index, whatever there is."""
         self.page.memory[:4] = index.to_bytes(4, "little")
@@ -59,6 +66,13 @@ class Bare:
         self._transport, self._domid = transport, domid
         self.tx, self.rx, self.control = (BareRing(transport, domid, kind) for kind in (TX_RING, RX_RING, CTRL_RING))
         self.pages: list[Grant] = []
+
+    def close(self) -> None:
+        """Give all back, with the pages."""
+        for each in (self.tx, self.rx, self.control):
+            each.close()
+        for page in self.pages:
+            page.revoke()
 
     def nodes(self, *, notifies: bool = True, multicast: bool = False) -> dict[str, object]:
         """Give what it writes."""
@@ -94,6 +108,11 @@ class Bare:
         granted.memory[: len(content)] = content
         self.pages.append(granted)
         return granted.grefs[0]
+
+    def sends(self, ident: int, content: bytes) -> None:
+        """Send a packet of a page of its own, and hold that it is taken."""
+        self.tx.put(sent(ident, size=len(content), gref=self.page(content)))
+        assert answers(self.tx.take(1)) == [(ident, NetifRsp.OKAY)]
 
     def received(self, count: int, first: int = 0) -> Sequence[bytes]:
         """Wait for so many frames of a page each, in the pages posted from ``first`` on; give their bytes."""
