@@ -6,6 +6,7 @@ Without numpy, which takes longer to load than a small trace to read; ``reader``
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import Protocol
 
 from traces.account import NO_SHIFTS, SEVERITIES, Account, Diagnostic
@@ -41,10 +42,10 @@ class Batch:
     """
 
     events: memoryview
-    data: bytearray
+    data: mmap
     base: int
     restart: bool
-    buffers: tuple[bytearray, bytearray] | None
+    buffers: tuple[mmap, mmap] | None
 
     def __len__(self) -> int:
         """Count the records."""
@@ -66,18 +67,18 @@ class Spare:
     """Buffers to use again: to get new memory from the system takes longer than to fill it."""
 
     def __init__(self) -> None:
-        self._buffers: list[bytearray] = []
+        self._buffers: list[mmap] = []
 
-    def take(self, size: int) -> bytearray:
+    def take(self, size: int) -> mmap:
         """Get a buffer of at least ``size`` bytes."""
         while self._buffers:
             buffer = self._buffers.pop()
             if len(buffer) >= size:
                 return buffer
-        # Somewhat larger, so that it does for the next one, too.
-        return bytearray(size + size // 4)
+        # Somewhat larger, so that it does for the next one, too. No bytearray, which would be filled with zeros first.
+        return mmap(-1, size + size // 4, MAP_PRIVATE | MAP_ANONYMOUS)
 
-    def give(self, buffer: bytearray) -> None:
+    def give(self, buffer: mmap) -> None:
         """Give one back."""
         self._buffers.append(buffer)
 
@@ -94,21 +95,21 @@ def batches(
     queue = EventQueue()
     queue.shift(dict(shifts))
     for_data, for_events = spare or (Spare(), Spare())
-    data, base, end, restart = bytearray(), 0, 0, False
+    kept, base, end, restart = memoryview(b""), 0, 0, False
 
     def emit(*, everything: bool, last: bool) -> Iterator[Batch]:
         nonlocal restart
         limit = queue.newest if everything else queue.watermark
         size = queue.ready(limit) * _EVENT_SIZE
-        events = for_events.take(size) if size else bytearray()
-        queue.take(limit, events)
+        events = for_events.take(size) if size else None
+        if events is not None:
+            queue.take(limit, events)
         queue.promise(limit)
-        if size:
+        if events is not None:
             yield Batch(memoryview(events)[:size], data, base, restart, (data, events) if last else None)
             restart = False
 
     while True:
-        kept = memoryview(data)[queue.oldest - base : end]
         data, base, end = for_data.take(len(kept) + CHUNK + BEHIND), queue.oldest, len(kept)
         # Which may be the same buffer.
         memoryview(data)[:end] = kept
@@ -123,6 +124,7 @@ def batches(
             yield from emit(everything=True, last=False)
             restart = True
         yield from emit(everything=queue.pending > PENDING_MAX, last=True)
+        kept = memoryview(data)[queue.oldest - base : end]
     queue.finish(base + end - queue.offset)
     yield from emit(everything=True, last=False)
     check(account_of(queue, 0))

@@ -1,4 +1,5 @@
 from collections.abc import Iterable, Sequence
+from mmap import mmap
 
 from traces.exporters.parquet.alike import Kinds
 
@@ -17,5 +18,5 @@ class Choice:
 class Encoder:
     def __init__(self, kinds: Kinds, choice: Choice, hz: float, rows: int, sizes: Sequence[int]) -> None: ...
     def encode(
-        self, events: memoryview, first: int, last: int, data: bytearray, base: int, start: int, begin: int
+        self, events: memoryview, first: int, last: int, data: mmap, base: int, start: int, begin: int
     ) -> tuple[int, int, list[tuple[bytes | None, int, memoryview, list[int], int, tuple[int, int] | None]]]: ...
