@@ -50,7 +50,8 @@ cdef class Kinds:
     cdef uint8_t *wanted
     cdef int32_t *names[NAMES_MAX]      # their places in strings; -1: null
     cdef Source *sources[NUMBERS_MAX]
-    cdef uint8_t *levels[3]             # bits for what is not null: words, names that not all have, numbers
+    # Of words, of names that not all have, and of numbers: which are not null, the lowest bit of a byte each.
+    cdef uint64_t *levels[3]
 
     cdef int forget(self) except -1
     cdef void begin(self) noexcept nogil

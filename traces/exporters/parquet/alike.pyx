@@ -20,6 +20,11 @@ from traces.xen.formats.ids cimport GRANT_TABLE_OP
 #: each hypercall with its sub-operation and whether it goes on.
 ALIKE, BY_FIELD, BY_HYPERCALL = range(3)
 
+cdef enum:
+    # Places at first: so many that real traces' kinds hardly ever find theirs taken, which a branch would not foresee.
+    SHAPES_FIRST = 1 << 10
+    KNOWN_FIRST = 1 << 12
+
 
 @cython.final
 cdef class Kinds:
@@ -49,7 +54,7 @@ cdef class Kinds:
         for i in range(numbers):
             self.sources[i] = <Source *>claimed(KINDS_MAX * sizeof(Source))
         for i in range(3):
-            self.levels[i] = <uint8_t *>claimed(KINDS_MAX)
+            self.levels[i] = <uint64_t *>claimed(<size_t>KINDS_MAX * 8)
         self.forget()
 
     def __dealloc__(self):
@@ -72,8 +77,8 @@ cdef class Kinds:
         free(self.table)
         self.shapes = NULL
         self.table = NULL
-        self.shape_mask = 255
-        self.table_mask = 1023
+        self.shape_mask = SHAPES_FIRST - 1
+        self.table_mask = KNOWN_FIRST - 1
         self.shapes = <Shape *>empty((self.shape_mask + 1) * sizeof(Shape))
         self.table = <Known *>empty((self.table_mask + 1) * sizeof(Known))
         return 0
@@ -103,22 +108,24 @@ cdef class Kinds:
                 if old[i].header != EMPTY:
                     self._place(old[i].header, old[i].told)[0] = old[i]
             free(old)
-        self.levels[0][kind] = <uint8_t>((1 << words) - 1)
-        self.levels[1][kind] = self.levels[2][kind] = 0
+        self.levels[0][kind] = self.levels[1][kind] = self.levels[2][kind] = 0
+        for i in range(<uint32_t>words):
+            self.levels[0][kind] |= level(i)
         for i in range(<uint32_t>self.name_count):
             self.names[i][kind] = -1 if names[i] is None else self._string(i, names[i])
             if i >= ALWAYS:
-                self.levels[1][kind] |= <uint8_t>((self.names[i][kind] >= 0) << (i - ALWAYS))
+                if self.names[i][kind] >= 0:
+                    self.levels[1][kind] |= level(i - ALWAYS)
             elif self.names[i][kind] < 0:
                 raise ValueError("every record has such a name")
         for column, offset, size, is_signed, mask, constant in numbers:
             # Every number is read within the record, and goes to its column once.
             if (not 0 <= column < self.number_count or not 0 <= size <= 8 or offset + size > 4 * words
-                    or self.levels[2][kind] >> <int>column & 1):
+                    or self.levels[2][kind] & level(column)):
                 raise ValueError("no such number")
             self.sources[<int>column][kind] = Source(
                 constant=constant, mask=mask, offset=offset, size=size, is_signed=is_signed)
-            self.levels[2][kind] |= <uint8_t>(1 << <int>column)
+            self.levels[2][kind] |= level(column)
         self.wanted[kind] = wanted
         self._place(header, told)[0] = Known(told=told, header=header, kind=kind, remarkable=1)
         self.count += 1
@@ -170,6 +177,10 @@ cdef class Kinds:
             found = ids[string] = len(ids)
             self.strings[name].append(string)
         return found
+
+
+cdef uint64_t level(int column) noexcept:
+    return <uint64_t>1 << 8 * column
 
 
 cdef void *empty(size_t size) except NULL:

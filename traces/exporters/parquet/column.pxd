@@ -23,6 +23,7 @@ cdef struct Column:
     uint8_t *pages
     Py_ssize_t used
     Py_ssize_t room
+    Py_ssize_t head         # bytes of the last page's header: mostly the next one has as many
     Py_ssize_t waiting      # rows without a value, of which no page tells yet
     Py_ssize_t nulls
     Py_ssize_t values
@@ -46,7 +47,7 @@ cdef inline uint8_t *room_for(Column *c, Py_ssize_t size) noexcept nogil:
             return NULL
         c.pages = <uint8_t *>grown
         c.room = 2 * wanted
-    return c.pages + c.used + HEADER_MAX
+    return c.pages + c.used + c.head
 
 
 cdef inline uint8_t *levels(Column *c, uint8_t *at, const uint8_t *bits, Py_ssize_t rows, Py_ssize_t present) noexcept nogil:
@@ -70,7 +71,7 @@ cdef inline void finish(Column *c, int encoding, Py_ssize_t rows, Py_ssize_t pre
     """Close the page that ``room_for`` began, with so many rows beside those that waited."""
     cdef uint8_t[HEADER_MAX] header
     cdef uint8_t *at = header
-    cdef uint8_t *body = c.pages + c.used + HEADER_MAX
+    cdef uint8_t *body = c.pages + c.used + c.head
     cdef Py_ssize_t size = end - body
     c.nulls += rows - present
     c.values += present
@@ -87,9 +88,11 @@ cdef inline void finish(Column *c, int encoding, Py_ssize_t rows, Py_ssize_t pre
     at = field(at, 1, E_LEVELS)
     at[0] = at[1] = 0
     at += 2
-    memcpy(c.pages + c.used, header, at - header)
-    memmove(c.pages + c.used + (at - header), body, size)
-    c.used += at - header + size
+    if at - header != c.head:
+        c.head = at - header
+        memmove(c.pages + c.used + c.head, body, size)
+    memcpy(c.pages + c.used, header, c.head)
+    c.used += c.head + size
     if encoding == E_PLAIN:
         c.has_plain = True
     else:

@@ -11,7 +11,6 @@ import os
 
 cimport cython
 from cpython.bytes cimport PyBytes_AsString, PyBytes_FromStringAndSize
-from libc.math cimport rint
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcmp, memcpy, memset
@@ -23,8 +22,9 @@ from traces.exporters.parquet.block cimport (
 )
 from traces.exporters.parquet.dictionary cimport Dictionary, Small, clear, code_of, small_code
 from traces.exporters.parquet.memory cimport claimed
-from traces.exporters.parquet.pack cimport DELTA_BLOCK, DELTA_BLOCK_MAX, deltas, packed, repeated, set_in, transposed, width_of
+from traces.exporters.parquet.pack cimport DELTA_BLOCK, DELTA_BLOCK_MAX, deltas, packed, repeated, set_in, width_of
 from traces.exporters.parquet.column cimport E_DELTA, E_DICTIONARY, E_PLAIN, Column, finish, levels, room_for
+from traces.exporters.parquet.whole cimport rounded
 from traces.counting.states cimport UNKNOWN_DOMID
 
 cdef extern from "Python.h":
@@ -307,11 +307,11 @@ cdef class Encoder:
             self._numbers(first_number + i, i)
 
     cdef void _levels(self) noexcept nogil:
-        # Eight rows at once: their levels of eight columns become eight flags of each of these.
+        # Eight rows at once: a flag of each for each of eight columns, in a byte a column.
         cdef Block *b = self.block
         cdef Py_ssize_t group, i, groups = (b.rows + 7) // 8
         cdef int plane, column
-        cdef const uint8_t *has
+        cdef const uint64_t *has
         cdef const uint16_t *kind
         cdef uint64_t eight
         cdef bint whole = True
@@ -321,10 +321,8 @@ cdef class Encoder:
             has = self.kinds.levels[plane]
             kind = b.kinds
             for group in range(groups):
-                eight = transposed(
-                    has[kind[0]] | <uint64_t>has[kind[1]] << 8 | <uint64_t>has[kind[2]] << 16
-                    | <uint64_t>has[kind[3]] << 24 | <uint64_t>has[kind[4]] << 32 | <uint64_t>has[kind[5]] << 40
-                    | <uint64_t>has[kind[6]] << 48 | <uint64_t>has[kind[7]] << 56)
+                eight = (has[kind[0]] | has[kind[1]] << 1 | has[kind[2]] << 2 | has[kind[3]] << 3
+                         | has[kind[4]] << 4 | has[kind[5]] << 5 | has[kind[6]] << 6 | has[kind[7]] << 7)
                 kind += 8
                 for column in range(8):
                     b.bits[8 * plane + column][group] = <uint8_t>(eight >> 8 * column)
@@ -418,9 +416,10 @@ cdef class Encoder:
     cdef void _times(self, uint64_t start, int64_t begin) noexcept nogil:
         cdef Block *b = self.block
         cdef Py_ssize_t i, present = self._present(NS, HAS_TIME)
+        cdef const uint16_t *chosen = b.chosen
         cdef double ns
         for i in range(present):
-            ns = rint(<double>self._cycles(b.tscs[b.chosen[i]], start, begin) * self.ns_per_cycle)
+            ns = rounded(<double>self._cycles(b.tscs[chosen[i]], start, begin) * self.ns_per_cycle)
             b.values[i] = <uint64_t>(<int64_t>ns) if ns < 2.0 * <double>CYCLES_MAX else 2 * CYCLES_MAX
         if present:
             self._growing(NS, b.values, present)
@@ -429,10 +428,12 @@ cdef class Encoder:
         cdef Block *b = self.block
         cdef Small *small = self.small[column]
         cdef Py_ssize_t i, present = self._present(column, level)
+        cdef const uint16_t *chosen = b.chosen
+        cdef uint16_t *codes = b.codes
         cdef int32_t code
         for i in range(present):
-            code = small.codes[values[b.chosen[i]]]
-            b.codes[i] = <uint16_t>(code - 1) if code else small_code(small, values[b.chosen[i]])
+            code = small.codes[values[chosen[i]]]
+            codes[i] = <uint16_t>(code - 1) if code else small_code(small, values[chosen[i]])
         if present:
             self._coded(column, small.entries, present, level != HAVE_ALL)
 
@@ -440,17 +441,19 @@ cdef class Encoder:
         cdef Block *b = self.block
         cdef const uint16_t *codes = self.name_codes[name]
         cdef Py_ssize_t i, present = self._present(NAMES + name, HAVE_ALL if name < ALWAYS else HAS_NAME + name - ALWAYS)
+        cdef const uint16_t *chosen = b.chosen
         for i in range(present):
-            b.codes[i] = codes[b.kinds[b.chosen[i]]]
+            b.codes[i] = codes[b.kinds[chosen[i]]]
         if present:
             self._coded(NAMES + name, self.small[NAMES + name].entries, present, name >= ALWAYS)
 
     cdef void _words(self, int column, int word) noexcept nogil:
         cdef Block *b = self.block
         cdef Py_ssize_t i, present = self._present(column, HAS_WORD + word)
+        cdef const uint16_t *chosen = b.chosen
         cdef uint32_t value
         for i in range(present):
-            memcpy(&value, b.payloads[b.chosen[i]] + 4 * word, 4)
+            memcpy(&value, b.payloads[chosen[i]] + 4 * word, 4)
             b.values[i] = value
         if present:
             self._valued(column, 4, present)
@@ -459,8 +462,9 @@ cdef class Encoder:
         cdef Block *b = self.block
         cdef const Source *sources = self.kinds.sources[number]
         cdef Py_ssize_t i, row, present = self._present(column, HAS_NUMBER + number)
+        cdef const uint16_t *chosen = b.chosen
         for i in range(present):
-            row = b.chosen[i]
+            row = chosen[i]
             b.values[i] = got(&sources[b.kinds[row]], b.payloads[row])
         if present:
             self._valued(column, self.sizes[number], present)
