@@ -4,10 +4,11 @@ Ref: xen/include/public/io/blkif.h: numbers are decimal; xenstore.txt: a value h
 """
 
 import re
+from errno import EACCES
 
 from pvdrivers.abi.xenbus import XenbusState
 from pvdrivers.errors import PeerError
-from pvdrivers.xenstore.client import NotFound, View
+from pvdrivers.xenstore.client import NotFound, Refused, View
 from pvdrivers.xenstore.client.client import join
 
 _NUMBER = re.compile(rb"\s*([0-9]{1,20})\s*")
@@ -34,6 +35,11 @@ class Peer:
         try:
             return self._view.read(join(self.path, name))
         except NotFound:
+            return None
+        except Refused as error:
+            # All that a guest is told of a directory that is gone: what was above it was never for it to read.
+            if error.code != EACCES:
+                raise
             return None
 
     def state(self) -> XenbusState:

@@ -85,13 +85,20 @@ def _distinct(name: str, numbers: Iterable[int]) -> None:
 
 
 def shared_nodes(queues: Sequence[Shared], names: Names) -> Nodes:
-    """Give what a frontend writes of its queues, besides how many there are and how large their rings."""
-    nodes: dict[str, int] = {}
+    """Give what a frontend writes of its queues, besides how many there are and how large their rings.
+
+    What a former life may have left, and whoever reads would prefer, is taken away: the first of several pages, and
+    channels of each ring's own; after something is written there, since XenStore removes nothing from what is none.
+    """
+    nodes: dict[str, int | None] = {}
     for number, queue in enumerate(queues):
         prefix = f"queue-{number}/" if len(queues) > 1 else ""
         for name, ring in zip(names.rings, queue.rings, strict=True):
             pages = _pages(name, len(ring)) if len(ring) > 1 else [name]
             nodes |= {f"{prefix}{page}": gref for page, gref in zip(pages, ring, strict=True)}
+            if len(ring) == 1:
+                nodes[f"{prefix}{name}0"] = None
         channels = names.split if len(queue.ports) > 1 else (_CHANNEL,)
         nodes |= {f"{prefix}{name}": port for name, port in zip(channels, queue.ports, strict=True)}
+        nodes |= {f"{prefix}{name}": None for name in names.split if name not in channels}
     return nodes

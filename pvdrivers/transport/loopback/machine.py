@@ -82,6 +82,7 @@ class Machine:
             (b"/domid", b"%d" % domid, (Perm(NONE, DOM0), Perm(READ, domid))),
             (b"/device", b"", (Perm(NONE, DOM0), Perm(READ, domid))),
             (b"/data", b"", (Perm(NONE, domid),)),
+            (b"/error", b"", (Perm(NONE, domid),)),
         ):
             tree.write(store.tree, toolstack, home + name, value)
             tree.set_perms(store.tree, toolstack, home + name, perms)

@@ -111,6 +111,19 @@ def test_a_frontend_that_vanishes_leaves_the_backend_closed(dom0: Loopback, gues
         until(lambda: served.over)
 
 
+def test_a_backend_that_vanishes_leaves_the_frontend_closed(dom0: Loopback, guest: Loopback) -> None:
+    # What is above its backend's directory is not for it to read: that there is none it is not told.
+    dom0.store.mkdir("/local/domain/0/backend/test")
+    dom0.store.set_permissions("/local/domain/0/backend/test", ["n0"])
+    front = Noting()
+    with running(guest, front, Role.FRONT) as served:
+        with running(dom0, Noting(), Role.BACK):
+            assert served.wait([S.CONNECTED], 60)
+        dom0.store.remove(SPOT.back)
+        assert served.wait([S.CLOSED], 60)
+        assert front.actions[-1] == "close"
+
+
 def test_what_the_toolstack_removes_is_not_brought_back(dom0: Loopback, guest: Loopback) -> None:
     back = Noting()
     with running(dom0, back, Role.BACK) as served, running(guest, Noting(), Role.FRONT):

@@ -16,6 +16,11 @@ def written(queues: list[Shared], names: Names) -> Nodes:
     return {**count, **shared_nodes(queues, names)}
 
 
+def there(queues: list[Shared], names: Names) -> Nodes:
+    """Give the nodes that are there once these are written."""
+    return {name: value for name, value in shared_nodes(queues, names).items() if value is not None}
+
+
 @pytest.mark.parametrize(
     ("names", "queues", "order"),
     [
@@ -30,13 +35,13 @@ def test_what_is_written_is_read(names: Names, queues: list[Shared], order: int)
 
 
 def test_the_nodes_are_those_of_the_headers() -> None:
-    assert shared_nodes([Shared(((8,), (9,)), (3, 4))], TWO_RINGS) == {
+    assert there([Shared(((8,), (9,)), (3, 4))], TWO_RINGS) == {
         "tx-ring-ref": 8,
         "rx-ring-ref": 9,
         "event-channel-tx": 3,
         "event-channel-rx": 4,
     }
-    assert shared_nodes([Shared(((8, 9),), (3,)), Shared(((10, 11),), (4,))], ONE_RING) == {
+    assert there([Shared(((8, 9),), (3,)), Shared(((10, 11),), (4,))], ONE_RING) == {
         "queue-0/ring-ref0": 8,
         "queue-0/ring-ref1": 9,
         "queue-0/event-channel": 3,
@@ -44,6 +49,20 @@ def test_the_nodes_are_those_of_the_headers() -> None:
         "queue-1/ring-ref1": 11,
         "queue-1/event-channel": 4,
     }
+
+
+@pytest.mark.parametrize(
+    ("names", "former", "now", "order"),
+    [
+        (TWO_RINGS, Shared(((8,), (9,)), (3, 4)), Shared(((10,), (11,)), (5,)), 0),
+        (TWO_RINGS, Shared(((8,), (9,)), (3,)), Shared(((10,), (11,)), (5, 6)), 0),
+        (ONE_RING, Shared(((8, 9),), (3,)), Shared(((10,),), (5,)), 0),
+        (ONE_RING, Shared(((8,),), (3,)), Shared(((10, 11),), (5,)), 1),
+    ],
+)
+def test_what_a_former_life_has_left_is_not_read(names: Names, former: Shared, now: Shared, order: int) -> None:
+    nodes = {**written([former], names), **written([now], names)}
+    assert read_shared(peer(nodes), names, 1, order) == (now,)
 
 
 NET = {"tx-ring-ref": 8, "rx-ring-ref": 9, "event-channel": 3}

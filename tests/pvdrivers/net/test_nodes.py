@@ -53,6 +53,9 @@ def test_a_frontends_nodes_are_those_that_linux_writes() -> None:
         "multi-queue-num-queues": None,
         "tx-ring-ref": 8,
         "rx-ring-ref": 9,
+        # Of a former life's, if it had any.
+        "tx-ring-ref0": None,
+        "rx-ring-ref0": None,
         "event-channel-tx": 5,
         "event-channel-rx": 6,
         "request-rx-copy": 1,
