@@ -273,11 +273,10 @@ class ListLane:
         waiting = self.waiting
         return [waiting.popleft() for _ in range(min(limit, len(waiting)))]
 
-    def send(self, frames: Sequence[Frame]) -> int:
+    def send(self, frames: Sequence[Frame]) -> None:
         """Keep frames."""
         self.sent += [(bytes(frame.data), frame.offload, frame.hash) for frame in frames]
         self._meanwhile(True)
-        return len(frames)
 
     def close(self) -> None:
         """Do nothing."""
@@ -301,6 +300,6 @@ class RecordLane(ListLane):
         self.arena[7 : 7 + len(data)] = data
         return len(frames)
 
-    def send_packed(self, arena: memoryview, records: memoryview) -> int:
+    def send_packed(self, arena: memoryview, records: memoryview) -> None:
         """Keep frames."""
-        return self.send(unpack(arena, records))
+        self.send(unpack(arena, records))

@@ -187,9 +187,10 @@ class Fronted:
 
 
 @contextmanager
-def fronted(yard: Yard, options: Options | None = None, **nodes: object) -> Iterator[Fronted]:
+def fronted(yard: Yard, options: Options | None = None, *, pages: int = PAGES, **nodes: object) -> Iterator[Fronted]:
     """Run a frontend, joined to a backend of the test's.
 
+    :param pages: that it has, for each direction
     :param nodes: what the backend offers besides, or instead
     """
     spot = yard.spot()
@@ -197,7 +198,7 @@ def fronted(yard: Yard, options: Options | None = None, **nodes: object) -> Iter
     given = {name.replace("_", "-"): str(value) for name, value in nodes.items()}
     put(yard.dom0.store, spot.back, {**offer_nodes(OFFER._replace(max_queues=1, control=False)), **given})
     port, lines = TestsPort(TestsPackedLane), list[str]()
-    device = Frontend(yard.guest, spot.back, BACK, port, options or Options(pages=PAGES))
+    device = Frontend(yard.guest, spot.back, BACK, port, options or Options(pages=pages))
     end = End(yard.guest.store, spot.front, spot.back, device, role=Role.FRONT, table=NET_FRONT, log=lines.append)
     yard.dom0.store.write(f"{spot.back}/state", b"2")
     end.start()
@@ -208,7 +209,7 @@ def fronted(yard: Yard, options: Options | None = None, **nodes: object) -> Iter
         made = Fronted(yard.dom0, spot, port, device, end, lines, BareBack(yard.dom0, spot))
         stack.callback(_closed, made)
         made.state(4)
-        made.back.post(PAGES)
+        made.back.post(pages)
         yield made
 
 
@@ -235,7 +236,7 @@ def case(yard: Yard, options: Options | None = None, **nodes: object) -> Iterato
     """Run a frontend for one case: it carries frames before; after it, a sibling does, and nothing of it is left."""
     assert yard.sibling
     before = accounts(yard.machine)
-    with fronted(yard, options, **nodes) as front:
+    with fronted(yard, options, pages=PAGES, **nodes) as front:
         front.proves()
         yield front
         yard.sibling.proves()
