@@ -153,17 +153,6 @@ def test_states_in_no_order_end_where_a_frontend_can_begin(states: tuple[int, ..
     assert accounts(made.machine) == before
 
 
-def test_a_frontend_closes_a_hundred_times_before_it_connects(made: Yard) -> None:
-    # As Windows' does each time it starts; a backend that skips a state hangs it.
-    assert made.sibling
-    with made.plugged() as vif:
-        for _ in range(100):
-            for state, follows in ((5, XenbusState.CLOSING), (6, XenbusState.CLOSED), (1, XenbusState.INIT_WAIT)):
-                write(vif, "state", state)
-                assert vif.end.wait([follows], STUCK), (state, vif.end.state)
-        reconnects(vif)
-
-
 def test_a_frontend_closes_with_packets_under_way(readable: bool, made: Yard) -> None:
     assert made.sibling
     before = accounts(made.machine)
