@@ -1,17 +1,25 @@
 """Two hosts for a measurement, each a network namespace, and what joins them; for root."""
 
 import json
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pvdrivers.net.ports.namespaces import inside
 from tests.bench.joined import JOINED
+from tests.bench.sockets import flood
 from tests.bench.started import started
 
+#: Of a datagram in a frame of 64 bytes, behind Ethernet's, IP's and UDP's headers; and where it goes (RFC 863).
+PAYLOAD, DISCARD = 22, 9
+#: Seconds for which datagrams go before they are counted: addresses are to be found.
+WARM = 0.2
 NEAR, FAR, GATEWAY = "10.9.0.1", "10.9.0.2", "10.9.0.254"
 
 
@@ -111,3 +119,30 @@ def connection(joined: Joined, seconds: float) -> float:
         client = ("iperf3", "--client", joined.address, "--time", str(max(1, round(seconds))), "--json")
         found = json.loads(joined.near.run(*client))
     return float(found["end"]["sum_received"]["bits_per_second"]) / 1e9
+
+
+def datagrams(joined: Joined, seconds: float) -> float:
+    """Give the frames of 64 bytes a second that the far host receives, where the near one sends what it can."""
+
+    def receiver() -> socket.socket:
+        # That nobody reads from it costs no answer.
+        bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        bound.bind((joined.address, DISCARD))
+        return bound
+
+    def sender() -> socket.socket:
+        connected = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        connected.connect((joined.address, DISCARD))
+        return connected
+
+    with inside(joined.far.namespace, receiver), inside(joined.near.namespace, sender) as end:
+        flood(end, WARM, PAYLOAD)
+        before, began = frames(joined.far), time.perf_counter()
+        flood(end, seconds, PAYLOAD)
+        return (frames(joined.far) - before) / (time.perf_counter() - began)
+
+
+def frames(host: Host) -> int:
+    """Tell how many frames a host has received by its device."""
+    ((_, counts),) = (line.split(":") for line in host.run("cat", "/proc/net/dev").splitlines() if "right" in line)
+    return int(counts.split()[1])

@@ -31,14 +31,17 @@ class MMsgHdr(ctypes.Structure):
 
 
 class Messages:
-    """Room for a batch of packets, as sendmmsg and recvmmsg take it."""
+    """Room for a batch of packets, as sendmmsg and recvmmsg take it.
 
-    def __init__(self) -> None:
-        self.room = ctypes.create_string_buffer(b"x" * (BATCH * SIZE), BATCH * SIZE)
+    :param size: bytes of each
+    """
+
+    def __init__(self, size: int = SIZE) -> None:
+        self.room = ctypes.create_string_buffer(b"x" * (BATCH * size), BATCH * size)
         self.vectors = (IoVec * BATCH)()
         self.headers = (MMsgHdr * BATCH)()
         for at in range(BATCH):
-            self.vectors[at] = IoVec(ctypes.addressof(self.room) + at * SIZE, SIZE)
+            self.vectors[at] = IoVec(ctypes.addressof(self.room) + at * size, size)
             self.headers[at].header.iov = ctypes.pointer(self.vectors[at])
             self.headers[at].header.iov_count = 1
 
@@ -60,14 +63,24 @@ def sockets(seconds: float) -> float:
         receive(theirs)
         os._exit(0)
     theirs.close()
-    messages = Messages()
-    sent, began = 0, time.perf_counter()
+    began = time.perf_counter()
     with ours:
-        while time.perf_counter() < began + seconds:
-            count = _libc.sendmmsg(ours.fileno(), messages.headers, BATCH, 0)
-            if count < 0:
-                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-            sent += count
+        sent = flood(ours, seconds)
         taken = time.perf_counter() - began
     os.waitpid(pid, 0)
     return sent / taken
+
+
+def flood(end: socket.socket, seconds: float, size: int = SIZE) -> int:
+    """Send packets for a while, many a call; give how many the kernel took.
+
+    :raises OSError: it takes none
+    """
+    messages = Messages(size)
+    sent, until = 0, time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        count = _libc.sendmmsg(end.fileno(), messages.headers, BATCH, 0)
+        if count < 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        sent += count
+    return sent
