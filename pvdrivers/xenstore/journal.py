@@ -2,8 +2,8 @@
 
 A record (`records`) holds the changes of one request, or of one committed transaction, and counts as a whole or not at
 all. It is written before the reply is; it is not synced, so that it survives the server's death and not the machine's.
-What is cut off at the end was never acknowledged, and is dropped. What is damaged is read past, and the file as it was
-is kept beside the new one.
+What is cut off at the end was never acknowledged, unless others cut it off, and is dropped. What is damaged is read
+past. With either, the file as it was is kept beside the new one.
 """
 
 import fcntl
@@ -19,6 +19,8 @@ from pvdrivers.xenstore.mend import mend
 from pvdrivers.xenstore.records import MAGIC, MARK, Change, Piece, decode, encode, encode_change
 from pvdrivers.xenstore.tree import Node, Tree, walk
 
+#: Beside the file: what is to take its place.
+PART = ".part"
 #: The log is written anew once it is so much larger than when that was done last.
 _GROWTH = 4
 _GROWTH_MIN = 1 << 20
@@ -38,7 +40,7 @@ class Journal:
     :ivar torn: bytes at the file's end that are the beginning of a record
     :ivar damage: what was read past
     :ivar lost: nodes that were seen to be lost by that, or their values
-    :ivar aside: where the damaged file is
+    :ivar aside: where the file is as it was, if it was cut off or damaged
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,7 +62,7 @@ class Journal:
             raise self._broken(error) from error
         try:
             self._load()
-            if self.damage:
+            if self.damage or self.torn:
                 self._keep_aside()
             self._rewrite()
         except BaseException:
@@ -148,15 +150,16 @@ class Journal:
             except FileExistsError:
                 continue
             except OSError as error:
+                how = "damaged" if self.damage else "cut off"
                 raise JournalError(
-                    f"{self._path} is damaged, and cannot be kept beside a new one: {error.strerror}"
+                    f"{self._path} is {how}, and cannot be kept beside a new one: {error.strerror}"
                 ) from error
             self.aside = aside
             return
 
     def _rewrite(self) -> None:
         # In another file that takes the name of this one: whenever the server dies, one of them is whole.
-        part = self._path.with_name(self._path.name + ".part")
+        part = self._path.with_name(self._path.name + PART)
         mark = secrets.token_bytes(MARK)
         data = MAGIC + mark + b"".join(encode(mark, [encode_change(path, node)]) for path, node in walk(self.tree))
         try:

@@ -21,6 +21,8 @@ from pvdrivers.xenstore.lookout import Lookout
 from pvdrivers.xenstore.store import Store
 from pvdrivers.xenstore.wire import BadPacket
 
+#: Beside a socket: who has it.
+LOCK = ".lock"
 #: Bytes read at once: what one client may have done before others have their turn.
 _READ_SIZE = 8 << 10
 _WRITE_SIZE = 64 << 10
@@ -61,7 +63,7 @@ class Server:
             raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
         # Of two that find the socket of one that was killed, one takes its place.
         try:
-            claim = Claim(path.with_name(path.name + ".lock"))
+            claim = Claim(path.with_name(path.name + LOCK))
         except BlockingIOError as error:
             raise OSError(EADDRINUSE, os.strerror(EADDRINUSE)) from error
         try:

@@ -1,15 +1,16 @@
 """A XenStore served on UNIX sockets: its nodes kept in a file or not, until a signal comes."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 from pvdrivers.complaints import Complaints
-from pvdrivers.xenstore.journal import Journal, JournalError
+from pvdrivers.xenstore.journal import PART, Journal, JournalError
 from pvdrivers.xenstore.lookout import Lookout
-from pvdrivers.xenstore.server import Server
+from pvdrivers.xenstore.server import LOCK, Server
 from pvdrivers.xenstore.store import Store
 from traces.plural import plural
 from xentool.errors import XentoolError
@@ -28,12 +29,27 @@ def serve(
     :param limits: a domain's quotas, where they are others than xenstored's
     :raises XentoolError: a socket or the file can't be had, or the file can't be written any more
     """
+    _apart(sockets, state)
     try:
         store = _kept(state, say) if state else Store()
         store.domains.limits.update(limits)
         return asyncio.run(_serve(store, sockets, say))
     except JournalError as error:
         raise XentoolError(str(error)) from error
+
+
+def _apart(sockets: Sequence[tuple[int, Path]], state: Path | None) -> None:
+    # Nobody is to find the socket replaced by the state, and the other way round.
+    taken = {} if state is None else dict.fromkeys((_real(state), f"{_real(state)}{PART}"), f"--state {state}")
+    for _, path in sockets:
+        for name in (_real(path), f"{_real(path)}{LOCK}"):
+            if name in taken:
+                raise XentoolError(f"a socket on {path} and {taken[name]} want the same name, {name}")
+            taken[name] = f"one on {path}"
+
+
+def _real(path: Path) -> str:
+    return os.path.realpath(path)
 
 
 def _kept(state: Path, say: Say) -> Store:
@@ -45,7 +61,9 @@ def _kept(state: Path, say: Say) -> Store:
 
 def _told(journal: Journal) -> Iterator[str]:
     if journal.torn:
-        yield f"left out {journal.torn} bytes at its end, a change that was never answered, or was cut off"
+        kept = "" if journal.damage else f"; the file as it was is {journal.aside}"
+        bytes_ = plural(journal.torn, "byte")
+        yield f"left out {bytes_} at its end, a change that was never answered, or was cut off{kept}"
     if journal.damage:
         first, places = journal.damage[0].at, len(journal.damage)
         size = sum(piece.size for piece in journal.damage)
