@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pvdrivers.errors import MachineError
-from pvdrivers.net.ports import switch
+from pvdrivers.net.ports import link, switch
 from pvdrivers.net.ports.base import Lane, Port, PortStats
 from pvdrivers.net.ports.null import Null
 from pvdrivers.net.ports.packet import Packet
@@ -15,6 +15,7 @@ from pvdrivers.net.ports.tap import Tap, Wish
 __all__ = ["Lane", "Port", "PortStats", "open_port"]
 
 _SETTING = re.compile(r"([a-z]+)=(.*)", re.DOTALL)
+_MTU = re.compile(r"[0-9]{1,9}")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.IGNORECASE)
 
 
@@ -30,7 +31,7 @@ def open_port(spec: str, *, compiled: bool = True) -> Port:
         - ``pcap:FILE[,from=FILE]``: a file that is written, and one that is read
         - ``null``: nobody
     :param compiled: False for the reference alone
-    :raises MachineError: it is none of these
+    :raises MachineError: it is none of these, or names what no network device can be called
     """
     kind, _, rest = spec.partition(":")
     if kind not in _KINDS:
@@ -53,11 +54,12 @@ def open_port(spec: str, *, compiled: bool = True) -> Port:
 
 def _tap(name: str, settings: Mapping[str, str], compiled: bool) -> Port | None:
     mtu, mac = settings.get("mtu"), settings.get("mac")
-    if (mtu is not None and not mtu.isdecimal()) or (mac is not None and not _MAC.fullmatch(mac)):
+    if (mtu is not None and not _MTU.fullmatch(mtu)) or (mac is not None and not _MAC.fullmatch(mac)):
         return None
+    bridge = settings.get("bridge")
     wish = Wish(
-        name,
-        settings.get("bridge"),
+        link.named(name) if name else "",
+        None if bridge is None else link.named(bridge),
         None if mtu is None else int(mtu),
         None if mac is None else bytes.fromhex(mac.replace(":", "")),
         settings.get("netns", ""),
@@ -67,7 +69,7 @@ def _tap(name: str, settings: Mapping[str, str], compiled: bool) -> Port | None:
 
 def _packet(name: str, settings: Mapping[str, str], compiled: bool) -> Port | None:
     del settings
-    return Packet(name, compiled=compiled) if name else None
+    return Packet(link.named(name), compiled=compiled) if name else None
 
 
 def _pcap(name: str, settings: Mapping[str, str], compiled: bool) -> Port | None:

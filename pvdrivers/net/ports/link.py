@@ -7,6 +7,7 @@ Ref: rtnetlink(7), netlink(7)
 """
 
 import os
+import re
 import socket
 from errno import ENODEV
 from fcntl import ioctl
@@ -14,12 +15,28 @@ from struct import Struct
 
 from pvdrivers.abi import netdev
 from pvdrivers.abi.netdev import IFINFOMSG, IFREQ, NLMSGHDR, RTATTR
+from pvdrivers.errors import MachineError
 
 _INT = Struct("<i")
 _U32 = Struct("<I")
 _ANSWER = 4096
 # NLA_TYPE_MASK
 _TYPE_MASK = 0x3FFF
+
+
+def named(name: str) -> str:
+    """Give a device's name: one that the kernel takes, and that is fit for a terminal and a path in /sys.
+
+    Ref: Linux net/core/dev.c (``dev_valid_name``), which takes control characters too
+
+    :raises MachineError: no device has such a name
+    """
+    long = len(name.encode(errors="surrogateescape")) >= netdev.IFNAMSIZ
+    if long or name in (".", "..") or not name.isprintable() or re.search(r"[/:\s]", name) or not name:
+        raise MachineError(
+            f"{name!r} is no name for a network device: {netdev.IFNAMSIZ - 1} bytes at most, without blanks, / and :"
+        )
+    return name
 
 
 def flags(name: str, asked: socket.socket) -> int:

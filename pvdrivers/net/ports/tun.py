@@ -19,7 +19,7 @@ _TAKEN = "TAP {} is taken: another program has it open"
 #: What the kernel's refusals mean, since both kinds of queues were tried.
 _SAID = {
     EBUSY: _TAKEN,
-    EINVAL: "{} is no TAP, or no name for one",
+    EINVAL: "{} is no TAP",
     EPERM: "no right to TAP {0}: only root makes one, for others as well: ip tuntap add dev {0} mode tap user $USER",
 }
 _FLAGS = netdev.IFF_TAP | netdev.IFF_NO_PI | netdev.IFF_VNET_HDR
@@ -28,13 +28,11 @@ _FLAGS = netdev.IFF_TAP | netdev.IFF_NO_PI | netdev.IFF_VNET_HDR
 def attach(name: str, queues: int) -> tuple[str, list[int]]:
     """Make a TAP, or open the one that is there; in this thread's network namespace.
 
-    :param name: "" for one that the kernel names
+    :param name: one that `link.named` lets pass, or "" for one that the kernel names
     :param queues: how many are wanted; a TAP that is there with one has no more
     :returns: its name, and a descriptor for each queue, none of which blocks
     :raises MachineError: it cannot be had
     """
-    if len(name.encode()) >= netdev.IFNAMSIZ:
-        raise MachineError(f"{name!r} is too long for a network device: {netdev.IFNAMSIZ - 1} bytes at most")
     several = netdev.IFF_MULTI_QUEUE
     was_running = _running(name)
     files: list[int] = []

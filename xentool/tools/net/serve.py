@@ -27,7 +27,8 @@ def serve(wanted: Serving[Wanted], log: Callable[[str], object]) -> Iterator[Ser
     # A loopback ends with this process.
     vifs = Vifs(None if wanted.loopback else _LOCKS, audience)
     with ExitStack() as stack:
-        folder = places.folder(None) if wanted.loopback is None else loopbacks.made(wanted.loopback)
+        loopback = None if wanted.loopback is None else stack.enter_context(loopbacks.hosted(wanted.loopback))
+        folder = loopback or places.folder(None)
         try:
             stack.enter_context(Server(folder, audience, log))
         except XentoolError as error:

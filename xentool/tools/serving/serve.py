@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic, TypeVar
 
 from pvdrivers.errors import DriverError, MachineError
@@ -55,7 +54,7 @@ def serve(
                 groups = _groups(wanted, devices.whose)
             else:
                 groups = _groups(wanted, devices.whose)
-                transport = stack.enter_context(_loopback(loopbacks.made(wanted.loopback), sorted(groups), log))
+                transport = stack.enter_context(_loopback(wanted.loopback, sorted(groups), log))
             service = stack.enter_context(Service(transport, devices, keep=wanted.keep, log=log))
             service.check(groups)
             spots = [spot for domid, each in groups.items() for spot in service.attach(domid, each)]
@@ -104,8 +103,8 @@ def _xen() -> Iterator[Transport]:
 
 
 @contextmanager
-def _loopback(directory: Path, domids: Sequence[int], log: Callable[[str], object]) -> Iterator[Transport]:
+def _loopback(name: str, domids: Sequence[int], log: Callable[[str], object]) -> Iterator[Transport]:
     from pvdrivers.transport.loopback import Loopback, machine  # noqa: PLC0415 - see `_xen`
 
-    with machine(directory, [0, *domids], log), Loopback(directory, 0) as joined:
+    with loopbacks.hosted(name) as place, machine(place, [0, *domids], log), Loopback(place, 0) as joined:
         yield joined

@@ -52,6 +52,22 @@ def made(name: str, environ: Mapping[str, str] = os.environ) -> Path:
 
 
 @contextmanager
+def hosted(name: str, environ: Mapping[str, str] = os.environ) -> Iterator[Path]:
+    """Have the place where a loopback is to be, as `made` does; one that has a name is gone when nothing is left in it.
+
+    :raises XentoolError: as `made`
+    """
+    place = made(name, environ)
+    try:
+        yield place
+    finally:
+        # One that a path names may be its user's own.
+        if "/" not in name:
+            with suppress(OSError):
+                place.rmdir()
+
+
+@contextmanager
 def joining(place: Path, here: str) -> Iterator[None]:
     """Have a device for one frontend alone, as long as the context lasts or its process does.
 

@@ -23,6 +23,7 @@ def test_a_port_has_the_name_by_which_it_is_had(spec: str) -> None:
     ("spec", "form"),
     [
         ("tap:a,mtu=large", TAP),
+        (f"tap:a,mtu={'9' * 5000}", TAP),
         ("tap:a,mac=00:16:3e", TAP),
         ("tap:a,speed=10", TAP),
         ("tap:bridge=", TAP),
@@ -39,6 +40,17 @@ def test_what_is_written_otherwise_is_told_the_form(spec: str, form: str) -> Non
     with pytest.raises(MachineError) as caught:
         open_port(spec)
     assert str(caught.value) == f"{spec!r} is not of the form {form}"
+
+
+@pytest.mark.parametrize("spec", ["tap:{}", "tap:a,bridge={}", "packet:{}"])
+@pytest.mark.parametrize(
+    "name", ["sixteen-letters-", "äöüäöüäö", "no/name", "eth0:1", "a b", "\x1b[31m", "..", "\udcff"]
+)
+def test_what_no_device_can_be_called(spec: str, name: str) -> None:
+    # The kernel makes a TAP that is called by an escape sequence.
+    with pytest.raises(MachineError) as caught:
+        open_port(spec.format(name))
+    assert str(caught.value) == (f"{name!r} is no name for a network device: 15 bytes at most, without blanks, / and :")
 
 
 @pytest.mark.parametrize("spec", ["", "eth0", "vde:/x", "tape:a"])

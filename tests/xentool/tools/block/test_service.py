@@ -31,6 +31,21 @@ def test_a_number_that_was_kept_is_not_given_twice(monkeypatch: pytest.MonkeyPat
                 second.attach(5, [parse("mem:1M,vdev=xvdd")])
 
 
+def test_a_loopbacks_place_goes_with_it_unless_it_is_its_users(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir(mode=0o700)
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path / "run")}
+    with loopbacks.hosted("demo", environ) as place, loopbacks.hosted("demo", environ):
+        (place / "lock").touch()
+    assert (place / "lock").exists()
+    (place / "lock").unlink()
+    with loopbacks.hosted("demo", environ):
+        assert place.is_dir()
+    assert not place.exists()
+    with loopbacks.hosted(str(tmp_path / "mine")) as mine:
+        pass
+    assert mine.is_dir()
+
+
 def test_a_loopbacks_place_is_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     user = os.geteuid()
