@@ -54,6 +54,12 @@ class BareRing:
         self.channel.notify()
 
     @property
+    def consumed(self) -> bool:
+        """Whether the backend asks to be told of what comes next: it has taken all that there is."""
+        produced, asked, _, _, *_ = HEADER.struct.unpack_from(self.page.memory)
+        return bool(asked == produced + 1)
+
+    @property
     def answered(self) -> int:
         """The backend's producer index."""
         return int(HEADER.struct.unpack_from(self.page.memory)[2])

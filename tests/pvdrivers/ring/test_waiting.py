@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pvdrivers.abi.blkif import X86_64
+from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.block.back.stats import Stats
 from pvdrivers.ring import Back, Front
 from pvdrivers.ring.waiting import Besides, Waiting
@@ -228,3 +229,69 @@ def test_a_sleep_is_no_longer_than_it_may_be(place: Machine) -> None:
         waiting = Waiting(*lines, counts=made.counts, besides=lambda: Besides(seconds=0.001))
         waiting.run(turn, lambda: 0)
         waiting.close()
+
+
+class Noisy:
+    """A channel that is notified whenever somebody looks."""
+
+    port = 1
+
+    def __init__(self) -> None:
+        self._fd = os.eventfd(1, os.EFD_NONBLOCK)
+        self.taken = 0
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def notify(self) -> None:
+        pass
+
+    def take(self) -> bool:
+        self.taken += 1
+        return True
+
+    def wait(self, timeout: float | None = None) -> bool:
+        raise NotImplementedError
+
+    def unmask(self) -> None:
+        pass
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def test_who_notifies_for_nothing_is_heard_less_and_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until it has something to say: then it is heard at once again."""
+    channel = Noisy()
+    page = memoryview(bytearray(PAGE_SIZE))
+    front = Front(page, X86_64.ring)
+    ring = Back(page, X86_64.ring)
+    waiting = Waiting((ring, channel), counts=Stats())
+    # By how many notifications were taken: the seconds for which no more are.
+    deaf: list[tuple[int, float | None]] = []
+
+    def hear(seconds: float | None) -> bool:
+        deaf.append((channel.taken, seconds))
+        return False
+
+    def turn() -> bool:
+        if channel.taken == 40 and front.room == front.size:
+            front.put(REQUEST)
+            front.push()
+        if channel.taken == 60:
+            waiting.stop(drain=False)
+        return bool(waiting.take(32))
+
+    monkeypatch.setattr(waiting, "hear", hear)
+    waiting.run(turn, lambda: 0)
+    # A few cost nothing; then twice as long each time, up to a tenth of a second.
+    before = [seconds for taken, seconds in deaf if taken < 40]
+    assert before[:7] == [0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.1]
+    assert set(before[7:]) == {0.1}
+    assert min(taken for taken, _ in deaf) == 9
+    after = [taken for taken, _ in deaf if taken >= 41]
+    assert min(after) == 40 + 9
+    waiting.close()
+    channel.close()
+    front.release()
+    ring.release()
