@@ -28,6 +28,7 @@ _PARTS = {
     "Reference": ["json", "conformance", "reading", "xenalyze", "xen-versions", "speed", "../man/index"],
     "How it works": [
         "split-driver",
+        "packet",
         "xenbus",
         "../ARCHITECTURE",
         "decisions/README",
