@@ -23,7 +23,7 @@ _EVENT_SIZE = 32
 _STAMP = struct.Struct("<Q")
 
 
-class Source(Protocol):
+class Filler(Protocol):
     """Where bytes come from."""
 
     def readinto(self, buffer: memoryview, /) -> int:
@@ -84,7 +84,7 @@ class Spare:
 
 
 def batches(
-    source: Source, spare: tuple[Spare, Spare] | None = None, shifts: Mapping[int, int] = NO_SHIFTS
+    source: Filler, spare: tuple[Spare, Spare] | None = None, shifts: Mapping[int, int] = NO_SHIFTS
 ) -> Iterator[Batch]:
     """Read ``source`` to its end.
 

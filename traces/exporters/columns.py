@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 
 from traces.answers import Report
 from traces.exporters.details import meaning, naming, told_by
-from traces.exporters.parquet.alike import ALIKE, BY_FIELD, BY_HYPERCALL, Kinds
+from traces.exporters.parquet.alike import ALIKE, BY_FIELD, BY_HYPERCALL, KindTable
 from traces.exporters.parquet.encode import Choice, Encoder
 from traces.xen.formats.events import EXTRA_MAX, event_name
 
 SCHEMA = "xentool.events/1"
-#: What ``Kinds`` asks of a kind of records, see there.
+#: What ``KindTable`` asks of a kind of records, see there.
 _Described = tuple[bool, list[bytes | None], list[tuple[int, int, int, bool, int, int]]]
 _ALL_BITS = (1 << 64) - 1
 
@@ -115,7 +115,7 @@ def encoder(report: Report, rows: int) -> Encoder:
             [(_NUMBER_PLACES[name], *number) for name, number in numbers.items()],
         )
 
-    kinds = Kinds(describe, _told, len(_COMMON), len(_NUMBERS))
+    kinds = KindTable(describe, _told, len(_COMMON), len(_NUMBERS))
     return Encoder(kinds, choice, report.clock.hz, rows, [8 if column.bits == 64 else 4 for column in _NUMBERS])
 
 

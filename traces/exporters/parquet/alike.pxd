@@ -22,7 +22,7 @@ cdef struct Known:
     uint16_t kind
     uint8_t remarkable      # to look at before a record of it counts: not wanted, or not met yet
 
-cdef struct Source:
+cdef struct Origin:
     # Where a number comes from: a field of the payload; or it is ``constant``, and size is 0.
     uint64_t constant
     uint64_t mask
@@ -31,7 +31,7 @@ cdef struct Source:
     uint8_t is_signed
 
 @cython.final
-cdef class Kinds:
+cdef class KindTable:
     cdef object describe
     cdef object told_by
     cdef list strings                   # of each name, those that there are
@@ -49,7 +49,7 @@ cdef class Kinds:
     # Of each kind.
     cdef uint8_t *wanted
     cdef int32_t *names[NAMES_MAX]      # their places in strings; -1: null
-    cdef Source *sources[NUMBERS_MAX]
+    cdef Origin *sources[NUMBERS_MAX]
     # Of words, of names that not all have, and of numbers: which are not null, the lowest bit of a byte each.
     cdef uint64_t *levels[3]
 
@@ -70,7 +70,7 @@ cdef inline uint32_t shape_place(uint64_t seed, uint32_t header) noexcept nogil:
     return mixed(header, seed)
 
 
-cdef inline Known *find(Kinds kinds, uint32_t header, const uint8_t *payload) noexcept nogil:
+cdef inline Known *find(KindTable kinds, uint32_t header, const uint8_t *payload) noexcept nogil:
     """Find a record's kind; NULL for one that is not known yet. Reads eight bytes more than the record has."""
     cdef uint32_t at = shape_place(kinds.seed, header)
     cdef const Shape *shape = &kinds.shapes[at & kinds.shape_mask]
@@ -92,7 +92,7 @@ cdef inline Known *find(Kinds kinds, uint32_t header, const uint8_t *payload) no
     return known
 
 
-cdef inline uint64_t got(const Source *source, const uint8_t *payload) noexcept nogil:
+cdef inline uint64_t got(const Origin *source, const uint8_t *payload) noexcept nogil:
     """Read a number. Reads eight bytes from where it begins, wherever the record ends."""
     cdef uint64_t value
     cdef int unused = 64 - 8 * source.size

@@ -4,7 +4,7 @@ ALIKE: int
 BY_FIELD: int
 BY_HYPERCALL: int
 
-class Kinds:
+class KindTable:
     def __init__(
         self,
         describe: Callable[

@@ -27,7 +27,7 @@ cdef enum:
 
 
 @cython.final
-cdef class Kinds:
+cdef class KindTable:
     """Learns kinds of records.
 
     describe   of a kind's first record: called with event, words and payload, returns whether it is wanted, the names
@@ -52,7 +52,7 @@ cdef class Kinds:
         for i in range(names):
             self.names[i] = <int32_t *>claimed(<size_t>KINDS_MAX * 4)
         for i in range(numbers):
-            self.sources[i] = <Source *>claimed(KINDS_MAX * sizeof(Source))
+            self.sources[i] = <Origin *>claimed(KINDS_MAX * sizeof(Origin))
         for i in range(3):
             self.levels[i] = <uint64_t *>claimed(<size_t>KINDS_MAX * 8)
         self.forget()
@@ -123,7 +123,7 @@ cdef class Kinds:
             if (not 0 <= column < self.number_count or not 0 <= size <= 8 or offset + size > 4 * words
                     or self.levels[2][kind] & level(column)):
                 raise ValueError("no such number")
-            self.sources[<int>column][kind] = Source(
+            self.sources[<int>column][kind] = Origin(
                 constant=constant, mask=mask, offset=offset, size=size, is_signed=is_signed)
             self.levels[2][kind] |= level(column)
         self.wanted[kind] = wanted

@@ -6,7 +6,7 @@ cdef enum:
     # Rows of a block, whole bytes of levels; arrays are read and written a little beyond its end.
     BLOCK = 1 << 13
     PADDED = BLOCK + 64
-    # Which rows have a value: words, names and numbers as ``Kinds`` has it, a time and a domain, and what all have.
+    # Which rows have a value: words, names and numbers as ``KindTable`` has it, a time and a domain, and what all have.
     HAS_WORD = 0
     HAS_NAME = 8
     HAS_NUMBER = 16

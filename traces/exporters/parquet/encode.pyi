@@ -1,7 +1,7 @@
 from collections.abc import Iterable, Sequence
 from mmap import mmap
 
-from traces.exporters.parquet.alike import Kinds
+from traces.exporters.parquet.alike import KindTable
 
 PLAIN: int
 
@@ -16,7 +16,7 @@ class Choice:
     ) -> None: ...
 
 class Encoder:
-    def __init__(self, kinds: Kinds, choice: Choice, hz: float, rows: int, sizes: Sequence[int]) -> None: ...
+    def __init__(self, kinds: KindTable, choice: Choice, hz: float, rows: int, sizes: Sequence[int]) -> None: ...
     def encode(
         self, events: memoryview, first: int, last: int, data: mmap, base: int, start: int, begin: int
     ) -> tuple[int, int, list[tuple[bytes | None, int, memoryview, list[int], int, tuple[int, int] | None]]]: ...

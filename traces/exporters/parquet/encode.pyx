@@ -16,7 +16,7 @@ from libc.stdlib cimport free
 from libc.string cimport memcmp, memcpy, memset
 
 from traces.xen.decode.event cimport Event
-from traces.exporters.parquet.alike cimport ALWAYS, KINDS_MAX, NAMES_MAX, NUMBERS_MAX, Kinds, Known, Source, find, got
+from traces.exporters.parquet.alike cimport ALWAYS, KINDS_MAX, NAMES_MAX, NUMBERS_MAX, KindTable, Known, Origin, find, got
 from traces.exporters.parquet.block cimport (
     BITS, BLOCK, HAS_DOMAIN, HAS_NAME, HAS_NUMBER, HAS_TIME, HAS_WORD, HAVE_ALL, LEVELS, PADDED, Block,
 )
@@ -108,7 +108,7 @@ cdef class Encoder:
     The columns are: offset, tsc, ns, pcpu, domid, vcpu, names, words, numbers.
     """
 
-    cdef Kinds kinds
+    cdef KindTable kinds
     cdef Choice choice
     cdef double ns_per_cycle
     cdef Py_ssize_t room
@@ -121,7 +121,7 @@ cdef class Encoder:
     cdef uint16_t *name_codes[NAMES_MAX]    # of each kind that was met in the row group
     cdef bint starved                       # of memory
 
-    def __cinit__(self, Kinds kinds not None, Choice choice not None, double hz, Py_ssize_t rows, sizes):
+    def __cinit__(self, KindTable kinds not None, Choice choice not None, double hz, Py_ssize_t rows, sizes):
         cdef int i
         self.kinds = kinds
         self.choice = choice
@@ -460,7 +460,7 @@ cdef class Encoder:
 
     cdef void _numbers(self, int column, int number) noexcept nogil:
         cdef Block *b = self.block
-        cdef const Source *sources = self.kinds.sources[number]
+        cdef const Origin *sources = self.kinds.sources[number]
         cdef Py_ssize_t i, row, present = self._present(column, HAS_NUMBER + number)
         cdef const uint16_t *chosen = b.chosen
         for i in range(present):

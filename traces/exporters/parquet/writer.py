@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from traces.analyses.elapsed import Elapsed
 from traces.answers import Report
-from traces.batches import Batch, Source, Spare, batches
+from traces.batches import Batch, Filler, Spare, batches
 from traces.exporters.columns import COLUMNS, ENCODED, Column, encoder, metadata
 from traces.exporters.parquet import arrow
 from traces.exporters.parquet.encode import PLAIN, Encoder
@@ -38,7 +38,7 @@ _VERSION = 2
 Made = tuple[bytes | None, int, memoryview, list[int], int, tuple[int, int] | None]
 
 
-def write(source: Source, report: Report, output: BinaryIO) -> None:
+def write(source: Filler, report: Report, output: BinaryIO) -> None:
     """Write the records of a trace, in order of time, in row groups of bounded size.
 
     :param source: the trace, of which the report is
