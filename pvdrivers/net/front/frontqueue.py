@@ -15,11 +15,13 @@ from pvdrivers.abi.netif import MAX_TX_SIZE, RX_RING, TX_RING
 from pvdrivers.abi.wire import ETHERNET_SIZE
 from pvdrivers.net.frame import Frame
 from pvdrivers.net.front.plain.receiving import Receiving
+from pvdrivers.net.front.plain.sending import PAGES as MOST
 from pvdrivers.net.front.plain.sending import Asked, Sending
 from pvdrivers.net.front.pool import Pool
 from pvdrivers.net.packet import rx_front, tx_front
 from pvdrivers.net.packet.slots import pages as slots_of
 from pvdrivers.net.ports.base import Lane, PackedLane
+from pvdrivers.net.ports.packed import DirectLane
 from pvdrivers.net.record import unpack
 from pvdrivers.net.stats import Stats
 from pvdrivers.ring import Front
@@ -59,6 +61,8 @@ class FrontQueue(Queue):
     ) -> None:
         self._lane, self._compiled = lane, compiled
         self._packed = lane if compiled and isinstance(lane, PackedLane) else None
+        # Frames go from there right into pages, if there are enough for any.
+        self._direct = lane if self._packed and isinstance(lane, DirectLane) and pages >= MOST else None
         self._stats = Stats()
         with ExitStack() as owned:
             pages_of_rings = [own(owned, transport.grant(domid), "revoke") for _ in (_TX, _RX)]
@@ -120,14 +124,19 @@ class FrontQueue(Queue):
         self._post()
 
     def _besides(self) -> Besides:
-        return Besides(-1 if self._held or self._plain.held else self._lane.fileno())
+        return Besides(-1 if self._waits else self._lane.fileno())
 
     def _wanted(self, line: int) -> int:
         # Answers to what was sent give room, which is of use once a frame waits for it; then half of them do.
         if line == _RX:
             return 1
         ring = self._rings[_TX]
-        return max((ring.size - ring.room) // 2, 1) if self._held or self._plain.held or self._changes else 0
+        return max((ring.size - ring.room) // 2, 1) if self._waits or self._changes else 0
+
+    @property
+    def _waits(self) -> bool:
+        # Frames wait for room, here or in the lane.
+        return bool(self._held or self._plain.held or self._plain.full)
 
     def _turn(self) -> bool:
         received = self._receive()
@@ -148,15 +157,26 @@ class FrontQueue(Queue):
         return bool(messages)
 
     def _send_plain(self, lane: PackedLane, room: int) -> bytes:
-        plain, stats = self._plain, self._stats
+        plain, requests = self._plain, b""
+        while self._direct and not plain.held and (line := self._direct.direct):
+            requests += plain.read(line, room)
+            room -= plain.slots
+            self._sent()
+            self._direct.settle(plain.packets + plain.errors)
+            if not line.left:
+                return requests
         if not plain.held:
             plain.hold(lane.receive_packed(plain.room))
-        requests = plain.form(lane.arena, room)
+        requests += plain.form(lane.arena, room)
+        self._sent()
+        return requests
+
+    def _sent(self) -> None:
+        plain, stats = self._plain, self._stats
         stats.tx_packets += plain.packets
         stats.tx_bytes += plain.size
         stats.tx_slots += plain.slots
         stats.tx_errors += plain.errors
-        return requests
 
     def _send_any(self, room: int) -> list[bytes]:
         requests = []

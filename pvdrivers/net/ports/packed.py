@@ -13,6 +13,7 @@ from pvdrivers.net.ports.base import PortStats
 from pvdrivers.net.ports.fitted import Fitted
 from pvdrivers.net.ports.headed import HeadedLane, Line
 from pvdrivers.net.ports.plain.line import PlainLine
+from pvdrivers.net.ports.plain.single import SingleLine
 from pvdrivers.net.record import RECORD, pack, unpack
 
 
@@ -35,27 +36,37 @@ class Receiving:
 
     def receive(self, records: memoryview) -> int:
         """Take frames, as many as there is room for; give how many."""
-        line, stats, limit = self._line, self._stats, len(records) // RECORD.size
+        line, limit = self._line, len(records) // RECORD.size
         line.clear()
         count = self._over(records, limit)
         while count < limit and not self._fitted:
             read = line.read(records[count * RECORD.size :])
             count += read
-            stats.received += read
-            stats.syscalls += line.syscalls
-            stats.lost += line.lost
-            stats.finished += line.finished
-            if line.failed:
-                self._ended(line.failed)
+            self.settle(read)
             if not line.left:
                 break
-            frame = self._left()
-            if isinstance(frame, Unfit):
-                stats.lost += 1
-            else:
-                self._fitted.add(frame)
             count += self._over(records[count * RECORD.size :], limit - count)
         return count
+
+    def settle(self, read: int) -> None:
+        """Take note of what was read from the line; a frame that it has left is to be received next.
+
+        :param read: how many were received
+        """
+        line, stats = self._line, self._stats
+        stats.received += read
+        stats.syscalls += line.syscalls
+        stats.lost += line.lost
+        stats.finished += line.finished
+        if line.failed:
+            self._ended(line.failed)
+        if not line.left:
+            return
+        frame = self._left()
+        if isinstance(frame, Unfit):
+            stats.lost += 1
+        else:
+            self._fitted.add(frame)
 
     def _over(self, records: memoryview, limit: int) -> int:
         # Lays frames that were finished or cut.
@@ -128,3 +139,26 @@ class PackedHeadedLane(HeadedLane):
         """Give it back; not an error if it is closed."""
         super().close()
         self._plain.close()
+
+
+class DirectLane(PackedHeadedLane):
+    """One whose frames may be read right to where they are wanted, by whoever can."""
+
+    def __init__(
+        self, name: str, line: Line, plain: SingleLine, abilities: Abilities, reader: Abilities, *, receives: bool
+    ) -> None:
+        super().__init__(name, line, plain, abilities, reader, receives=receives)
+        self._direct = plain
+
+    @property
+    def direct(self) -> SingleLine | None:
+        """Give the line; None while a frame waits that comes before all that are read from it, or none come in here."""
+        return self._direct if self._receives and not self._fitted else None
+
+    def settle(self, read: int) -> None:
+        """Take note of what was read from the line; `receive_packed` gives the frame that it has left.
+
+        :param read: how many were received
+        :raises MachineError: the device is gone
+        """
+        self._receiving.settle(read)

@@ -22,7 +22,7 @@ from pvdrivers.net.ports import link, tun
 from pvdrivers.net.ports.base import ALL
 from pvdrivers.net.ports.headed import HeadedLane
 from pvdrivers.net.ports.namespaces import inside
-from pvdrivers.net.ports.packed import PackedHeadedLane
+from pvdrivers.net.ports.packed import DirectLane
 from pvdrivers.net.ports.plain.single import SingleLine
 
 #: As Xen's vif-bridge has it: a bridge takes the lowest address of its parts for its own.
@@ -92,7 +92,7 @@ class Tap:
         if not self._compiled:
             return HeadedLane(self.name, _Queue(file), self.abilities, reader, receives=receives)
         plain = SingleLine(file, self.abilities, reader)
-        return PackedHeadedLane(self.name, _Queue(file), plain, self.abilities, reader, receives=receives)
+        return DirectLane(self.name, _Queue(file), plain, self.abilities, reader, receives=receives)
 
     def _attach(self, lanes: int, reader: Abilities) -> tuple[str, list[int]]:
         name, files = tun.attach(self._wish.name, lanes)

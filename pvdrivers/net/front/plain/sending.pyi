@@ -2,6 +2,10 @@ from collections.abc import Iterable
 
 from pvdrivers.net.front.pool import Pool
 from pvdrivers.net.plain import Held
+from pvdrivers.net.ports.plain.single import SingleLine
+
+#: Pages that a frame takes of which nothing is known.
+PAGES: int
 
 class Asked:
     extras: int
@@ -16,6 +20,8 @@ class Sending(Held):
     slots: int
     errors: int
     failed: int
+    full: bool
     def __init__(self, pool: Pool, asked: Asked, batch: int) -> None: ...
     def form(self, arena: memoryview, room: int) -> bytes: ...
+    def read(self, line: SingleLine, room: int) -> bytes: ...
     def answered(self, responses: bytes) -> bool: ...

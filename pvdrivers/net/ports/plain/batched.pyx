@@ -155,7 +155,7 @@ cdef class BatchedLine(PlainLine):
         record.place, record.length = number * STRIDE + TAG, message.msg_len - <uint32_t>sizeof(Header)
         if tag.tp_status & TP_STATUS_VLAN_VALID and record.length >= TAG_AT:
             self.put_back(&tag, &self.headers[number], record)
-        return self.take(&self.headers[number], record)
+        return self.take(&self.headers[number], self.place(record.place), record)
 
     cdef void note(self, msghdr *message, tpacket_auxdata *tag) noexcept nogil:
         # What the kernel says besides.

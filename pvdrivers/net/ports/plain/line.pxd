@@ -33,7 +33,7 @@ cdef class PlainLine:
 
     cdef make(self, int file, abilities, reader, Py_ssize_t size)
     cdef uint8_t *place(self, size_t at) noexcept nogil
-    cdef bint take(self, const Header *header, Record *record) noexcept nogil
+    cdef bint take(self, const Header *header, uint8_t *data, Record *record) noexcept nogil
     cdef int form(
         self, Record *record, const uint8_t *arena, Header *header, Sum *sum, iovec *parts
     ) noexcept nogil

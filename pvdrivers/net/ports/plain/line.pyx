@@ -74,9 +74,8 @@ cdef class PlainLine:
         self.at = at + (<uint32_t>len(data) + LINE - 1) // LINE * LINE
         return at
 
-    cdef bint take(self, const Header *header, Record *record) noexcept nogil:
-        # Judges a frame that lies in the arena; False: it is left.
-        cdef uint8_t *data = self.place(record.place)
+    cdef bint take(self, const Header *header, uint8_t *data, Record *record) noexcept nogil:
+        # Judges a frame, of which all headers lie in one; False: it is left, as if it were in the arena.
         cdef Found found
         cdef Sum sum
         if read(header, data, record) and fits(record, data, &self.reader, &found, &sum):

@@ -9,18 +9,15 @@ from libc.errno cimport EAGAIN, EINTR, ENOBUFS, errno
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from pvdrivers.net.ports.plain.fits cimport Header, Sum
-from pvdrivers.net.ports.plain.line cimport LINE, PARTS, ROOM, PlainLine, iovec
+from pvdrivers.net.ports.plain.line cimport LINE, PARTS, ROOM, iovec
 from pvdrivers.net.record cimport Record
 
 cdef extern from "<sys/uio.h>" nogil:
     ssize_t readv(int file, const iovec *parts, int count)
     ssize_t writev(int file, const iovec *parts, int count)
 
-cdef enum:
-    ARENA = 16 * ROOM
 
-
-cdef class SingleLine(PlainLine):
+cdef class SingleLine:
     """A line.
 
     :param file: which stays the caller's, and does not block
@@ -51,27 +48,37 @@ cdef class SingleLine(PlainLine):
         cdef Record *record
         cdef Header header
         cdef iovec[2] parts
-        cdef ssize_t size
-        self.syscalls = self.lost = self.finished = 0
-        self.left, self.failed = False, 0
-        parts[0].iov_base, parts[0].iov_len = &header, sizeof(Header)
+        self.begin()
         while count < limit and self.at + ROOM <= self.room and not self.left:
             parts[1].iov_base, parts[1].iov_len = self.place(self.at), ROOM
-            size = readv(self.file, parts, 2)
-            self.syscalls += 1
-            if size < 0:
-                if errno == EINTR:
-                    continue
-                self.failed = 0 if errno == EAGAIN else errno
+            record = records + count
+            if not self.read_one(&header, parts, 2, &record.length):
                 break
-            if size < <ssize_t>sizeof(Header) or size >= <ssize_t>(sizeof(Header) + ROOM):
+            if record.length >= ROOM:
                 self.lost += 1
                 continue
-            record = records + count
-            record.place, record.length = self.at, <uint32_t>(size - sizeof(Header))
+            record.place = self.at
             self.at += (record.length + LINE - 1) // LINE * LINE
-            count += self.take(&header, record)
+            count += self.take(&header, self.place(record.place), record)
         return count
+
+    cdef void begin(self) noexcept nogil:
+        # A call's counts.
+        self.syscalls = self.lost = self.finished = 0
+        self.left, self.failed = False, 0
+
+    cdef bint read_one(self, Header *header, iovec *parts, int count, uint32_t *length) noexcept nogil:
+        # Reads a frame into all parts but the first, which is for its header; False: there is none.
+        cdef ssize_t size = -1
+        parts[0].iov_base, parts[0].iov_len = header, sizeof(Header)
+        while size < 0:
+            size = readv(self.file, parts, count)
+            self.syscalls += 1
+            if size < 0 and errno != EINTR:
+                self.failed = 0 if errno == EAGAIN else errno
+                return False
+        length[0] = <uint32_t>size - <uint32_t>sizeof(Header) if size >= <ssize_t>sizeof(Header) else 0
+        return True
 
     def write(self, arena, records):
         """Write frames, until one is left; give how many were written or dropped."""
