@@ -426,3 +426,13 @@ def test_who_has_no_right_or_no_device_is_told_what_to_do(without: list[str], sp
         [*without, sys.executable, "-c", OPEN.format(spec)], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines() == [told]
+
+
+def test_a_hundred_frontends_leave_no_device_and_no_descriptor() -> None:
+    port = open_port("tap:t")
+    before = descriptors(), ip("-oneline", "link")
+    for lanes in (1, 3) * 50:
+        assert len(port.open(lanes, ALL)) == lanes
+        assert " t: " in ip("-oneline", "link")
+        port.close()
+    assert (descriptors(), ip("-oneline", "link")) == before
