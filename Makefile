@@ -33,7 +33,7 @@ endef
 
 COMPILED := $(shell find traces pvdrivers -name '*.pyx' -o -name '*.pxd')
 
-.PHONY: help setup demo test test-all check bench captures docs clean
+.PHONY: help setup demo test test-all check bench conformance captures docs clean
 
 help:
 	@echo "make demo      boot real Xen and trace a domU on it (all set-up included)"
@@ -42,6 +42,7 @@ help:
 	@echo "make check     ruff, mypy, import-linter, and the tests that need no lab"
 	@echo "make setup     Debian packages, .venv, compiled core; leaves $(BIN)/xentool"
 	@echo "make bench     compare with peers; run nothing else meanwhile"
+	@echo "make conformance  every case of the kit at its fullest, on our own drivers"
 	@echo "make captures  make the tests' captures anew, in the lab"
 	@echo "make docs      the documents as a site, in build/site"
 
@@ -91,6 +92,9 @@ bench: setup .venv/bench
 .venv/bench: .venv/ready Makefile
 	$(call install,$(BENCH_PACKAGES))
 	touch $@
+
+conformance: setup
+	$(BIN)/xentool conformance block-backend block-frontend --full --junit build/conformance.xml --html build/conformance.html
 
 captures: setup
 	$(BIN)/python -m tests.captures.make

@@ -3,7 +3,7 @@
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from pvdrivers.ring.atomics cimport relax
+from pvdrivers.ring.atomics cimport fence, relax
 
 
 def flip(uint8_t[::1] memory, const uint32_t[::1] places, uint8_t one, uint8_t other, uint64_t count, uint32_t seed):
@@ -40,3 +40,8 @@ def flip(uint8_t[::1] memory, const uint32_t[::1] places, uint8_t one, uint8_t o
         # The request is sound when nobody changes it any more.
         for i in range(number):
             base[places[i]] = one
+
+
+def settle():
+    """Have what was written be seen by others before anything is read that comes after."""
+    fence()

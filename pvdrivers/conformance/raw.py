@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from pvdrivers.abi.layout import Layout
 from pvdrivers.abi.ring import HEADER, RingType
+from pvdrivers.conformance.flips import settle
 from pvdrivers.conformance.observation import Noticed, Observation
 
 _MASK = 0xFFFFFFFF
@@ -54,11 +55,13 @@ class RawRing:
         """Let the peer see what was put; tell whether it wants to be notified."""
         old = self.words[self._prod_word]
         self.words[self._prod_word] = self.prod
+        settle()
         return (self.prod - self.words[self._event_word]) & _MASK < (self.prod - old) & _MASK
 
     def ask(self) -> None:
         """Ask to be notified of the peer's next message."""
         self.words[self._ask_word] = self.cons + 1 & _MASK
+        settle()
 
     def waiting(self) -> int:
         """Count the peer's messages that can be taken.

@@ -10,7 +10,7 @@ from zlib import crc32
 from pvdrivers.conformance.case import Case, Risk, Verdict
 from pvdrivers.conformance.judge import judge
 from pvdrivers.conformance.level import Level
-from pvdrivers.conformance.observation import Inconclusive, Noticed, Observation, Seen, Unsupported
+from pvdrivers.conformance.observation import NEVER, Inconclusive, Noticed, Observation, Seen, Unsupported
 from pvdrivers.conformance.quirks import quirks_of, withheld_of
 from pvdrivers.conformance.rig import Probe, Rig, rig
 from pvdrivers.conformance.subject import Bench, Resources, Subject
@@ -20,7 +20,7 @@ from pvdrivers.xenstore.client import XenStoreError
 #: As many wedges end a run: each costs a deadline, and says little after the first.
 WEDGES = 3
 #: Seconds for which what is held may take to come back.
-_BACK = 10.0
+BACK_WITHIN = 10.0
 _POLL = 0.01
 
 
@@ -70,7 +70,7 @@ def run(
     results: dict[str, Result] = {}
     wedges = 0
     with subject.running() as bench, ExitStack() as stack:
-        sibling = stack.enter_context(_rig(subject, bench, plan, Random(plan.seed)).sibling())  # noqa: S311 - see below
+        sibling = _sibling(subject, bench, plan, stack)
         for case in plan.ordered(cases):
             told(case)
             if reason := _left_out(subject, case, plan, wedges):
@@ -81,6 +81,21 @@ def run(
             results[case.ident] = result
             told(result)
     return [results[case.ident] for case in cases]
+
+
+def _sibling(subject: Subject, bench: Bench, plan: Plan, stack: ExitStack) -> Probe:
+    # Another device of the same driver, which lives as long as the run.
+    chance = Random(plan.seed)  # noqa: S311 - no secret: the same for the same seed
+    try:
+        return stack.enter_context(_rig(subject, bench, plan, chance).sibling())
+    except (Noticed, Inconclusive, DriverError, XenStoreError) as error:
+        # There is none, and nothing is said of any case but by that.
+        first: Exception = error
+
+    def none() -> Observation:
+        raise first
+
+    return none
 
 
 def _left_out(subject: Subject, case: Case, plan: Plan, wedges: int) -> tuple[Verdict, str] | None:
@@ -98,26 +113,33 @@ def _run(bench: Bench, subject: Subject, case: Case, plan: Plan, sibling: Probe)
     # Of the case's own number: alone it is the same as among others.
     chance = Random(plan.seed << 32 | crc32(case.ident.encode()))  # noqa: S311 - no secret: the same for the same seed
     before = bench.resources()
-    if (first := sibling()) is not Observation.OKAY:
-        return Result(case, Verdict.INCONCLUSIVE, f"a device is not served before: {first.says}", plan.seed, 0.0)
+    if (first := _probed(sibling)).observation is not Observation.OKAY:
+        # What no driver may do is a failure wherever it is seen.
+        verdict = Verdict.FAIL if first.observation in NEVER else Verdict.INCONCLUSIVE
+        why = f"a device is not served before: {first.observation.word} ({first.detail or first.observation.says})"
+        if dead := bench.ended():
+            verdict, why = Verdict.CRASHED, dead
+        return Result(case, verdict, why, plan.seed, time.monotonic() - began)
     seen: list[Seen] = []
-    verdict = None
+    nothing: tuple[Verdict, str] | None = None
     try:
         for each in case.steps(_rig(subject, bench, plan, chance)):
             seen.append(each)  # noqa: PERF402 - what came before an end counts
     except Noticed as noticed:
         seen.append(noticed.seen)
     except Unsupported as reason:
-        verdict = Verdict.UNSUPPORTED, str(reason)
+        nothing = Verdict.UNSUPPORTED, str(reason)
     except (Inconclusive, DriverError, XenStoreError) as reason:
-        verdict = Verdict.INCONCLUSIVE, str(reason)
-    lives = _lives(sibling) is Observation.OKAY
+        nothing = Verdict.INCONCLUSIVE, str(reason)
+    lives = _probed(sibling).observation is Observation.OKAY
     if dead := bench.ended():
         seen.append(Seen("", Observation.CRASHED, dead))
-        verdict = None
     held = _held(bench, before)
-    verdict = verdict or judge(case, seen, quirks_of(subject.name, subject.version, case.ident), held, sibling=lives)
-    return Result(case, *verdict, plan.seed, time.monotonic() - began, held, seen)
+    if nothing and not dead and not any(held.values()):
+        return Result(case, *nothing, plan.seed, time.monotonic() - began, held, seen)
+    known = quirks_of(subject.name, subject.version, case.ident)
+    judged = judge(case, seen, known, held, sibling=lives)
+    return Result(case, *judged, plan.seed, time.monotonic() - began, held, seen)
 
 
 def _rig(subject: Subject, bench: Bench, plan: Plan, chance: Random) -> Rig:
@@ -126,7 +148,7 @@ def _rig(subject: Subject, bench: Bench, plan: Plan, chance: Random) -> Rig:
 
 def _held(bench: Bench, before: Resources) -> dict[str, int]:
     # What comes back later has come back.
-    deadline = time.monotonic() + _BACK
+    deadline = time.monotonic() + BACK_WITHIN
     while True:
         now = bench.resources()
         held = {what: now[what] - number for what, number in before.items()}
@@ -135,11 +157,12 @@ def _held(bench: Bench, before: Resources) -> dict[str, int]:
         time.sleep(_POLL)
 
 
-def _lives(probe: Probe) -> Observation:
-    # Whether another device of the same driver is served, which lives as long as the run, tells of the driver.
+def _probed(probe: Probe) -> Seen:
     try:
-        return probe()
+        return Seen("", probe())
     except Noticed as noticed:
-        return noticed.seen.observation
-    except (DriverError, XenStoreError):
-        return Observation.CRASHED
+        return noticed.seen
+    except Inconclusive as reason:
+        return Seen("", Observation.WAITS, str(reason))
+    except (DriverError, XenStoreError) as error:
+        return Seen("", Observation.CRASHED, str(error))

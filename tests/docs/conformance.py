@@ -36,6 +36,13 @@ pip install 'xentool[html]'
 xentool conformance block-backend --junit junit.xml --html conformance.html
 ```
 
+or, beside tests of its own, by pytest, where each case is an item:
+
+```sh
+pip install pytest xentool
+pytest --pv-subject block-backend --pv-case 'BB1*'
+```
+
 JUnit's XML is in the one form that Jenkins and Ant's schema both take; GitLab reads it as `artifacts:reports:junit`.
 
 ## How it judges

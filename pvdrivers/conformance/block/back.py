@@ -14,7 +14,7 @@ from pvdrivers.bus.nodes import Peer
 from pvdrivers.conformance import waits
 from pvdrivers.conformance.block.asked import Asked, Offered, asked
 from pvdrivers.conformance.level import Level
-from pvdrivers.conformance.observation import Inconclusive, Noticed, Observation, Seen
+from pvdrivers.conformance.observation import NEVER, Inconclusive, Noticed, Observation, Seen
 from pvdrivers.conformance.raw import RawRing
 from pvdrivers.conformance.subject import NotSupported, Used, content
 from pvdrivers.errors import DriverError, MachineError
@@ -190,6 +190,8 @@ class BlockBack:
         if state is not S.CONNECTED:
             raise Inconclusive(f"the frontend does not connect, and is in state {state.name}: {self.complaint()}")
         seen = self.read(0)
+        if seen.observation in NEVER:
+            raise Noticed(seen.observation, seen.detail or "of a first read")
         if seen.observation is not Observation.OKAY:
             raise Inconclusive(f"a first read fails: {seen.detail or seen.observation.says}")
         return self

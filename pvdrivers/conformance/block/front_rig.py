@@ -7,7 +7,7 @@ from random import Random
 from pvdrivers.abi.blkif import X86_64, Blkif
 from pvdrivers.conformance.block.front import BlockFront
 from pvdrivers.conformance.level import Level
-from pvdrivers.conformance.observation import Inconclusive, Observation, Unsupported
+from pvdrivers.conformance.observation import NEVER, Inconclusive, Noticed, Observation, Unsupported
 from pvdrivers.conformance.rig import Probe
 from pvdrivers.conformance.subject import BackBench, Disk
 
@@ -49,14 +49,20 @@ class BlockFrontRig:
         """Have a disk, connected; it has served a first request.
 
         :raises Inconclusive: it does not connect, or does not serve that
+        :raises Noticed: it does not serve what it offers, or does what no driver may
         """
         with self.plugged(disk, layout=layout, pages=pages) as front:
             front.begin()
             seen = front.publish(front.nodes(order=order, queues=queues, persistent=persistent, named=named))
             if seen.observation is not Observation.SERVED:
+                # What is plain is refused for a reason of the machine's; what was offered, and is refused, is not.
+                if order or queues > 1 or persistent or layout is not X86_64:
+                    raise Noticed(seen.observation, f"what it offers is not served: {seen.detail}")
                 raise Inconclusive(f"a sound frontend is not served: {seen.detail or seen.observation.says}")
             for queue in range(queues):
                 first = front.read(0, 0, queue)
+                if first.observation in NEVER:
+                    raise Noticed(first.observation, first.detail or "of a first read")
                 if first.observation is not Observation.OKAY:
                     raise Inconclusive(f"a first read fails: {first.detail or first.observation.says}")
             front.poison(0)

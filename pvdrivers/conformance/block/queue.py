@@ -52,8 +52,8 @@ class Queue:
             answers += [self._answer(message) for message in self.ring.take(number - len(answers))]
             if len(answers) < number:
                 self.ring.ask()
-                # Twice: what the backend wrote before it saw that it was asked comes without a notification.
-                if not self.ring.waiting() and not self.channel.wait(0.002) and not self.ring.waiting():
+                # Seen now, it came before the backend saw that it was asked: without a notification, and rightly so.
+                if not self.ring.waiting():
                     self._wait(seconds, number - len(answers))
                 self.channel.unmask()
         return answers

@@ -52,6 +52,9 @@ def bb04(rig: BlockFrontRig) -> Sights:
         ]
     for what, wrong in one:
         yield _published(rig, what, 1, wrong)
+    if order < 8:
+        # With all that such a ring needs.
+        yield _published(rig, f"a ring of order {order + 1}", 1, {}, order=order + 1)
     two: list[tuple[str, dict[str, object]]] = [
         ("a queue that is missing", {"queue-1/ring-ref": None, "queue-1/event-channel": None}),
         ("one page for two queues", {"queue-1/ring-ref": "queue-0/ring-ref"}),
@@ -61,10 +64,10 @@ def bb04(rig: BlockFrontRig) -> Sights:
         yield _published(rig, what, 2, wrong)
 
 
-def _published(rig: BlockFrontRig, what: str, queues: int, wrong: dict[str, object]) -> Seen:
+def _published(rig: BlockFrontRig, what: str, queues: int, wrong: dict[str, object], order: int = 0) -> Seen:
     with rig.plugged() as front:
         front.begin()
-        nodes = front.nodes(queues=queues)
+        nodes = front.nodes(queues=queues, order=order)
         # The name of another node stands for what that holds.
         nodes |= {name: nodes.get(str(value), value) for name, value in wrong.items()}
         seen = front.publish({name: value for name, value in nodes.items() if value is not None})

@@ -29,19 +29,21 @@ SECTORS = 2048
 )
 def bb18(rig: BlockFrontRig) -> Sights:
     """Writes, by plain and indirect requests and by a barrier, and discards, on a disk with ``mode=r``."""
-    with rig.joined(Disk(readonly=True)) as front:
-        front.page(1, b"x" * PAGE_SIZE)
-        front.table(2, front.segments(1))
-        messages = {
-            "write": front.direct(WRITE, 1, 0, front.segments(1)),
-            "barrier": front.direct(BARRIER, 2, 0, front.segments(1)),
-            "flush that brings data": front.direct(FLUSH, 3, 0, front.segments(1)),
-            "discard": front.discard(4, 0, 8),
-        }
-        if front.offered("feature-max-indirect-segments"):
-            messages["indirect write"] = front.indirect(WRITE, 5, 0, 1, [front.gref(2)])
-        for what, message in messages.items():
-            yield from refused(front, what, message)
+    for watched in (False, True):
+        # A file that is opened for reading refuses by itself what a medium that is only watched does not.
+        with rig.joined(Disk(readonly=True, watched=watched)) as front:
+            front.page(1, b"x" * PAGE_SIZE)
+            front.table(2, front.segments(1))
+            messages = {
+                "write": front.direct(WRITE, 1, 0, front.segments(1)),
+                "barrier": front.direct(BARRIER, 2, 0, front.segments(1)),
+                "flush that brings data": front.direct(FLUSH, 3, 0, front.segments(1)),
+                "discard": front.discard(4, 0, 8),
+            }
+            if front.offered("feature-max-indirect-segments"):
+                messages["indirect write"] = front.indirect(WRITE, 5, 0, 1, [front.gref(2)])
+            for what, message in messages.items():
+                yield from refused(front, what, message)
 
 
 @CASES.case(

@@ -1,5 +1,7 @@
 """What a disk's backend does for frontends that behave: events, ids, order, sizes."""
 
+import threading
+
 from pvdrivers.abi.blkif import BlkifOp
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.conformance.block.front_rig import BlockFrontRig
@@ -11,6 +13,8 @@ from pvdrivers.conformance.subject import Disk, content
 from pvdrivers.xenbus import Role
 
 CASES = Group(Role.BACK, "block")
+#: Seconds for which a write is held up, unless something comes before.
+_HELD = 0.02
 READ, WRITE, BARRIER = BlkifOp.READ, BlkifOp.WRITE, BlkifOp.WRITE_BARRIER
 FLUSH, DISCARD = BlkifOp.FLUSH_DISKCACHE, BlkifOp.DISCARD
 
@@ -85,9 +89,20 @@ def bb10(rig: BlockFrontRig) -> Sights:
     """
     with rig.joined(Disk(watched=True)) as front:
         done: list[tuple[str, int]] = []
+        more = threading.Event()
+
+        def told(operation: str, sector: int) -> None:
+            # The second write is held up: what does not wait for it comes first.
+            if (operation, sector) == ("write", 64):
+                more.clear()
+                more.wait(_HELD)
+            else:
+                more.set()
+            done.append((operation, sector))
+
         hook = front.served.medium.between
         if hook:
-            hook(lambda operation, sector: done.append((operation, sector)))
+            hook(told)
         for turn in range(20):
             done.clear()
             for page in range(3):

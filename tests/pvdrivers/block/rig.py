@@ -7,12 +7,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from pvdrivers.abi.blkif import SEGMENT, Blkif, BlkifOp
+from pvdrivers.abi.blkif import Blkif, BlkifOp
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.block.back.backqueue import BackQueue
 from pvdrivers.block.disks.base import Disk
+from pvdrivers.conformance.block.messages import Answer, Segments, direct, table
 from pvdrivers.errors import MachineError
 from pvdrivers.ring import Front
 from pvdrivers.transport.loopback import Loopback, Machine
@@ -23,8 +24,6 @@ NOTHING = InUse(0, 0, 0)
 #: Seconds without an answer after which a request counts as unanswered.
 STUCK = 120.0
 
-Segments = Sequence[tuple[int, int, int]]
-
 #: The ways in which a backend gets at pages, and who does the work: one test body runs all.
 WAYS: dict[str, dict[str, Any]] = {
     "copy": {"persistent": False, "grants": "copy", "compiled": False},
@@ -34,33 +33,6 @@ WAYS: dict[str, dict[str, Any]] = {
     "compiled copy": {"persistent": False, "grants": "copy"},
     "compiled map": {"persistent": False, "grants": "map"},
 }
-
-
-class Answer(NamedTuple):
-    ident: int
-    operation: int
-    status: int
-
-
-def direct(
-    layout: Blkif, operation: int, ident: int, sector: int, segments: Segments, number: int | None = None
-) -> bytes:
-    """Form a request; ``number`` is what it says of its segments, whatever they are."""
-    flat = [word for segment in segments for word in segment][:33]
-    number = len(segments) if number is None else number
-    flat += [0] * (33 - len(flat))
-    return layout.request.struct.pack(operation, number, 0, ident, sector, *flat)
-
-
-def indirect(layout: Blkif, inner: int, ident: int, sector: int, number: int, grefs: Sequence[int]) -> bytes:
-    padded = [*grefs, *[0] * (8 - len(grefs))]
-    padding = [0] if "pad" in layout.indirect.offsets else []
-    fields = [BlkifOp.INDIRECT, inner, number, ident, sector, 0, *padded, *padding]
-    return layout.indirect.struct.pack(*fields).ljust(layout.request.size, b"\0")
-
-
-def discard(layout: Blkif, ident: int, sector: int, count: int, flag: int = 0) -> bytes:
-    return layout.discard.struct.pack(BlkifOp.DISCARD, flag, 0, ident, sector, count).ljust(layout.request.size, b"\0")
 
 
 class Rig:
@@ -100,7 +72,7 @@ class Rig:
 
     def table(self, page: int, segments: Segments) -> None:
         """Write an indirect request's segments into a page."""
-        self.page(page, b"".join(SEGMENT.struct.pack(*segment) for segment in segments))
+        self.page(page, table(segments))
 
     def put(self, *messages: bytes) -> None:
         self.ring.put(b"".join(messages))

@@ -12,8 +12,9 @@ from pvdrivers.abi.blkif import PROTOCOLS, X86_32, X86_64, Blkif, BlkifOp, Blkif
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.block.back import pages as pages_module
 from pvdrivers.block.disks import Disk, open_disk
+from pvdrivers.conformance.block.messages import Answer, direct, discard, indirect
 from pvdrivers.transport.loopback import Machine
-from tests.pvdrivers.block.rig import WAYS, Answer, Rig, direct, discard, indirect, rig, sectors
+from tests.pvdrivers.block.rig import WAYS, Rig, rig, sectors
 from tests.pvdrivers.bus.joined import until
 
 OKAY, ERROR, UNSUPPORTED = BlkifRsp.OKAY, BlkifRsp.ERROR, BlkifRsp.EOPNOTSUPP

@@ -10,7 +10,7 @@ from pvdrivers.abi.blkif import PROTOCOLS, Blkif, BlkifOp
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.block.back.plain.kept import KeptCore
 from pvdrivers.block.disks import open_disk
-from tests.pvdrivers.block.rig import direct, discard, indirect
+from pvdrivers.conformance.block.messages import direct, discard, indirect
 
 READ, WRITE = BlkifOp.READ, BlkifOp.WRITE
 SECTORS = 2048

@@ -15,9 +15,10 @@ import pytest
 from pvdrivers.abi.blkif import X86_64, BlkifOp, BlkifRsp, Discard
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.block.disks import Disk, open_disk
+from pvdrivers.conformance.block.messages import Answer, direct, discard
 from pvdrivers.transport.loopback import Machine
 from tests.missing import missing
-from tests.pvdrivers.block.rig import WAYS, Answer, direct, discard, rig
+from tests.pvdrivers.block.rig import WAYS, rig
 
 SIZE = 1 << 20
 OKAY, ERROR = BlkifRsp.OKAY, BlkifRsp.ERROR

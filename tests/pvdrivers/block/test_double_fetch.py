@@ -17,11 +17,12 @@ import pytest
 from pvdrivers.abi.blkif import X86_64, BlkifOp, BlkifRsp
 from pvdrivers.abi.ring import HEADER, PAGE_SIZE
 from pvdrivers.block.disks import open_disk
+from pvdrivers.conformance.block.messages import direct, indirect
 from pvdrivers.ring import Back
 from pvdrivers.transport.base import Mapping
 from pvdrivers.transport.loopback import Machine
 from tests.pvdrivers.block.flipper import flipping
-from tests.pvdrivers.block.rig import FRONT, WAYS, Rig, direct, indirect, rig
+from tests.pvdrivers.block.rig import FRONT, WAYS, Rig, rig
 
 LAYOUT = X86_64
 SEG = LAYOUT.request.offsets["seg"]

@@ -16,21 +16,10 @@ from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.block.back.backqueue import BackQueue
 from pvdrivers.block.disks import open_disk
 from pvdrivers.block.errors import Refusal
+from pvdrivers.conformance.block.messages import Answer, direct, discard, indirect
 from pvdrivers.errors import BadRing, MachineError
 from pvdrivers.transport.loopback import Machine, machine
-from tests.pvdrivers.block.rig import (
-    BACK,
-    FRONT,
-    STRANGER,
-    WAYS,
-    Answer,
-    Rig,
-    descriptors,
-    direct,
-    discard,
-    indirect,
-    rig,
-)
+from tests.pvdrivers.block.rig import BACK, FRONT, STRANGER, WAYS, Rig, descriptors, rig
 
 OKAY, ERROR, UNSUPPORTED = BlkifRsp.OKAY, BlkifRsp.ERROR, BlkifRsp.EOPNOTSUPP
 READ, WRITE, DISCARD = BlkifOp.READ, BlkifOp.WRITE, BlkifOp.DISCARD

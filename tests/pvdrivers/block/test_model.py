@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from pvdrivers.abi.blkif import PROTOCOLS, X86_64, Blkif, BlkifOp, BlkifRsp
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.block.disks import Disk, open_disk
+from pvdrivers.conformance.block.messages import Answer, direct, discard, indirect
 from pvdrivers.transport.loopback import Machine
-from tests.pvdrivers.block.rig import BACK, STRANGER, WAYS, Answer, Rig, direct, discard, indirect, rig
+from tests.pvdrivers.block.rig import BACK, STRANGER, WAYS, Rig, rig
 
 EXAMPLES = int(os.environ.get("XENTOOL_FUZZ", "30"))
 #: Sectors, an odd number of pages.

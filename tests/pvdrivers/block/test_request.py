@@ -7,8 +7,8 @@ import pytest
 from pvdrivers.abi.blkif import SEGMENT, X86_64, BlkifOp, BlkifRsp
 from pvdrivers.block.errors import BadRequest, Refusal
 from pvdrivers.block.request import Limits, parse
+from pvdrivers.conformance.block.messages import direct, discard, indirect
 from pvdrivers.errors import NotGranted
-from tests.pvdrivers.block.rig import direct, discard, indirect
 
 LAYOUT = X86_64
 READ, WRITE, FLUSH = BlkifOp.READ, BlkifOp.WRITE, BlkifOp.FLUSH_DISKCACHE

@@ -46,6 +46,9 @@ class FileMedium:
 class Watched(Memory):
     """A disk in memory that tells what is done to it, before it is: nothing compiled goes at it by itself."""
 
+    #: So that what is to be in order is so by its driver's doing.
+    parallel = 4
+
     def __init__(self, wanted: subject.Disk) -> None:
         super().__init__(wanted.sectors * SECTOR_SIZE, readonly=wanted.readonly, sector_size=wanted.sector_size)
         self.medium = Way()

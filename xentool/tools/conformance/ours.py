@@ -26,8 +26,8 @@ from xentool.tools.conformance.user import User
 
 #: Domains of the loopback: the backends', the frontends', and one that is neither.
 BACK, FRONT, STRANGER = 0, 5, 6
-#: Seconds that a device may take to close.
-_PATIENCE = 60.0
+#: As `pvdrivers.errors.mistake` says it.
+_MISTAKE = "a mistake in this driver"
 
 _Bench = TypeVar("_Bench", bound="OurBench")
 
@@ -37,6 +37,9 @@ class OurBench:
 
     :param domid: of the driver under test
     """
+
+    #: Seconds that a device may take to close.
+    patience = 60.0
 
     def __init__(self, running: Machine, folder: Path, domid: int, stack: ExitStack) -> None:
         self.machine, self.folder = running, folder
@@ -67,11 +70,13 @@ class OurBench:
             # As a toolstack does for a domain that is no more.
             store.remove(there)
             if role is Role.BACK:
-                parted(store, spot, _PATIENCE)
+                parted(store, spot, self.patience)
             else:
-                end.join(_PATIENCE)
+                end.join(self.patience)
             end.stop()
-            end.join()
+            end.join(self.patience)
+            if end.is_alive():
+                self._lines.append(f"{_MISTAKE}: it does not end")
             self._ends.remove(end)
             remove(store, spot)
 
@@ -88,7 +93,7 @@ class OurBench:
 
     def ended(self) -> str | None:
         """Tell of a mistake that a driver had to catch, or a thread of one that is no more."""
-        if wrong := [line for line in self._lines if "a mistake in this driver" in line]:
+        if wrong := [line for line in self._lines if _MISTAKE in line]:
             self._lines.clear()
             return wrong[0]
         if any(not end.is_alive() for end in self._ends):

@@ -1,0 +1,45 @@
+"""Each mistake that our drivers are given is found, by the case that it is said to be found by."""
+
+from dataclasses import replace
+
+import pytest
+
+from pvdrivers.conformance import registry
+from pvdrivers.conformance.case import FAILURES, Verdict
+from pvdrivers.conformance.level import SMALL
+from pvdrivers.conformance.run import Plan, Result, run
+from tests.xentool.tools.conformance.mutants import MUTANTS, Mutant, changed, mistaken
+from xentool.tools.conformance.ours import block_backend, block_frontend
+
+LEVEL = replace(SMALL, rounds=20, flips=20_000, storm=200)
+#: Seconds for what never comes.
+NEVER_COMES = 3.0
+
+
+def judged(mutant: Mutant) -> Result:
+    subject = mutant.subject
+    level = replace(LEVEL, deadline=NEVER_COMES) if mutant.waits else LEVEL
+    (result,) = run(subject, registry.chosen(subject.device, subject.role, (mutant.case,)), Plan(level))
+    return result
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mistake_is_found(mutant: Mutant) -> None:
+    with mistaken(mutant):
+        result = judged(mutant)
+    assert result.verdict in FAILURES, (result.verdict, result.observation)
+    assert mutant.word in result.observation
+
+
+def test_without_one_the_readable_way_passes() -> None:
+    idents = tuple(sorted({mutant.case for mutant in MUTANTS}))
+    for subject in (block_backend(), block_frontend()):
+        with mistaken(Mutant("none", "", "", lambda _: None)):
+            results = run(subject, registry.chosen(subject.device, subject.role, idents), Plan(LEVEL))
+        wrong = {one.case.ident: one.observation for one in results if one.verdict is not Verdict.PASS}
+        assert wrong == {}
+
+
+def test_a_text_that_is_not_there_is_noticed() -> None:
+    with pytest.raises(ValueError, match="stands 0 times in test_a_text_that_is_not_there_is_noticed"):
+        changed(test_a_text_that_is_not_there_is_noticed, "no" + "where", "")
