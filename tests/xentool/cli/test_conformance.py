@@ -54,7 +54,7 @@ def test_what_failed_is_told_with_how_to_see_it_again(monkeypatch: pytest.Monkey
 
 def test_what_there_is() -> None:
     lines = ran("conformance", "--list").stdout.splitlines()
-    assert [line.split()[0] for line in lines[:2]] == ["block-backend", "block-frontend"]
+    assert [line.split()[0] for line in lines[:3]] == ["block-backend", "block-backend-process", "block-frontend"]
     assert [line.split()[:3] for line in lines if line.startswith("BB13")] == [["BB13", "block", "back"]]
 
 

@@ -41,7 +41,7 @@ def shown(found: Sequence[Judged]) -> None:
 def listed(cases: Sequence[Case], subjects: Mapping[str, str]) -> None:
     """Print all subjects and cases."""
     for name, what in subjects.items():
-        output.line(f"{name:<16} {what}")
+        output.line(f"{name:<22} {what}")
     for case in cases:
         kind = f"{case.device} {case.role.name.lower()}"
         output.line(f"{case.ident:<6} {kind:<12} {case.risk.value:<12} {case.title}")

@@ -8,6 +8,7 @@ from pvdrivers.conformance.level import SMALL
 from pvdrivers.conformance.run import Plan, run
 from pvdrivers.conformance.subject import Subject
 from xentool.tools.conformance.ours import block_backend, block_frontend
+from xentool.tools.conformance.process import OurProcess
 
 
 def judged(subject: Subject, *patterns: str) -> dict[str, str]:
@@ -40,3 +41,15 @@ def test_a_backend_without_what_is_optional_is_not_blamed_for_it() -> None:
     subject = block_backend(Options(max_order=0, max_queues=1, max_indirect=0, persistent=False))
     found = judged(subject, "BB02", "BB03", "BB05", "BB22")
     assert found == dict.fromkeys(("BB05", "BB22"), "unsupported: feature-max-indirect-segments is not offered")
+
+
+def test_our_block_backend_as_a_process() -> None:
+    assert judged(OurProcess(), "BB01", "BB04", "BB13", "BB24", "BB26", "BB27") == {}
+
+
+def test_a_process_that_is_killed_has_crashed() -> None:
+    subject = OurProcess()
+    with subject.running() as bench:
+        assert bench.ended() is None
+        bench.kill()
+        assert bench.ended() == "its process has ended with -9"
