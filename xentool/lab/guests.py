@@ -13,6 +13,7 @@ from xentool.hosts.resolve import HostError
 from xentool.lab import status
 from xentool.lab.places import DATA_IN_DOM0, checked_name
 from xentool.lab.progress import SILENT, Progress
+from xentool.lab.qemu import FASTER
 from xentool.tools import xl
 
 TYPES = ("pv", "pvh")
@@ -25,8 +26,8 @@ WORKLOADS = {
     "mixed": "disk, net and fork at once",
     "shell": "what dom0 sends to its TCP port 7000",
 }
-# How often a guest is looked for until it is up, which takes twenty looks; a busy machine is slower at both.
-_LOOKS = 400
+# How often a guest is looked for until it is up, which takes thirty looks; a busy machine is slower at both.
+_LOOKS = 600
 #: Exit status of guest-start.sh: the guest was there, and ended before it was up.
 DIED = 3
 #: Exit status of a shell or ssh that finds no such program.
@@ -70,7 +71,7 @@ def configuration(guest: Guest, word: str) -> str:
     :param word: what the guest's init prints when it is up
     """
     extra = (
-        f"console=hvc0 quiet xentool.ready={word} xentool.workload={guest.workload} xentool.ip=@IP@ "
+        f"console=hvc0 quiet {FASTER} xentool.ready={word} xentool.workload={guest.workload} xentool.ip=@IP@ "
         f"xentool.blkfront={','.join(guest.blkfront)}"
     )
     disk = f"format=raw,vdev=xvda,access=rw,script=block-xentool,target=/var/lib/xentool/{guest.name}.img"
