@@ -3,10 +3,12 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
+from tests.xen import shells
 from xentool.errors import XentoolError
 from xentool.hosts import resolve
 from xentool.hosts.base import checked
@@ -44,32 +46,13 @@ HUNG = 3000
 _LIVES = 4
 #: What xl lists of a guest that runs, or may: one that died is listed until xl has taken it down.
 _RUNS = "rbp-"
-#: In dom0: sends a script to the shell at a guest's port, and prints what that says. A guest that is silent for long
-#: is looked at: one that is gone says nothing any more, and nobody tells the other end of its connections.
-_SEND = """
-import socket, subprocess, sys, time
-name, address, silence, runs = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
-with socket.create_connection((address, 7000), 60) as guest:
-    guest.settimeout(5)
-    guest.sendall(sys.stdin.buffer.read() + b"\\nexit\\n")
-    silent = 0
-    while True:
-        try:
-            some = guest.recv(65536)
-        except TimeoutError:
-            asked = time.monotonic()
-            listed = subprocess.run(["xl", "list", name], capture_output=True, text=True).stdout.split()
-            # Where xl takes longer than it should, so does the guest.
-            silent += 5 / max(1, (time.monotonic() - asked) / 0.3)
-            if not listed or not set(listed[-2]) <= set(runs):
-                sys.exit(f"{name} died")
-            if silent >= silence:
-                sys.exit(f"{name} said nothing for {silence} s")
-            continue
-        if not some:
-            break
-        silent = 0
-        sys.stdout.buffer.write(some)
+#: In dom0: what xl lists of a guest, and whether it was started with a shell.
+_LISTED = 'xl list "$1"; grep -sq xentool.workload=shell "/var/lib/xentool/$1.cfg" && echo shell'
+#: In dom0: ends a guest, and removes its files.
+_END = """
+xl destroy "$1" || exit
+while xl domid "$1" >/dev/null 2>&1; do sleep 0.2; done
+rm -f "/var/lib/xentool/$1.img" "/var/lib/xentool/$1.cfg"
 """
 
 
@@ -96,6 +79,7 @@ class Lab:
         (self._qemu,) = (lab.qemu_pid for lab in _labs() if lab.name == name)
         self.hz = xl.host_info(self._dom0).hz
         self._addresses: dict[str, str] = {}
+        self._shells: dict[str, Path] = {}
 
     def run(self, *argv: str, check: bool = True, input: bytes | None = None) -> str:
         """Run a command in dom0 and return what it prints, without the blanks around it."""
@@ -109,15 +93,13 @@ class Lab:
 
     def guest(self, name: str, type: str = "pv", vcpus: int = 1, workload: str = "mixed") -> int:
         """Return the domid of a guest, started when it does not run yet (or runs as something else)."""
+        there = None
         for running in api.guest_list(self.name):
-            if running.name != name and running.workload not in (None, "idle"):
-                api.guest_stop(running.name, self.name)  # two busy ones starve an emulated dom0
-        for running in api.guest_list(self.name):
-            if running.name == name:
-                if (running.type, running.vcpus, running.workload) == (type, vcpus, workload):
-                    return running.domid
-                api.guest_stop(name, self.name)
-        return api.guest_start(api.Guest(name, type, vcpus, workload=workload), self.name)
+            if (running.name, running.type, running.vcpus, running.workload) == (name, type, vcpus, workload):
+                there = running.domid
+            elif running.name == name or running.workload not in (None, "idle"):
+                self.stop(running.name)  # two busy ones starve an emulated dom0
+        return there or api.guest_start(api.Guest(name, type, vcpus, workload=workload), self.name)
 
     def address(self, name: str) -> str:
         """Return the address in dom0's network that a guest of this name has."""
@@ -136,22 +118,32 @@ class Lab:
         # Xen 4.20 says once after it has booted that it has "switched to polling", in the midst of the line it prints.
         return survey(self._dom0) if found.unread else found
 
-    def tell(self, name: str, script: str, *, silence: int = 300, check: bool = True) -> str:
+    def tell(self, name: str, script: str, *, silence: int = 300) -> str:
         """Have the shell of a guest run a script, and return what that says.
 
         :param silence: seconds for which the guest may say nothing
-        :raises XentoolError: it died, or was silent for longer
+        :raises XentoolError: it died, was silent for longer, or its shell ended
         """
-        argv = ("python3", "-c", _SEND, name, self.address(name), str(silence), _RUNS)
-        return self.run(*argv, input=script.encode(), check=check)
+        if name not in self._shells:  # whose address is for good
+            self._shells[name] = self._dom0.forward(f"{self.address(name)}:{shells.PORT}")
+        return shells.tell(
+            self._shells[name], script, lambda: Patience(silence, self._qemu), lambda: self._listed(name) is not None
+        )
+
+    def _listed(self, name: str) -> str | None:
+        """Return what xl lists of a guest that runs, or may, and whether it was started with a shell."""
+        said = self.run("sh", "-c", _LISTED, "sh", name, check=False)
+        states = [line.split()[4] for line in said.splitlines() if line.startswith(f"{name} ")]
+        return said if states and set(states[0]) <= set(_RUNS) else None
 
     def lives(self, name: str) -> bool:
         """Tell whether a guest runs and, when it has a shell, answers: emulation may stop a vCPU for ever."""
-        listed = self.run("xl", "list", name, check=False).splitlines()
-        if not listed or not set(listed[-1].split()[4]) <= set(_RUNS):
-            return False
-        shell = any(running.workload == "shell" for running in api.guest_list(self.name) if running.name == name)
-        return not shell or self.tell(name, "echo here", silence=60, check=False) == "here"
+        said = self._listed(name)
+        if said is None or not said.endswith("\nshell"):
+            return said is not None
+        with suppress(XentoolError, OSError):
+            return self.tell(name, "echo here", silence=60) == "here"
+        return False
 
     def outlived(self, name: str, attempt: Callable[[], None], clean: Callable[[], None] = lambda: None) -> None:
         """Make an attempt that needs a guest; anew when it failed because the guest died.
@@ -172,8 +164,8 @@ class Lab:
                 clean()
 
     def stop(self, name: str) -> None:
-        """Stop a guest; the others leave it alone."""
-        api.guest_stop(name, self.name)
+        """End a guest at once; the others leave it alone."""
+        self.run("sh", "-c", _END, "sh", name)
 
     def away(self, name: str) -> None:
         """Have a guest gone, whether it lives or died."""
