@@ -26,7 +26,7 @@ def test_the_recordings_are_what_oxenstored_says(lab: Lab, name: str, recorded: 
 
 #: Under one node, so that the store's own are left alone; few, so that operations meet.
 PATHS = ["/xt", "/xt/a", "/xt/a/b", "/xt/a/b/c", "/xt/a/ab", "/xt/d", "/xt/d/e/f", "/xt//a", "/xt/a/"]
-STEPS = 2000
+STEPS = 1000
 
 
 def step(chance: random.Random) -> tuple[str, list[str]]:
@@ -85,7 +85,7 @@ def expected(model: Model, conn: Conn, name: str, words: list[str]) -> str:
 
 @one_xen
 def test_the_model_holds_for_oxenstored(lab: Lab) -> None:
-    """Two thousand steps. Left out, since oxenstored decides otherwise: conflicts of transactions, order of events."""
+    """A thousand steps. Left out, since oxenstored decides otherwise: conflicts of transactions, order of events."""
     chance = random.Random(4)  # noqa: S311 - test data
     model = Model([0], {"watches": 0})
     conn = model.conns[0]
