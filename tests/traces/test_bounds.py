@@ -31,7 +31,7 @@ from traces.exporters.parquet import writer as parquet
 from traces.exporters.perfetto import writer as perfetto
 from traces.reader import Reader, read
 from traces.scan import Scan
-from traces.table import EventTable
+from traces.table import PIECE, EventTable
 from traces.xen.formats import events as xentrace
 
 Trace = Callable[[FrameType, str, Any], Any]
@@ -168,6 +168,21 @@ def peak(work: Callable[[], object]) -> int:
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+def test_slow_ones_are_described_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A window may hold the whole trace.
+    pieces: list[int] = []
+    feed = slowest.Meanwhile.feed
+
+    def noted(self: slowest.Meanwhile, table: EventTable, *more: Any) -> None:  # noqa: ANN401 - passed on
+        pieces.append(len(table))
+        feed(self, table, *more)
+
+    monkeypatch.setattr(slowest.Meanwhile, "feed", noted)
+    data = MAKERS["unstamped"](PIECE + 10)
+    slow.describe(tables(data), reported(data), [slowest.Slow(1, 0, 1, 1, 0, 0)])
+    assert pieces == [PIECE, 11]
 
 
 def test_runs_of_the_clock_share_the_bytes_that_they_lie_in() -> None:

@@ -197,12 +197,13 @@ def _grants(scan: "Counted") -> tuple[GrantPair, ...]:
 
 
 def _irqs(scan: "Counted", clock: Clock) -> tuple[Irq, ...]:
-    found = irqs(scan)
     answer = []
     by_number: dict[int, dict[int, Handled]] = {}
-    for (pcpu, number), of in sorted(found.items()):
+    for (pcpu, number), of in sorted(irqs(scan).items()):
         by_number.setdefault(number, {})[pcpu] = of
-    for number, pcpus in sorted(by_number.items()):
+    for number in sorted(by_number):
+        # What was read off goes while its answer is made: a hostile trace has as many as there is room for.
+        pcpus = by_number.pop(number)
         whole = Handled()
         for of in pcpus.values():
             whole.add(of.count, of.cycles, of.longest)

@@ -112,12 +112,12 @@ def _rows(tables: Iterable[EventTable]) -> _Numbers:
     # Time, pCPU, vCPU (-1: records were lost), old and new state of each change, in order of time on each pCPU.
     parts: list[_Numbers] = []
     count = 0
-    for table in tables:
-        plain = (table.event & ~_STATES == RUNSTATE_CHANGE) & (table.words > 0)
-        rows = np.flatnonzero(plain | (table.event == LOST_RECORDS))
-        who = np.where(plain[rows], table.word(rows, 0).astype(np.int64), -1)
-        states = table.event[rows].astype(np.int64)
-        at, pcpu = table.tsc[rows].astype(np.int64), table.pcpu[rows].astype(np.int64)
+    for piece in (piece for table in tables for piece in table.pieces()):
+        plain = (piece.event & ~_STATES == RUNSTATE_CHANGE) & (piece.words > 0)
+        rows = np.flatnonzero(plain | (piece.event == LOST_RECORDS))
+        who = np.where(plain[rows], piece.word(rows, 0).astype(np.int64), -1)
+        states = piece.event[rows].astype(np.int64)
+        at, pcpu = piece.tsc[rows].astype(np.int64), piece.pcpu[rows].astype(np.int64)
         parts.append(np.stack((at, pcpu, who, states >> 8 & 3, states >> 4 & 3), axis=1))
         count += len(rows)
         if count >= _CHANGES_MAX:

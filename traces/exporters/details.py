@@ -60,11 +60,9 @@ _HAS_ERROR_CODE = 0x8000
 
 _HYPERCALLS = (xentrace.PV_HYPERCALL_V2, xentrace.PV_HYPERCALL_SUBCALL)
 _EXITS = (xentrace.HVM_VMX_EXIT, xentrace.HVM_SVM_EXIT)
-_GRANTS = (xentrace.GRANT_MAP, xentrace.GRANT_UNMAP, 0x0010F003)
 _PV_HYPERCALL_V1 = 0x00201001
 _TOLD_BY = {
     **dict.fromkeys(_EXITS, "reason"),
-    **dict.fromkeys(_GRANTS, "target_domid"),
     xentrace.HVM_VMMCALL: "eax",
     xentrace.PV_TRAP: "trapnr",
     _PV_HYPERCALL_V1: "nr",

@@ -45,9 +45,10 @@ def describe(tables: Iterable[EventTable], report: Report, slow: list[Slow]) -> 
     elapsed, meanwhile = Elapsed(), Meanwhile(slow)
     around = Around(((one.pcpu, at) for one in slow for at in (one.begin, one.end)), report.clock.hz, naming(report))
     for table in tables:
-        cycles = elapsed.of(table)
-        meanwhile.feed(table, cycles, elapsed)
-        around.feed(table, cycles)
+        for piece in table.pieces():
+            cycles = elapsed.of(piece)
+            meanwhile.feed(piece, cycles, elapsed)
+            around.feed(piece, cycles)
     meanwhile.finish()
     found = []
     for one, ran in zip(slow, meanwhile.ran, strict=True):

@@ -8,6 +8,7 @@ from traces.analyses.compare import compare
 from traces.analyses.slices import Slices
 from traces.answers import Report
 from traces.exporters.differences import Differences
+from traces.plain import replace
 from traces.reader import Reader, read
 from xentool.errors import XentoolError
 from xentool.tools.tracing import reports, sidecar
@@ -16,7 +17,7 @@ from xentool.tools.tracing.reports import AS_IT_IS, Reading
 
 @dataclass(frozen=True)
 class Trace:
-    """A trace file: its report, and itself in slices."""
+    """A trace file: its report, without what its vCPUs did, and itself in slices."""
 
     path: Path
     report: Report
@@ -36,7 +37,10 @@ def trace(path: Path, reading: Reading = AS_IT_IS) -> Trace:
     if found is None:
         least = slices.COUNT_MIN * slices.SECONDS_MIN
         raise XentoolError(f"{path} is too short to compare: {report.span_s:.2f} s, and {least} s are needed")
-    return Trace(path, report, found)
+    # The slices have what is compared; of a hostile trace the rest is large, and there are two.
+    domains = tuple(replace(one, vcpus=()) for one in report.domains)
+    slim = replace(report, domains=domains, grants=(), notifications=(), irqs=())
+    return Trace(path, slim, found)
 
 
 def differences(before: Trace, after: Trace, domain: str | None = None) -> Differences:

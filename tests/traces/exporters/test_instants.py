@@ -1,0 +1,63 @@
+"""Instants of Perfetto's timeline: who maps whose pages, and what becomes of more pairs than any host has."""
+
+import io
+from collections import Counter
+
+import pytest
+from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
+
+from tests.traces.handmade import record, window
+from tests.traces.hostile import runs
+from traces.analyses.report import report as report_of
+from traces.exporters.perfetto import instants
+from traces.exporters.perfetto import writer as perfetto
+from traces.reader import Reader, read
+from traces.scan import Scan
+from traces.xen.formats import events as xentrace
+
+
+def shown(data: bytes) -> Counter[tuple[str, int | None]]:
+    """Give the instants by name, and their argument."""
+    scan = Scan()
+    scan.feed(data)
+    scan.finish()
+    output = io.BytesIO()
+    perfetto.write(read(io.BytesIO(data), Reader()), report_of(scan, hz=1e9), output)
+    trace = Trace.FromString(output.getvalue())
+    names = {one.iid: one.name for packet in trace.packet for one in packet.interned_data.event_names}
+    found: Counter[tuple[str, int | None]] = Counter()
+    for packet in trace.packet:
+        event = packet.track_event
+        if event.type == TrackEvent.TYPE_INSTANT:
+            told = {names[one.name_iid]: one.uint_value for one in event.debug_annotations}
+            assert told.keys() <= {"target_domid", "address"}
+            found[names[event.name_iid], next(iter(told.values()), None)] += 1
+    return found
+
+
+def maps(mapper: int, *granters: int) -> bytes:
+    return runs(mapper << 16, 1000 * mapper) + b"".join(record(xentrace.GRANT_MAP, None, one) for one in granters)
+
+
+DATA = window(0, maps(1, 5, 6, 5) + record(xentrace.GRANT_UNMAP, None, 5) + maps(2, 5, 0xFFFF_FFFF))
+
+
+def test_who_maps_whose_pages_is_the_name() -> None:
+    assert shown(DATA) == {
+        ("grant map d1→d5", None): 2,
+        ("grant map d1→d6", None): 1,
+        ("grant unmap d1→d5", None): 1,
+        ("grant map d2→d5", None): 1,
+        ("grant map d2→d4294967295", None): 1,
+    }
+
+
+def test_pairs_beyond_all_measure_have_one_name_and_the_granter_as_argument(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instants, "_PAIRS_MAX", 2)
+    assert shown(DATA) == {
+        ("grant map d1→d5", None): 2,
+        ("grant map d1→d6", None): 1,
+        ("grant unmap d1→d5", None): 1,
+        ("grant map", 5): 1,
+        ("grant map", 0xFFFF_FFFF): 1,
+    }
