@@ -15,6 +15,7 @@ import pytest
 from tests.xen.blocks import Guest, end, serve, start
 from tests.xen.labs import Lab, eventually, one_xen, usually
 from tests.xen.undisturbed import node, undisturbed, watches
+from tests.xen.userland import userland
 
 pytestmark = pytest.mark.lab
 
@@ -91,21 +92,6 @@ signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 with Xen() as xen, kernel.served(xen, sys.argv[1], int(sys.argv[2])) as spot:
     print("xentool: serving", spot.devid, file=sys.stderr, flush=True)
     signal.sigwait([signal.SIGTERM])
-"""
-#: In a guest: runs a program in dom0's own Debian, which is on a disk and only read.
-USERLAND = """
-mkdir -p /debian
-mount -t ext4 -o ro,noload /dev/xvdf /debian || echo FAILED mount
-for each in dev proc sys; do mount --bind /$each /debian/$each; done
-mount -t tmpfs tmpfs /debian/tmp
-cat >/debian/tmp/program.py <<'END'
-{}
-END
-run() {{ chroot /debian env PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@" 2>&1; }}
-run modprobe -a xen-evtchn xen-gntdev xen-gntalloc
-run python3 /tmp/program.py {}
-for each in dev proc sys tmp; do umount /debian/$each; done
-umount /debian || echo FAILED umount
 """
 LOAD = """
 mount -t ext4 /dev/xvdb /mnt || echo FAILED mount
@@ -233,15 +219,12 @@ def _survives(lab: Lab, guest: Guest, words: list[str]) -> None:
 
 def _from_a_guest(lab: Lab, guest: Guest) -> None:
     # Our frontend in the guest, on Linux's backend.
-    lab.run("sh", "-c", "sync; truncate -s 8M /tmp/k.img")
-    disk = "format=raw,vdev=xvdf,access=ro,script=block-xentool,target=/dev/vda"
-    lab.run("xl", "block-attach", guest.name, disk)
-    guest.sees("xvdf")
-    devid = start(lab, "kernel", "python3", "-c", KERNEL, "/tmp/k.img", str(guest.domid)).split()[-1]
-    written, back = guest.run(USERLAND.format(OURS, devid)).split()
-    assert (written, back) == (_sum(lab, "/tmp/k.img"),) * 2
-    end(lab, name="kernel")
-    lab.run("xl", "block-detach", guest.name, "xvdf")
+    lab.run("truncate", "-s", "8M", "/tmp/k.img")
+    with userland(guest) as inside:
+        devid = start(lab, "kernel", "python3", "-c", KERNEL, "/tmp/k.img", str(guest.domid)).split()[-1]
+        written, back = inside.python(OURS, devid).split()
+        assert (written, back) == (_sum(lab, "/tmp/k.img"),) * 2
+        end(lab, name="kernel")
 
 
 def _sum(lab: Lab, path: str) -> str:
