@@ -1,65 +1,34 @@
-"""Network drivers on real Xen: Linux's frontend on our backend, with a TAP on a bridge behind it."""
+"""Network drivers on real Xen: Linux's frontend on our backend, ours in a guest on Linux's, and ours on ours.
+
+Behind our backend is a TAP on a bridge. One guest of each type, with as many queues as it has CPUs, does all of it.
+"""
 
 from functools import partial
 
 import pytest
 
+from tests.xen import networks
 from tests.xen.blocks import Guest, end, start
 from tests.xen.labs import Lab, eventually, usually
+from tests.xen.networks import BRIDGE, DOM0_V6, MTU, OURS, PLAIN, TAG, TAGGED
+from tests.xen.packages import install
 from tests.xen.undisturbed import node, undisturbed
+from tests.xen.userland import Userland, userland
 
 pytestmark = pytest.mark.lab
 
-BRIDGE = "xentool-net"
-DOM0, GUEST = "10.78.0.1", "10.78.0.2"
-DOM0_V6, GUEST_V6 = "fd78::1", "fd78::2"
-MTU = 9000
-
-#: dom0's end of the network; what is sent is random, so that no wrong byte goes unseen.
-NETWORK = f"""
-ip link add {BRIDGE} type bridge forward_delay 0
-ip address add {DOM0}/24 dev {BRIDGE}
-ip address add {DOM0_V6}/64 dev {BRIDGE} nodad
-ip link set {BRIDGE} up
-head -c 8M /dev/urandom >/tmp/net.sent
-sha256sum </tmp/net.sent
-"""
-NO_NETWORK = f"ip link delete {BRIDGE}; rm -f /tmp/net.*"
-#: In dom0: gives a file to whoever comes, and the next one's bytes to another file.
-EXCHANGE = """
-import socket, sys
-address = sys.argv[1]
-with socket.create_server((address, 5000)) as server:
-    print("xentool: serving", file=sys.stderr, flush=True)
-    with server.accept()[0] as taker:
-        taker.sendall(open("/tmp/net.sent", "rb").read())
-    with server.accept()[0] as giver, open("/tmp/net.back", "wb") as file:
-        while some := giver.recv(1 << 20):
-            file.write(some)
-"""
-UP = f"""
-tries=600
-until [ -e /sys/class/net/eth1 ] || [ $tries = 0 ]; do tries=$((tries - 1)); usleep 100000; done
-ip link set eth1 mtu {MTU}
-echo 0 >/proc/sys/net/ipv6/conf/eth1/accept_dad
-ip address add {GUEST}/24 dev eth1
-ip address add {GUEST_V6}/64 dev eth1
-ip link set eth1 up
-"""
+KINDS = {"pv": 1, "pvh": 2}
 #: Small, as long as a usual frame, longer than a page, and by IPv6.
 PINGS = f"""
-for words in "-s 56 {DOM0}" "-s 1472 {DOM0}" "-s 8000 {DOM0}" "-s 1000 {DOM0_V6}"; do
+for words in "-s 56 {PLAIN.dom0}" "-s 1472 {PLAIN.dom0}" "-s 8000 {PLAIN.dom0}" "-s 1000 {DOM0_V6}"; do
     ping -q -c 3 -i 0.2 -W 20 $words | grep -o "[0-9]* packets received" || echo "$words: lost"
 done
 """
-#: In segments of a usual MTU, so that what is longer is to be cut.
-TAKE = f"ip link set eth1 mtu 1500; nc {DOM0} 5000 </dev/null >/taken; sha256sum </taken"
-GIVE = f"nc {DOM0} 5000 </taken; ip link set eth1 mtu {MTU}; echo given"
 #: For as long as there is no /stop, what is sent and what comes back; every ping has other bytes.
 LOAD = f"""
 rm -f /stop
 (
-    while [ ! -e /stop ]; do ping -q -c 20 -i 0.02 -s 3000 -W 1 {DOM0} && echo >>/answered; done >/dev/null
+    while [ ! -e /stop ]; do ping -q -c 20 -i 0.02 -s 3000 -W 1 {PLAIN.dom0} && echo >>/answered; done >/dev/null
     touch /stopped
 ) >/dev/null 2>&1 </dev/null &
 """
@@ -69,73 +38,185 @@ until [ $(wc -l </answered) -gt $((before + 1)) ] || [ $tries = 0 ]; do tries=$(
 [ $tries = 0 ] || echo on
 """
 UNLOAD = "touch /stop; while [ ! -e /stopped ]; do usleep 100000; done; rm -f /stop /stopped /answered; echo off"
+#: As an administrator has it, and Windows before it connects: the driver closes the device, and takes it anew.
+CYCLE = "cd /sys/bus/xen/drivers/vif; echo vif-1 >unbind; ls /sys/class/net; echo vif-1 >bind"
+#: In segments that the kernel cuts, and sums up; and as it is by itself.
+PLAINLY, BY_ITSELF = (f"ethtool -K {{}} tx {word} sg {word} gso {word} tso {word}" for word in ("off", "on"))
 ERRORS = "cd /sys/class/net/eth1/statistics; cat rx_errors tx_errors rx_dropped rx_crc_errors rx_frame_errors"
+SUMMED = ("TcpInCsumErrors", "UdpInCsumErrors", "Udp6InCsumErrors")
+SUMS = f"nstat -asz {' '.join(SUMMED)} | awk '/InCsumErrors/ {{print $2}}'; ethtool -S eth1 | sed -n 's/.*_fixup: //p'"
 COMPLAINTS = "dmesg | grep -E 'xen_netfront|xennet|eth1' | grep -iE 'bad|invalid|illegal|backwards|disabled|warn'"
 GONE = """
 tries=600
 while [ -e /sys/class/net/eth1 ] && [ $tries != 0 ]; do tries=$((tries - 1)); usleep 100000; done
 ls /sys/class/net
 """
-KINDS = {"pv": 1, "pvh": 2}
+#: In dom0: gives a vif to a program in a guest by the kernel's backend, until it is told to end.
+KERNEL = """
+import signal, sys
+from pvdrivers.transport.xen import Xen
+from xentool.tools.net import kernel
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+with Xen() as xen, kernel.served(xen, int(sys.argv[1])) as spot:
+    print("xentool: serving", spot.devid, file=sys.stderr, flush=True)
+    signal.sigwait([signal.SIGTERM])
+"""
+#: In a guest: our frontend, which joins a TAP to a vif.
+FRONT = """
+import signal, sys
+from pvdrivers.net.front import frontend
+from pvdrivers.net.ports import open_port
+from pvdrivers.transport.xen import Xen
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+with Xen() as xen:
+    here = f"{xen.store.domain_path(xen.domid)}/device/uvif/{sys.argv[1]}"
+    with frontend.joined(xen, here, open_port(f"tap:{sys.argv[2]}")) as end:
+        print("xentool: serving", file=sys.stderr, flush=True)
+        signal.sigwait([signal.SIGTERM])
+        done = end.device.statistics()
+        print(done["tx_errors"], done["rx_errors"], done["dropped"])
+"""
 
 
-def serve(lab: Lab, guest: Guest) -> str:
-    vif = f"domain={guest.name},port=tap:{guest.name},bridge={BRIDGE},mtu={MTU},handle=1,queues=2"
-    return start(lab, "serve", "xentool", "net", "serve", "--json", "--vif", vif)
+def serve(lab: Lab, guest: Guest, *, handle: int = 1, front: str = "kernel") -> str:
+    words = f"domain={guest.name},port=tap,bridge={BRIDGE},mtu={MTU},handle={handle},queues=2,front={front}"
+    return start(lab, "serve", "xentool", "net", "serve", "--json", "--vif", words)
+
+
+@pytest.fixture
+def whole(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--whole"))
 
 
 @usually("4.17 pvh", "4.20 pv")
 @pytest.mark.parametrize("kind", KINDS)
-def test_linux_on_our_backend(lab: Lab, kind: str) -> None:
+def test_linux_on_our_backend(lab: Lab, kind: str, *, whole: bool) -> None:
     name = f"net{kind}"
-    lab.outlived(name, partial(_on_our_backend, lab, name, kind), partial(_away, lab, name))
+    lab.outlived(name, partial(_on_our_backend, lab, name, kind, whole=whole), partial(_away, lab, name))
 
 
 def _away(lab: Lab, name: str) -> None:
-    end(lab, check=False)
-    end(lab, "KILL", name="exchange", check=False)
-    lab.run("sh", "-c", NO_NETWORK, check=False)
+    for each in ("serve", "kernel"):
+        end(lab, name=each, check=False)
+    networks.finish(lab)
     lab.away(name)
 
 
-def _on_our_backend(lab: Lab, name: str, kind: str) -> None:
+def _on_our_backend(lab: Lab, name: str, kind: str, *, whole: bool) -> None:
+    install(lab, "iperf3", "ethtool")
     guest = Guest(lab, name, kind, KINDS[kind], ("feature_persistent=0",))
-    sent = lab.run("sh", "-c", NETWORK)
-    with undisturbed(lab, guest.domid):
+    networks.begin(lab)
+    with undisturbed(lab, guest.domid), userland(guest) as inside:
         assert f"serving vif1 of domain {guest.domid}" in serve(lab, guest)
-        guest.run(UP)
+        networks.bring_up(guest, PLAIN)
+        assert node(lab, f"/local/domain/{guest.domid}/device/vif/1/multi-queue-num-queues") == str(KINDS[kind])
         assert guest.run(PINGS).splitlines() == ["3 packets received"] * 4
-        _takes_and_gives(lab, guest, sent)
-        _survives(lab, guest)
+        _carries(lab, guest, inside, mib=100 if whole else 4)
+        _tagged(guest, inside)
+        _survives(lab, guest, 10 if whole else 3)
+        _is_plugged_out_and_in(lab, guest)
         assert guest.run(ERRORS).split() == ["0"] * 5
+        # Of TCP and UDP by both versions of IP, and frames whose checksum netfront had to make ready.
+        assert inside.run(SUMS).split() == ["0"] * (len(SUMMED) + 1)
         assert guest.run(COMPLAINTS) == ""
         (row,) = end(lab)
         assert (row["device"], row["tx_errors"], row["rx_errors"]) == ("vif1", 0, 0)
         assert guest.run(GONE).split() == ["eth0", "lo"]
         assert BRIDGE in lab.run("ip", "-br", "link")
-        assert f" {name} " not in lab.run("ip", "-br", "link")
+        assert f" vif{guest.domid}.1 " not in lab.run("ip", "-br", "link")
+        if whole or kind == "pv":
+            _ours_in_the_guest(lab, guest, inside)
 
 
-def _takes_and_gives(lab: Lab, guest: Guest, sent: str) -> None:
-    front, back = (f"/local/domain/{guest.domid}/device/vif/1", f"/local/domain/0/backend/uvif/{guest.domid}/1")
-    assert node(lab, f"{front}/multi-queue-num-queues") == str(KINDS[guest.name[3:]])
-    start(lab, "exchange", "python3", "-c", EXCHANGE, DOM0)
-    assert guest.run(TAKE) == sent
-    assert guest.run(GIVE) == "given"
-    assert eventually(lambda: lab.run("sh", "-c", "sha256sum </tmp/net.back") == sent)
-    # Frames came whole that are longer than any wire takes.
-    assert eventually(lambda: int(node(lab, f"{back}/statistics/rx-bytes")) > 8 << 20)
-    packets = int(node(lab, f"{back}/statistics/rx-packets"))
-    assert int(node(lab, f"{back}/statistics/rx-bytes")) / packets > 2000
+def _counted(lab: Lab, guest: Guest) -> dict[str, int]:
+    there = f"/local/domain/0/backend/uvif/{guest.domid}/1/statistics"
+    return {
+        name: int(node(lab, f"{there}/{name}") or 0) for name in ("tx-packets", "tx-bytes", "rx-packets", "rx-bytes")
+    }
 
 
-def _survives(lab: Lab, guest: Guest) -> None:
+def _carries(lab: Lab, guest: Guest, inside: Userland, mib: int) -> None:
+    # In segments of a usual MTU, so that what is longer is to be cut.
+    guest.run("ip link set eth1 mtu 1500")
+    networks.listen(lab)
+    tap = f"vif{guest.domid}.1"
+    for how, is_cut in ((BY_ITSELF, False), (PLAINLY, True)):
+        inside.run(how.format("eth1"))
+        lab.run("sh", "-c", how.format(tap))
+        for words, direction in (((), "tx"), (("-R",), "rx")):
+            _carries_tcp(lab, guest, inside, words, direction, is_cut=is_cut)
+    for words in ((), ("-R",)):
+        # As much as is sure to be taken: what is not is dropped, as on any wire.
+        udp = networks.iperf(inside, PLAIN, "-u", "-b", "2M", *words)
+        assert udp.bytes > 0
+    inside.run(BY_ITSELF.format("eth1"))
+    lab.run("sh", "-c", BY_ITSELF.format(tap))
+    networks.exchange(guest, PLAIN, mib)
+
+
+def _carries_tcp(
+    lab: Lab, guest: Guest, inside: Userland, words: tuple[str, ...], direction: str, *, is_cut: bool
+) -> None:
+    before = _counted(lab, guest)
+    came = networks.iperf(inside, PLAIN, *words).bytes
+    assert came > 0
+
+    def more(what: str) -> int:
+        return _counted(lab, guest)[f"{direction}-{what}"] - before[f"{direction}-{what}"]
+
+    # They are told once a second at most.
+    assert eventually(lambda: more("bytes") > came)
+    size = more("bytes") / more("packets")
+    # What a wire takes, or more than that.
+    assert size <= 1514 if is_cut else size > 1514
+
+
+def _tagged(guest: Guest, inside: Userland) -> None:
+    assert inside.run(f"modprobe 8021q && ip link add link eth1 name {TAGGED.interface} type vlan id {TAG}") == ""
+    networks.bring_up(guest, TAGGED)
+    networks.exchange(guest, TAGGED, 1)
+    guest.run(f"ip link set eth1 mtu {MTU}")
+
+
+def _survives(lab: Lab, guest: Guest, times: int) -> None:
     # Killed under load, then another one, which goes on with the rings.
     guest.run(LOAD)
-    for _ in range(3):
+    for _ in range(times):
         assert guest.run(ANSWERED) == "on"
         end(lab, "KILL")
         serve(lab, guest)
     assert guest.run(ANSWERED) == "on"
-    assert guest.run(UNLOAD) == "off"
     assert node(lab, f"/local/domain/{guest.domid}/device/vif/1/state") == "4"
+
+
+def _is_plugged_out_and_in(lab: Lab, guest: Guest) -> None:
+    # Still under load.
+    assert guest.run(CYCLE).split() == ["eth0", "lo"]
+    networks.bring_up(guest, PLAIN)
+    assert guest.run(ANSWERED) == "on"
+    assert lab.run("xentool", "device", "detach", guest.name, "net", "vif1") == f"vif1 of {guest.name} is gone"
+    assert guest.run(GONE).split() == ["eth0", "lo"]
+    end(lab)
+    serve(lab, guest)
+    networks.bring_up(guest, PLAIN)
+    assert guest.run(ANSWERED) == "on"
+    assert guest.run(UNLOAD) == "off"
+
+
+def _ours_in_the_guest(lab: Lab, guest: Guest, inside: Userland) -> None:
+    devid = start(lab, "kernel", "python3", "-c", KERNEL, str(guest.domid)).split()[-1]
+    _front(lab, guest, inside, devid, f"ip link set vif{guest.domid}.{devid} master {BRIDGE} up")
+    end(lab, name="kernel")
+    serve(lab, guest, handle=7, front="user")
+    _front(lab, guest, inside, "7", "true")
+    (row,) = end(lab)
+    assert (row["device"], row["tx_errors"], row["rx_errors"]) == ("uvif7", 0, 0)
+
+
+def _front(lab: Lab, guest: Guest, inside: Userland, devid: str, join: str) -> None:
+    # It joins a TAP in the guest to the vif, and so the guest's stack to dom0's.
+    assert inside.start("front", "python3", "-c", FRONT, devid, OURS.interface) == "xentool: serving"
+    lab.run("sh", "-c", join)
+    networks.bring_up(guest, OURS)
+    networks.exchange(guest, OURS, 1)
+    assert inside.end("front") == "0 0 0"
