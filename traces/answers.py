@@ -276,8 +276,9 @@ class Report:
     where: Where = EVERYTHING
     #: Of one of dom0's processors, the share that the tracer itself took; None where nobody measured it.
     tracer_share: float | None = None
-    #: The wall clock at the first record; None where nobody noted it.
+    #: The wall clock at the first record; None where nobody noted it, or what was noted does not fit the trace.
     recorded: Recorded | None = None
+    noted: bool = False
     #: As the host gives it.
     xen_version: str | None = None
     #: Whose exit reasons they are.

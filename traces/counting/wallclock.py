@@ -12,6 +12,8 @@ _NS = 1_000_000_000
 #: A pair lies between the bounds, but for this: the wall clock is slewed and may be stepped a little meanwhile.
 _TOLERANCE_NS = _NS
 _TOLERANCE_SHARE = 1e-3
+#: Of the last year that a calendar has, less days for all time zones and errors.
+_LATEST_NS = 253_402_300_800 * _NS - 4 * 86_400 * _NS
 
 
 @frozen
@@ -84,6 +86,8 @@ def place(noted: Noted | None, runs: Sequence[tuple[int, int]], hz: float) -> Re
         return None
     first, cycles = runs[0]
     span = round(cycles / hz * _NS)
+    if not 0 <= noted.begin_ns <= _LATEST_NS - span or (noted.end_ns or 0) > _LATEST_NS:
+        return None
     slack = _TOLERANCE_NS + round(span * _TOLERANCE_SHARE)
     latest = None if noted.end_ns is None else noted.end_ns - span
     if latest is not None and latest < noted.begin_ns - slack:

@@ -49,7 +49,7 @@ def _heading(of: Heading) -> Text:
     if of.recorded:
         text.append(f"\nRecorded {of.recorded}", "dim")
     else:
-        text.append("\nNobody noted when it was recorded; `xentool record` does", "dim")
+        text.append(f"\n{of.not_recorded}", "dim")
     if of.only:
         text.append("\nOnly ").append(of.only, "bold")
         text.append(f": {of.span}" if of.timed else "")

@@ -132,7 +132,7 @@ def exit_doubt(report: Report) -> str:
 
 
 def recorded(report: Report) -> str | None:
-    """Say when what is reported on was recorded: from and to, by which clock; None where nobody noted it."""
+    """Say when what is reported on was recorded: from and to, by which clock; None where that is not known."""
     if report.recorded is None:
         return None
     begin = round(report.where.begin * 1e9)
@@ -144,6 +144,15 @@ def recorded(report: Report) -> str | None:
     last = last[zone:stamp] if last[:zone] == first[:zone] else last[:stamp]
     error = duration(report.recorded.error_ns / 1e9, 2)
     return f"{first[:stamp]} to {last}, {first[stamp:]} (by dom0's clock, ±{error})"
+
+
+def not_recorded(report: Report) -> str:
+    """Say why it is not known when it was recorded."""
+    if not report.noted:
+        return "Nobody noted when it was recorded; `xentool record` does"
+    if any(one.code == "clock_restart" for one in report.account.diagnostics):
+        return "When it was recorded is not known: its clock began anew, and what was noted is of one run"
+    return "When it was recorded is not known: what was noted does not fit it"
 
 
 def clock_rate(clock: Clock) -> str:

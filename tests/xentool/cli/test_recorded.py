@@ -104,8 +104,42 @@ def test_where_nobody_noted_it(file: Path, tmp_path: Path) -> None:
     assert json.loads(ran("report", str(lone), "--json").stdout)["capture"]["recorded"] is None
     done = ran("dump", str(lone), "-tt")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"xentool: nobody noted when {lone} was recorded")
+    assert done.stderr == (
+        f"xentool: {lone}: Nobody noted when it was recorded; `xentool record` does. Leave out -tt\n"
+    )
     assert run("dump", "-", "-t", stdin=b"").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("begin", "times", "why"),
+    [
+        ("2026-12-05", 1, "what was noted does not fit it"),
+        ("9999-12-31", 1, "what was noted does not fit it"),
+        ("0001-01-02", 1, "what was noted does not fit it"),
+        ("2026-11-30", 2, "its clock began anew, and what was noted is of one run"),
+    ],
+)
+def test_what_was_noted_and_does_not_fit(file: Path, tmp_path: Path, begin: str, times: int, why: str) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(file.read_bytes() * times)
+    told = sidecar.path_of(file).read_text().replace('"begin": "2026-11-30', f'"begin": "{begin}')
+    sidecar.path_of(path).write_text(told)
+    assert ran("report", str(path)).stdout.splitlines()[1] == f"When it was recorded is not known: {why}"
+    assert json.loads(ran("report", str(path), "--json").stdout)["capture"]["recorded"] is None
+    done = ran("dump", str(path), "-t")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"xentool: {path}: When it was recorded is not known: {why}. Leave out -t\n"
+
+
+def test_numbers_go_before_names_and_a_name_of_two_is_no_ones(file: Path, tmp_path: Path) -> None:
+    lone = tmp_path / "lone"
+    lone.write_bytes(file.read_bytes())
+    number = ran("dump", str(lone), "--domain", "5").stdout
+    assert number
+    assert ran("dump", str(lone), "--name", "0=5", "--domain", "5").stdout == number
+    done = ran("report", str(lone), "--name", "32767=web", "--name", "5=web", "--domain", "web")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "xentool: several domains are called 'web': 5, 32767; give a number\n"
 
 
 @pytest.mark.parametrize(

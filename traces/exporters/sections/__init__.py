@@ -39,6 +39,7 @@ class Heading(NamedTuple):
     lost_share: str
     tracer: str
     recorded: str
+    not_recorded: str
     #: What was chosen.
     only: str
     #: About the clocks of pCPUs, and whether it makes the report doubtful.
@@ -138,6 +139,7 @@ def _heading(report: Report) -> Heading:
         lost_share=lost_share,
         tracer="" if report.tracer_share is None else f"{report.tracer_share:.1%}",
         recorded=words.recorded(report) or "",
+        not_recorded=words.not_recorded(report),
         only=printable(str(report.where)),
         skew=words.skew_doubt(report) or "",
         doubtful=report.skew is not None and report.skew.of_clocks,

@@ -6,7 +6,7 @@ import click
 
 from traces.answers import Report
 from traces.exporters import dump
-from traces.exporters.words import duration
+from traces.exporters.words import duration, not_recorded
 from xentool import output
 from xentool.errors import XentoolError
 from xentool.tools.tracing.reports import STANDARD
@@ -37,13 +37,11 @@ def check(given: int, file: Path) -> None:
 def stamp(report: Report, file: Path, given: int) -> dump.Stamp:
     """Give what stamps records, and say how exactly it does.
 
-    :raises XentoolError: nobody noted when the trace was recorded
+    :raises XentoolError: it is not known when the trace was recorded
     """
     recorded = report.recorded
     if recorded is None:
-        raise XentoolError(
-            f"nobody noted when {file} was recorded, as `xentool record` does beside it: leave out -{'t' * given}"
-        )
+        raise XentoolError(f"{file}: {not_recorded(report)}. Leave out -{'t' * given}")
     error = duration(recorded.error_ns / 1e9, 2)
     output.say(f"the first record is of {recorded.text(spec='microseconds')} by dom0's clock, give or take {error}")
     return dump.wall_stamps(recorded, given)

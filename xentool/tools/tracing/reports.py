@@ -181,7 +181,8 @@ def report(
     )
     recorded = wallclock.place(capture.recorded if capture else None, found.runs, every.clock.hz)
     share = capture.tracer_share if capture else None
-    every = replace(packed.told(every, source), tracer_share=share, recorded=recorded)
+    noted = capture is not None and capture.recorded is not None
+    every = replace(packed.told(every, source), tracer_share=share, recorded=recorded, noted=noted)
     domid = None if chosen.domain is None else domid_of(every, chosen.domain)
     return select.of(every, replace(where, domid=domid))
 
@@ -221,13 +222,16 @@ def _scan(source: scans.Source, **choice: Any) -> scans.Scan:  # noqa: ANN401 - 
 
 
 def domid_of(report: "Report", text: str) -> int:
-    """Find a domain of a report by its number or name.
+    """Find a domain of a report by its number, or else by its name.
 
-    :raises XentoolError: there is none; the message lists those that there are
+    :raises XentoolError: there is none, the message lists those that there are; or there are several of that name
     """
-    for domain in report.domains:
-        if text in (str(domain.domid), domain.name):
-            return domain.domid
+    found = [one.domid for one in report.domains if str(one.domid) == text]
+    found = found or [one.domid for one in report.domains if one.name == text]
+    if len(found) > 1:
+        raise XentoolError(f"several domains are called {text!r}: {', '.join(map(str, found))}; give a number")
+    if found:
+        return found[0]
     existing = ", ".join(f"{domain.name or 'unnamed'} ({domain.domid})" for domain in report.domains)
     raise XentoolError(f"the trace has no domain {text!r}; it has {existing}")
 

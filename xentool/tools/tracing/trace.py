@@ -139,7 +139,7 @@ def trace(
     )
     # By the clock that the report has, so that the kept file tells the same.
     recorded = place(capture.noted, scan.runs, report.clock.hz)
-    report = replace(of(report, where), tracer_share=capture.share, recorded=recorded)
+    report = replace(of(report, where), tracer_share=capture.share, recorded=recorded, noted=capture.noted is not None)
     return Traced(report, domain, interrupted(), ended, capture.recorded)
 
 
