@@ -239,8 +239,8 @@ class Backend(Plain):
         return {**self._link(), **self._queues.news()}, False
 
     def _link(self) -> Nodes:
-        # As in Linux, a stalled queue takes the link of all down: there is one link only.
-        up = self.port.carrier and not any(queue.stalled for queue in self._running)
+        # As in Linux, a queue that is stalled, or has ended, takes the link of all down: there is one link only.
+        up = self.port.carrier and not any(queue.stalled or queue.error for queue in self._running)
         if up == self._carrier:
             return NOTHING
         self._carrier = up

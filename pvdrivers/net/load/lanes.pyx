@@ -86,6 +86,8 @@ cdef class LoadLane(_Lane):
     :param frame: what is made, again and again (`traffic.frame`), and known by its length and mark
     :param window: frames under way, at most: those that were made and have not come back; 0 for any number. What has not
         come back by the next beginning is lost.
+    :param lot: frames that are made at once, at most; 0 for as many as the arena holds. Those that wait for room grow old,
+        so that where few may be under way few are to be made.
     """
 
     cdef Record like
@@ -102,12 +104,12 @@ cdef class LoadLane(_Lane):
     def __cinit__(self):
         self.wake = -1
 
-    def __init__(self, frame, uint32_t window=0):
+    def __init__(self, frame, uint32_t window=0, uint32_t lot=0):
         cdef bytes data = bytes(frame.data)
         cdef uint32_t i
         cdef Stamp stamp
         self.stride = (len(data) + LINE - 1) // LINE * LINE
-        self.frames = max(1, min(<uint32_t>FRAMES_MAX, <uint32_t>ARENA // self.stride))
+        self.frames = max(1, min(lot or <uint32_t>FRAMES_MAX, <uint32_t>FRAMES_MAX, <uint32_t>ARENA // self.stride))
         self.stamp_at, self.window = stamp_at(frame), window
         packed = pack([frame])
         memcpy(&self.like, <const uint8_t *>packed, sizeof(Record))

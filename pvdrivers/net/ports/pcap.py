@@ -2,11 +2,13 @@
 
 ``pcap:FILE`` writes FILE as pcapng, readable by its owner alone: others' traffic is in it. ``pcap:FILE,from=OTHER``
 gives the frontend the frames of OTHER as well, a pcap or pcapng, as fast as it takes them, and then nothing more: those
-of Ethernet that were kept whole. ``pcap:from=OTHER`` records nothing.
+of Ethernet that were kept whole. ``pcap:from=OTHER`` records nothing. A file is written by one at a time.
 
 The interface is the port's end, as dom0's vif is: what the frontend sends is inbound.
 """
 
+import fcntl
+import io
 import os
 import stat
 import threading
@@ -14,7 +16,6 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
 
 from pvdrivers.errors import MachineError
 from pvdrivers.net import captures
@@ -51,14 +52,15 @@ class Pcap:
 
         :raises MachineError: one cannot be opened
         """
-        try:
-            if self._to:
-                self._record = _Record(self._to, begun=self._begun)
-                self._begun = True
-            source = _Source(self._from) if self._from else None
-        except MachineError:
-            self.close()
-            raise
+        source = _Source(self._from) if self._from else None
+        if self._to:
+            try:
+                self._record = _Record(self._to, source, begun=self._begun)
+            except MachineError:
+                if source:
+                    source.close()
+                raise
+            self._begun = True
         self._lanes = [
             PcapLane(number, self._record, source if number == 0 else None, reader) for number in range(lanes)
         ]
@@ -73,14 +75,14 @@ class Pcap:
             self._record = None
 
 
-def _open(path: Path, how: int) -> BinaryIO:
+def _open(path: Path, how: int) -> int:
     try:
         # A named pipe that nobody writes to would keep us here.
         file = os.open(path, how | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
         if not stat.S_ISREG(os.fstat(file).st_mode):
             os.close(file)
             raise MachineError(f"{path} is no file")
-        return os.fdopen(file, "rb" if how == os.O_RDONLY else "wb")
+        return file
     except OSError as error:
         raise MachineError(f"cannot open {path}: {error.strerror}") from error
 
@@ -88,19 +90,47 @@ def _open(path: Path, how: int) -> BinaryIO:
 class _Record:
     # The file that all lanes write to.
 
-    def __init__(self, path: Path, *, begun: bool) -> None:
+    def __init__(self, path: Path, source: "_Source | None", *, begun: bool) -> None:
         self._path = path
         # Not through a link that somebody else may have left in /tmp.
-        how = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (os.O_APPEND if begun else os.O_TRUNC)
-        self._file = _open(path, how)
+        self._file = _open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_APPEND)
         self._lock = threading.Lock()
+        self._blocks = io.BytesIO()
         try:
-            os.fchmod(self._file.fileno(), 0o600)
-            self._writer = Writer(self._file, [Interface("vif")], begun=begun)
-            self._writer.flush()
+            self._claim(source)
+            if not begun:
+                os.ftruncate(self._file, 0)
+            os.fchmod(self._file, 0o600)
+            self._writer = Writer(self._blocks, [Interface("vif")], begun=begun)
+            self._add()
         except OSError as error:
             self.close()
             raise self._failed(error) from error
+        except MachineError:
+            self.close()
+            raise
+
+    def _claim(self, source: "_Source | None") -> None:
+        # Before anything of it is gone.
+        if source and os.path.samestat(os.fstat(self._file), source.status()):
+            raise MachineError(f"{self._path} cannot be read and written: name another file")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise MachineError(f"{self._path} is taken: another vif is recorded there; name another file") from error
+
+    def _add(self) -> None:
+        # All blocks or none: behind half of one nothing could be read any more.
+        blocks = self._blocks.getvalue()
+        self._blocks.seek(0)
+        self._blocks.truncate()
+        end = os.lseek(self._file, 0, os.SEEK_END)
+        try:
+            while blocks:
+                blocks = blocks[os.write(self._file, blocks) :]
+        except OSError:
+            os.ftruncate(self._file, end)
+            raise
 
     def write(self, queue: int, frames: Sequence[Frame]) -> None:
         now = time.time_ns()
@@ -109,7 +139,7 @@ class _Record:
                 for frame in frames:
                     said = remark(frame.offload)
                     self._writer.write(0, now, frame.data, inbound=True, comment=said, queue=queue)
-                self._writer.flush()
+                self._add()
             except OSError as error:
                 raise self._failed(error) from error
 
@@ -117,25 +147,34 @@ class _Record:
         return MachineError(f"cannot write {self._path}: {error.strerror}")
 
     def close(self) -> None:
-        # What could not be written is written no better now.
         with self._lock, suppress(OSError):
-            self._file.close()
+            os.close(self._file)
 
 
 class _Source:
     # The file that frames come from.
 
     def __init__(self, path: Path) -> None:
-        self._path, self._file = path, _open(path, os.O_RDONLY)
+        self._path, self._file = path, os.fdopen(_open(path, os.O_RDONLY), "rb")
         # Readable as long as there is more, be it an error; a file is nothing for epoll.
         self.more = os.eventfd(1, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._captured = captures.read(self._file)
         self.error: MachineError | None = None
-        # What is no capture is told before anybody relies on it.
+        # What is no capture, or has nothing for a vif, is told before anybody relies on it.
         self._following = self._read()
+        passed = 0
+        while self._following and not _whole(self._following):
+            passed, self._following = passed + 1, self._read()
+        if passed and not (self._following or self.error):
+            self.error = MachineError(f"{path} has no frame of Ethernet that was kept whole")
         if self.error:
             self.close()
             raise self.error
+        #: Frames that were not given since that was last looked at.
+        self.passed = passed
+
+    def status(self) -> os.stat_result:
+        return os.fstat(self._file.fileno())
 
     def _read(self) -> captures.Captured | None:
         try:
@@ -148,9 +187,12 @@ class _Source:
         return following
 
     def take(self) -> captures.Captured | None:
-        frame = self._following
-        if frame is not None:
+        # The next that a vif can be given.
+        while (frame := self._following) is not None:
             self._following = self._read()
+            if _whole(frame):
+                break
+            self.passed += 1
         return frame
 
     def close(self) -> None:
@@ -158,6 +200,10 @@ class _Source:
             self._file.close()
             os.close(self.more)
         self.more = -1
+
+
+def _whole(frame: captures.Captured) -> bool:
+    return frame.linktype == LINKTYPE_ETHERNET and len(frame.data) == frame.length
 
 
 class PcapLane:
@@ -185,11 +231,12 @@ class PcapLane:
         return frames
 
     def _next(self) -> Frame | None:
-        while captured := self._source and self._source.take():
-            if captured.linktype == LINKTYPE_ETHERNET and len(captured.data) == captured.length:
-                return Frame(captured.data)
-            self.stats.lost += 1
-        return None
+        source = self._source
+        if not source:
+            return None
+        captured = source.take()
+        self.stats.lost, source.passed = self.stats.lost + source.passed, 0
+        return Frame(captured.data) if captured else None
 
     def send(self, frames: Sequence[Frame]) -> None:
         """Record frames.

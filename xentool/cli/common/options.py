@@ -1,8 +1,9 @@
 """Options that several commands share, so that they are spelled and explained one way."""
 
+import math
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -23,6 +24,20 @@ def seconds(_context: click.Context, _parameter: click.Parameter, value: str | N
     if match is None or match[2] not in _UNITS:
         raise click.BadParameter(f"{value!r} is no duration; give one as in 250us, 1.5ms or 2s")
     return float(match[1]) * _UNITS[match[2]]
+
+
+class Finite(click.FloatRange):
+    """A number within bounds; neither infinity nor what is none (nan), which Python reads as numbers too."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's own
+        """Read it.
+
+        :raises click.BadParameter: it is none of these
+        """
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} has no end", param, ctx)
+        return number
 
 
 def _version(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
@@ -67,7 +82,7 @@ names = click.option(
 duration = click.option(
     "-d",
     "--duration",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(min=0, min_open=True),
     metavar="SECONDS",
     help="Stop after so long.  [default: at Ctrl-C]",
 )

@@ -29,9 +29,9 @@ from xentool.tools.net.measure import DIRECTIONS, Load, measure
     type=click.IntRange(1, 256),
     default=256,
     show_default=True,
-    help="Frames under way at most, as far as the rings have room.",
+    help="Frames under way at most, as far as the rings have room; as many more are made meanwhile, unless it is both.",
 )
-@click.option("--seconds", type=click.FloatRange(0.1), default=5, show_default=True, help="How long.")
+@click.option("--seconds", type=options.Finite(0.1, 86400), default=5, show_default=True, help="How long.")
 @click.option(
     "--direction",
     type=click.Choice(DIRECTIONS),

@@ -75,6 +75,7 @@ class _Kernel:
 
     counters: Path
     made: LoadLane | None
+    tells = True
 
     def tell(self, word: str) -> None:
         if self.made:

@@ -3,9 +3,8 @@
 import json
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +19,11 @@ from pvdrivers.net.load.lanes import LoadLane
 from pvdrivers.net.load.port import LoadPort
 from pvdrivers.net.load.result import Result
 from pvdrivers.net.load.traffic import frame
-from pvdrivers.net.nodes import Offer, read_offer
+from pvdrivers.net.nodes import Offer, read_carrier, read_offer
 from pvdrivers.net.packet.rx_back import needed
 from pvdrivers.net.stats import Stats
 from pvdrivers.transport.base import Transport
-from pvdrivers.xenstore.client import NoStore, NotFound, XenStoreError
+from pvdrivers.xenstore.client import NoStore, Refused, XenStoreError
 from xentool.errors import PeerError as Broken
 from xentool.errors import Unavailable, XentoolError
 from xentool.tools.net import far, kernel
@@ -65,7 +64,12 @@ class Load:
 
 
 class Far(Protocol):
-    """The far end."""
+    """The far end.
+
+    ``tells``: whether it sends when it is told to, and counts what it makes; a stranger sends what it likes.
+    """
+
+    tells: bool
 
     def tell(self, word: str) -> None:
         """Have it ``begin`` or ``end`` to send, or ``forget`` latencies."""
@@ -82,6 +86,7 @@ class _Process:
 
     directory: Path
     process: subprocess.Popen[str]
+    tells = True
 
     def tell(self, word: str) -> None:
         assert self.process.stdin  # noqa: S101 - asked for
@@ -106,6 +111,7 @@ class _Served:
 
     transport: Transport
     there: str
+    tells = False
 
     def tell(self, word: str) -> None:
         pass
@@ -114,9 +120,11 @@ class _Served:
         time.sleep(_TOLD)
         peer = Peer(self.transport.store, self.there)
         found = dict.fromkeys(Stats().document(), 0)
-        with suppress(NotFound):
+        try:
             names = self.transport.store.directory(f"{self.there}/statistics")
-            found |= {name.replace("-", "_"): peer.number(f"statistics/{name}", 0, 2**63) for name in names}
+        except Refused as error:
+            raise XentoolError(f"{self.there} tells of nothing: it was plugged out while it was measured") from error
+        found |= {name.replace("-", "_"): peer.number(f"statistics/{name}", 0, 2**63) for name in names}
         return Counts(0, found["tx_packets"], found["tx_bytes"], statistics=found)
 
 
@@ -136,7 +144,7 @@ def measure(load: Load) -> dict[str, Any]:
             process = stack.enter_context(_process(load)) if mine else None
             transport, here = stack.enter_context(_way(load, process))
             window = load.depth if load.direction == "both" else 0
-            port = LoadPort(lambda: LoadLane(made, window), None if load.direction == "rx" else made)
+            port = LoadPort(lambda: LoadLane(made, window, load.depth), None if load.direction == "rx" else made)
             # As many frames can be under way as there are pages for them.
             pages = min(load.depth * needed(made), PAGES)
             end = stack.enter_context(
@@ -148,10 +156,11 @@ def measure(load: Load) -> dict[str, Any]:
                 there = stack.enter_context(
                     kernel.far_end(kernel.spot_of(transport), made, sends=load.direction == "rx")
                 )
-            run = _Run(load, port.lanes[0], _frontend(end), there)
-            result = run.measured()
+            result = _Run(load, port.lanes[0], _frontend(end), there).measured()
             if end.error:
                 raise end.error
+            if not read_carrier(Peer(transport.store, end.there)):
+                raise XentoolError(f"{end.there} has lost its link: whoever serves it says why")
         except PeerError as error:
             raise Broken(str(error)) from error
         except (DriverError, XenStoreError, ValueError) as error:
@@ -175,9 +184,9 @@ class _Run:
         self._send(_WARM)
         self._tell("forget")
         before = self._counts()
-        seconds = self._send(self._load.seconds)
-        after = self._counts()
-        return self._result(before, after, seconds)
+        seconds, *meanwhile = self._send(self._load.seconds)
+        after = self._counts(before)
+        return self._result(before, after, seconds, meanwhile)
 
     def _tell(self, word: str) -> None:
         if self._load.direction == "rx":
@@ -189,39 +198,60 @@ class _Run:
             self._far.tell(word)
             self._lane.forget()
 
-    def _send(self, seconds: float) -> float:
-        began = time.perf_counter()
+    def _send(self, seconds: float) -> tuple[float, Counts, Counts]:
+        # How long that was, and what this end had counted when it began and ended.
+        first, began = self._near(), time.perf_counter()
         self._tell("begin")
         time.sleep(seconds)
         self._tell("end")
-        return time.perf_counter() - began
+        return time.perf_counter() - began, first, self._near()
 
-    def _counts(self) -> tuple[Counts, Counts]:
-        # Once all has come, or nothing has for a while.
+    def _counts(self, base: tuple[Counts, Counts] = (Counts(), Counts())) -> tuple[Counts, Counts]:
+        # Once all has come since `base`, or nothing has for a while. What a stranger sends has no end.
         last, quiet = self._both(), time.monotonic()
-        while time.monotonic() < quiet + _SETTLED:
+        while not self._whole(base, last) and time.monotonic() < quiet + _SETTLED:
             time.sleep(_LOOK)
             now = self._both()
             if (now[0].frames, now[1].frames, now[0].made) != (last[0].frames, last[1].frames, last[0].made):
                 quiet = time.monotonic()
             last = now
-            if _whole(*now, self._load.direction):
-                break
         return last
 
-    def _both(self) -> tuple[Counts, Counts]:
-        return count(self._lane, self._device.statistics()), self._far.count()
+    def _whole(self, base: tuple[Counts, Counts], now: tuple[Counts, Counts]) -> bool:
+        direction = self._load.direction
+        near, there = (each.since(first) for first, each in zip(base, now, strict=True))
+        if direction == "rx":
+            return not self._far.tells or near.frames == there.made
+        return there.frames == near.made and (direction == "tx" or near.frames == near.made)
 
-    def _result(self, before: tuple[Counts, Counts], after: tuple[Counts, Counts], seconds: float) -> Result:
+    def _near(self) -> Counts:
+        return count(self._lane, self._device.statistics())
+
+    def _both(self) -> tuple[Counts, Counts]:
+        return self._near(), self._far.count()
+
+    def _result(
+        self,
+        before: tuple[Counts, Counts],
+        after: tuple[Counts, Counts],
+        seconds: float,
+        meanwhile: Sequence[Counts],
+    ) -> Result:
         source, sink = (1, 0) if self._load.direction == "rx" else (0, 1)
         # There and back, it is this end that can tell how long that was.
         stamped = after[0 if self._load.direction == "both" else sink]
-        done = [_more(*each) for each in zip(before, after, strict=True)]
+        more = [now.since(base) for base, now in zip(before, after, strict=True)]
+        done = [each.statistics for each in more]
         mine = done[0]
+        reached = more[sink]
+        if self._load.direction == "rx" and not self._far.tells:
+            # It sends while its statistics are waited for as well.
+            first, last = meanwhile
+            reached = last.since(first)
         return Result(
-            after[source].made - before[source].made,
-            after[sink].frames - before[sink].frames,
-            after[sink].bytes - before[sink].bytes,
+            more[source].made,
+            reached.frames,
+            reached.bytes,
             seconds,
             mine["tx_packets"] + mine["rx_packets"],
             mine["tx_slots"] + mine["rx_slots"],
@@ -230,16 +260,6 @@ class _Run:
             {(begin, end): number for begin, end, number in stamped.latencies},
             stamped.longest,
         )
-
-
-def _whole(near: Counts, there: Counts, direction: str) -> bool:
-    if direction == "rx":
-        return near.frames == there.made
-    return there.frames == near.made and (direction == "tx" or near.frames == near.made)
-
-
-def _more(before: Counts, after: Counts) -> dict[str, int]:
-    return {name: number - before.statistics.get(name, 0) for name, number in after.statistics.items()}
 
 
 def _features(offer: Offer) -> dict[str, Any]:
@@ -287,21 +307,20 @@ def _way(load: Load, process: _Process | None) -> Iterator[tuple[Transport, str]
 @contextmanager
 def _process(load: Load) -> Iterator[_Process]:
     told = {"size": load.size, "gso": load.gso, "direction": load.direction, "depth": load.depth}
-    with tempfile.TemporaryDirectory(prefix="xentool-bench-") as directory:
-        argv = [sys.executable, "-m", far.__name__, directory, json.dumps(told)]
-        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert process.stdin  # noqa: S101 - asked for
-        assert process.stdout  # noqa: S101 - likewise
+    argv = [sys.executable, "-m", far.__name__, json.dumps(told)]
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin  # noqa: S101 - asked for
+    assert process.stdout  # noqa: S101 - likewise
+    try:
+        if not (directory := process.stdout.readline().strip()):
+            raise XentoolError("the far process has ended at once")
+        yield _Process(Path(directory), process)
+    finally:
+        with suppress(BrokenPipeError):
+            process.stdin.close()
         try:
-            if process.stdout.readline().strip() != far.SERVING:
-                raise XentoolError("the far process has ended at once")
-            yield _Process(Path(directory), process)
-        finally:
-            with suppress(BrokenPipeError):
-                process.stdin.close()
-            try:
-                process.wait(_PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            process.stdout.close()
+            process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()

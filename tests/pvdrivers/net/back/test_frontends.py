@@ -2,7 +2,7 @@
 
 import random
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from pvdrivers.abi.netif import CtrlStatus, CtrlType, ExtraType, HashAlgorithm, 
 from pvdrivers.abi.xenbus import XenbusState
 from pvdrivers.bus.end import End, error_path
 from pvdrivers.bus.nodes import Peer
+from pvdrivers.errors import MachineError
 from pvdrivers.net.back.stall import DRAIN, STALL
 from pvdrivers.net.control.messages import Request, Response
 from pvdrivers.net.frame import Frame
@@ -23,7 +24,7 @@ from pvdrivers.net.ports.switch import Switch
 from pvdrivers.transport.loopback.hypervisor import InUse
 from tests.pvdrivers.bus.joined import until
 from tests.pvdrivers.net.bare import Bare
-from tests.pvdrivers.net.lanes import taken
+from tests.pvdrivers.net.lanes import TestsLane, TestsPort, taken
 from tests.pvdrivers.net.messages import answers, multicast, sent, wide
 from tests.pvdrivers.net.pair import BACK, SPOT, Bench, bench
 
@@ -103,6 +104,21 @@ def test_one_that_posts_no_pages_loses_its_link_and_gets_it_back(loop: Bench) ->
         until(lambda: carrier(loop))
         lane.give([Frame(b"\x02" * 60)])
         assert bare.received(1) == [b"\x02" * 60]
+
+
+class Failing(TestsLane):
+    """A lane of a port that fails."""
+
+    def send(self, frames: Sequence[Frame]) -> None:
+        raise MachineError(f"no room for {len(frames)} frames")
+
+
+def test_one_whose_port_fails_has_no_link_any_more(loop: Bench) -> None:
+    with joined(loop, TestsPort(make=Failing)) as (bare, end):
+        assert carrier(loop)
+        bare.tx.put(sent(1, size=60, gref=bare.page(bytes(60))))
+        until(lambda: not carrier(loop))
+        assert (str(end.error), end.state) == ("no room for 1 frames", XenbusState.CONNECTED)
 
 
 def test_pages_posted_one_by_one_are_used(loop: Bench) -> None:

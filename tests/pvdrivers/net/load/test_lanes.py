@@ -69,6 +69,13 @@ def test_no_more_are_given_than_lie_in_the_arena() -> None:
         assert {id(each.data.obj) for each in frames if isinstance(each.data, memoryview)} == {id(lane.arena.obj)}
 
 
+def test_few_are_made_at_once_where_few_may_be_under_way() -> None:
+    with closing(LoadLane(PLAIN_64, lot=2)) as lane:
+        lane.begin()
+        assert [len(lane.receive(256)) for _ in range(3)] == [2, 2, 2]
+        assert (len(lane.receive(1)), lane.made) == (1, 7)
+
+
 def test_frames_are_counted_where_they_come(lane: LoadLane, made: Frame) -> None:
     lane.begin()
     with closing(LoadLane(made)) as there:

@@ -151,7 +151,35 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
         try:
             with pytest.raises(MachineError, match=f"^cannot write {path}: File too large$"):
                 lane.send([Frame(odd(1514))] * 4)
-            with pytest.raises(MachineError, match="cannot write"):
-                lane.send([Frame(odd(60))])
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        # Nothing of those is there, or what is written when there is room again could not be read.
+        lane.send([Frame(odd(60))])
+    assert shown(path, "frame.len") == [["60"]]
+
+
+def test_a_file_is_written_by_one_and_not_read_meanwhile(tmp_path: Path) -> None:
+    path, source = tmp_path / "c", tmp_path / "source"
+    kept = section() + interface() + enhanced(odd(60))
+    source.write_bytes(kept)
+    with opened(f"pcap:{path}") as (_, (lane,)):
+        lane.send([Frame(odd(61))])
+        with pytest.raises(MachineError, match=f"^{path} is taken: another vif is recorded there; name another file$"):
+            open_port(f"pcap:{path}").open(1, ALL)
+        assert shown(path, "frame.len") == [["61"]]
+    (tmp_path / "same").hardlink_to(source)
+    for name in "source", "same":
+        with pytest.raises(MachineError, match=r"cannot be read and written: name another file$"):
+            open_port(f"pcap:{tmp_path / name},from={source}").open(1, ALL)
+    assert source.read_bytes() == kept
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_source_without_a_frame_for_a_vif_is_refused(tmp_path: Path, count: int) -> None:
+    path = tmp_path / "c"
+    raw_ip = interface().replace(b"\x01\0\0\0\x14\0\0\0\x01\0", b"\x01\0\0\0\x14\0\0\0\x65\0")
+    path.write_bytes(section() + raw_ip + enhanced(odd(60)) * count)
+    before = descriptors()
+    with pytest.raises(MachineError, match=f"^{path} has no frame of Ethernet that was kept whole$"):
+        open_port(f"pcap:from={path}").open(1, ALL)
+    assert descriptors() == before

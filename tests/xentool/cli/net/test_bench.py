@@ -64,6 +64,8 @@ def test_for_people() -> None:
         (("--loopback", "x", "--direction", "both"), 1, "only a far end of our own sends back what comes"),
         (("--netback", "--direction", "both"), 1, "only a far end of our own sends back what comes"),
         (("--front", "0", "--netback"), 2, "a vif is in one place"),
+        (("--seconds", "inf"), 2, "inf is not in the range 0.1<=x<=86400"),
+        (("--seconds", "nan"), 2, "'nan' has no end"),
         (("--front", "0"), 3, ""),
         (("--netback",), 3, ""),
     ],
@@ -89,3 +91,14 @@ def test_a_vif_that_another_program_uses_is_not_taken_from_it(tmp_path: Path) ->
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == f"xentool: another program uses {front} of the loopback in {tmp_path}\n"
         assert bench("--loopback", str(tmp_path))["sent"] > 0
+
+
+def test_a_backend_that_fails_meanwhile_is_no_figure(tmp_path: Path) -> None:
+    place, small = tmp_path / "loop", tmp_path / "small"
+    small.mkdir()
+    full = ("unshare", "-Urm", "sh", "-c", f'mount -t tmpfs -o size=64k none {small} && exec "$@"', "sh")
+    with serving(place, "--vif", f"port=pcap:{small / 'c.pcapng'}", group="net", within=full):
+        done = ran("net", "bench", "--loopback", str(place), "--seconds", "0.2", "--size", "1500")
+    there = "/local/domain/0/backend/uvif/1/0"
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"xentool: {there} has lost its link: whoever serves it says why\n"
