@@ -30,6 +30,8 @@ _NONE = 0xFFFFFFFF
 _KNOWN_MAX = 1 << 16
 _SUBCLASS = 0xFFFF_F000
 _FOREVER = float("inf")
+#: What 64 bits hold with a sign, and no trace's clock reaches.
+_CYCLES_MAX = float(1 << 62)
 
 
 @frozen
@@ -115,7 +117,8 @@ class Where:
 
         :param hz: cycles a second
         """
-        return math.ceil(self.begin * hz), None if self.end == _FOREVER else math.ceil(self.end * hz)
+        begin, end = (min(at * hz, _CYCLES_MAX) for at in (self.begin, self.end))
+        return math.ceil(begin), None if self.end == _FOREVER else math.ceil(end)
 
     def rows(self, table: "EventTable", cycles: "NDArray[np.int64]", hz: float) -> "NDArray[np.intp]":
         """Give the chosen rows of a table, however long what they end took.

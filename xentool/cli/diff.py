@@ -8,6 +8,7 @@ from traces.exporters import differences as texts
 from traces.xen.formats.exits import Vendor
 from xentool import output
 from xentool.cli.common import options
+from xentool.cli.common.numbers import HZ_MAX, Number
 from xentool.tools.tracing import differences, reports
 from xentool.tools.tracing.reports import Chosen, Reading
 
@@ -25,7 +26,7 @@ from xentool.tools.tracing.reports import Chosen, Reading
     "may be repeated.",
 )
 @click.option(
-    "--hz", type=click.FloatRange(min=1), help="The clock's rate, cycles per second.  [default: found in each trace]"
+    "--hz", type=Number(1, HZ_MAX), help="The clock's rate, cycles per second.  [default: found in each trace]"
 )
 @options.vendor
 @options.as_json

@@ -8,6 +8,7 @@ import click
 
 from xentool import hosts, output
 from xentool.cli.common import options
+from xentool.cli.common.numbers import Number
 from xentool.hosts import Host
 from xentool.tools import xl
 from xentool.tools.domains import lifecycle
@@ -43,9 +44,7 @@ def unpause(domain: str, dry_run: bool, where: str | None) -> None:
 @click.command()
 @click.argument("domain")
 @click.option("-w", "--wait", is_flag=True, help="Return when it has ended.")
-@click.option(
-    "--timeout", type=click.FloatRange(min=0), default=60, show_default=True, metavar="SECONDS", help="For --wait."
-)
+@click.option("--timeout", type=Number(0), default=60, show_default=True, metavar="SECONDS", help="For --wait.")
 @options.dry_run
 @options.where_alone
 def shutdown(domain: str, wait: bool, timeout: float, dry_run: bool, where: str | None) -> None:

@@ -6,6 +6,7 @@ from contextlib import closing
 import click
 
 from xentool.cli.common import options
+from xentool.cli.common.numbers import Number
 from xentool.cli.screens import top_running
 from xentool.cli.screens.top import ORDERS
 from xentool.tools.store.nodes import complain
@@ -15,7 +16,7 @@ from xentool.tools.store.nodes import complain
 @click.option(
     "-d",
     "--delay",
-    type=click.FloatRange(min=0.1),
+    type=Number(0.1),
     default=3,
     show_default=True,
     metavar="SECONDS",

@@ -6,6 +6,7 @@ import click
 
 from xentool.cli.block.sizes import size
 from xentool.cli.common import options
+from xentool.cli.common.numbers import Number
 from xentool.output import write_json
 from xentool.tools.block.measure import OPERATIONS, Workload, measure
 
@@ -29,7 +30,7 @@ from xentool.tools.block.measure import OPERATIONS, Workload, measure
 @click.option(
     "--depth", type=click.IntRange(1, 1024), default=32, show_default=True, help="Operations at once, a queue."
 )
-@click.option("--seconds", type=options.Finite(0.1, 86400), default=5, show_default=True, help="How long.")
+@click.option("--seconds", type=Number(0.1, 86_400), default=5, show_default=True, help="How long.")
 @click.option(
     "--disk", default="mem", show_default=True, metavar="DISK", help="Its own backend's: null, mem or a file."
 )

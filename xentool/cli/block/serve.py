@@ -5,6 +5,7 @@ from typing import Literal
 import click
 
 from xentool.cli.common import options
+from xentool.cli.common.numbers import Number
 from xentool.cli.common.serving import until_told
 from xentool.output import say
 from xentool.tools.block.disks import Wanted, parse
@@ -34,7 +35,7 @@ def _disks(_context: click.Context, _parameter: click.Parameter, values: tuple[s
 @click.option("--queues", type=click.IntRange(1, 64), default=4, show_default=True, help="Queues to offer.")
 @click.option("--order", type=click.IntRange(0, 4), default=4, show_default=True, help="Ring pages to offer: 2^ORDER.")
 @click.option("--indirect", type=click.IntRange(0, 4096), default=256, show_default=True, help="Segments to offer.")
-@click.option("--interval", type=click.FloatRange(min=0.1), metavar="SECONDS", help="With --json, tell so often.")
+@click.option("--interval", type=Number(0.1), metavar="SECONDS", help="With --json, tell so often.")
 @options.as_json
 def command(
     domain: str | None,

@@ -11,6 +11,7 @@ from traces.choice import classes
 from traces.choice import where as wheres
 from traces.choice.where import Kinds, Where
 from xentool.cli.common import options
+from xentool.cli.common.numbers import TRACE_SECONDS_MAX, Number
 from xentool.tools.tracing.reports import Chosen
 
 
@@ -45,7 +46,7 @@ _pcpus = click.option(
     "--pcpu", "pcpus", type=click.IntRange(min=0), multiple=True, help="Only on this pCPU; may be repeated."
 )
 _begin = click.option(
-    "--from", "begin", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="Only from then on."
+    "--from", "begin", type=Number(0, TRACE_SECONDS_MAX), default=0.0, metavar="SECONDS", help="Only from then on."
 )
 _slower = click.option(
     "--slower-than",
@@ -54,7 +55,7 @@ _slower = click.option(
     metavar="DURATION",
     help="Only records that end a wait for a pCPU or a VM exit that took so long, as in 250us or 1.5ms.",
 )
-_end = click.option("--to", "end", type=click.FloatRange(min=0), metavar="SECONDS", help="Only before then.")
+_end = click.option("--to", "end", type=Number(0, TRACE_SECONDS_MAX), metavar="SECONDS", help="Only before then.")
 
 
 def choice(domain: bool = True, slower: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:

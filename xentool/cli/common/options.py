@@ -1,11 +1,12 @@
 """Options that several commands share, so that they are spelled and explained one way."""
 
-import math
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
+
+from xentool.cli.common.numbers import HZ_MAX, TRACE_SECONDS_MAX, Number
 
 if TYPE_CHECKING:
     from xentool.tools.domains.toolstack import Toolstack
@@ -23,21 +24,10 @@ def seconds(_context: click.Context, _parameter: click.Parameter, value: str | N
     match = re.fullmatch(r"(\d+\.?\d*|\.\d+) ?([a-zµ]*)", value)
     if match is None or match[2] not in _UNITS:
         raise click.BadParameter(f"{value!r} is no duration; give one as in 250us, 1.5ms or 2s")
-    return float(match[1]) * _UNITS[match[2]]
-
-
-class Finite(click.FloatRange):
-    """A number within bounds; neither infinity nor what is none (nan), which Python reads as numbers too."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's own
-        """Read it.
-
-        :raises click.BadParameter: it is none of these
-        """
-        number = float(super().convert(value, param, ctx))
-        if not math.isfinite(number):
-            self.fail(f"{value!r} has no end", param, ctx)
-        return number
+    found = float(match[1]) * _UNITS[match[2]]
+    if found > TRACE_SECONDS_MAX:
+        raise click.BadParameter(f"{value[:40]!r} is longer than anything takes, {TRACE_SECONDS_MAX:.0f} s")
+    return found
 
 
 def _version(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
@@ -82,12 +72,12 @@ names = click.option(
 duration = click.option(
     "-d",
     "--duration",
-    type=Finite(min=0, min_open=True),
+    type=Number(0, least_open=True),
     metavar="SECONDS",
     help="Stop after so long.  [default: at Ctrl-C]",
 )
 hz = click.option(
-    "--hz", type=click.FloatRange(min=1), help="The clock's rate, cycles per second.  [default: found in the trace]"
+    "--hz", type=Number(1, HZ_MAX), help="The clock's rate, cycles per second.  [default: found in the trace]"
 )
 xen_version = click.option(
     "--xen-version",
@@ -119,7 +109,7 @@ def _patience(_context: click.Context, _parameter: click.Parameter, value: float
 
 patience = click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(0, least_open=True),
     metavar="SECONDS",
     expose_value=False,
     callback=_patience,

@@ -7,13 +7,14 @@ import click
 
 from xentool import hosts, output
 from xentool.cli.common import options
+from xentool.cli.common.numbers import Number
 from xentool.tools import xl
 from xentool.tools.devices import hotplug
 
 _kind = click.argument("kind", type=click.Choice(list(hotplug.KINDS)))
 _timeout = click.option(
     "--timeout",
-    type=click.FloatRange(min=0),
+    type=Number(0),
     default=20,
     show_default=True,
     metavar="SECONDS",

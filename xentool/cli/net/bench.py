@@ -6,6 +6,7 @@ import click
 
 from xentool.cli.block.sizes import size
 from xentool.cli.common import options
+from xentool.cli.common.numbers import Number
 from xentool.output import write_json
 from xentool.tools.net.measure import DIRECTIONS, Load, measure
 
@@ -31,7 +32,7 @@ from xentool.tools.net.measure import DIRECTIONS, Load, measure
     show_default=True,
     help="Frames under way at most, as far as the rings have room; as many more are made meanwhile, unless it is both.",
 )
-@click.option("--seconds", type=options.Finite(0.1, 86400), default=5, show_default=True, help="How long.")
+@click.option("--seconds", type=Number(0.1, 86_400), default=5, show_default=True, help="How long.")
 @click.option(
     "--direction",
     type=click.Choice(DIRECTIONS),

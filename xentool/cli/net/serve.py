@@ -3,6 +3,7 @@
 import click
 
 from xentool.cli.common import options
+from xentool.cli.common.numbers import Number
 from xentool.cli.common.serving import until_told
 from xentool.output import say
 from xentool.tools.net.serve import serve
@@ -29,7 +30,7 @@ def _vifs(_context: click.Context, _parameter: click.Parameter, values: tuple[st
 )
 @click.option("--loopback", metavar="NAME", help="Serve programs of this machine, without Xen.")
 @click.option("--keep", is_flag=True, help="Leave interfaces attached at the end: the next to serve them goes on.")
-@click.option("--interval", type=click.FloatRange(min=0.1), metavar="SECONDS", help="With --json, tell so often.")
+@click.option("--interval", type=Number(0.1), metavar="SECONDS", help="With --json, tell so often.")
 @options.as_json
 def command(vifs: list[Wanted], loopback: str | None, keep: bool, interval: float | None, as_json: bool) -> None:
     """Serve network interfaces until SIGTERM or Ctrl-C; what was taken by then is sent on, and they are plugged out.

@@ -7,6 +7,7 @@ from itertools import islice
 import click
 
 from xentool import output
+from xentool.cli.common.numbers import Number
 from xentool.cli.store import conditions, options, text
 from xentool.tools.store import opened
 from xentool.tools.store.document import change_object
@@ -23,7 +24,7 @@ from xentool.tools.store.nodes import Unlisted
 @conditions.until
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0),
+    type=Number(0),
     metavar="SECONDS",
     help="End after so long; with status 1, if --until's were not met.",
 )

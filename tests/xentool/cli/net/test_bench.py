@@ -65,7 +65,7 @@ def test_for_people() -> None:
         (("--netback", "--direction", "both"), 1, "only a far end of our own sends back what comes"),
         (("--front", "0", "--netback"), 2, "a vif is in one place"),
         (("--seconds", "inf"), 2, "inf is not in the range 0.1<=x<=86400"),
-        (("--seconds", "nan"), 2, "'nan' has no end"),
+        (("--seconds", "nan"), 2, "'nan' is no number"),
         (("--front", "0"), 3, ""),
         (("--netback",), 3, ""),
     ],
