@@ -69,8 +69,8 @@ def write(source: Filler, report: Report, output: BinaryIO) -> None:
             start, begin = elapsed.go_on(batch.first, batch.last, restart=batch.restart)
             before = worker.submit(work, own, batch, start, begin, before)
             waiting.append(before)
-            # All but one have something to do while the next batch is cut; more would only lie in memory.
-            while len(waiting) >= len(workers):
+            # All have something to do while the next batch is cut; more would only lie in memory.
+            while len(waiting) > len(workers):
                 waiting.popleft().result()
         for one in waiting:
             one.result()
