@@ -10,7 +10,8 @@ import pytest
 from tests.missing import missing
 from tests.xen.labs import HUNG, Lab
 from xentool.errors import Unavailable, XentoolError
-from xentool.lab import api, record
+from xentool.lab import api, process, record
+from xentool.lab.places import run_folder
 
 PREFIX = "pytest-"
 
@@ -60,9 +61,9 @@ def lab(request: pytest.FixtureRequest, _leftovers: None) -> Iterator[Lab]:
         yield shared
         shared.close()
     finally:
-        # A test may have ended it.
-        with suppress(XentoolError):
-            api.down(name)
+        ended = api.down(name)
+    assert ended == f"lab {name} ended in order"
+    assert process.find(run_folder(name)) is None
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ FILES = """
 for module in $(cat /more/order); do insmod /more/$module 2>/dev/null; done
 mkdir -p /mnt
 mount -t ext4 /dev/xvdb /mnt || echo FAILED mount
-for i in 1 2 3 4; do dd if=/dev/urandom of=/mnt/f$i bs=32k count=16 2>/dev/null; done
+for i in 1 2 3 4; do dd if=/dev/urandom of=/mnt/f$i bs=32k count=8 2>/dev/null; done
 dd if=/dev/urandom of=/mnt/small bs=512 count=37 conv=fsync 2>/dev/null
 (cd /mnt; md5sum f* small >/sums)
 umount /mnt || echo FAILED umount
@@ -57,7 +57,7 @@ base64 -d >/verify <<END
 {}
 END
 chmod +x /verify
-/verify /dev/xvdc 48 6; echo ended $?
+/verify /dev/xvdc 6 6; echo ended $?
 """
 #: Linux looks at a disk's size, and takes a disk away, some time after it was told.
 RESIZED = """
@@ -120,9 +120,10 @@ def descriptors(lab: Lab) -> int:
 
 
 GUESTS = {
-    # Grants for each request, rings of a page; and persistent ones, large rings, several queues.
-    "pv": (1, ("feature_persistent=0",)),
-    "pvh": (2, ("feature_persistent=1", "max_ring_page_order=4", "max_queues=2")),
+    # Persistent grants, large rings, several queues; and grants for each request, rings of a page. Emulated PVH guests
+    # have one CPU of the machine's, on which two of theirs wait for each other.
+    "pv": (2, ("feature_persistent=1", "max_ring_page_order=2", "max_queues=2")),
+    "pvh": (1, ("feature_persistent=0",)),
 }
 
 
@@ -144,7 +145,7 @@ def _on_our_backend(lab: Lab, name: str, kind: str) -> None:
     guest = Guest(lab, name, kind, vcpus, blkfront)
     lab.run("sh", "-c", "cd /tmp; rm -f a.img; truncate -s 32M a.img; mkfs.ext4 -q a.img")
     lab.run("truncate", "-s", "16M", "/tmp/d.img")
-    lab.run("truncate", "-s", "96M", "/var/tmp/c.img")
+    lab.run("truncate", "-s", "16M", "/var/tmp/c.img")
     # A block device, with sectors of its own.
     device = lab.run("losetup", "--find", "--show", "--sector-size", "4096", "/var/tmp/c.img")
     disks = ["/tmp/a.img,vdev=xvdb", f"{device},vdev=xvdc", "/tmp/d.img,vdev=xvdd,mode=r"]
@@ -176,8 +177,8 @@ def _uses(lab: Lab, guest: Guest, kind: str) -> None:
     assert refused != "0"
     assert guest.run(DISCARDED).split() == ["discarded", "same", "refused"]
     front = f"/local/domain/{guest.domid}/device/vbd/51728"
-    if kind == "pvh":
-        assert node(lab, f"{front}/ring-page-order") == "4"
+    if kind == "pv":
+        assert node(lab, f"{front}/ring-page-order") == "2"
         assert node(lab, f"{front}/multi-queue-num-queues") == "2"
         assert node(lab, f"{front}/feature-persistent") == "1"
     else:
@@ -185,7 +186,7 @@ def _uses(lab: Lab, guest: Guest, kind: str) -> None:
         assert node(lab, f"{front}/feature-persistent") == "0"
     statistics = f"/local/domain/0/backend/udisk/{guest.domid}/51728/statistics"
     # They are told once a second at most.
-    assert eventually(lambda: int(node(lab, f"{statistics}/sectors-written")) > 4096)
+    assert eventually(lambda: int(node(lab, f"{statistics}/sectors-written")) > 2048)
     assert node(lab, f"{statistics}/errors") == "0"
 
 
@@ -195,7 +196,8 @@ def _verifies(guest: Guest) -> None:
         argv = ["gcc", "-nostdlib", "-static", "-fno-stack-protector", "-O1", "-o", str(program), str(VERIFY)]
         subprocess.run(argv, check=True)
         said = guest.run(VERIFIED.format(base64.encodebytes(program.read_bytes()).decode())).splitlines()
-    assert sorted(said) == ["ended 0", *(f"verified {number} writes" for number in (12, 192, 340, 768, 768, 768))]
+    verified = (f"verified {number} writes" for number in (1, 24, 42, 96, 192, 384))
+    assert sorted(said) == sorted(["ended 0", *verified])
 
 
 def _resizes(lab: Lab, guest: Guest) -> None:
@@ -232,21 +234,21 @@ def _sum(lab: Lab, path: str) -> str:
     return lab.run("sh", "-c", f"tail -c +1537 {path} | head -c 1048576 | sha256sum").split()[0]
 
 
-BENCH = ("xentool", "block", "bench", "--seconds", "2", "--depth", "8", "--json")
+BENCH = ("xentool", "block", "bench", "--seconds", "1", "--depth", "8", "--json")
 
 
-def _worked(lab: Lab, *words: str) -> None:
-    for op in ("randwrite", "randread"):
-        result = json.loads(lab.run(*BENCH, "--op", op, *words))
-        assert result["errors"] == 0
-        assert result["operations"] > 10
+def _worked(lab: Lab, op: str, *words: str) -> None:
+    result = json.loads(lab.run(*BENCH, "--op", op, *words))
+    assert result["errors"] == 0
+    assert result["operations"] > 10
 
 
 @one_xen
 def test_our_frontend(lab: Lab) -> None:
     lab.run("sh", "-c", "truncate -s 16M /tmp/b.img")
     with undisturbed(lab):
-        _worked(lab, "--blkback", "/tmp/b.img")
+        for op in ("randwrite", "randread"):
+            _worked(lab, op, "--blkback", "/tmp/b.img")
     lab.run("rm", "/tmp/b.img")
     # A loop device that the kernel's backend still holds goes when that lets go.
     assert eventually(lambda: "b.img" not in lab.run("losetup", "-a"))
@@ -267,10 +269,10 @@ def test_our_pair(lab: Lab) -> None:
             assert said == "xentool: serving xvdi of domain 0"
             written, back = lab.run("python3", "-c", OURS, "51840").split()
             assert (written, back) == (_sum(lab, "/tmp/o.img"),) * 2
-            _worked(lab, "--front", "xvdi")
+            _worked(lab, "randwrite", "--front", "xvdi")
             # What each frontend that joins takes is given back when it leaves.
             counted = _idle(lab)
-            _worked(lab, "--front", "xvdi")
+            _worked(lab, "randread", "--front", "xvdi")
             assert eventually(lambda: _idle(lab) == counted)
             ((device, errors),) = [(row["device"], row["errors"]) for row in end(lab)]
             assert (device, errors) == ("xvdi", 0)

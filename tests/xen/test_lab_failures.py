@@ -33,8 +33,19 @@ def found(name: str, state: str) -> list[api.Status]:
     return [each for each in api.status() if (each.lab.name, each.state) == (name, state)]
 
 
-def test_killed_then_crashed(own_lab: Start) -> None:
-    lab = own_lab()
+def test_a_killed_start_and_a_taken_port_then_killed_then_crashed(
+    own_lab: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = _killed_start(f"pytest-own-{os.getpid()}")
+    free = up.free_port
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        answers = iter([taken.getsockname()[1]])
+        monkeypatch.setattr(up, "free_port", lambda: next(answers, None) or free())
+        lab = own_lab()
+        assert lab.ssh_port != taken.getsockname()[1]
+    assert lab.qemu_pid != left
+    assert not Path(f"/proc/{left}").exists()
+
     os.kill(lab.qemu_pid, signal.SIGKILL)
     assert reason(lab.name) == "QEMU was killed or crashed"
     with pytest.raises(Unavailable, match=r"(?s)is dead: QEMU was killed.*the end of .*console.log:\n  "):
@@ -50,15 +61,15 @@ def test_killed_then_crashed(own_lab: Start) -> None:
         api.running(lab.name)
 
 
-def test_a_taken_port_and_an_end_in_order(own_lab: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    free = up.free_port
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        answers = iter([taken.getsockname()[1]])
-        monkeypatch.setattr(up, "free_port", lambda: next(answers, None) or free())
-        lab = own_lab()
-        assert lab.ssh_port != taken.getsockname()[1]
-    assert api.down(lab.name) == f"lab {lab.name} ended in order"
-    assert process.find(lab.run) is None
+def _killed_start(name: str) -> int:
+    """Kill who starts a lab once its QEMU runs; give that one's process."""
+    argv = [sys.executable, "-m", "xentool", "lab", "up", "--name", name]
+    run = cache_directory() / "lab/run" / name
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+        left = eventually(lambda: process.find(run))
+        child.kill()
+    assert left is not None
+    return left
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -77,19 +88,6 @@ def test_an_interrupted_start_leaves_nothing(number: signal.Signals) -> None:
     assert "Traceback" not in errors
     assert process.find(run) is None
     assert name not in {each.lab.name for each in api.status()}
-
-
-def test_a_start_that_was_killed_is_cleared_away(own_lab: Start) -> None:
-    name = f"pytest-own-{os.getpid()}"
-    argv = [sys.executable, "-m", "xentool", "lab", "up", "--name", name]
-    run = cache_directory() / "lab/run" / name
-    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
-        left = eventually(lambda: process.find(run))
-        child.kill()
-    assert left is not None
-    lab = own_lab()
-    assert lab.qemu_pid != left
-    assert not Path(f"/proc/{left}").exists()
 
 
 @pytest.fixture

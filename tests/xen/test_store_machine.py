@@ -26,7 +26,7 @@ from xentool.lab import api
 
 pytestmark = pytest.mark.lab
 
-STEPS = int(os.environ.get("XENTOOL_FUZZ", "2000"))
+STEPS = int(os.environ.get("XENTOOL_FUZZ", "1000"))
 STEPS_A_RUN = 100
 
 XEN = "4.20"
