@@ -16,14 +16,17 @@ from xentool.lab.places import run_folder
 PREFIX = "pytest-"
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out, without ``--whole``, what is not usually run (see `labs.usually`)."""
-    if config.getoption("--whole"):
-        return
-    unusual = [item for item in items if not _usual(item)]
+    """Leave out, without ``--whole``, what is not usually run (see `labs.usually`); shared labs come last.
+
+    A shared lab lives on until another is asked for, and would take time from those that tests start for themselves.
+    """
+    unusual = [] if config.getoption("--whole") else [item for item in items if not _usual(item)]
     if unusual:
         config.hook.pytest_deselected(items=unusual)
         items[:] = [item for item in items if item not in unusual]
+    items.sort(key=lambda item: isinstance(item, pytest.Function) and "lab" in item.fixturenames)
 
 
 def _usual(item: pytest.Item) -> bool:
