@@ -53,3 +53,13 @@ def test_the_largest_are_no_mistake_of_ours(words: tuple[str, ...], tmp_path_fac
         done = ran(command[0], str(path), *command[1:], *words)
         assert done.returncode in (0, 1), done.stderr
         assert "mistake" not in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--pcpu", "--vcpu"])
+def test_numbers_of_cpus(option: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("cpus") / "a"
+    path.write_bytes(stranger("intel-plain"))
+    for command in ("report", "dump"):
+        assert ran(command, str(path), option, "65535").returncode == 0
+        for wrong in ("65536", "4294967296", "9" * 30, "-1"):
+            assert ran(command, str(path), option, wrong).returncode == 2

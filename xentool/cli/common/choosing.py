@@ -36,14 +36,16 @@ events = click.option(
     metavar="NAMES",
     help="Only these: classes, events or hypercalls, as in grant,sched_switch,iret. `!` takes away: '!sched'.",
 )
+#: Of vCPUs and pCPUs: records have 16 bits for either.
+_NUMBER_MAX = 0xFFFF
 _domain = click.option(
     "--domain", "only", help="Only this domain: its number, or its name where the capture tells names."
 )
 _vcpus = click.option(
-    "--vcpu", "vcpus", type=click.IntRange(min=0), multiple=True, help="Only this vCPU; may be repeated."
+    "--vcpu", "vcpus", type=click.IntRange(0, _NUMBER_MAX), multiple=True, help="Only this vCPU; may be repeated."
 )
 _pcpus = click.option(
-    "--pcpu", "pcpus", type=click.IntRange(min=0), multiple=True, help="Only on this pCPU; may be repeated."
+    "--pcpu", "pcpus", type=click.IntRange(0, _NUMBER_MAX), multiple=True, help="Only on this pCPU; may be repeated."
 )
 _begin = click.option(
     "--from", "begin", type=Number(0, TRACE_SECONDS_MAX), default=0.0, metavar="SECONDS", help="Only from then on."
