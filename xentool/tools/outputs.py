@@ -67,7 +67,7 @@ def growing(path: Path) -> Iterator[BinaryIO]:
 
     A pipe or a device is written to. No link is followed that somebody else may have left in /tmp.
 
-    :raises XentoolError: it can't be opened
+    :raises XentoolError: it can't be opened, or has no room left
     """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -76,8 +76,13 @@ def growing(path: Path) -> Iterator[BinaryIO]:
             os.fchmod(descriptor, 0o600)
     except OSError as error:
         raise _refused(path, error) from error
-    with file:
-        yield file
+    try:
+        with file:
+            yield file
+    except OSError as error:
+        if error.errno in _FULL and error.filename is None:
+            raise _refused(path, error) from error
+        raise
 
 
 @contextmanager

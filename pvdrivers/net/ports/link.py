@@ -25,16 +25,16 @@ _TYPE_MASK = 0x3FFF
 
 
 def named(name: str) -> str:
-    """Give a device's name: one that the kernel takes, and that is fit for a terminal and a path in /sys.
+    """Give a device's name: one that the kernel takes as it is, and that is fit for a terminal and a path in /sys.
 
-    Ref: Linux net/core/dev.c (``dev_valid_name``), which takes control characters too
+    Ref: Linux net/core/dev.c (``dev_valid_name``), which takes control characters too, and a number of its own for %d
 
     :raises MachineError: no device has such a name
     """
     long = len(name.encode(errors="surrogateescape")) >= netdev.IFNAMSIZ
-    if long or name in (".", "..") or not name.isprintable() or re.search(r"[/:\s]", name) or not name:
+    if long or name in (".", "..") or not name.isprintable() or re.search(r"[/:%\s]", name) or not name:
         raise MachineError(
-            f"{name!r} is no name for a network device: {netdev.IFNAMSIZ - 1} bytes at most, without blanks, / and :"
+            f"{name!r} is no name for a network device: {netdev.IFNAMSIZ - 1} bytes at most, without blanks, /, : and %"
         )
     return name
 

@@ -4,6 +4,7 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable
+from errno import ENOENT, EPERM
 from pathlib import Path
 from typing import TypeVar
 
@@ -57,4 +58,9 @@ def _enter(path: Path) -> None:
         finally:
             os.close(file)
     except OSError as error:
-        raise MachineError(f"cannot enter the network namespace {path}: {error.strerror}") from error
+        why = error.strerror
+        if error.errno == ENOENT and path.parent == _NAMED:
+            why = f"there is none (`ip netns add {path.name}` makes it)"
+        elif error.errno == EPERM:
+            why = "only root may (CAP_SYS_ADMIN)"
+        raise MachineError(f"cannot enter the network namespace {path}: {why}") from error

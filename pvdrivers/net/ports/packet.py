@@ -8,7 +8,7 @@ Ref: packet(7), Linux net/packet/af_packet.c
 
 import socket
 from collections.abc import Sequence
-from errno import ENODEV, EPERM
+from errno import EMEDIUMTYPE, ENODEV, EPERM
 from struct import Struct
 
 from pvdrivers.abi import netdev, wire
@@ -23,6 +23,10 @@ from pvdrivers.net.ports.headed import HeadedLane
 from pvdrivers.net.ports.packed import PackedHeadedLane
 from pvdrivers.net.ports.plain.batched import BatchedLine
 
+_SAID = {
+    ENODEV: "there is no such interface (`ip link` lists them)",
+    EPERM: "only root has a right to its frames (CAP_NET_RAW)",
+}
 #: Bytes that wait to be read, or to be sent: some dozens of the longest frames.
 _BUFFER = 4 << 20
 _ANCILLARY = 256
@@ -77,7 +81,7 @@ class Packet:
             for line in lines:
                 line.close()
             self.close()
-            why = "only root has a right to its frames (CAP_NET_RAW)" if error.errno == EPERM else error.strerror
+            why = _SAID.get(error.errno or 0, error.strerror)
             raise MachineError(f"cannot listen on {self._interface}: {why}") from error
         self.abilities = ALL._replace(longest=longest)
         self._lanes = [self._lane(line, reader, receives=number == 0) for number, line in enumerate(lines)]
@@ -129,7 +133,7 @@ class _Line:
         ours.bind((interface, netdev.ETH_P_ALL if receives else 0))
         *_, kind, _ = ours.getsockname()
         if kind != netdev.ARPHRD_ETHER:
-            raise OSError(ENODEV, "it is none of Ethernet")
+            raise OSError(EMEDIUMTYPE, "it is no interface of Ethernet")
 
     def fileno(self) -> int:
         return self._socket.fileno()

@@ -112,7 +112,8 @@ class Tap:
         wish = self._wish
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asked:
             up = link.flags(name, asked) & netdev.IFF_UP
-        if up and wish.bridge is None and wish.mtu is None and wish.mac is None:
+            mtu = None if wish.mtu == link.mtu(name, asked) else wish.mtu
+        if up and wish.bridge is None and mtu is None and wish.mac is None:
             # Whoever prepared it may have a right to it that we have not.
             return
         master = None
@@ -125,12 +126,19 @@ class Tap:
                 ) from error
         mac = _OF_A_BRIDGE if wish.mac is None and wish.bridge is not None else wish.mac
         try:
-            link.bring_up(socket.if_nametoindex(name), mac=mac, mtu=wish.mtu, master=master)
+            link.bring_up(socket.if_nametoindex(name), mac=mac, mtu=mtu, master=master)
         except OSError as error:
             if error.errno == EOPNOTSUPP and master is not None:
                 raise MachineError(f"{wish.bridge} is no bridge") from error
-            hint = f"; as root: ip link set dev {name} up" if error.errno == EPERM else ""
+            hint = f"; {self._by_root(name)}" if error.errno == EPERM else ""
             raise MachineError(f"cannot set up TAP {name}: {error.strerror}{hint}") from error
+
+    def _by_root(self, name: str) -> str:
+        wish = self._wish
+        words = [f"mtu {wish.mtu}"] if wish.mtu is not None else []
+        words += [f"master {wish.bridge}"] if wish.bridge is not None else []
+        said = f"as root: ip link set dev {name} {' '.join([*words, 'up'])}"
+        return said if wish.bridge is None else f"{said}; then leave bridge= out"
 
     def close(self) -> None:
         """Close it."""

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C, for what serves until then."""
+"""SIGTERM, Ctrl-C, and a terminal that is closed, for what serves until then."""
 
 import signal
 import threading
@@ -10,8 +10,10 @@ class Ending:
     def __init__(self) -> None:
         self._number: signal.Signals | None = None
         self._came = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._end)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            # What nohup has started outlives its terminal.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._end)
 
     def wait(self, seconds: float) -> bool:
         """Wait so long for one; say whether it came."""

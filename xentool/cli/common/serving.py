@@ -25,7 +25,7 @@ class Service(Protocol):
 
 
 def until_told(serving: AbstractContextManager[Service], interval: float | None, *, as_json: bool) -> None:
-    """Serve until SIGTERM or SIGINT; what was taken by then is done first.
+    """Serve until SIGTERM, SIGHUP or SIGINT; what was taken by then is done first.
 
     :param interval: seconds between statistics; None for those at the end alone
     :param as_json: whether to print any

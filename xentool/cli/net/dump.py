@@ -46,6 +46,6 @@ def command(
         file = sys.stdout.buffer if path == "-" else stack.enter_context(growing(Path(path)))
         ending = Ending()
         done = capture.write(watched, file, count=count, seconds=duration, enough=lambda: ending.wait(0))
-    say(f"{plural(done.packets, 'packet')}, {done.lost} lost" + ("; its daemon has ended" if done.gone else ""))
+    say(f"{plural(done.packets, 'packet')}, {done.lost:,} lost" + ("; its daemon has ended" if done.gone else ""))
     if ending.interrupted:
         raise KeyboardInterrupt

@@ -63,10 +63,12 @@ def parse(text: str) -> Wanted:
     words = _COMMA.split(text)
     pairs = dict(word.partition("=")[::2] for word in words)
     if len(pairs) != len(words) or not pairs.get("port") or set(pairs) - _KEYS:
-        wrong = ", ".join(sorted(set(pairs) - _KEYS)) or ("no port" if not pairs.get("port") else "a key twice")
+        wrong = ", ".join(f"no key {key!r}" for key in sorted(set(pairs) - _KEYS)) or (
+            "no port" if not pairs.get("port") else "a key twice"
+        )
         raise XentoolError(f"{text!r}: {wrong}; a vif is {FORM}")
-    if (mac := pairs.get("mac")) is not None and not (_MAC.fullmatch(mac) and not int(mac[:2], 16) & 1):
-        raise XentoolError(f"{text!r}: a guest's address is such as {_XEN}:01:02:03, and no group's")
+    if (mac := pairs.get("mac")) is not None and not _is_hosts(mac):
+        raise XentoolError(f"{text!r}: a guest's address is such as {_XEN}:01:02:03, no group's, and not all zero")
     if (front := pairs.get("front", "kernel")) not in {"kernel", "user"}:
         raise XentoolError(f"{text!r}: a front is kernel or user, not {front!r}")
     return Wanted(
@@ -80,6 +82,11 @@ def parse(text: str) -> Wanted:
         _number(text, pairs, "handle", 0, _HANDLES - 1),
         front == "user",
     )
+
+
+def _is_hosts(mac: str) -> bool:
+    # As Linux's is_valid_ether_addr, without which a guest's interface does not come up.
+    return bool(_MAC.fullmatch(mac)) and not int(mac[:2], 16) & 1 and mac.strip("0:") != ""
 
 
 def _number(text: str, pairs: dict[str, str], name: str, low: int, high: int) -> int | None:

@@ -365,7 +365,8 @@ ABSENT = {
     "tap:a,bridge=lo": "lo is no bridge",
     "tap:a,mtu=99999": "cannot set up TAP a: mtu greater than device maximum",
     "tap:a,mac=01:16:3e:00:00:01": "cannot set up TAP a: Cannot assign requested address",
-    "tap:a,netns=nowhere": "cannot enter the network namespace /run/netns/nowhere: No such file or directory",
+    "tap:a,netns=nowhere": "cannot enter the network namespace /run/netns/nowhere: "
+    "there is none (`ip netns add nowhere` makes it)",
     "tap:a,netns=/dev/null": "cannot enter the network namespace /dev/null: Invalid argument",
 }
 
@@ -388,15 +389,25 @@ except Exception as error:
 """
 
 
+_DENIED = "cannot set up TAP a: Operation not permitted; as root: ip link set dev a"
+
+
 @pytest.mark.parametrize(
-    ("state", "told"),
-    [("up", "opened"), ("down", "cannot set up TAP a: Operation not permitted; as root: ip link set dev a up")],
+    ("state", "settings", "told"),
+    [
+        ("up", "", "opened"),
+        ("up", ",mtu=1500", "opened"),
+        ("down", "", f"{_DENIED} up"),
+        ("up", ",mtu=1400", f"{_DENIED} mtu 1400 up"),
+        ("up", ",mtu=1400,bridge=br0", f"{_DENIED} mtu 1400 master br0 up; then leave bridge= out"),
+    ],
 )
-def test_one_that_root_made_for_a_user_needs_no_right(state: str, told: str) -> None:
+def test_one_that_root_made_for_a_user_needs_no_right(state: str, settings: str, told: str) -> None:
+    ip("link", "add", "br0", "type", "bridge")
     ip("tuntap", "add", "dev", "a", "mode", "tap", "user", "root")
     ip("link", "set", "dev", "a", state)
     without = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"]
-    program = OPEN.format("tap:a") + "else:\n    print('opened')\n"
+    program = OPEN.format(f"tap:a{settings}") + "else:\n    print('opened')\n"
     done = subprocess.run([*without, sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [told]
 
@@ -408,6 +419,11 @@ def test_one_that_root_made_for_a_user_needs_no_right(state: str, told: str) -> 
             ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"],
             "tap:a",
             "no right to TAP a: only root makes one, for others as well: ip tuntap add dev a mode tap user $USER",
+        ),
+        (
+            ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"],
+            "tap:a,netns=/proc/self/ns/net",
+            "cannot enter the network namespace /proc/self/ns/net: only root may (CAP_SYS_ADMIN)",
         ),
         (
             ["unshare", "-m", "sh", "-c", 'mount -t tmpfs tmpfs /dev/net && exec "$@"', "sh"],

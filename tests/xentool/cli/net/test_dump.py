@@ -177,7 +177,7 @@ def test_who_never_takes_costs_the_daemon_nothing_but_a_bound(tmp_path: Path) ->
         assert served.rows[-1]["tx_packets"] == count
     rows = shown(capture)
     assert code == 130
-    assert said == f"xentool: {len(rows)} packets, {count - len(rows)} lost"
+    assert said == f"xentool: {len(rows):,} packets, {count - len(rows):,} lost"
     assert 100 < len(rows) < count
 
 
@@ -203,6 +203,8 @@ def test_what_cannot_be_dumped(tmp_path: Path) -> None:
             assert code == 2 or done.stderr.count("\n") == 1
             # Nothing to watch leaves files alone.
             assert not capture.exists()
+        done = run("net", "dump", *there, "-o", "/dev/full", "-d", "9")
+        assert (done.returncode, done.stderr) == (1, "xentool: cannot write /dev/full: No space left on device\n")
         link = tmp_path / "link"
         link.symlink_to(capture)
         done = run("net", "dump", *there, "-o", str(link))

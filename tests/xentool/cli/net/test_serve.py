@@ -69,7 +69,7 @@ def test_vifs_of_two_domains_meet_at_a_switch(tmp_path: Path) -> None:
     assert list(place.iterdir()) == []
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGINT, 130)])
 def test_what_was_taken_is_sent_on_before_the_end(tmp_path: Path, number: signal.Signals, status: int) -> None:
     place, capture = tmp_path / "loop", tmp_path / "sent.pcapng"
     with (
@@ -116,11 +116,16 @@ def test_what_cannot_be_served(tmp_path: Path) -> None:
     for words, code, said in (
         (["port=bridge:br0"], 1, "no port 'bridge:br0'; there are tap[:NAME]"),
         (["domain=1"], 1, "'domain=1': no port; a vif is port=tap[:NAME]|packet:INTERFACE|"),
-        (["port=null,colour=red"], 1, "'port=null,colour=red': colour; a vif is "),
+        (["port=null,colour=red"], 1, "'port=null,colour=red': no key 'colour'; a vif is "),
         (["port=null,port=switch"], 1, "a key twice; a vif is "),
         (["port=null,bridge=br0"], 1, "'null:bridge=br0' is not of the form null"),
-        (["port=null,mac=01:00:5e:00:00:01"], 1, "a guest's address is such as 00:16:3e:01:02:03, and no group's"),
-        (["port=null,mac=00:16:3e"], 1, "a guest's address is such as 00:16:3e:01:02:03, and no group's"),
+        (["port=null,mac=01:00:5e:00:00:01"], 1, "a guest's address is such as 00:16:3e:01:02:03, no group's"),
+        (
+            ["port=null,mac=00:00:00:00:00:00"],
+            1,
+            "a guest's address is such as 00:16:3e:01:02:03, no group's, and not all",
+        ),
+        (["port=null,mac=00:16:3e"], 1, "a guest's address is such as 00:16:3e:01:02:03, no group's"),
         (["port=null,front=x"], 1, "a front is kernel or user, not 'x'"),
         (["port=null,mtu=40"], 1, "mtu is 68 to 65535"),
         (["port=null,queues=0"], 1, "queues is 1 to 64"),
@@ -132,7 +137,7 @@ def test_what_cannot_be_served(tmp_path: Path) -> None:
         (
             ["port=tap:a-name-that-is-long"],
             1,
-            "'a-name-that-is-long' is no name for a network device: 15 bytes at most, without blanks, / and :",
+            "'a-name-that-is-long' is no name for a network device: 15 bytes at most, without blanks, /, : and %",
         ),
         ([f"port=pcap:{tmp_path}/no/where"], 1, f"cannot open {tmp_path}/no/where: No such file or directory"),
         ([], 2, "give a --vif to serve"),
