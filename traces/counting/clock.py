@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from math import fsum, hypot, sqrt
 
 from traces.counting.line import through
-from traces.counting.wraps import unwrapped
+from traces.counting.wraps import WRAP_NS, unwrapped
 from traces.plain import frozen
 
 #: What is assumed when nothing tells the rate, as xenalyze does.
@@ -33,8 +33,13 @@ _ERROR_MAX, _SHORT_ERROR_MAX, _SHORT_NS = 1e-3, 1e-2, 1e6
 _GROUP_MIN = 8
 #: Of the noise of all pairs: with more, those of a length show that the clock is uneven.
 _WOBBLES = 1.5
+#: Pairs that went round and fit no whole number of turns: with more, clocks of two rates may have made them.
+_ODD_MAX, _ODD_SHARE = 3, 0.2
 #: Of all pairs, weighed by their length: so many must be near the line.
 _NEAR_MIN = 0.3
+#: The same of those that are not near, so that another rate of theirs counts; how many of them must have it, and how
+#: much they may differ, as a part of what they differ from the first by.
+_OTHER_MIN, _AGREE_MIN, _ALIKE = 0.1, 0.55, 0.5
 
 
 @frozen
@@ -71,6 +76,9 @@ def from_trace(pairs: Sequence[tuple[int, int]]) -> Clock | None:
     resolved = unwrapped(pairs)
     if len(resolved) < _PAIRS_MIN:
         return None
+    left_out = sum(cycles > 0 and ns > 0 for cycles, ns in pairs) - len(resolved)
+    if left_out > max(_ODD_MAX, _ODD_SHARE * sum(ns >= WRAP_NS for _, ns in resolved)):
+        return None
     lengths = Counter([ns.bit_length() for _, ns in resolved])
     # One that took a thousand times as long as all others would tell more than these together, and may be wrong.
     common = {bits for bits in lengths if sum(lengths[bits + near] for near in (-1, 0, 1)) >= _ALIKE_MIN}
@@ -85,10 +93,22 @@ def from_trace(pairs: Sequence[tuple[int, int]]) -> Clock | None:
     if len(near) < _PAIRS_MIN or _weight(near) < _NEAR_MIN * _weight(every):
         return None
     by_chance = max(1.0, _discord(near, line)) * line.error / line.slope
-    error = max(_SIGMAS * hypot(by_chance, _wobble(every, line)), _ERROR_MIN)
+    others = [pair for pair, off in zip(every, line.off(every), strict=True) if abs(off) > line.limit]
+    error = max(_SIGMAS * hypot(by_chance, _wobble(every, line)), _other(others, line, _weight(every)), _ERROR_MIN)
     typical = fsum([ns * ns for _, ns in near]) / _weight(near)
     known = error <= (_ERROR_MAX if typical >= _SHORT_NS else _SHORT_ERROR_MAX)
     return Clock(line.slope * 1e9, "trace" if known else "default", error)
+
+
+def _other(others: Sequence[tuple[float, float]], line: "_Line", weight: float) -> float:
+    # By how much another rate differs, as a part of this one, on which the other pairs agree among themselves: that of
+    # other pCPUs, or of another run of the clock. What an interrupt delayed does not: its part is no share of the run.
+    if len(others) < _PAIRS_MIN or _weight(others) < _OTHER_MIN * weight:
+        return 0.0
+    apart = sorted([off / (line.slope * ns) for off, (_, ns) in zip(line.off(others), others, strict=True)])
+    middle = apart[len(apart) // 2]
+    agree = sum(abs(one - middle) <= _ALIKE * abs(middle) for one in apart)
+    return abs(middle) if agree >= _AGREE_MIN * len(apart) else 0.0
 
 
 @frozen
