@@ -127,7 +127,8 @@ def made(
         names=names,
         tables=said.tables,
         ports=said.ports,
-        grant_names=serves.names_of_grants(found) | serves.grants_of_vchans(of_vchans),
+        # A vchan that ended badly leaves its nodes, and its grant to a device.
+        grant_names=serves.grants_of_vchans(of_vchans) | serves.names_of_grants(found),
         port_names=serves.names_of_ports(found, of_vchans, nodes, said.ports),
         findings=[
             *findings.of_ports(said.ports),

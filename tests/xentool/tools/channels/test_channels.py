@@ -219,6 +219,29 @@ def test_vchans_have_names_and_are_not_found_guilty() -> None:
     assert (5, "1 grant is mapped by domain 6, and it serves no device of d5") in made({}, said, lies).findings
 
 
+def test_a_device_has_what_a_vchan_had() -> None:
+    front, back = "/local/domain/5/device/vbd/51712", "/local/domain/0/backend/vbd/5/51712"
+    device = {
+        f"{front}/backend": back.encode(),
+        f"{front}/backend-id": b"0",
+        f"{front}/state": b"4",
+        f"{front}/ring-ref": b"1024",
+        f"{front}/event-channel": b"16",
+        f"{back}/frontend": front.encode(),
+        f"{back}/frontend-id": b"5",
+        f"{back}/state": b"4",
+    }
+    stale = {
+        "/local/domain/5/data/vchan/6/512/ring-ref": b"1024",
+        "/local/domain/5/data/vchan/6/512/event-channel": b"16",
+    }
+    said = parsed(*dump.cut(console(17)))
+    alone, both = (made({0: "Domain-0", 5: "work", 6: "vault"}, said, nodes) for nodes in (device, stale | device))
+    assert alone.grant_names[5, 1024] == "xvda ring"
+    assert both.grant_names == alone.grant_names
+    assert both.port_names == alone.port_names
+
+
 PORT, GRANT, BEGIN, END = "s=3 n=0 x=0 d=0", "0x00000001", "'e' pressed", "gnttab_usage_print_all ] done"
 
 
