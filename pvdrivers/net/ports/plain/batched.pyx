@@ -7,7 +7,6 @@ until somebody does, and no more are read before.
 Ref: packet(7), recvmmsg(2), sendmmsg(2), Linux net/packet/af_packet.c
 """
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.errno cimport EAGAIN, EINTR, ENOBUFS, errno
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
@@ -109,16 +108,6 @@ cdef class BatchedLine(PlainLine):
         self.at = READ * STRIDE
         self.used = False
 
-    def read(self, records):
-        """Read frames until there are no more, or no more room, or one is left; give how many were read but that."""
-        cdef Py_buffer view
-        cdef uint32_t count
-        PyObject_GetBuffer(records, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
-        with nogil:
-            count = self.read_some(<Record *>view.buf, <uint32_t>(view.len // <Py_ssize_t>sizeof(Record)))
-        PyBuffer_Release(&view)
-        return count
-
     cdef uint32_t read_some(self, Record *records, uint32_t limit) noexcept nogil:
         cdef uint32_t count = 0
         self.syscalls = self.lost = self.finished = 0
@@ -187,21 +176,6 @@ cdef class BatchedLine(PlainLine):
             # Both are counted from the frame's beginning.
             header.hdr_len += TAG
             header.csum_start += TAG
-
-    def write(self, arena, records):
-        """Write frames, until one is left; give how many were written or dropped."""
-        cdef Py_buffer view, places
-        cdef uint32_t done
-        PyObject_GetBuffer(arena, &view, PyBUF_SIMPLE)
-        PyObject_GetBuffer(records, &places, PyBUF_SIMPLE)
-        with nogil:
-            done = self.write_some(
-                <const uint8_t *>view.buf, <uint64_t>view.len,
-                <const Record *>places.buf, <uint32_t>(places.len // <Py_ssize_t>sizeof(Record)),
-            )
-        PyBuffer_Release(&places)
-        PyBuffer_Release(&view)
-        return done
 
     cdef uint32_t write_some(
         self, const uint8_t *arena, uint64_t size, const Record *records, uint32_t count

@@ -33,6 +33,11 @@ cdef class PlainLine:
 
     cdef make(self, int file, abilities, reader, Py_ssize_t size)
     cdef uint8_t *place(self, size_t at) noexcept nogil
+    # A kind's own, without the GIL: see `read` and `write`.
+    cdef uint32_t read_some(self, Record *records, uint32_t limit) noexcept nogil
+    cdef uint32_t write_some(
+        self, const uint8_t *arena, uint64_t size, const Record *records, uint32_t count
+    ) noexcept nogil
     cdef bint take(self, const Header *header, uint8_t *data, Record *record) noexcept nogil
     cdef int form(
         self, Record *record, const uint8_t *arena, Header *header, Sum *sum, iovec *parts

@@ -6,7 +6,7 @@ a word about it.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from pvdrivers.net.ports.plain.fits cimport Found, Header, Sum, Told, fits, read, write
@@ -73,6 +73,39 @@ cdef class PlainLine:
         self.arena[at : at + len(data)] = data
         self.at = at + (<uint32_t>len(data) + LINE - 1) // LINE * LINE
         return at
+
+    def read(self, records):
+        """Read frames until there are no more, or no more room, or one is left; give how many were read but that."""
+        cdef Py_buffer view
+        cdef uint32_t count
+        PyObject_GetBuffer(records, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        with nogil:
+            count = self.read_some(<Record *>view.buf, <uint32_t>(view.len // <Py_ssize_t>sizeof(Record)))
+        PyBuffer_Release(&view)
+        return count
+
+    def write(self, arena, records):
+        """Write frames, until one is left; give how many were written or dropped."""
+        cdef Py_buffer view, places
+        cdef uint32_t done
+        PyObject_GetBuffer(arena, &view, PyBUF_SIMPLE)
+        PyObject_GetBuffer(records, &places, PyBUF_SIMPLE)
+        with nogil:
+            done = self.write_some(
+                <const uint8_t *>view.buf, <uint64_t>view.len,
+                <const Record *>places.buf, <uint32_t>(places.len // <Py_ssize_t>sizeof(Record)),
+            )
+        PyBuffer_Release(&places)
+        PyBuffer_Release(&view)
+        return done
+
+    cdef uint32_t read_some(self, Record *records, uint32_t limit) noexcept nogil:
+        return 0
+
+    cdef uint32_t write_some(
+        self, const uint8_t *arena, uint64_t size, const Record *records, uint32_t count
+    ) noexcept nogil:
+        return 0
 
     cdef bint take(self, const Header *header, uint8_t *data, Record *record) noexcept nogil:
         # Judges a frame, of which all headers lie in one; False: it is left, as if it were in the arena.

@@ -4,7 +4,6 @@
 Ref: Linux drivers/net/tun.c
 """
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.errno cimport EAGAIN, EINTR, ENOBUFS, errno
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
@@ -32,16 +31,6 @@ cdef class SingleLine:
     def clear(self):
         """Begin anew: what was read until now is overwritten."""
         self.at = 0
-
-    def read(self, records):
-        """Read frames until there are no more, or no more room, or one is left; give how many were read but that."""
-        cdef Py_buffer view
-        cdef uint32_t count
-        PyObject_GetBuffer(records, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
-        with nogil:
-            count = self.read_some(<Record *>view.buf, <uint32_t>(view.len // <Py_ssize_t>sizeof(Record)))
-        PyBuffer_Release(&view)
-        return count
 
     cdef uint32_t read_some(self, Record *records, uint32_t limit) noexcept nogil:
         cdef uint32_t count = 0
@@ -79,21 +68,6 @@ cdef class SingleLine:
                 return False
         length[0] = <uint32_t>size - <uint32_t>sizeof(Header) if size >= <ssize_t>sizeof(Header) else 0
         return True
-
-    def write(self, arena, records):
-        """Write frames, until one is left; give how many were written or dropped."""
-        cdef Py_buffer view, places
-        cdef uint32_t done
-        PyObject_GetBuffer(arena, &view, PyBUF_SIMPLE)
-        PyObject_GetBuffer(records, &places, PyBUF_SIMPLE)
-        with nogil:
-            done = self.write_some(
-                <const uint8_t *>view.buf, <uint64_t>view.len,
-                <const Record *>places.buf, <uint32_t>(places.len // <Py_ssize_t>sizeof(Record)),
-            )
-        PyBuffer_Release(&places)
-        PyBuffer_Release(&view)
-        return done
 
     cdef uint32_t write_some(
         self, const uint8_t *arena, uint64_t size, const Record *records, uint32_t count
