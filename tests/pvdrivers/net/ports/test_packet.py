@@ -120,6 +120,7 @@ def test_what_is_above_the_mtu_is_dropped_and_counted() -> None:
     for end in ("left", "right"):
         ip("link", "set", end, "up")
     with opened("packet:left") as (port, (a,)), opened("packet:right") as (_, (b,)):
+        settled("left", "right")
         assert port.abilities.longest == 9018
         longer = Frame(odd(9014))
         assert taken(a, [longer]) == 1
