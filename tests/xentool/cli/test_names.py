@@ -270,6 +270,10 @@ STORES: list[list[str]] = [
     ["net", "bench", "--loopback", EVIL],
     ["net", "dump", EVIL, "-o", "-"],
     ["net", "dump", "--loopback", EVIL, "-o", "-"],
+    ["conformance", EVIL],
+    ["conformance", "block-backend", "--case", EVIL],
+    ["conformance", "--explain", EVIL],
+    ["conformance", "block-backend", "--case", "BB01", "--junit", f"/nowhere/{EVIL}"],
     ["detect", "--root", f"/nowhere/{EVIL}"],
     ["detect", "--root", "ROOT"],
 ]
