@@ -24,9 +24,9 @@ _Numbers = NDArray[np.int64]
 _STATES = np.uint32(0x330)
 _RUNNING = 0
 #: Changes of run states that are looked at: the first ones. Differences hold for the whole trace.
-_CHANGES_MAX = 300_000
+_CHANGES_MAX = 250_000
 #: Of one vCPU on one pCPU, and intervals of two pCPUs; of all, so that many pCPUs take no more time.
-_OF_ONE_MAX, _OF_TWO_MAX, _OF_ALL_MAX = 400, 60_000, 3_000_000
+_OF_ONE_MAX, _OF_TWO_MAX, _OF_ALL_MAX = 400, 60_000, 2_000_000
 #: Times that two pCPUs had to do with one vCPU: as many as a host of 64 pCPUs and as many vCPUs has. Of a vCPU, each
 #: pCPU with so many that follow it.
 _MEETINGS_MAX, _NEIGHBOURS = 1 << 16, 16
@@ -187,10 +187,10 @@ def _forbids(pair: _Pair, difference: int) -> int:
 def _offsets(pairs: Mapping[tuple[int, int], _Pair]) -> dict[int, int]:
     # Groups of pCPUs whose differences are known are put together: those first that do not differ, as in one socket,
     # then those that tell most of each other.
-    neighbours: dict[int, dict[int, tuple[_Numbers, _Numbers]]] = {}
-    for (a, b), pair in pairs.items():
-        neighbours.setdefault(a, {})[b] = pair.low, pair.high
-        neighbours.setdefault(b, {})[a] = -pair.high, -pair.low
+    neighbours: dict[int, list[int]] = {}
+    for a, b in pairs:
+        neighbours.setdefault(a, []).append(b)
+        neighbours.setdefault(b, []).append(a)
     groups = {pcpu: {pcpu} for pcpu in neighbours}
     offsets = dict.fromkeys(sorted(groups), 0)
     for a, b in sorted(pairs, key=lambda pair: (_forbids(pairs[pair], 0) > 0, -len(pairs[pair].low), pair)):
@@ -199,11 +199,15 @@ def _offsets(pairs: Mapping[tuple[int, int], _Pair]) -> dict[int, int]:
             continue
         low, high = [], []
         for second in joins:
-            for first, (lows, highs) in neighbours[second].items():
+            for first in neighbours[second]:
                 if groups[first] is groups[second] and first not in joins:
                     known = offsets[first] - offsets[second]
-                    low.append(-highs + known)
-                    high.append(-lows + known)
+                    if (first, second) in pairs:
+                        low.append(pairs[first, second].low + known)
+                        high.append(pairs[first, second].high + known)
+                    else:
+                        low.append(known - pairs[second, first].high)
+                        high.append(known - pairs[second, first].low)
         more = _best(_Pair(np.sort(np.concatenate(low)), np.sort(np.concatenate(high)), pairs[a, b].most))
         for pcpu in joins:
             offsets[pcpu] += more
