@@ -211,7 +211,7 @@ def test_the_model_holds_for_the_store_of_a_lab_with_guests_among_its_clients(
         run_state_machine_as_test(
             partial(WorldMachine, world),  # type: ignore[arg-type] # it takes whatever makes one
             settings=settings(
-                max_examples=STEPS * 4 // 3 // STEPS_A_RUN,  # what the guests' kernels answer is none
+                max_examples=STEPS * 3 // 2 // STEPS_A_RUN,  # what the guests' kernels answer is none
                 stateful_step_count=STEPS_A_RUN,
                 phases=[Phase.generate],  # each step takes milliseconds here: what fails is shown as it is
                 derandomize="XENTOOL_FUZZ" not in os.environ,
