@@ -19,12 +19,13 @@ from typing import NamedTuple
 from pvdrivers.abi.netif import GsoType, HashType
 from pvdrivers.bus.end import End
 from pvdrivers.net.control.front import Wish
-from pvdrivers.net.frame import PLAIN, Checksum, Frame, Offload
+from pvdrivers.net.frame import PLAIN, Abilities, Checksum, Frame, Offload
 from pvdrivers.net.front import frontend
 from pvdrivers.net.front.frontend import Options
 from pvdrivers.net.nodes import Takes
 from pvdrivers.net.ports import Lane, link
-from pvdrivers.net.ports.base import ALL
+from pvdrivers.net.ports.base import ALL, PortStats
+from pvdrivers.net.ports.inbox import Inbox
 from pvdrivers.net.ports.packet import Packet
 from pvdrivers.net.ports.switch import Switch
 from pvdrivers.transport.xen import Xen
@@ -168,6 +169,49 @@ def _ways(ends: Ends) -> tuple[Way, Way]:
     )
 
 
+class _CableEnd:
+    """One lane's, at one side."""
+
+    def __init__(self, mine: Inbox, others: Inbox) -> None:
+        self.stats = PortStats()
+        self._mine, self._others = mine, others
+
+    def fileno(self) -> int:
+        return self._mine.fileno()
+
+    def receive(self, limit: int) -> Sequence[Frame]:
+        frames: list[Frame] = []
+        while len(frames) < limit and (frame := self._mine.get()):
+            frames.append(frame)
+        self._mine.rest()
+        return frames
+
+    def send(self, frames: Sequence[Frame]) -> None:
+        self._others.put(frame._replace(data=bytes(frame.data)) for frame in frames)
+
+    def close(self) -> None:
+        self._mine.close()
+
+
+class _Cable:
+    """A port whose frames have their hashes when they come out at its other side: a switch's records tell none."""
+
+    name, abilities, carrier = "cable", ALL, True
+
+    def __init__(self) -> None:
+        #: The lanes of the other side, once it is open.
+        self.near: Sequence[_CableEnd] = ()
+
+    def open(self, lanes: int, reader: Abilities) -> Sequence[_CableEnd]:  # noqa: ARG002 - it is told all there is
+        pairs = [(Inbox(PortStats()), Inbox(PortStats())) for _ in range(lanes)]
+        self.near = [_CableEnd(mine, others) for mine, others in pairs]
+        return [_CableEnd(others, mine) for mine, others in pairs]
+
+    def close(self) -> None:
+        for lane in self.near:
+            lane.close()
+
+
 def _ip(*words: str) -> None:
     subprocess.run(["ip", "link", *words], check=True)
 
@@ -196,15 +240,16 @@ def _bridged(netdev: str) -> Iterator[str]:
 
 @contextmanager
 def _connected(xen: Xen, options: Options) -> Iterator[Ends]:
-    switch = Switch()
+    switch, cable = Switch(), _Cable()
     near = switch.port()
+    port = cable if options.steering else switch.port()
     with kernel.served(xen) as spot:
         netdev = f"vif{spot.domid}.{spot.devid}"
-        with frontend.joined(xen, spot.front, switch.port(), options) as end, ExitStack() as stack:
+        with frontend.joined(xen, spot.front, port, options) as end, ExitStack() as stack:
             link.bring_up(_read(netdev, "ifindex"), mtu=_MTU)
             far = Packet(netdev if options.multicast is None else stack.enter_context(_bridged(netdev)))
             try:
-                lanes = near.open(options.max_queues, ALL)
+                lanes = cable.near or near.open(options.max_queues, ALL)
                 (lane,) = far.open(1, ALL)
                 yield Ends(_device(end), netdev, lanes, lane)
                 assert end.error is None
