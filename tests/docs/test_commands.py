@@ -12,16 +12,18 @@ from xentool.cli.commands import COMMANDS
 from xentool.cli.common.manual import pages
 from xentool.cli.root import group
 
-_BLOCK = re.compile(r"^```(?:sh|console)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+#: Blocks that are for a shell.
+_SHELLS = frozenset({"", "sh", "console"})
 _INLINE = re.compile(r"`(xentool [^`\n]+)`")
 _ENDS = frozenset("|&;<>()") | {"&&", "||", ">>"}
 
 
 def commands(text: str) -> Iterator[tuple[list[str], bool]]:
     """Give the words after each `xentool` of a document, as a shell would, and whether the command is all there."""
-    for block in _BLOCK.findall(text):
+    for kind, block in _BLOCK.findall(text):
         for line in block.replace("\\\n", " ").splitlines():
-            if "xentool " in line:
+            if kind in _SHELLS and "xentool " in line:
                 yield from ((words, True) for words in _of_line(line.removeprefix("$ ")))
     # In a sentence a command is often only named.
     for line in _INLINE.findall(text):
