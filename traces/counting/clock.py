@@ -102,13 +102,20 @@ def from_trace(pairs: Sequence[tuple[int, int]]) -> Clock | None:
 
 def _other(others: Sequence[tuple[float, float]], line: "_Line", weight: float) -> float:
     # By how much another rate differs, as a part of this one, on which the other pairs agree among themselves: that of
-    # other pCPUs, or of another run of the clock. What an interrupt delayed does not: its part is no share of the run.
+    # other pCPUs, or of another run of the clock. What an interrupt delayed does not: it is as long in any run, so that
+    # more of them agree on a length than on a share.
     if len(others) < _PAIRS_MIN or _weight(others) < _OTHER_MIN * weight:
         return 0.0
-    apart = sorted([off / (line.slope * ns) for off, (_, ns) in zip(line.off(others), others, strict=True)])
-    middle = apart[len(apart) // 2]
-    agree = sum(abs(one - middle) <= _ALIKE * abs(middle) for one in apart)
-    return abs(middle) if agree >= _AGREE_MIN * len(apart) else 0.0
+    lengths = line.off(others)
+    shares = [off / (line.slope * ns) for off, (_, ns) in zip(lengths, others, strict=True)]
+    middle, agree = _agreeing(shares)
+    return abs(middle) if agree >= max(_AGREE_MIN * len(shares), _agreeing(lengths)[1]) else 0.0
+
+
+def _agreeing(values: Sequence[float]) -> tuple[float, int]:
+    # The one in their middle, and how many are like it.
+    middle = sorted(values)[len(values) // 2]
+    return middle, sum(abs(one - middle) <= _ALIKE * abs(middle) for one in values)
 
 
 @frozen
