@@ -89,11 +89,13 @@ def from_trace(pairs: Sequence[tuple[int, int]]) -> Clock | None:
     if found is None or found[0] <= 0:
         return None
     line = _Line(*found)
-    near = [pair for pair, off in zip(every, line.off(every), strict=True) if abs(off) <= line.limit]
+    near: list[tuple[float, float]] = []
+    others: list[tuple[float, float]] = []
+    for pair, off in zip(every, line.off(every), strict=True):
+        (near if abs(off) <= line.limit else others).append(pair)
     if len(near) < _PAIRS_MIN or _weight(near) < _NEAR_MIN * _weight(every):
         return None
     by_chance = max(1.0, _discord(near, line)) * line.error / line.slope
-    others = [pair for pair, off in zip(every, line.off(every), strict=True) if abs(off) > line.limit]
     error = max(_SIGMAS * hypot(by_chance, _wobble(every, line)), _other(others, line, _weight(every)), _ERROR_MIN)
     typical = fsum([ns * ns for _, ns in near]) / _weight(near)
     known = error <= (_ERROR_MAX if typical >= _SHORT_NS else _SHORT_ERROR_MAX)
