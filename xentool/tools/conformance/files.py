@@ -9,6 +9,7 @@ from xentool.errors import XentoolError
 from xentool.tools.conformance.junit import junit
 from xentool.tools.conformance.session import Judged
 from xentool.tools.conformance.tap import tap
+from xentool.tools.outputs import replaced
 
 
 class Forms(NamedTuple):
@@ -41,7 +42,5 @@ def _page(found: Sequence[Judged]) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise XentoolError(f"cannot write {path}: {error.strerror}") from error
+    with replaced(path) as file:
+        file.write(content)
