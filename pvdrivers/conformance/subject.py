@@ -16,6 +16,8 @@ from pvdrivers.xenbus import Role
 
 #: What is in use of each kind: grants, mappings, ports, descriptors. Nothing that grows as it is needed: a cache, say.
 Resources = Mapping[str, int]
+#: Of the disk that most cases want.
+SECTORS = 2048
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Disk:
     :param watched: whether the case wants to see what becomes of the medium (`Medium.between`), where that can be
     """
 
-    sectors: int = 2048
+    sectors: int = SECTORS
     sector_size: int = SECTOR_SIZE
     readonly: bool = False
     watched: bool = False

@@ -16,14 +16,12 @@ from pvdrivers.conformance.block.asked import Asked, Offered, asked
 from pvdrivers.conformance.level import Level
 from pvdrivers.conformance.observation import NEVER, Inconclusive, Noticed, Observation, Seen
 from pvdrivers.conformance.raw import RawRing
-from pvdrivers.conformance.subject import NotSupported, Used, content
+from pvdrivers.conformance.subject import SECTORS, NotSupported, Used, content
 from pvdrivers.errors import DriverError, MachineError
 from pvdrivers.transport.base import Channel, Piece
 from pvdrivers.transport.base import Mapping as Mapped
 from pvdrivers.xenstore.client import XenStoreError
 
-#: Sectors of the disk that is served.
-SECTORS = 2048
 #: Of a connected backend that has nothing that is optional.
 PLAIN: Mapping[str, int] = {"sectors": SECTORS, "sector-size": 512, "info": 0}
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pvdrivers.abi.blkif import BlkifRsp
 from pvdrivers.conformance.block.front import BlockFront
 from pvdrivers.conformance.block.queue import status
-from pvdrivers.conformance.observation import Observation, Seen, Sights
+from pvdrivers.conformance.cases.words import O
+from pvdrivers.conformance.observation import Seen, Sights
 
 OKAY = BlkifRsp.OKAY
-O = Observation  # noqa: E741 - as short as the cases need it
 #: A reference that nobody has granted.
 NOBODYS = 0x00FF_FFFF
 

@@ -2,20 +2,17 @@
 
 from collections.abc import Iterable
 
-from pvdrivers.abi.blkif import BlkifOp
 from pvdrivers.conformance import waits
 from pvdrivers.conformance.block.front import BlockFront
 from pvdrivers.conformance.block.front_rig import BlockFrontRig
 from pvdrivers.conformance.case import Clause, Group, Risk
-from pvdrivers.conformance.cases.asking import O, refused
+from pvdrivers.conformance.cases.asking import refused
+from pvdrivers.conformance.cases.words import BARRIER, FLUSH, READ, WRITE, O
 from pvdrivers.conformance.observation import Seen, Sights
+from pvdrivers.conformance.subject import SECTORS
 from pvdrivers.xenbus import Role
 
 CASES = Group(Role.BACK, "block")
-READ, WRITE, BARRIER = BlkifOp.READ, BlkifOp.WRITE, BlkifOp.WRITE_BARRIER
-FLUSH, DISCARD = BlkifOp.FLUSH_DISKCACHE, BlkifOp.DISCARD
-#: Of the disk that most cases ask for.
-SECTORS = 2048
 
 
 @CASES.case(

@@ -1,19 +1,14 @@
 """How a disk's backend lives: with frontends that are a burden, that die, that part and come again."""
 
-from pvdrivers.abi.blkif import BlkifOp
 from pvdrivers.abi.xenbus import XenbusState as S
-from pvdrivers.conformance import waits
-from pvdrivers.conformance.block.front import BlockFront
 from pvdrivers.conformance.block.front_rig import BlockFrontRig
 from pvdrivers.conformance.case import Clause, Group
-from pvdrivers.conformance.observation import Observation, Seen, Sights
+from pvdrivers.conformance.cases.calm import calmed
+from pvdrivers.conformance.cases.words import READ, O
+from pvdrivers.conformance.observation import Seen, Sights
 from pvdrivers.xenbus import Role
 
 CASES = Group(Role.BACK, "block")
-O = Observation  # noqa: E741 - as short as the tables below need it
-READ = BlkifOp.READ
-#: Of a processor's time: what an idle driver may use at most.
-_IDLE = 0.5
 
 
 @CASES.case(
@@ -36,26 +31,10 @@ def bb26(rig: BlockFrontRig) -> Sights:
     with rig.joined() as front:
         for _ in range(rig.level.storm):
             front.queues[0].channel.notify()
-        yield _calm(rig, front, "events")
+        yield calmed("events", front.read(16, 0), front.store, rig.bench, rig.level)
         for _ in range(rig.level.storm // 10):
             front.write({}, S.CONNECTED)
-        yield _calm(rig, front, "state")
-
-
-def _calm(rig: BlockFrontRig, front: BlockFront, what: str) -> Seen:
-    served = front.read(16, 0)
-    if served.observation is not O.OKAY:
-        return served._replace(what=f"after {what}")
-
-    def calm() -> bool:
-        before = rig.bench.effort()
-        # Nothing is to happen meanwhile.
-        waits.until(front.store, [], lambda: False, rig.level.silence)
-        return rig.bench.effort() - before < _IDLE * rig.level.silence
-
-    if not waits.until(front.store, [], calm, rig.level.deadline):
-        return Seen(what, O.UNBOUNDED, f"still busy {rig.level.deadline:g} s after the last of {rig.level.storm}")
-    return Seen(what, O.BOUNDED)
+        yield calmed("state", front.read(16, 0), front.store, rig.bench, rig.level)
 
 
 @CASES.case(

@@ -1,15 +1,13 @@
 """Frontends that publish what makes no sense."""
 
-from pvdrivers.abi.blkif import BlkifOp
 from pvdrivers.conformance.block.front_rig import BlockFrontRig
 from pvdrivers.conformance.case import Clause, Group
-from pvdrivers.conformance.cases.asking import NOBODYS, O
+from pvdrivers.conformance.cases.asking import NOBODYS
+from pvdrivers.conformance.cases.words import O
 from pvdrivers.conformance.observation import Seen, Sights
 from pvdrivers.xenbus import Role
 
 CASES = Group(Role.BACK, "block")
-READ, WRITE, BARRIER = BlkifOp.READ, BlkifOp.WRITE, BlkifOp.WRITE_BARRIER
-FLUSH, DISCARD = BlkifOp.FLUSH_DISKCACHE, BlkifOp.DISCARD
 
 
 @CASES.case(

@@ -1,20 +1,16 @@
 """Frontends that ask for operations that cannot be done, or not on this disk."""
 
-from pvdrivers.abi.blkif import BlkifOp
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.conformance.block.front_rig import BlockFrontRig
 from pvdrivers.conformance.block.queue import status
 from pvdrivers.conformance.case import Clause, Group
-from pvdrivers.conformance.cases.asking import NOBODYS, OKAY, O, refused
+from pvdrivers.conformance.cases.asking import NOBODYS, OKAY, refused
+from pvdrivers.conformance.cases.words import BARRIER, FLUSH, READ, WRITE, O
 from pvdrivers.conformance.observation import Seen, Sights, Unsupported
-from pvdrivers.conformance.subject import Disk
+from pvdrivers.conformance.subject import SECTORS, Disk
 from pvdrivers.xenbus import Role
 
 CASES = Group(Role.BACK, "block")
-READ, WRITE, BARRIER = BlkifOp.READ, BlkifOp.WRITE, BlkifOp.WRITE_BARRIER
-FLUSH, DISCARD = BlkifOp.FLUSH_DISKCACHE, BlkifOp.DISCARD
-#: Of the disk that most cases ask for.
-SECTORS = 2048
 
 
 @CASES.case(

@@ -2,12 +2,12 @@
 
 import threading
 
-from pvdrivers.abi.blkif import BlkifOp
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.conformance.block.front_rig import BlockFrontRig
 from pvdrivers.conformance.block.queue import status
 from pvdrivers.conformance.case import Clause, Group
-from pvdrivers.conformance.cases.asking import OKAY, O, written
+from pvdrivers.conformance.cases.asking import OKAY, written
+from pvdrivers.conformance.cases.words import BARRIER, FLUSH, READ, WRITE, O
 from pvdrivers.conformance.observation import Seen, Sights, Unsupported
 from pvdrivers.conformance.subject import Disk, content
 from pvdrivers.xenbus import Role
@@ -15,8 +15,6 @@ from pvdrivers.xenbus import Role
 CASES = Group(Role.BACK, "block")
 #: Seconds for which a write is held up, unless something comes before.
 _HELD = 0.02
-READ, WRITE, BARRIER = BlkifOp.READ, BlkifOp.WRITE, BlkifOp.WRITE_BARRIER
-FLUSH, DISCARD = BlkifOp.FLUSH_DISKCACHE, BlkifOp.DISCARD
 
 
 @CASES.case(

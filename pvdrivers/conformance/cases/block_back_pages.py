@@ -1,18 +1,17 @@
 """Pages that a frontend did not grant, and bytes that are not its own."""
 
-from pvdrivers.abi.blkif import PROTOCOLS, BlkifOp
+from pvdrivers.abi.blkif import PROTOCOLS
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.conformance.block.front_rig import BlockFrontRig
 from pvdrivers.conformance.block.queue import status
 from pvdrivers.conformance.case import Clause, Group, Risk
-from pvdrivers.conformance.cases.asking import NOBODYS, OKAY, O
+from pvdrivers.conformance.cases.asking import NOBODYS, OKAY
+from pvdrivers.conformance.cases.words import FLUSH, READ, WRITE, O
 from pvdrivers.conformance.observation import Seen, Sights
 from pvdrivers.conformance.subject import content
 from pvdrivers.xenbus import Role
 
 CASES = Group(Role.BACK, "block")
-READ, WRITE, BARRIER = BlkifOp.READ, BlkifOp.WRITE, BlkifOp.WRITE_BARRIER
-FLUSH, DISCARD = BlkifOp.FLUSH_DISKCACHE, BlkifOp.DISCARD
 
 
 @CASES.case(

@@ -5,24 +5,20 @@ from array import array
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from pvdrivers.abi.blkif import BlkifOp
 from pvdrivers.abi.ring import HEADER, PAGE_SIZE
 from pvdrivers.conformance.block.front import POISON, BlockFront
 from pvdrivers.conformance.block.front_rig import BlockFrontRig
 from pvdrivers.conformance.case import Clause, Group, Risk
-from pvdrivers.conformance.cases.asking import OKAY, O
+from pvdrivers.conformance.cases.asking import OKAY
+from pvdrivers.conformance.cases.words import READ, O
 from pvdrivers.conformance.flips import flip
 from pvdrivers.conformance.observation import Seen, Sights
-from pvdrivers.conformance.subject import Disk, content
+from pvdrivers.conformance.subject import SECTORS, Disk, content
 from pvdrivers.xenbus import Role
 
 CASES = Group(Role.BACK, "block")
-READ, WRITE, BARRIER = BlkifOp.READ, BlkifOp.WRITE, BlkifOp.WRITE_BARRIER
-FLUSH, DISCARD = BlkifOp.FLUSH_DISKCACHE, BlkifOp.DISCARD
 #: Which slot it was is in the last byte of its id: the first ones lie where, in a request, others change bytes.
 _PLACE = 56
-#: Of the disk that most cases ask for.
-SECTORS = 2048
 
 
 @CASES.case(

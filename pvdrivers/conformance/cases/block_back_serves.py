@@ -1,20 +1,19 @@
 """What a disk's backend does for frontends that behave: layouts, rings, queues, pages."""
 
-from pvdrivers.abi.blkif import PROTOCOLS, X86_64, BlkifOp
+from pvdrivers.abi.blkif import PROTOCOLS, X86_64
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.abi.xenbus import XenbusState as S
 from pvdrivers.conformance.block.front import BlockFront
 from pvdrivers.conformance.block.front_rig import BlockFrontRig
 from pvdrivers.conformance.block.queue import status
 from pvdrivers.conformance.case import Clause, Group
-from pvdrivers.conformance.cases.asking import OKAY, O, written
+from pvdrivers.conformance.cases.asking import OKAY, written
+from pvdrivers.conformance.cases.words import FLUSH, READ, WRITE, O
 from pvdrivers.conformance.observation import Noticed, Seen, Sights, Unsupported
 from pvdrivers.conformance.subject import Disk, content
 from pvdrivers.xenbus import Role
 
 CASES = Group(Role.BACK, "block")
-READ, WRITE, BARRIER = BlkifOp.READ, BlkifOp.WRITE, BlkifOp.WRITE_BARRIER
-FLUSH, DISCARD = BlkifOp.FLUSH_DISKCACHE, BlkifOp.DISCARD
 
 
 @CASES.case(

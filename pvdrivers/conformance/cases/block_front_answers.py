@@ -7,13 +7,11 @@ from pvdrivers.conformance.block.asked import Asked
 from pvdrivers.conformance.block.back import BlockBack
 from pvdrivers.conformance.block.back_rig import BlockBackRig
 from pvdrivers.conformance.case import Clause, Group, Risk
-from pvdrivers.conformance.observation import Observation, Seen, Sights
+from pvdrivers.conformance.cases.words import DISCARD, FLUSH, READ, WRITE, O
+from pvdrivers.conformance.observation import Seen, Sights
 from pvdrivers.xenbus import Role
 
 CASES = Group(Role.FRONT, "block")
-O = Observation  # noqa: E741 - as short as the cases need it
-READ, WRITE = BlkifOp.READ, BlkifOp.WRITE
-FLUSH, DISCARD = BlkifOp.FLUSH_DISKCACHE, BlkifOp.DISCARD
 OKAY, UNSUPPORTED = int(BlkifRsp.OKAY), int(BlkifRsp.EOPNOTSUPP)
 
 

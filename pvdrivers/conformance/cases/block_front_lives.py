@@ -4,17 +4,15 @@ from pvdrivers.abi.blkif import BlkifOp
 from pvdrivers.abi.xenbus import XenbusState as S
 from pvdrivers.bus.device import Nodes
 from pvdrivers.conformance import waits
-from pvdrivers.conformance.block.back import PLAIN, BlockBack
+from pvdrivers.conformance.block.back import PLAIN
 from pvdrivers.conformance.block.back_rig import BlockBackRig
 from pvdrivers.conformance.case import Clause, Group, Risk
-from pvdrivers.conformance.observation import Observation, Seen, Sights
+from pvdrivers.conformance.cases.calm import calmed
+from pvdrivers.conformance.cases.words import O
+from pvdrivers.conformance.observation import Seen, Sights
 from pvdrivers.xenbus import Role
 
 CASES = Group(Role.FRONT, "block")
-O = Observation  # noqa: E741 - as short as the cases need it
-READ = BlkifOp.READ
-#: Of a processor's time: what an idle driver may use at most.
-_IDLE = 0.5
 
 
 @CASES.case(
@@ -128,23 +126,7 @@ def bf16(rig: BlockBackRig) -> Sights:
     with rig.joined() as back:
         for _ in range(rig.level.storm):
             back.queues[0].channel.notify()
-        yield _calm(rig, back, "events")
+        yield calmed("events", back.read(16), back.store, rig.bench, rig.level)
         for _ in range(rig.level.storm // 10):
             back.write({}, S.CONNECTED)
-        yield _calm(rig, back, "state")
-
-
-def _calm(rig: BlockBackRig, back: BlockBack, what: str) -> Seen:
-    read = back.read(16)
-    if read.observation is not O.OKAY:
-        return read._replace(what=f"after {what}")
-
-    def calm() -> bool:
-        before = rig.bench.effort()
-        # Nothing is to happen meanwhile.
-        waits.until(back.store, [], lambda: False, rig.level.silence)
-        return rig.bench.effort() - before < _IDLE * rig.level.silence
-
-    if not waits.until(back.store, [], calm, rig.level.deadline):
-        return Seen(what, O.UNBOUNDED, f"still busy {rig.level.deadline:g} s after the last of {rig.level.storm}")
-    return Seen(what, O.BOUNDED)
+        yield calmed("state", back.read(16), back.store, rig.bench, rig.level)

@@ -2,22 +2,20 @@
 
 from functools import partial
 
-from pvdrivers.abi.blkif import BlkifOp
 from pvdrivers.abi.ring import HEADER
 from pvdrivers.abi.xenbus import XenbusState as S
 from pvdrivers.bus.device import Nodes
 from pvdrivers.conformance import waits
 from pvdrivers.conformance.block.asked import Asked, Offered
-from pvdrivers.conformance.block.back import SECTORS, BlockBack
+from pvdrivers.conformance.block.back import BlockBack
 from pvdrivers.conformance.block.back_rig import BlockBackRig
 from pvdrivers.conformance.case import Clause, Group
-from pvdrivers.conformance.observation import Observation, Seen, Sights
+from pvdrivers.conformance.cases.words import DISCARD, FLUSH, READ, O
+from pvdrivers.conformance.observation import Seen, Sights
+from pvdrivers.conformance.subject import SECTORS
 from pvdrivers.xenbus import Role
 
 CASES = Group(Role.FRONT, "block")
-O = Observation  # noqa: E741 - as short as the cases need it
-READ, WRITE = BlkifOp.READ, BlkifOp.WRITE
-FLUSH, DISCARD = BlkifOp.FLUSH_DISKCACHE, BlkifOp.DISCARD
 
 
 def _used(back: BlockBack, what: str) -> Sights:
