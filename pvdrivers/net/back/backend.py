@@ -20,7 +20,7 @@ from pvdrivers.errors import BadRing, DriverError
 from pvdrivers.net.back.backqueue import BackQueue
 from pvdrivers.net.back.controlqueue import BackControl
 from pvdrivers.net.back.credit import Credit
-from pvdrivers.net.back.kept import SIZE, Kept
+from pvdrivers.net.back.kept import SIZE, KeptSteering
 from pvdrivers.net.back.spread import Spread, spread
 from pvdrivers.net.back.stall import Clock, Stall
 from pvdrivers.net.back.wishes import Wishes
@@ -76,7 +76,7 @@ class Backend(Plain):
         self._lanes: list[Spread] = []
         #: What the frontend has asked for.
         self.wishes = Wishes(0)
-        self._kept: Kept | None = None
+        self._kept: KeptSteering | None = None
         self._watch: Watch | None = None
         self._carrier: bool | None = None
 
@@ -108,7 +108,7 @@ class Backend(Plain):
 
     def _wish(self, front: Front, *, resume: bool) -> None:
         memory = self._memory(self.journal, front, resume=resume) if self.journal and front.control else None
-        self._kept = Kept(memory) if memory else None
+        self._kept = KeptSteering(memory) if memory else None
         self.wishes = Wishes(len(front.queues), self._kept)
 
     def _memory(self, journal: Journal, front: Front, *, resume: bool) -> memoryview:

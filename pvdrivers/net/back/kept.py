@@ -20,7 +20,7 @@ _FIRST = 8
 SIZE = _FIRST + 2 * _STEERING.size
 
 
-class Kept:
+class KeptSteering:
     """The memory, zero where nothing was kept yet.
 
     :param memory: of `SIZE` bytes

@@ -3,7 +3,7 @@
 Law: whoever changes one of these replaces it; whoever looks has a whole one, in whichever thread, and needs no lock.
 """
 
-from pvdrivers.net.back.kept import Kept
+from pvdrivers.net.back.kept import KeptSteering
 from pvdrivers.net.frame import FlowHash, Frame
 from pvdrivers.net.headers import parse
 from pvdrivers.net.multicast import Multicast
@@ -17,7 +17,7 @@ class Wishes:
     :param kept: where it is kept how it wants its packets steered, and where that stands already, if it does
     """
 
-    def __init__(self, queues: int, kept: Kept | None = None) -> None:
+    def __init__(self, queues: int, kept: KeptSteering | None = None) -> None:
         self._kept = kept
         #: See `steer`.
         self.steering = kept.read(queues) if kept else Steering(queues)

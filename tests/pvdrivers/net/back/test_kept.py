@@ -16,7 +16,7 @@ from scapy.utils import wrpcap
 from pvdrivers.abi.netif import CtrlStatus, CtrlType, ExtraType, HashAlgorithm, HashType, NetifRsp, TxFlag
 from pvdrivers.abi.xenbus import XenbusState
 from pvdrivers.bus.nodes import Peer
-from pvdrivers.net.back.kept import SIZE, Kept
+from pvdrivers.net.back.kept import SIZE, KeptSteering
 from pvdrivers.net.control.back import MAPPING_MAX
 from pvdrivers.net.control.messages import Request
 from pvdrivers.net.frame import FlowHash, Frame
@@ -65,22 +65,22 @@ steerings = st.builds(
 @given(st.lists(steerings, min_size=1, max_size=3))
 def test_what_was_kept_last_is_there(kept: list[Steering]) -> None:
     memory = memoryview(bytearray(SIZE))
-    assert Kept(memory).read(QUEUES) == Steering(QUEUES)
+    assert KeptSteering(memory).read(QUEUES) == Steering(QUEUES)
     for each in kept:
-        Kept(memory).write(each)
-        assert Kept(memory).read(QUEUES) == each
+        KeptSteering(memory).write(each)
+        assert KeptSteering(memory).read(QUEUES) == each
 
 
 @given(steerings, steerings)
 def test_one_that_is_killed_meanwhile_leaves_what_was_kept_before(before: Steering, after: Steering) -> None:
     memory = bytearray(SIZE)
-    Kept(memoryview(memory)).write(before)
+    KeptSteering(memoryview(memory)).write(before)
     former = bytes(memory)
-    Kept(memoryview(memory)).write(after)
+    KeptSteering(memoryview(memory)).write(after)
     # Whatever of it has been written by then, but for the byte that is written last.
     for cut in range(1, SIZE, 37):
         torn = former[:1] + memory[1:cut] + former[max(cut, 1) :]
-        assert Kept(memoryview(bytearray(torn))).read(QUEUES) == before
+        assert KeptSteering(memoryview(bytearray(torn))).read(QUEUES) == before
 
 
 @pytest.fixture
