@@ -6,7 +6,7 @@ from pvdrivers.errors import DriverError
 from pvdrivers.ring.waiting import Waiting
 
 
-class Queue:
+class ThreadedQueue:
     """A queue, run by one thread; to be derived from.
 
     :param waiting: its rings and channels; belongs to it from now on

@@ -26,7 +26,7 @@ from pvdrivers.block.request import parse, respond
 from pvdrivers.errors import MachineError
 from pvdrivers.ring import Back, LoggedBack
 from pvdrivers.ring.owned import own
-from pvdrivers.ring.queue import Queue
+from pvdrivers.ring.queue import ThreadedQueue
 from pvdrivers.ring.waiting import Waiting
 from pvdrivers.transport.base import Channel, Mapping, Transport
 
@@ -35,7 +35,7 @@ from pvdrivers.transport.base import Channel, Mapping, Transport
 _BATCH, _BATCH_MANY = 8, 32
 
 
-class BackQueue(Queue):
+class BackQueue(ThreadedQueue):
     """A queue. Its ``ring`` and ``channel`` belong to it from now on.
 
     :param ring: the frontend's ring pages, mapped

@@ -9,14 +9,13 @@ from random import Random
 from pvdrivers.abi.blkif import PROTOCOLS, UNSAID, BlkifOp, BlkifRsp
 from pvdrivers.abi.xenbus import XenbusState as S
 from pvdrivers.bus.device import Nodes
-from pvdrivers.bus.end import error_path, put
-from pvdrivers.bus.nodes import Peer
 from pvdrivers.conformance import waits
 from pvdrivers.conformance.block.asked import Asked, Offered, asked
+from pvdrivers.conformance.block.subject import SECTORS, NotSupported, Used, content
+from pvdrivers.conformance.half import Half
 from pvdrivers.conformance.level import Level
 from pvdrivers.conformance.observation import NEVER, Inconclusive, Noticed, Observation, Seen
 from pvdrivers.conformance.raw import RawRing
-from pvdrivers.conformance.subject import SECTORS, NotSupported, Used, content
 from pvdrivers.errors import DriverError, MachineError
 from pvdrivers.transport.base import Channel, Piece
 from pvdrivers.transport.base import Mapping as Mapped
@@ -26,7 +25,7 @@ from pvdrivers.xenstore.client import XenStoreError
 PLAIN: Mapping[str, int] = {"sectors": SECTORS, "sector-size": 512, "info": 0}
 
 
-class Queue:
+class ServingQueue:
     """One of the frontend's queues, mapped, and served by a thread."""
 
     def __init__(self, back: "BlockBack", grefs: Sequence[int], port: int) -> None:
@@ -80,7 +79,7 @@ class Queue:
                 give_back()
 
 
-class BlockBack:
+class BlockBack(Half):
     """A backend of a plugged disk.
 
     :ivar policy: gives a request's answer, or None for none; `done` does what is asked for
@@ -89,48 +88,22 @@ class BlockBack:
     """
 
     def __init__(self, used: Used, level: Level, chance: Random) -> None:
-        self.used, self.level, self.chance = used, level, chance
-        self.store = used.transport.store
-        self.here, self.front = used.spot.back, Peer(self.store, used.spot.front)
+        super().__init__(used.transport.store, used.spot.back, used.spot.front, level)
+        self.used, self.chance = used, chance
         self.layout = UNSAID
         self.offered = Offered(SECTORS)
         self.disk = bytearray(content(0, SECTORS))
         self.policy: Callable[[Asked], tuple[int, int, int] | None] = self.done
         self.requests: list[Asked] = []
         self.noticed: Noticed | None = None
-        self.queues: list[Queue] = []
+        self.queues: list[ServingQueue] = []
 
     # The handshake.
-
-    def state(self) -> S:
-        """Give the frontend's state."""
-        return self.front.state()
-
-    def write(self, nodes: Nodes, state: S | None = None) -> None:
-        """Write nodes of this backend, and its state, in this order."""
-        put(self.store, self.here, nodes)
-        if state is not None:
-            self.store.write(f"{self.here}/state", b"%d" % state)
-
-    def await_state(self, *states: S, seconds: float | None = None) -> S:
-        """Wait until the frontend is in one of some states; give the one it is in, whatever that is."""
-        limit = self.level.deadline if seconds is None else seconds
-        waits.until(self.store, [f"{self.front.path}/state"], lambda: self.state() in states, limit)
-        return self.state()
-
-    def complaint(self) -> str:
-        """Give what the frontend says is wrong; empty if it says nothing."""
-        try:
-            return self.store.read(f"{error_path(self.front.path)}/error").decode("ascii", "replace")
-        except XenStoreError:
-            return ""
 
     def offer(self, nodes: Nodes) -> S:
         """Offer what nodes say; give the state that the frontend comes to: 3, where it can make something of it."""
         self.write(nodes, S.INIT_WAIT)
-        wanted = {S.INITIALISED, S.CONNECTED, S.CLOSING, S.CLOSED}
-        paths = [f"{self.front.path}/state", error_path(self.front.path)]
-        waits.until(self.store, paths, lambda: self.state() in wanted or self.complaint() != "", self.level.deadline)
+        self.await_word(S.INITIALISED, S.CONNECTED, S.CLOSING, S.CLOSED)
         return self.state()
 
     def join(self, *, order: int = 0, queues: int = 1) -> None:
@@ -140,19 +113,19 @@ class BlockBack:
         :raises Noticed: it published what makes no sense, or was not offered
         """
         try:
-            protocol = self.front.text("protocol", UNSAID.protocol)
+            protocol = self.peer.text("protocol", UNSAID.protocol)
             if protocol not in PROTOCOLS:
                 raise Noticed(Observation.STRAYED, f"it publishes protocol {protocol}")
             self.layout = PROTOCOLS[protocol]
-            pages = 1 << self.front.number("ring-page-order", 0, order, 0)
-            number = self.front.number("multi-queue-num-queues", 1, max(queues, 1), 1)
+            pages = 1 << self.peer.number("ring-page-order", 0, order, 0)
+            number = self.peer.number("multi-queue-num-queues", 1, max(queues, 1), 1)
             for queue in range(number):
                 prefix = f"queue-{queue}/" if number > 1 else ""
-                single = pages == 1 and self.front.has(f"{prefix}ring-ref")
+                single = pages == 1 and self.peer.has(f"{prefix}ring-ref")
                 names = ["ring-ref"] if single else [f"ring-ref{page}" for page in range(pages)]
-                grefs = [self.front.number(f"{prefix}{name}", 0, 2**32 - 1) for name in names]
-                port = self.front.number(f"{prefix}event-channel", 1, 2**32 - 1)
-                self.queues.append(Queue(self, grefs, port))
+                grefs = [self.peer.number(f"{prefix}{name}", 0, 2**32 - 1) for name in names]
+                port = self.peer.number(f"{prefix}event-channel", 1, 2**32 - 1)
+                self.queues.append(ServingQueue(self, grefs, port))
         except DriverError as error:
             raise Noticed(Observation.STRAYED, f"it publishes what cannot be: {error}") from error
 
@@ -248,7 +221,7 @@ class BlockBack:
         def ended() -> bool:
             return future.done() or self.noticed is not None or self.state() is not S.CONNECTED
 
-        found = waits.until(self.store, [f"{self.front.path}/state"], ended, limit)
+        found = waits.until(self.store, [f"{self.peer.path}/state"], ended, limit)
         if self.noticed:
             raise self.noticed
         return found

@@ -6,10 +6,10 @@ from random import Random
 
 from pvdrivers.bus.device import Nodes
 from pvdrivers.conformance.block.back import BlockBack
+from pvdrivers.conformance.block.subject import FrontBench
 from pvdrivers.conformance.level import Level
 from pvdrivers.conformance.observation import Observation
 from pvdrivers.conformance.rig import Probe
-from pvdrivers.conformance.subject import FrontBench
 
 
 class BlockBackRig:

@@ -1,45 +1,37 @@
 """The kit's half of a disk whose backend is under test: a frontend that can put and write anything."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from random import Random
 
 from pvdrivers.abi.blkif import X86_64, BlkifOp, BlkifRsp
 from pvdrivers.abi.ring import PAGE_SIZE
-from pvdrivers.abi.xenbus import XenbusState as S
-from pvdrivers.bus.device import Nodes
-from pvdrivers.bus.end import error_path, put
-from pvdrivers.bus.nodes import Peer
-from pvdrivers.conformance import waits
 from pvdrivers.conformance.block.messages import Answer, Segments, direct, discard, indirect, table
-from pvdrivers.conformance.block.queue import Queue, status
+from pvdrivers.conformance.block.queue import AskingQueue, status
+from pvdrivers.conformance.block.subject import Disk, Served, content
+from pvdrivers.conformance.half import FrontHalf
 from pvdrivers.conformance.level import Level
-from pvdrivers.conformance.observation import Inconclusive, Noticed, Observation, Seen, Sights
-from pvdrivers.conformance.subject import Disk, Served, content
-from pvdrivers.errors import DriverError, MachineError
+from pvdrivers.conformance.observation import Observation, Seen, Sights
+from pvdrivers.errors import MachineError
 from pvdrivers.transport.base import Grant
-from pvdrivers.xenstore.client import XenStoreError
 
-#: Seconds within which drivers look at their disks, if they do.
-_SOON = 10.0
 #: What pages hold before anything is read into them.
 POISON = 0x70
 
 
-class BlockFront:
+class BlockFront(FrontHalf):
     """A frontend of a plugged disk.
 
     :param pages: of data
     """
 
     def __init__(self, served: Served, disk: Disk, level: Level, chance: Random, pages: int = 64) -> None:
-        self.served, self.disk, self.level, self.chance = served, disk, level, chance
+        super().__init__(served.transport.store, served.spot.front, served.spot.back, level)
+        self.served, self.disk, self.chance = served, disk, chance
         self.layout = X86_64
-        self.store = served.transport.store
-        self.here, self.back = served.spot.front, Peer(self.store, served.spot.back)
         self.data: Grant = served.transport.grant(served.spot.back_domid, pages)
         self.data.memory[:] = bytes([POISON]) * len(self.data.memory)
-        self.queues: list[Queue] = []
+        self.queues: list[AskingQueue] = []
         self.extra: list[Grant] = []
         self.dead = False
         self._kept: bytes = b""
@@ -80,42 +72,6 @@ class BlockFront:
 
     # The handshake.
 
-    def state(self) -> S:
-        """Give the backend's state."""
-        return self.back.state()
-
-    def write(self, nodes: Nodes, state: S | None = None) -> None:
-        """Write nodes of this frontend, and its state."""
-        put(self.store, self.here, nodes)
-        if state is not None:
-            self.store.write(f"{self.here}/state", b"%d" % state)
-
-    def await_state(self, *states: S, seconds: float | None = None) -> S:
-        """Wait until the backend is in one of some states; give the one it is in, whatever that is."""
-        path = f"{self.back.path}/state"
-        limit = self.level.deadline if seconds is None else seconds
-        waits.until(self.store, [path], lambda: self.state() in states, limit)
-        return self.state()
-
-    def offered(self, name: str, default: int = 0) -> int:
-        """Give a number that the backend offers.
-
-        :raises Noticed: it is none
-        """
-        try:
-            return self.back.number(name, 0, 2**64 - 1, default)
-        except DriverError as error:
-            raise Noticed(Observation.STRAYED, str(error)) from error
-
-    def begin(self) -> None:
-        """Wait for the backend's offer.
-
-        :raises Inconclusive: there is none
-        """
-        state = self.await_state(S.INIT_WAIT)
-        if state is not S.INIT_WAIT:
-            raise Inconclusive(f"the backend does not offer anything, and is in state {state.name}")
-
     def nodes(
         self, *, order: int = 0, queues: int = 1, persistent: bool = False, named: bool = True
     ) -> dict[str, object]:
@@ -123,7 +79,7 @@ class BlockFront:
 
         :param named: whether the protocol is named; it is that of 32-bit x86 for most backends where it is not
         """
-        self.queues += [Queue(self.served, self.layout, order) for _ in range(queues)]
+        self.queues += [AskingQueue(self.served, self.layout, order) for _ in range(queues)]
         nodes: dict[str, object] = {"protocol": self.layout.protocol} if named else {}
         if persistent:
             nodes["feature-persistent"] = 1
@@ -138,42 +94,14 @@ class BlockFront:
             nodes[f"{prefix}event-channel"] = queue.channel.port
         return nodes
 
-    def publish(self, nodes: Mapping[str, object]) -> Seen:
-        """Publish nodes, whatever they say; tell what the backend makes of them."""
-        self.write({name: str(value) for name, value in nodes.items()}, S.INITIALISED)
-        error = error_path(self.back.path)
-
-        def decided() -> bool:
-            return self.state() in {S.CONNECTED, S.CLOSING, S.CLOSED} or self.complaint() != ""
-
-        # What is not refused is connected at once; one that does nothing at all is waited for as long as for that.
-        waits.until(self.store, [f"{self.back.path}/state", error], decided, self.level.deadline)
-        if self.state() is S.CONNECTED:
-            self.write({}, S.CONNECTED)
-            return Seen("", Observation.SERVED)
-        if self.state() in {S.CLOSING, S.CLOSED} or self.complaint():
-            return Seen("", Observation.REFUSED, self.complaint() or self.state().name)
-        return Seen("", Observation.WAITS, f"it stays in state {self.state().name}")
-
-    def complaint(self) -> str:
-        """Give what the backend says is wrong, where Linux's drivers say it too; empty if it says nothing."""
-        try:
-            return self.store.read(f"{error_path(self.back.path)}/error").decode("ascii", "replace")
-        except XenStoreError:
-            return ""
-
-    def follows(self, path: str, condition: Callable[[], bool]) -> bool:
-        """Wait for what a backend may do or not: no longer than one does that does it."""
-        return waits.until(self.store, [path], condition, min(self.level.deadline, _SOON))
-
     # Requests.
 
     def put(self, *messages: bytes, queue: int = 0, notify: bool | None = None) -> bool:
-        """Put requests; see `Queue.put`."""
+        """Put requests; see `AskingQueue.put`."""
         return self.queues[queue].put(*messages, notify=notify)
 
     def take(self, number: int, queue: int = 0, seconds: float | None = None) -> list[Answer]:
-        """Wait for answers; see `Queue.take`."""
+        """Wait for answers; see `AskingQueue.take`."""
         return self.queues[queue].take(number, self.level.deadline if seconds is None else seconds)
 
     def ask(self, *messages: bytes, queue: int = 0) -> list[Answer]:
@@ -234,14 +162,6 @@ class BlockFront:
         for queue in self.queues:
             queue.ring.release()
         self.served.transport.close()
-
-    def part(self) -> S:
-        """Close as a frontend does; give the state that the backend comes to."""
-        with suppress(XenStoreError):
-            self.write({}, S.CLOSING)
-            self.await_state(S.CLOSING, S.CLOSED, S.UNKNOWN)
-            self.write({}, S.CLOSED)
-        return self.await_state(S.CLOSED, S.UNKNOWN, S.INIT_WAIT)
 
     def release(self) -> None:
         """Give all of this domain's back; without a word to the backend."""

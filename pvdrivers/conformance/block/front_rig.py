@@ -6,10 +6,10 @@ from random import Random
 
 from pvdrivers.abi.blkif import X86_64, Blkif
 from pvdrivers.conformance.block.front import BlockFront
+from pvdrivers.conformance.block.subject import BackBench, Disk
 from pvdrivers.conformance.level import Level
 from pvdrivers.conformance.observation import NEVER, Inconclusive, Noticed, Observation, Unsupported
 from pvdrivers.conformance.rig import Probe
-from pvdrivers.conformance.subject import BackBench, Disk
 
 
 class BlockFrontRig:

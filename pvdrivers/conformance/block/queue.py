@@ -5,9 +5,9 @@ from contextlib import suppress
 
 from pvdrivers.abi.blkif import Blkif, BlkifRsp
 from pvdrivers.conformance.block.messages import Answer, named
+from pvdrivers.conformance.block.subject import Served
 from pvdrivers.conformance.observation import Noticed, Observation, Seen
 from pvdrivers.conformance.raw import RawRing
-from pvdrivers.conformance.subject import Served
 from pvdrivers.errors import MachineError
 from pvdrivers.transport.base import Channel, Grant
 
@@ -18,7 +18,7 @@ _STATUSES = {
 }
 
 
-class Queue:
+class AskingQueue:
     """One of a frontend's queues: its ring, and its end of the channel."""
 
     def __init__(self, served: Served, layout: Blkif, order: int) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from pvdrivers.conformance import waits
 from pvdrivers.conformance.block.front import BlockFront
 from pvdrivers.conformance.block.front_rig import BlockFrontRig
+from pvdrivers.conformance.block.subject import SECTORS
 from pvdrivers.conformance.case import Clause, Group, Risk
 from pvdrivers.conformance.cases.asking import refused
 from pvdrivers.conformance.cases.words import BARRIER, FLUSH, READ, WRITE, O
 from pvdrivers.conformance.observation import Seen, Sights
-from pvdrivers.conformance.subject import SECTORS
 from pvdrivers.xenbus import Role
 
 CASES = Group(Role.BACK, "block")
@@ -42,7 +42,7 @@ def bb13(rig: BlockFrontRig) -> Sights:
             def noticed(front: BlockFront = front, answered: int = answered) -> bool:
                 return front.complaint() != "" or front.queues[0].ring.words[2] != answered
 
-            waits.until(front.store, [f"{front.back.path}/state"], noticed, rig.level.silence)
+            waits.until(front.store, [f"{front.peer.path}/state"], noticed, rig.level.silence)
             moved = queue.ring.words[2] - answered & 0xFFFFFFFF
             yield Seen(f"{ahead} ahead", O.STRAYED if moved else O.DISABLED, f"{moved} answers" if moved else "")
             yield from front.changed(f"{ahead} ahead")

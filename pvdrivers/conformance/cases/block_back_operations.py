@@ -3,11 +3,11 @@
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.conformance.block.front_rig import BlockFrontRig
 from pvdrivers.conformance.block.queue import status
+from pvdrivers.conformance.block.subject import SECTORS, Disk
 from pvdrivers.conformance.case import Clause, Group
 from pvdrivers.conformance.cases.asking import NOBODYS, OKAY, refused
 from pvdrivers.conformance.cases.words import BARRIER, FLUSH, READ, WRITE, O
 from pvdrivers.conformance.observation import Seen, Sights, Unsupported
-from pvdrivers.conformance.subject import SECTORS, Disk
 from pvdrivers.xenbus import Role
 
 CASES = Group(Role.BACK, "block")

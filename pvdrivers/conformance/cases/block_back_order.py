@@ -5,11 +5,11 @@ import threading
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.conformance.block.front_rig import BlockFrontRig
 from pvdrivers.conformance.block.queue import status
+from pvdrivers.conformance.block.subject import Disk, content
 from pvdrivers.conformance.case import Clause, Group
 from pvdrivers.conformance.cases.asking import OKAY, written
 from pvdrivers.conformance.cases.words import BARRIER, FLUSH, READ, WRITE, O
 from pvdrivers.conformance.observation import Seen, Sights, Unsupported
-from pvdrivers.conformance.subject import Disk, content
 from pvdrivers.xenbus import Role
 
 CASES = Group(Role.BACK, "block")
@@ -156,17 +156,17 @@ def _order(done: list[tuple[str, int]]) -> Seen:
 def bb11(rig: BlockFrontRig) -> Sights:
     """Doubles the medium and waits for `sectors` to say so, then reads there; halves it, and reads where it was."""
     with rig.joined() as front:
-        path = f"{front.back.path}/sectors"
-        before = front.back.number("sectors", 0, 2**64 - 1)
+        path = f"{front.peer.path}/sectors"
+        before = front.peer.number("sectors", 0, 2**64 - 1)
         front.served.medium.resize(2 * front.disk.sectors)
-        if not front.follows(path, lambda: front.back.number("sectors", 0, 2**64 - 1) != before):
+        if not front.follows(path, lambda: front.peer.number("sectors", 0, 2**64 - 1) != before):
             yield Seen("growing", O.IGNORED)
             return
-        now = front.back.number("sectors", 0, 2**64 - 1)
+        now = front.peer.number("sectors", 0, 2**64 - 1)
         yield Seen("growing", O.FOLLOWED if now == 2 * before else O.WRONG_DATA, f"sectors is {now}")
         yield front.read(2 * front.disk.sectors - 8, 0)
         front.served.medium.resize(front.disk.sectors)
-        front.follows(path, lambda: front.back.number("sectors", 0, 2**64 - 1) == before)
+        front.follows(path, lambda: front.peer.number("sectors", 0, 2**64 - 1) == before)
         (answer,) = front.ask(front.direct(READ, 1, 2 * front.disk.sectors - 8, front.segments(1)))
         yield Seen("beyond the new end", O.STRAYED) if answer.status == OKAY else status("beyond the new end", answer)
         yield front.read(front.disk.sectors - 8, 2)

@@ -4,11 +4,11 @@ from pvdrivers.abi.blkif import PROTOCOLS
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.conformance.block.front_rig import BlockFrontRig
 from pvdrivers.conformance.block.queue import status
+from pvdrivers.conformance.block.subject import content
 from pvdrivers.conformance.case import Clause, Group, Risk
 from pvdrivers.conformance.cases.asking import NOBODYS, OKAY
 from pvdrivers.conformance.cases.words import FLUSH, READ, WRITE, O
 from pvdrivers.conformance.observation import Seen, Sights
-from pvdrivers.conformance.subject import content
 from pvdrivers.xenbus import Role
 
 CASES = Group(Role.BACK, "block")

@@ -8,12 +8,12 @@ from typing import NamedTuple
 from pvdrivers.abi.ring import HEADER, PAGE_SIZE
 from pvdrivers.conformance.block.front import POISON, BlockFront
 from pvdrivers.conformance.block.front_rig import BlockFrontRig
+from pvdrivers.conformance.block.subject import SECTORS, Disk, content
 from pvdrivers.conformance.case import Clause, Group, Risk
 from pvdrivers.conformance.cases.asking import OKAY
 from pvdrivers.conformance.cases.words import READ, O
 from pvdrivers.conformance.flips import flip
 from pvdrivers.conformance.observation import Seen, Sights
-from pvdrivers.conformance.subject import SECTORS, Disk, content
 from pvdrivers.xenbus import Role
 
 CASES = Group(Role.BACK, "block")

@@ -6,11 +6,11 @@ from pvdrivers.abi.xenbus import XenbusState as S
 from pvdrivers.conformance.block.front import BlockFront
 from pvdrivers.conformance.block.front_rig import BlockFrontRig
 from pvdrivers.conformance.block.queue import status
+from pvdrivers.conformance.block.subject import Disk, content
 from pvdrivers.conformance.case import Clause, Group
 from pvdrivers.conformance.cases.asking import OKAY, written
 from pvdrivers.conformance.cases.words import FLUSH, READ, WRITE, O
 from pvdrivers.conformance.observation import Noticed, Seen, Sights, Unsupported
-from pvdrivers.conformance.subject import Disk, content
 from pvdrivers.xenbus import Role
 
 CASES = Group(Role.BACK, "block")

@@ -49,7 +49,7 @@ def bf11(rig: BlockBackRig) -> Sights:
             back.join()
             there: Nodes = {name: value for name, value in {**PLAIN, **nodes}.items() if value is not None}
             back.write(there, S.CONNECTED)
-            paths = [f"{back.front.path}/state"]
+            paths = [f"{back.peer.path}/state"]
             waits.until(
                 back.store,
                 paths,

@@ -9,10 +9,10 @@ from pvdrivers.conformance import waits
 from pvdrivers.conformance.block.asked import Asked, Offered
 from pvdrivers.conformance.block.back import BlockBack
 from pvdrivers.conformance.block.back_rig import BlockBackRig
+from pvdrivers.conformance.block.subject import SECTORS
 from pvdrivers.conformance.case import Clause, Group
 from pvdrivers.conformance.cases.words import DISCARD, FLUSH, READ, O
 from pvdrivers.conformance.observation import Seen, Sights
-from pvdrivers.conformance.subject import SECTORS
 from pvdrivers.xenbus import Role
 
 CASES = Group(Role.FRONT, "block")
@@ -188,7 +188,7 @@ def bf13(rig: BlockBackRig) -> Sights:
 def bf14(rig: BlockBackRig) -> Sights:
     """With ``trusted=0``, looks at every byte of every page that a request names, and of the ring's."""
     with rig.plugged() as back:
-        back.store.write(f"{back.front.path}/trusted", b"0")
+        back.store.write(f"{back.peer.path}/trusted", b"0")
         back.served()
         pages: set[int] = set()
         found: list[Seen] = []

@@ -31,7 +31,7 @@ from pvdrivers.net.stats import Stats
 from pvdrivers.net.watched import Watched
 from pvdrivers.ring import Back
 from pvdrivers.ring.owned import own
-from pvdrivers.ring.queue import Queue
+from pvdrivers.ring.queue import ThreadedQueue
 from pvdrivers.ring.waiting import Besides, Waiting
 from pvdrivers.transport.base import PIECE, Channel, Mapping, Piece, Transport
 
@@ -41,7 +41,7 @@ _BATCH = 128
 _TX, _RX = 0, 1
 
 
-class BackQueue(Queue):
+class BackQueue(ThreadedQueue):
     """A queue. Its rings, ``channels`` and ``lane`` belong to it from now on.
 
     :param rings: the frontend's pages for what it sends, and for what it receives, mapped

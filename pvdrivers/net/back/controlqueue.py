@@ -17,12 +17,12 @@ from pvdrivers.net.control.messages import Request
 from pvdrivers.net.stats import Stats
 from pvdrivers.ring import Back
 from pvdrivers.ring.owned import own
-from pvdrivers.ring.queue import Queue
+from pvdrivers.ring.queue import ThreadedQueue
 from pvdrivers.ring.waiting import Waiting
 from pvdrivers.transport.base import Channel, Mapping, Piece, Transport
 
 
-class BackControl(Queue):
+class BackControl(ThreadedQueue):
     """The ring and its thread's work. ``ring`` and ``channel`` belong to it from now on.
 
     :param ring: the frontend's page, mapped

@@ -18,12 +18,12 @@ from pvdrivers.net.errors import Refused
 from pvdrivers.net.stats import Stats
 from pvdrivers.ring import Front
 from pvdrivers.ring.owned import own
-from pvdrivers.ring.queue import Queue
+from pvdrivers.ring.queue import ThreadedQueue
 from pvdrivers.ring.waiting import Waiting
 from pvdrivers.transport.base import Transport
 
 
-class FrontControl(Queue):
+class FrontControl(ThreadedQueue):
     """The ring and its thread's work, with a page for what requests are about.
 
     :param domid: the backend's

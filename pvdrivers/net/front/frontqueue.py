@@ -26,7 +26,7 @@ from pvdrivers.net.record import unpack
 from pvdrivers.net.stats import Stats
 from pvdrivers.ring import Front
 from pvdrivers.ring.owned import own
-from pvdrivers.ring.queue import Queue
+from pvdrivers.ring.queue import ThreadedQueue
 from pvdrivers.ring.waiting import Besides, Waiting
 from pvdrivers.transport.base import Transport
 
@@ -38,7 +38,7 @@ _LISTED = 2
 _TX, _RX = 0, 1
 
 
-class FrontQueue(Queue):
+class FrontQueue(ThreadedQueue):
     """A queue, with rings, channels and pages of its own, whose numbers are for the backend to know.
 
     :param domid: the backend's

@@ -13,7 +13,7 @@ from pvdrivers.block.back.stats import Stats
 from pvdrivers.errors import BadRing, MachineError
 from pvdrivers.ring import Front
 from pvdrivers.ring.owned import own
-from pvdrivers.ring.queue import Queue
+from pvdrivers.ring.queue import ThreadedQueue
 from pvdrivers.ring.waiting import Waiting
 
 
@@ -50,7 +50,7 @@ class Line:
         os.close(self._fd)
 
 
-class Sender(Queue):
+class Sender(ThreadedQueue):
     """Sends a message, and sleeps.
 
     :param doing: what it does in each turn besides

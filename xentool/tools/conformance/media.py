@@ -7,8 +7,8 @@ from pvdrivers.abi.blkif import SECTOR_SIZE
 from pvdrivers.block.disks import Disk, open_disk
 from pvdrivers.block.disks.base import Medium as Way
 from pvdrivers.block.disks.memory import Memory
-from pvdrivers.conformance import subject
-from pvdrivers.conformance.subject import content
+from pvdrivers.conformance.block import subject
+from pvdrivers.conformance.block.subject import content
 
 
 class FileMedium:

@@ -7,22 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import xentool
-from pvdrivers.block.back.backend import Backend, Options
-from pvdrivers.block.front import frontend
-from pvdrivers.block.front.client import Client, Geometry
 from pvdrivers.bus.device import Device, Nodes
 from pvdrivers.bus.end import End
 from pvdrivers.bus.toolstack import Spot, part, parted, plug, remove
-from pvdrivers.conformance.subject import Disk, Resources, Served, Used
+from pvdrivers.conformance.subject import Resources
 from pvdrivers.transport.loopback import Loopback, Machine, machine
-from pvdrivers.xenbus import BACK as BACK_TABLE
-from pvdrivers.xenbus import FRONT as FRONT_TABLE
-from pvdrivers.xenbus import Role
-from xentool.tools.conformance.media import FileMedium, WatchedMedium
-from xentool.tools.conformance.user import User
+from pvdrivers.xenbus import Role, Table
 
 #: Domains of the loopback: the backends', the frontends', and one that is neither.
 BACK, FRONT, STRANGER = 0, 5, 6
@@ -32,12 +25,21 @@ _MISTAKE = "a mistake in this driver"
 _Bench = TypeVar("_Bench", bound="OurBench")
 
 
+class Home(NamedTuple):
+    """What the directories of a kind of devices are called, and the first one's number."""
+
+    front: str
+    back: str
+    first: int = 0
+
+
 class OurBench:
     """Drivers of ours that run in this process, in threads; see `pvdrivers.conformance.subject.Bench`.
 
     :param domid: of the driver under test
     """
 
+    home: Home
     #: Seconds that a device may take to close.
     patience = 60.0
 
@@ -45,21 +47,20 @@ class OurBench:
         self.machine, self.folder = running, folder
         self.toolstack = stack.enter_context(Loopback(running.directory, BACK))
         self.transport = stack.enter_context(Loopback(running.directory, domid))
-        self._numbers = count(51712)
+        self._numbers = count(self.home.first)
         self._lines: list[str] = []
         self._ends: list[End] = []
 
     def spot(self) -> Spot:
-        """Give a place for another disk."""
-        return Spot("uvbd", "udisk", BACK, FRONT, next(self._numbers))
+        """Give a place for another device."""
+        return Spot(self.home.front, self.home.back, BACK, FRONT, next(self._numbers))
 
     @contextmanager
-    def plugged(self, spot: Spot, role: Role, device: Device, nodes: Nodes) -> Iterator[End]:
+    def plugged(self, spot: Spot, role: Role, table: Table, device: Device, nodes: Nodes) -> Iterator[End]:
         """Plug a device in, and run that end of it which is under test; it is gone at the end."""
         store = self.toolstack.store
         plug(store, spot, nodes, {})
         here, there = (spot.back, spot.front) if role is Role.BACK else (spot.front, spot.back)
-        table = BACK_TABLE if role is Role.BACK else FRONT_TABLE
         end = End(self.transport.store, here, there, device, role=role, table=table, log=self._lines.append)
         self._ends.append(end)
         end.start()
@@ -105,39 +106,6 @@ class OurBench:
         return time.process_time() - time.thread_time()
 
 
-class BackendBench(OurBench):
-    """Our block backend, and disks for it."""
-
-    options = Options()
-
-    @contextmanager
-    def served(self, disk: Disk) -> Iterator[Served]:
-        """Plug in a disk for our backend."""
-        spot = self.spot()
-        path = self.folder / f"disk-{spot.devid}"
-        medium = WatchedMedium(disk) if disk.watched else FileMedium(path, disk)
-        device = Backend(self.transport, spot, medium.opened, self.options)
-        nodes = {"mode": "r" if disk.readonly else "w"}
-        with self.plugged(spot, Role.BACK, device, nodes), Loopback(self.machine.directory, FRONT) as transport:
-            yield Served(spot, transport, medium, STRANGER)
-        path.unlink(missing_ok=True)
-
-
-class FrontendBench(OurBench):
-    """Our block frontend, and disks for it."""
-
-    options = frontend.Options()
-
-    @contextmanager
-    def used(self) -> Iterator[Used]:
-        """Plug in a disk for our frontend."""
-        spot = self.spot()
-        with Client([], Geometry(0)) as client:
-            device = frontend.Frontend(self.transport, spot.back, BACK, client, self.options)
-            with self.plugged(spot, Role.FRONT, device, {}), Loopback(self.machine.directory, BACK) as transport:
-                yield Used(spot, transport, User(client))
-
-
 class Ours(Generic[_Bench]):
     """A driver of ours; see `pvdrivers.conformance.subject.Subject`.
 
@@ -145,11 +113,12 @@ class Ours(Generic[_Bench]):
     """
 
     version = xentool.__version__
-    device = "block"
     kernel = False
 
-    def __init__(self, name: str, role: Role, make: Callable[[Machine, Path, int, ExitStack], _Bench]) -> None:
-        self.name, self.role, self._make = name, role, make
+    def __init__(
+        self, name: str, device: str, role: Role, make: Callable[[Machine, Path, int, ExitStack], _Bench]
+    ) -> None:
+        self.name, self.device, self.role, self._make = name, device, role, make
 
     @contextmanager
     def running(self) -> Iterator[_Bench]:
@@ -158,25 +127,3 @@ class Ours(Generic[_Bench]):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xentool-conformance-")))
             running = stack.enter_context(machine(folder, [BACK, FRONT, STRANGER]))
             yield self._make(running, folder, BACK if self.role is Role.BACK else FRONT, stack)
-
-
-def block_backend(options: Options | None = None) -> Ours[BackendBench]:
-    """Give our block backend."""
-
-    def make(running: Machine, folder: Path, domid: int, stack: ExitStack) -> BackendBench:
-        bench = BackendBench(running, folder, domid, stack)
-        bench.options = options or bench.options
-        return bench
-
-    return Ours("block-backend", Role.BACK, make)
-
-
-def block_frontend(options: frontend.Options | None = None) -> Ours[FrontendBench]:
-    """Give our block frontend."""
-
-    def make(running: Machine, folder: Path, domid: int, stack: ExitStack) -> FrontendBench:
-        bench = FrontendBench(running, folder, domid, stack)
-        bench.options = options or bench.options
-        return bench
-
-    return Ours("block-frontend", Role.FRONT, make)

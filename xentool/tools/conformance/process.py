@@ -19,8 +19,9 @@ from pvdrivers.block.disks import Disk, open_disk
 from pvdrivers.bus.backends import Backends
 from pvdrivers.bus.nodes import Peer
 from pvdrivers.bus.toolstack import Spot, part, parted, plug, remove
-from pvdrivers.conformance import subject
-from pvdrivers.conformance.subject import Resources, Served
+from pvdrivers.conformance.block import subject
+from pvdrivers.conformance.block.subject import Served
+from pvdrivers.conformance.subject import Resources
 from pvdrivers.errors import MachineError
 from pvdrivers.transport.loopback import Loopback, Machine, machine
 from pvdrivers.xenbus import Role
@@ -34,7 +35,7 @@ _PATIENCE = 60.0
 
 
 class ProcessBench:
-    """The process, and disks for it; see `pvdrivers.conformance.subject.BackBench`."""
+    """The process, and disks for it; see `pvdrivers.conformance.block.subject.BackBench`."""
 
     def __init__(self, running: Machine, folder: Path, stack: ExitStack) -> None:
         self._machine, self._folder = running, folder

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 
 from pvdrivers.conformance.subject import Subject
 from xentool.errors import XentoolError
-from xentool.tools.conformance import ours
+from xentool.tools.conformance import our_disks
 from xentool.tools.conformance.process import OurProcess
 
 #: What each is, for people, and how it is had.
 SUBJECTS: Mapping[str, tuple[str, Callable[[], Subject]]] = {
-    "block-backend": ("our disks' backend, on a loopback", ours.block_backend),
+    "block-backend": ("our disks' backend, on a loopback", our_disks.block_backend),
     "block-backend-process": ("the same as a process of its own", OurProcess),
-    "block-frontend": ("our disks' frontend, on a loopback", ours.block_frontend),
+    "block-frontend": ("our disks' frontend, on a loopback", our_disks.block_frontend),
 }
 
 

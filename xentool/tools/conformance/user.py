@@ -1,11 +1,11 @@
-"""Who uses a disk through our own frontend under test; see `pvdrivers.conformance.subject.DiskUser`."""
+"""Who uses a disk through our own frontend under test; see `pvdrivers.conformance.block.subject.DiskUser`."""
 
 from concurrent.futures import Future
 
 from pvdrivers.abi.blkif import BlkifOp
 from pvdrivers.block.errors import Unsupported
 from pvdrivers.block.front.client import Client
-from pvdrivers.conformance.subject import NotSupported
+from pvdrivers.conformance.block.subject import NotSupported
 from pvdrivers.errors import DriverError
 
 

@@ -30,7 +30,8 @@ from pvdrivers.ring import Back
 from pvdrivers.ring.waiting import Waiting
 from pvdrivers.transport.base import Mapping, Transport
 from pvdrivers.xenbus import BACK, FRONT, Table
-from xentool.tools.conformance import ours
+from xentool.tools.conformance import our_disks
+from xentool.tools.conformance.ours import OurBench
 
 
 class Mutant(NamedTuple):
@@ -53,7 +54,7 @@ class Mutant(NamedTuple):
     @property
     def subject(self) -> Any:  # noqa: ANN401 - a `Subject`
         """The driver that it is a mistake of."""
-        return (ours.block_backend if self.case.startswith("BB") else ours.block_frontend)(self.options)
+        return (our_disks.block_backend if self.case.startswith("BB") else our_disks.block_frontend)(self.options)
 
 
 def text(function: Callable[..., object], old: str, new: str) -> Callable[[pytest.MonkeyPatch], object]:
@@ -84,7 +85,7 @@ def changed(function: Callable[..., object], old: str, new: str) -> CodeType:
 def without(table: str, original: Table, *pairs: tuple[S, S]) -> Callable[[pytest.MonkeyPatch], object]:
     """Leave rows out of a table of the handshake."""
     rows = {pair: step for pair, step in original.items() if pair not in pairs}
-    return lambda patch: patch.setattr(ours, table, rows)
+    return lambda patch: patch.setattr(our_disks, table, rows)
 
 
 class Trusting(Back):
@@ -374,7 +375,7 @@ def mistaken(mutant: Mutant) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         mutant.mistake(patch)
         # Some never end.
-        patch.setattr(ours.OurBench, "patience", 1.0)
+        patch.setattr(OurBench, "patience", 1.0)
         patch.setattr(kit, "BACK_WITHIN", 1.0)
         patch.setattr(backend, "BackQueue", partial(vars(backend)["BackQueue"], compiled=False))
         yield

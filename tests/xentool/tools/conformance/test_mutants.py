@@ -9,7 +9,7 @@ from pvdrivers.conformance.case import FAILURES, Verdict
 from pvdrivers.conformance.level import SMALL
 from pvdrivers.conformance.run import Plan, Result, run
 from tests.xentool.tools.conformance.mutants import MUTANTS, Mutant, changed, mistaken
-from xentool.tools.conformance.ours import block_backend, block_frontend
+from xentool.tools.conformance.our_disks import block_backend, block_frontend
 
 LEVEL = replace(SMALL, rounds=20, flips=20_000, storm=200)
 #: Seconds for what never comes.

@@ -7,7 +7,7 @@ from pvdrivers.conformance.case import Verdict
 from pvdrivers.conformance.level import SMALL
 from pvdrivers.conformance.run import Plan, run
 from pvdrivers.conformance.subject import Subject
-from xentool.tools.conformance.ours import block_backend, block_frontend
+from xentool.tools.conformance.our_disks import block_backend, block_frontend
 from xentool.tools.conformance.process import OurProcess
 
 

@@ -13,7 +13,8 @@ from pvdrivers.xenbus import Role
 from tests.xentool.tools.conformance.made import CASES
 from xentool.errors import XentoolError
 from xentool.tools.conformance.document import documents
-from xentool.tools.conformance.ours import BackendBench, Ours, block_backend
+from xentool.tools.conformance.our_disks import BackendBench, block_backend
+from xentool.tools.conformance.ours import Ours
 from xentool.tools.conformance.session import Judged, exit_code, judged
 from xentool.tools.conformance.subjects import subject
 
@@ -24,7 +25,7 @@ class Absent(Ours[BackendBench]):
     """A driver whose machine is not there."""
 
     def __init__(self) -> None:
-        super().__init__("absent", Role.BACK, BackendBench)
+        super().__init__("absent", "block", Role.BACK, BackendBench)
 
     @contextmanager
     def running(self) -> Iterator[BackendBench]:
