@@ -25,7 +25,10 @@ class Observation(Enum):
     ORDERED = "ordered", "in the order that was asked for"
     HELD = "held", "not used again as long as the peer can change it"
     CLEAN = "clean", "nothing but payload and zeros"
+    DROPPED = "dropped", "answered, and not passed on"
+    CUT = "cut", "in segments, which have all that was to be cut"
     BOUNDED = "bounded", "costs little, and serves on"
+    LOST = "lost", "answered as done, and it never comes out"
     # What no driver may do.
     WRONG_DATA = "wrong-data", "done, it says, and the data are wrong"
     CHANGED = "changed", "something changed that must not: a disk, or a page"

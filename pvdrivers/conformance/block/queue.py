@@ -1,15 +1,13 @@
 """One queue of the kit's frontend: its ring, its end of the channel, and what is due."""
 
 from collections import Counter
-from contextlib import suppress
 
 from pvdrivers.abi.blkif import Blkif, BlkifRsp
 from pvdrivers.conformance.block.messages import Answer, named
 from pvdrivers.conformance.block.subject import Served
+from pvdrivers.conformance.line import FrontLine, hang_up
 from pvdrivers.conformance.observation import Noticed, Observation, Seen
 from pvdrivers.conformance.raw import RawRing
-from pvdrivers.errors import MachineError
-from pvdrivers.transport.base import Channel, Grant
 
 _STATUSES = {
     int(BlkifRsp.OKAY): Observation.OKAY,
@@ -18,14 +16,14 @@ _STATUSES = {
 }
 
 
-class AskingQueue:
+class AskingQueue(FrontLine):
     """One of a frontend's queues: its ring, and its end of the channel."""
 
     def __init__(self, served: Served, layout: Blkif, order: int) -> None:
         self.layout = layout
-        self.grant: Grant = served.transport.grant(served.spot.back_domid, 1 << order)
-        self.channel: Channel = served.transport.alloc_unbound(served.spot.back_domid)
-        self.ring = RawRing(self.grant.memory, layout.ring)
+        grant = served.transport.grant(served.spot.back_domid, 1 << order)
+        channel = served.transport.alloc_unbound(served.spot.back_domid)
+        super().__init__(grant, channel, RawRing(grant.memory, layout.ring))
         # What was asked, and is to be answered: ids and operations; None for whatever.
         self.due: Counter[tuple[int, int]] | None = Counter()
 
@@ -36,27 +34,14 @@ class AskingQueue:
         """
         if self.due is not None:
             self.due.update(named(self.layout, message) for message in messages)
-        self.ring.put(messages)
-        wanted = self.ring.show()
-        if notify or (notify is None and wanted):
-            self.channel.notify()
-        return wanted
+        return super().put(*messages, notify=notify)
 
     def take(self, number: int, seconds: float) -> list[Answer]:
         """Wait for answers, in whatever order they come.
 
         :raises Noticed: they do not come, name what nobody asked, or come without the notification that was asked for
         """
-        answers: list[Answer] = []
-        while len(answers) < number:
-            answers += [self._answer(message) for message in self.ring.take(number - len(answers))]
-            if len(answers) < number:
-                self.ring.ask()
-                # Seen now, it came before the backend saw that it was asked: without a notification, and rightly so.
-                if not self.ring.waiting():
-                    self._wait(seconds, number - len(answers))
-                self.channel.unmask()
-        return answers
+        return [self._answer(message) for message in self.taken(number, seconds)]
 
     def take_any(self, number: int, seconds: float) -> list[Answer]:
         """As `take`, whatever the answers name: somebody changes requests while they are looked at."""
@@ -65,13 +50,6 @@ class AskingQueue:
             return self.take(number, seconds)
         finally:
             self.due = Counter()
-
-    def _wait(self, seconds: float, number: int) -> None:
-        if self.channel.wait(seconds):
-            return
-        if self.ring.waiting():
-            raise Noticed(Observation.UNNOTIFIED, "answers lie in the ring, of which it did not notify")
-        raise Noticed(Observation.SILENT, f"{number} requests are not answered within {seconds:g} s")
 
     def _answer(self, message: bytes) -> Answer:
         answer = Answer(*self.layout.response.struct.unpack(message))
@@ -87,10 +65,8 @@ class AskingQueue:
 
     def close(self) -> None:
         """Give all back."""
-        self.ring.release()
-        with suppress(MachineError):
-            self.channel.close()
-        self.grant.revoke()
+        super().close()
+        hang_up(self.channel)
 
 
 def status(what: str, answer: Answer) -> Seen:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
 import xentool
-from pvdrivers.bus.device import Device, Nodes
+from pvdrivers.bus.device import NOTHING, Device, Nodes
 from pvdrivers.bus.end import End
 from pvdrivers.bus.toolstack import Spot, part, parted, plug, remove
 from pvdrivers.conformance.subject import Resources
@@ -56,10 +56,12 @@ class OurBench:
         return Spot(self.home.front, self.home.back, BACK, FRONT, next(self._numbers))
 
     @contextmanager
-    def plugged(self, spot: Spot, role: Role, table: Table, device: Device, nodes: Nodes) -> Iterator[End]:
+    def plugged(
+        self, spot: Spot, role: Role, table: Table, device: Device, nodes: Nodes, front: Nodes = NOTHING
+    ) -> Iterator[End]:
         """Plug a device in, and run that end of it which is under test; it is gone at the end."""
         store = self.toolstack.store
-        plug(store, spot, nodes, {})
+        plug(store, spot, nodes, front)
         here, there = (spot.back, spot.front) if role is Role.BACK else (spot.front, spot.back)
         end = End(self.transport.store, here, there, device, role=role, table=table, log=self._lines.append)
         self._ends.append(end)

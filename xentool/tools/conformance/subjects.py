@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from pvdrivers.conformance.subject import Subject
 from xentool.errors import XentoolError
-from xentool.tools.conformance import our_disks
+from xentool.tools.conformance import our_disks, our_vifs
 from xentool.tools.conformance.process import OurProcess
 
 #: What each is, for people, and how it is had.
@@ -12,6 +12,7 @@ SUBJECTS: Mapping[str, tuple[str, Callable[[], Subject]]] = {
     "block-backend": ("our disks' backend, on a loopback", our_disks.block_backend),
     "block-backend-process": ("the same as a process of its own", OurProcess),
     "block-frontend": ("our disks' frontend, on a loopback", our_disks.block_frontend),
+    "net-backend": ("our vifs' backend, on a loopback", our_vifs.net_backend),
 }
 
 

@@ -1,0 +1,61 @@
+"""One ring of the kit's frontend with its end of a channel: what is asked, and what comes for it."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+from pvdrivers.conformance.observation import Noticed, Observation
+from pvdrivers.conformance.raw import RawRing
+from pvdrivers.errors import MachineError
+from pvdrivers.transport.base import Channel, Grant
+
+
+class FrontLine:
+    """A ring, which belongs to it from now on, and the channel that tells of it, which may be another's too."""
+
+    def __init__(self, grant: Grant, channel: Channel, ring: RawRing) -> None:
+        self.grant, self.channel, self.ring = grant, channel, ring
+
+    def put(self, *messages: bytes, notify: bool | None = None) -> bool:
+        """Put requests; tell whether the backend wanted to be notified.
+
+        :param notify: None to notify it if it does
+        """
+        self.ring.put(messages)
+        wanted = self.ring.show()
+        if notify or (notify is None and wanted):
+            self.channel.notify()
+        return wanted
+
+    def taken(self, number: int, seconds: float) -> Iterator[bytes]:
+        """Give so many answers as they come.
+
+        :raises Noticed: they do not come, or come without the notification that was asked for
+        """
+        while number:
+            found = self.ring.take(number)
+            number -= len(found)
+            yield from found
+            if number:
+                self.ring.ask()
+                # Seen now, it came before the backend saw that it was asked: without a notification, and rightly so.
+                if not self.ring.waiting():
+                    self._wait(seconds, number)
+                self.channel.unmask()
+
+    def _wait(self, seconds: float, number: int) -> None:
+        if self.channel.wait(seconds):
+            return
+        if self.ring.waiting():
+            raise Noticed(Observation.UNNOTIFIED, "answers lie in the ring, of which it did not notify")
+        raise Noticed(Observation.SILENT, f"{number} requests are not answered within {seconds:g} s")
+
+    def close(self) -> None:
+        """Give the ring back; the channel is closed by `hang_up`."""
+        self.ring.release()
+        self.grant.revoke()
+
+
+def hang_up(channel: Channel) -> None:
+    """Close a channel, of whatever there still is."""
+    with suppress(MachineError):
+        channel.close()

@@ -1,0 +1,1 @@
+"""The kit's halves of a vif: a frontend and a backend that can do anything."""

@@ -1,0 +1,68 @@
+"""What a vif's driver under test is to the kit: vifs that it serves, and what lies behind them.
+
+Law: these are protocols, as `pvdrivers.conformance.subject` has them.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from pvdrivers.bus.toolstack import Spot
+from pvdrivers.conformance.net.frames import Carried
+from pvdrivers.conformance.subject import Bench
+from pvdrivers.transport.base import Transport
+
+#: Frames that may be on their way to either side at once: more may be lost, as on any wire.
+BURST = 8
+
+
+@dataclass(frozen=True)
+class Vif:
+    """A vif that a case wants served.
+
+    :param rate: what its frontend may send: bytes in so many microseconds; None for as much as it likes
+    """
+
+    rate: tuple[int, int] | None = None
+
+
+class FarSide(Protocol):
+    """What is behind a backend under test: where a frontend's frames come out, and those for it go in.
+
+    A TAP's or a packet socket's other end, say: what is said of a frame is what virtio_net_hdr has words for. Only
+    frames of the kit's own are given.
+    """
+
+    def send(self, frame: Carried) -> bool:
+        """Let a frame come in; tell whether it was taken. One is not as long as others wait for the frontend."""
+        ...
+
+    def receive(self, seconds: float) -> Carried | None:
+        """Give the next frame that has come out; None if none does within a time."""
+        ...
+
+
+@dataclass(frozen=True)
+class ServedVif:
+    """A vif whose backend is under test; the frontend's half is the kit's.
+
+    :param transport: of the frontend's domain, for this vif alone: its end is the frontend's death
+    :param stranger: a domain that is neither end's
+    :param hotplug: says what a toolstack's script says when it is done (``hotplug-status``), of a backend that waits
+        for that; None for one that does not
+    """
+
+    spot: Spot
+    transport: Transport
+    far: FarSide
+    stranger: int
+    hotplug: Callable[[str], object] | None = None
+
+
+class VifBackBench(Bench, Protocol):
+    """A backend of vifs under test."""
+
+    def served(self, vif: Vif) -> AbstractContextManager[ServedVif]:
+        """Plug in a vif; it is gone at the end."""
+        ...
