@@ -151,7 +151,8 @@ def _held(bench: Bench, before: Resources) -> dict[str, int]:
     deadline = time.monotonic() + BACK_WITHIN
     while True:
         now = bench.resources()
-        held = {what: now[what] - number for what, number in before.items()}
+        # What cannot be counted at one of both moments is not said to have changed.
+        held = {what: now[what] - number for what, number in before.items() if what in now}
         if not any(held.values()) or time.monotonic() > deadline:
             return held
         time.sleep(_POLL)

@@ -6,6 +6,7 @@ from pvdrivers.conformance.subject import Subject
 from xentool.errors import XentoolError
 from xentool.tools.conformance import our_disks, our_vifs
 from xentool.tools.conformance.process import OurProcess
+from xentool.tools.conformance.xen.subjects import ON_XEN
 
 #: What each is, for people, and how it is had.
 SUBJECTS: Mapping[str, tuple[str, Callable[[], Subject]]] = {
@@ -13,6 +14,7 @@ SUBJECTS: Mapping[str, tuple[str, Callable[[], Subject]]] = {
     "block-backend-process": ("the same as a process of its own", OurProcess),
     "block-frontend": ("our disks' frontend, on a loopback", our_disks.block_frontend),
     "net-backend": ("our vifs' backend, on a loopback", our_vifs.net_backend),
+    **ON_XEN,
 }
 
 

@@ -1,0 +1,50 @@
+"""What a kernel complains of, from its log: what no driver should bring it to."""
+
+import os
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+_COMPLAINT = re.compile(
+    r"\bBUG\b|\bOops\b|WARNING: |Kernel panic|general protection|[Uu]nable to handle|refcount_t:|KASAN|UBSAN|"
+    r"soft lockup|hard LOCKUP|blocked for more than|scheduling while atomic|Bad page"
+)
+_RECORD = 8192
+
+
+def complaint(lines: Iterable[str]) -> str | None:
+    """Give the first line that is a complaint; None if there is none."""
+    return next((line for line in lines if _COMPLAINT.search(line)), None)
+
+
+class KernelLog:
+    """The log of the kernel that this runs on, from now on."""
+
+    def __init__(self) -> None:
+        self._fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        os.lseek(self._fd, 0, os.SEEK_END)
+
+    def complaint(self) -> str | None:
+        """Give what was complained of since it was asked last."""
+        return complaint(self._lines())
+
+    def _lines(self) -> list[str]:
+        lines = []
+        with suppress(BlockingIOError):
+            while True:
+                # Records that were overwritten meanwhile are lost, and told as such.
+                with suppress(BrokenPipeError):
+                    # priority,number,microseconds,flags;text
+                    record = os.read(self._fd, _RECORD).decode(errors="replace")
+                    lines.append(record.partition(";")[2].splitlines()[0] if ";" in record else record)
+        return lines
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        os.close(self._fd)
