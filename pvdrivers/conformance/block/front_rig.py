@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
 
-from pvdrivers.abi.blkif import X86_64, Blkif
+from pvdrivers.abi.blkif import ARM, NATIVE, PROTOCOLS, X86_64, Blkif
 from pvdrivers.conformance.block.front import BlockFront
 from pvdrivers.conformance.block.subject import BackBench, Disk
 from pvdrivers.conformance.level import Level
@@ -67,6 +67,19 @@ class BlockFrontRig:
                     raise Inconclusive(f"a first read fails: {first.detail or first.observation.says}")
             front.poison(0)
             yield front
+
+    def layouts(self) -> Iterator[Blkif]:
+        """Give the layouts that this backend knows: those of all frontends on its machine, and others if it takes them.
+
+        A backend on x86 need not know ARM's, nor one there x86's: none of their guests can be its own.
+        """
+        for layout in PROTOCOLS.values():
+            if (layout is ARM) != (NATIVE is ARM):
+                with self.plugged(layout=layout) as front:
+                    front.begin()
+                    if front.publish(front.nodes()).observation is not Observation.SERVED:
+                        continue
+            yield layout
 
     def needs(self, front: BlockFront, feature: str) -> None:
         """Go on only if the backend offers a feature.

@@ -117,7 +117,14 @@ def bb10(rig: BlockFrontRig) -> Sights:
                 yield status(f"request {answer.ident}", answer)
             if any(answer.status != OKAY for answer in answers):
                 return
-            yield written(front, "barrier", 16, front.page(2))
+            held = front.served.medium.peek(16, 8)
+            earlier = held in (front.page(0), front.page(1))
+            what = "what the barrier stands between"
+            yield (
+                Seen(what, O.UNORDERED, "an earlier write is there at last")
+                if earlier
+                else written(front, what, 16, front.page(2))
+            )
             if hook:
                 yield _order(done)
         done.clear()
@@ -197,9 +204,14 @@ def bb12(rig: BlockFrontRig) -> Sights:
         yield front.read(2040, 1)
         data = rig.chance.randbytes(PAGE_SIZE)
         front.page(2, data)
-        (answer,) = front.ask(front.direct(WRITE, 1, 16, [(front.gref(2), 0, 3), (front.gref(2), 4, 7)]))
-        yield status("a whole sector", answer)
+        (answer,) = front.ask(front.direct(WRITE, 1, 16, front.segments(2)))
+        if answer.status != OKAY:
+            yield Seen("a whole sector", O.STRAYED, f"status {answer.status}")
         yield written(front, "a whole sector", 16, data)
+        (answer,) = front.ask(front.direct(WRITE, 6, 32, [(front.gref(2), 4, 7), (front.gref(2), 0, 3)]))
+        yield status("one of two segments", answer)
+        if answer.status == OKAY:
+            yield written(front, "one of two segments", 32, data[2048:] + data[:2048])
         front.keep()
         for what, message in (
             ("read of one that begins in another", front.direct(READ, 2, 9, front.segments(3))),

@@ -1,6 +1,5 @@
 """Pages that a frontend did not grant, and bytes that are not its own."""
 
-from pvdrivers.abi.blkif import PROTOCOLS
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.conformance.block.front_rig import BlockFrontRig
 from pvdrivers.conformance.block.queue import status
@@ -89,7 +88,7 @@ def bb25(rig: BlockFrontRig) -> Sights:
     """Fills slots with ones, asks requests of all kinds, and looks at each byte of the responses: a field's, or what
     was there before.
     """
-    for layout in PROTOCOLS.values():
+    for layout in rig.layouts():
         with rig.joined(layout=layout) as front:
             ring = front.queues[0].ring
             first = ring.prod

@@ -30,10 +30,10 @@ CASES = Group(Role.BACK, "block")
     "sector. Flush and discard may be refused as not supported, at any time.",
 )
 def bb01(rig: BlockFrontRig) -> Sights:
-    """Connects with each of the three layouts; reads parts of pages in odd order, writes, flushes, discards, and looks
-    at the disk past the driver.
+    """Connects with each of the layouts that guests on this machine have, and those of others if they are taken; reads
+    parts of pages in odd order, writes, flushes, discards, and looks at the disk past the driver.
     """
-    for layout in PROTOCOLS.values():
+    for layout in rig.layouts():
         with rig.joined(layout=layout) as front:
             parts = [(front.gref(2), 3, 4), (front.gref(2), 0, 0), (front.gref(2), 7, 7)]
             (answer,) = front.ask(front.direct(READ, 5, 100, parts))

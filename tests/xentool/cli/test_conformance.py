@@ -87,3 +87,10 @@ def test_wrong_usage(words: tuple[str, ...], code: int, said: str) -> None:
     done = ran("conformance", *words)
     assert done.returncode == code
     assert said in done.stderr
+
+
+def test_a_driver_of_a_dom0_that_this_is_not() -> None:
+    done = ran("conformance", "blkback", "--case", "BB21")
+    assert done.returncode == 3
+    assert done.stdout.splitlines()[1].split()[:2] == ["inconclusive", "BB21"]
+    assert "/dev/xen/gntdev" in done.stdout.splitlines()[2]

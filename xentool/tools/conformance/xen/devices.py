@@ -1,4 +1,4 @@
-"""Devices of one run of the kit: each end's directory has the run's mark, by which they go, whatever becomes of the run.
+"""Devices of one run of the kit: each directory has the run's mark, by which they go, whatever becomes of the run.
 
 A run that was killed leaves its devices; the next one takes them away. Nothing without a mark is touched.
 """
@@ -113,7 +113,7 @@ def _marked(store: Client) -> Iterator[tuple[Spot, str]]:
                     found = store.read(f"{spot.back}/{MARK}").decode("ascii", "replace")
                     front = store.read(f"{spot.back}/frontend").decode("ascii", "replace")
                     if found.partition("-")[0].isdigit():
-                        yield replace(spot, kind=front.split("/")[-2]), found
+                        yield replace(spot, kind=front.rpartition("/")[0].rpartition("/")[2]), found
 
 
 def _names(store: Client, path: str) -> list[str]:
