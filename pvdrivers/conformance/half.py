@@ -15,6 +15,8 @@ from pvdrivers.xenstore.client import Client, XenStoreError
 
 #: Seconds within which drivers look at what they need not look at, if they do.
 _SOON = 10.0
+#: As often a device is offered anew to a frontend that closes meanwhile.
+_TRIES = 3
 
 
 class Half:
@@ -39,9 +41,7 @@ class Half:
 
     def await_state(self, *states: S, seconds: float | None = None) -> S:
         """Wait until the peer is in one of some states; give the one it is in, whatever that is."""
-        limit = self.level.deadline if seconds is None else seconds
-        waits.until(self.store, [f"{self.peer.path}/state"], lambda: self.state() in states, limit)
-        return self.state()
+        return waits.until_state(self.store, self.peer, states, self.level.deadline if seconds is None else seconds)
 
     def complaint(self) -> str:
         """Give what the peer says is wrong, where Linux's drivers say it too; empty if it says nothing."""
@@ -50,10 +50,15 @@ class Half:
         except XenStoreError:
             return ""
 
-    def await_word(self, *states: S) -> None:
-        """Wait until the peer is in one of some states, or says that something is wrong."""
-        paths = [f"{self.peer.path}/state", error_path(self.peer.path)]
-        waits.until(self.store, paths, lambda: self.state() in states or self.complaint() != "", self.level.deadline)
+    def await_word(self, *states: S, old: str = "") -> None:
+        """Wait until the peer is in one of some states, or says that something is wrong.
+
+        :param old: what it has said before
+        """
+        paths, nothing = [f"{self.peer.path}/state", error_path(self.peer.path)], {"", old}
+        waits.until(
+            self.store, paths, lambda: self.state() in states or self.complaint() not in nothing, self.level.deadline
+        )
 
     def follows(self, path: str, condition: Callable[[], bool]) -> bool:
         """Wait for what a peer may do or not: no longer than one does that does it."""
@@ -67,6 +72,18 @@ class FrontHalf(Half):
     """
 
     announced = S.INITIALISED
+
+    def nodes(self) -> dict[str, object]:
+        """Make a queue, and give the nodes that publish it, as the header says."""
+        raise NotImplementedError
+
+    def proves(self) -> Seen:
+        """Use the device; tell how that went."""
+        raise NotImplementedError
+
+    def drop(self) -> None:
+        """Let go of all queues."""
+        raise NotImplementedError
 
     def offered(self, name: str, default: int = 0) -> int:
         """Give a number that the backend offers.
@@ -105,4 +122,113 @@ class FrontHalf(Half):
             self.write({}, S.CLOSING)
             self.await_state(S.CLOSING, S.CLOSED, S.UNKNOWN)
             self.write({}, S.CLOSED)
-        return self.await_state(S.CLOSED, S.UNKNOWN, S.INIT_WAIT)
+        return self.await_state(S.CLOSED, S.UNKNOWN)
+
+    def reach(self, state: S) -> None:
+        """Come to a state as a frontend does, by those before it; what is no frontend's own, by having been connected.
+
+        :raises Inconclusive: a sound frontend is not served
+        """
+        if state is S.INITIALISING:
+            self.await_state(S.INIT_WAIT)
+            return
+        self.begin()
+        if state is S.INITIALISED:
+            self.write({name: str(value) for name, value in self.nodes().items()}, state)
+            # Network backends wait for more.
+            self.await_state(S.CONNECTED if state is self.announced else S.INIT_WAIT)
+            return
+        seen = self.publish(self.nodes())
+        if seen.observation is not Observation.SERVED:
+            raise Inconclusive(f"a sound frontend is not served: {seen.detail or seen.observation.says}")
+        if state is S.CLOSED:
+            self.part()
+        else:
+            self.write({}, state)
+
+    def again(self, seconds: float = _SOON) -> Seen:
+        """Begin anew on the same device, with another queue, and use it; tell how that went.
+
+        :param seconds: within which it is offered again, if it is
+        """
+        for _ in range(_TRIES):
+            self.drop()
+            self.write({"multi-queue-num-queues": None, "ring-page-order": None}, S.INITIALISING)
+            state = self.await_state(S.INIT_WAIT, seconds=seconds)
+            if state is not S.INIT_WAIT:
+                return Seen("coming again", Observation.CLOSED, f"it stays in state {state.name}")
+            # It may still be about to close, for what was said before.
+            if self.publish(self.nodes()).observation is Observation.SERVED:
+                used = self.proves()
+                return Seen("coming again", Observation.REOPENED) if used.observation is Observation.OKAY else used
+            self.part()
+        return Seen("coming again", Observation.SILENT, f"it is in state {self.state().name}: {self.complaint()}")
+
+
+class BackHalf(Half):
+    """A backend's, of which the frontend is under test."""
+
+    def served(self) -> object:
+        """Do all of the handshake, offering nothing that is optional, and see that the device is used.
+
+        :raises Inconclusive: a sound backend is not used
+        """
+        raise NotImplementedError
+
+    def drop(self) -> None:
+        """Let go of all queues."""
+        raise NotImplementedError
+
+    def offer(self, nodes: Nodes) -> S:
+        """Offer what nodes say; give the state that the frontend comes to, once it has made something of it."""
+        old = self.complaint()
+        self.write(nodes, S.INIT_WAIT)
+        self.await_word(S.INITIALISED, S.CONNECTED, S.CLOSING, S.CLOSED, old=old)
+        return self.state()
+
+    def connect(self, nodes: Nodes) -> S:
+        """Say that all is there; give the state that the frontend comes to."""
+        self.write(nodes, S.CONNECTED)
+        return self.await_state(S.CONNECTED, S.CLOSING, S.CLOSED)
+
+    def part(self) -> S:
+        """Close as a backend does; give the state that the frontend comes to."""
+        with suppress(XenStoreError):
+            self.write({"online": 0}, S.CLOSING)
+            self.await_state(S.CLOSING, S.CLOSED, S.UNKNOWN, S.INITIALISING)
+            self.drop()
+            self.write({}, S.CLOSED)
+        return self.await_state(S.CLOSED, S.UNKNOWN, S.INITIALISING)
+
+    def reach(self, state: S) -> None:
+        """Come to a state as a backend does, by those before it; what is no backend's own, by having been connected.
+
+        :raises Inconclusive: a sound backend is not used
+        """
+        if state is S.INITIALISING:
+            return
+        if state is S.INIT_WAIT:
+            self.offer({})
+            return
+        self.served()
+        if state is S.CLOSED:
+            self.part()
+        else:
+            self.write({}, state)
+
+    def again(self, seconds: float = _SOON) -> Seen:
+        """Begin anew on the same device, and have it used; tell how that went.
+
+        :param seconds: within which it begins anew, too, if it does
+        """
+        for _ in range(_TRIES):
+            self.drop()
+            self.write({"online": 1}, S.CLOSED)
+            state = self.await_state(S.INITIALISING, seconds=seconds)
+            if state is not S.INITIALISING:
+                return Seen("coming again", Observation.CLOSED, f"it stays in state {state.name}")
+            # It may still be about to close, for what was said before.
+            with suppress(Inconclusive):
+                self.served()
+                return Seen("coming again", Observation.REOPENED)
+        return Seen("coming again", Observation.SILENT, f"it is in state {self.state().name}: {self.complaint()}")

@@ -10,6 +10,7 @@ class Level:
     :param rounds: requests of a case that tries the same again and again
     :param flips: writes into each byte that is changed meanwhile
     :param storm: events or writes of a peer that only wants to be a burden
+    :param pairs: states that a peer says after each other one, of nine
     :param silence: seconds for which a peer says nothing
     :param deadline: seconds within which what is due must come
     """
@@ -17,13 +18,14 @@ class Level:
     rounds: int
     flips: int
     storm: int
+    pairs: int
     silence: float
     deadline: float
 
 
 #: Every case, in seconds: for `make check`.
-SMALL = Level(rounds=300, flips=200_000, storm=2_000, silence=0.3, deadline=60.0)
+SMALL = Level(rounds=300, flips=200_000, storm=2_000, pairs=3, silence=0.3, deadline=60.0)
 #: What `xentool conformance` does.
-USUAL = Level(rounds=5_000, flips=5_000_000, storm=20_000, silence=3.0, deadline=60.0)
+USUAL = Level(rounds=5_000, flips=5_000_000, storm=20_000, pairs=9, silence=3.0, deadline=60.0)
 #: For `make conformance`.
-FULL = Level(rounds=1_000_000, flips=500_000_000, storm=100_000, silence=30.0, deadline=120.0)
+FULL = Level(rounds=1_000_000, flips=500_000_000, storm=100_000, pairs=9, silence=30.0, deadline=120.0)

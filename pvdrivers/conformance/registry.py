@@ -18,9 +18,12 @@ GROUPS = (
     "pvdrivers.conformance.cases.block_back_races",
     "pvdrivers.conformance.cases.block_back_pages",
     "pvdrivers.conformance.cases.block_back_lives",
+    "pvdrivers.conformance.cases.block_back_states",
     "pvdrivers.conformance.cases.block_front_serves",
     "pvdrivers.conformance.cases.block_front_answers",
     "pvdrivers.conformance.cases.block_front_lives",
+    "pvdrivers.conformance.cases.block_front_states",
+    "pvdrivers.conformance.cases.net_back_states",
 )
 
 

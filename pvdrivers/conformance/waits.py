@@ -2,9 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 
+from pvdrivers.abi.xenbus import XenbusState
+from pvdrivers.bus.nodes import Peer
 from pvdrivers.xenstore.client import Client
 
 #: Seconds between looks of which no watch has told: what is waited for may not be a node.
@@ -28,3 +30,16 @@ def until(store: Client, paths: Sequence[str], condition: Callable[[], bool], se
             for watch in watches:
                 watch.drain()
     return True
+
+
+def until_state(store: Client, peer: Peer, states: Collection[XenbusState], seconds: float) -> XenbusState:
+    """Wait until an end is in one of some states; give the one that it was seen in last, whatever that is."""
+    seen = XenbusState.UNKNOWN
+
+    def reached() -> bool:
+        nonlocal seen
+        seen = peer.state()
+        return seen in states
+
+    until(store, [f"{peer.path}/state"], reached, seconds)
+    return seen

@@ -12,14 +12,13 @@ from pvdrivers.bus.device import Nodes
 from pvdrivers.conformance import waits
 from pvdrivers.conformance.block.asked import Asked, Offered, asked
 from pvdrivers.conformance.block.subject import SECTORS, NotSupported, Used, content
-from pvdrivers.conformance.half import Half
+from pvdrivers.conformance.half import BackHalf
 from pvdrivers.conformance.level import Level
 from pvdrivers.conformance.observation import NEVER, Inconclusive, Noticed, Observation, Seen
 from pvdrivers.conformance.raw import RawRing
 from pvdrivers.errors import DriverError, MachineError
 from pvdrivers.transport.base import Channel, Piece
 from pvdrivers.transport.base import Mapping as Mapped
-from pvdrivers.xenstore.client import XenStoreError
 
 #: Of a connected backend that has nothing that is optional.
 PLAIN: Mapping[str, int] = {"sectors": SECTORS, "sector-size": 512, "info": 0}
@@ -79,7 +78,7 @@ class ServingQueue:
                 give_back()
 
 
-class BlockBack(Half):
+class BlockBack(BackHalf):
     """A backend of a plugged disk.
 
     :ivar policy: gives a request's answer, or None for none; `done` does what is asked for
@@ -99,12 +98,6 @@ class BlockBack(Half):
         self.queues: list[ServingQueue] = []
 
     # The handshake.
-
-    def offer(self, nodes: Nodes) -> S:
-        """Offer what nodes say; give the state that the frontend comes to: 3, where it can make something of it."""
-        self.write(nodes, S.INIT_WAIT)
-        self.await_word(S.INITIALISED, S.CONNECTED, S.CLOSING, S.CLOSED)
-        return self.state()
 
     def join(self, *, order: int = 0, queues: int = 1) -> None:
         """Map what the frontend has published.
@@ -128,11 +121,6 @@ class BlockBack(Half):
                 self.queues.append(ServingQueue(self, grefs, port))
         except DriverError as error:
             raise Noticed(Observation.STRAYED, f"it publishes what cannot be: {error}") from error
-
-    def connect(self, nodes: Nodes) -> S:
-        """Say what the disk is; give the state that the frontend comes to."""
-        self.write(nodes, S.CONNECTED)
-        return self.await_state(S.CONNECTED, S.CLOSING, S.CLOSED)
 
     def served(
         self, first: Nodes | None = None, then: Nodes | None = None, *, order: int = 0, queues: int = 1
@@ -253,15 +241,6 @@ class BlockBack(Half):
         return seen if right or seen.observation is not Observation.OKAY else Seen(what, Observation.WRONG_DATA)
 
     # The end.
-
-    def part(self) -> S:
-        """Close as a backend does; give the state that the frontend comes to."""
-        with suppress(XenStoreError):
-            self.write({"online": 0}, S.CLOSING)
-            self.await_state(S.CLOSING, S.CLOSED, S.UNKNOWN, S.INITIALISING)
-            self.drop()
-            self.write({}, S.CLOSED)
-        return self.await_state(S.CLOSED, S.UNKNOWN, S.INITIALISING)
 
     def drop(self) -> None:
         """Let go of all queues."""

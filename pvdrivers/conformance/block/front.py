@@ -132,6 +132,10 @@ class BlockFront(FrontHalf):
             return Seen(f"read of sector {sector}", Observation.WRONG_DATA)
         return Seen(f"read of sector {sector}", Observation.OKAY)
 
+    def proves(self) -> Seen:
+        """Read a page."""
+        return self.read(24, 1)
+
     # What must not change.
 
     def keep(self) -> None:
@@ -163,11 +167,15 @@ class BlockFront(FrontHalf):
             queue.ring.release()
         self.served.transport.close()
 
-    def release(self) -> None:
-        """Give all of this domain's back; without a word to the backend."""
+    def drop(self) -> None:
+        """Let go of all queues."""
         queues, self.queues = self.queues, []
         for queue in queues:
             queue.close()
+
+    def release(self) -> None:
+        """Give all of this domain's back; without a word to the backend."""
+        self.drop()
         extra, self.extra = self.extra, []
         for grant in [*extra, self.data]:
             with suppress(MachineError):

@@ -14,9 +14,9 @@ from pvdrivers.xenbus import Role
 def test_all_numbers_are_there_once() -> None:
     found = [case.ident for case in registry.every()]
     assert len(found) == len(set(found))
-    for prefix, last in (("BB", 27), ("BF", 16)):
-        numbers = [f"{prefix}{number:02}" for number in range(1, last + 1)]
-        assert [each for each in found if each.startswith(prefix)] == numbers
+    numbers = [f"{prefix}{number:02}" for prefix, last in (("BB", 27), ("BF", 16)) for number in range(1, last + 1)]
+    states = [f"{prefix}{state}" for prefix in ("BBS", "BFS", "NBS") for state in range(9)]
+    assert sorted(found) == sorted(numbers + states)
 
 
 @pytest.mark.parametrize("case", registry.every(), ids=lambda case: case.ident)

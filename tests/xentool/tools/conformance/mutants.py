@@ -29,7 +29,7 @@ from pvdrivers.errors import BadRing
 from pvdrivers.ring import Back
 from pvdrivers.ring.waiting import Waiting
 from pvdrivers.transport.base import Mapping, Transport
-from pvdrivers.xenbus import BACK, FRONT, Table
+from pvdrivers.xenbus import BACK, FRONT, Action, Step, Table
 from xentool.tools.conformance import our_disks
 from xentool.tools.conformance.ours import OurBench
 
@@ -86,6 +86,12 @@ def without(table: str, original: Table, *pairs: tuple[S, S]) -> Callable[[pytes
     """Leave rows out of a table of the handshake."""
     rows = {pair: step for pair, step in original.items() if pair not in pairs}
     return lambda patch: patch.setattr(our_disks, table, rows)
+
+
+def instead(table: str, original: Table, own: S, peer: S, step: Step) -> Callable[[pytest.MonkeyPatch], object]:
+    """Have another row in a table of the handshake, and none that leads out of the state that it ends in."""
+    rows = {pair: each for pair, each in original.items() if pair[0] is not step.state}
+    return lambda patch: patch.setattr(our_disks, table, {**rows, (own, peer): step})
 
 
 class Trusting(Back):
@@ -364,6 +370,44 @@ MUTANTS = [
         "BF13",
         "silent",
         without("FRONT_TABLE", FRONT, (S.CONNECTED, S.CLOSING), (S.CONNECTED, S.CLOSED)),
+        waits=True,
+    ),
+    # States that follow on others.
+    Mutant(
+        "a frontend that is gone is not parted from",
+        "BBS0",
+        "silent",
+        without("BACK_TABLE", BACK, *((S.CLOSING, peer) for peer in (S.UNKNOWN, S.INITIALISING, S.CLOSED))),
+        waits=True,
+    ),
+    Mutant(
+        "a backend that is connected with nobody",
+        "BBS1",
+        "strayed",
+        lambda patch: patch.setattr(
+            our_disks, "BACK_TABLE", {**BACK, (S.INIT_WAIT, S.UNKNOWN): Step(Action.REREAD, S.CONNECTED)}
+        ),
+        waits=True,
+    ),
+    Mutant(
+        "a backend that takes a frontend's state for one of its own",
+        "BBS4",
+        "it stays in state RECONFIGURING",
+        instead("BACK_TABLE", BACK, S.CONNECTED, S.CLOSED, Step(Action.CLOSE, S.RECONFIGURING)),
+        waits=True,
+    ),
+    Mutant(
+        "a frontend that waits for who waits for it",
+        "BFS4",
+        "silent",
+        without("FRONT_TABLE", FRONT, *((S.CLOSING, peer) for peer in (S.UNKNOWN, S.CLOSING, S.CLOSED))),
+        waits=True,
+    ),
+    Mutant(
+        "a frontend that takes a backend's state for one of its own",
+        "BFS4",
+        "it stays in state RECONFIGURED",
+        instead("FRONT_TABLE", FRONT, S.CONNECTED, S.CLOSED, Step(Action.CLOSE, S.RECONFIGURED)),
         waits=True,
     ),
 ]

@@ -11,7 +11,7 @@ from pvdrivers.conformance.run import Plan, Result, run
 from tests.xentool.tools.conformance.mutants import MUTANTS, Mutant, changed, mistaken
 from xentool.tools.conformance.our_disks import block_backend, block_frontend
 
-LEVEL = replace(SMALL, rounds=20, flips=20_000, storm=200)
+LEVEL = replace(SMALL, rounds=20, flips=20_000, storm=200, pairs=9)
 #: Seconds for what never comes.
 NEVER_COMES = 3.0
 

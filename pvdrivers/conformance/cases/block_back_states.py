@@ -1,0 +1,6 @@
+"""What a disk's backend makes of its frontend's states, each after each other."""
+
+from pvdrivers.conformance.cases.states import family
+from pvdrivers.xenbus import Role
+
+CASES = family("BBS", Role.BACK, "block")

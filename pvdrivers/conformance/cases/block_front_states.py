@@ -1,0 +1,6 @@
+"""What a disk's frontend makes of its backend's states, each after each other."""
+
+from pvdrivers.conformance.cases.states import family
+from pvdrivers.xenbus import Role
+
+CASES = family("BFS", Role.FRONT, "block")
