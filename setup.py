@@ -49,6 +49,8 @@ extensions = [
         "traces.counting.fold",
         "traces.counting.line",
         "traces.xen.lane",
+        "traces.kvm.counted",
+        "traces.kvm.decode.cut",
         "traces.exporters.parquet.alike",
         "traces.exporters.parquet.encode",
         "pvdrivers.ring.engine",

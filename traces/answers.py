@@ -34,13 +34,15 @@ class Runstate:
 
     ``count`` intervals were seen from beginning to end; ``seconds`` is all time in the state, ``clipped_seconds`` of
     it outside of counted intervals. ``histogram`` is how many counted intervals took at least so many
-    seconds, and less than so many, by octaves of the clock's cycles.
+    seconds, and less than so many, by octaves of the clock's cycles. ``modes`` splits running, where a vCPU is a
+    thread: seconds in the guest, in the kernel, and in its machine's process.
     """
 
     count: int
     seconds: float
     clipped_seconds: float
     histogram: Mapping[tuple[float, float], int] = field(default_factory=dict)
+    modes: Mapping[str, float] = field(default_factory=dict)
 
 
 @frozen
@@ -77,6 +79,7 @@ class Exit:
     """VM exits of one kind: seconds in Xen, and apart from them those while the vCPU was descheduled.
 
     ``key`` is that of ``formats.exits.key_of``; ``latency`` how long each was in Xen, of those that a VM entry ended.
+    Of KVM, the kernel stands for Xen, and ``user_seconds`` were spent in the machine's process.
     """
 
     key: int
@@ -85,6 +88,7 @@ class Exit:
     seconds: float
     descheduled_seconds: float
     latency: Distribution = field(default_factory=Distribution)
+    user_seconds: float | None = None
 
     @property
     def reason(self) -> int:
@@ -182,7 +186,7 @@ class VcpuReport:
 
 @frozen
 class DomainReport:
-    """What one domain did; ``mode`` is "pv", "hvm", "pvh", "idle" or "unknown"."""
+    """What one domain did; ``mode`` is "pv", "hvm", "pvh", "kvm", "idle" or "unknown"."""
 
     domid: int
     name: str | None
@@ -291,6 +295,9 @@ class Report:
     run_states: bool = True
     #: The newest release of Xen that may have recorded it, where the records themselves tell.
     newest_release: Release | None = None
+    #: "xentrace", or "kvm" of a Linux kernel that ran machines, and which kernel.
+    source: str = "xentrace"
+    kernel: str | None = None
 
     @property
     def told(self) -> tuple[DomainReport, ...]:

@@ -21,6 +21,7 @@ from tests.docs.shapes import wrong
 from tests.pvdrivers.bus.joined import until
 from tests.pvdrivers.xenstore.served import served
 from tests.traces.captures import capture, stranger
+from tests.traces.kvm import traces as kvm
 from tests.xentool.cli import serving as process
 from tests.xentool.cli.inprocess import ran
 from tests.xentool.detect.machines import MACHINES, build
@@ -69,6 +70,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, of in TRACES.items():
         (made / name).write_bytes(of())
     return made
+
+
+def test_kvms_reports_and_records(tmp_path: Path) -> None:
+    (tmp_path / "trace.dat").write_bytes(kvm.sample())
+    told = fits(ran("report", str(tmp_path / "trace.dat"), "--json").stdout, report.Report)
+    assert told["capture"]["source"] == "kvm"
+    for line in ran("dump", str(tmp_path / "trace.dat"), "--json").stdout.splitlines():
+        fits(line, report.KvmRecord)
 
 
 @pytest.mark.parametrize("name", TRACES)

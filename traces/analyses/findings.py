@@ -114,7 +114,9 @@ class Finding:
 
 
 def findings(report: Report) -> tuple[Finding, ...]:
-    """Apply all rules: what makes numbers doubtful first, then by domain."""
+    """Apply all rules: what makes numbers doubtful first, then by domain. They are about what Xen records."""
+    if report.source != "xentrace":
+        return ()
     return tuple(finding for rule in _RULES if _applies(rule, report) for finding in rule.find(report))
 
 

@@ -75,6 +75,7 @@ def exits(vcpus: Iterable[VcpuReport]) -> tuple[Exit, ...]:
             sum(one.seconds for one in of),
             sum(one.descheduled_seconds for one in of),
             merged(one.latency for one in of),
+            None if of[0].user_seconds is None else sum(one.user_seconds or 0.0 for one in of),
         )
         for key, of in by_key.items()
     ]

@@ -67,7 +67,7 @@ def _chosen(where: Where) -> dict[str, Any] | None:
 
 def _capture(report: Report, account: Account) -> dict[str, Any]:
     return {
-        "source": "xentrace",
+        "source": report.source,
         "bytes": account.bytes,
         "records": account.records,
         "skipped_bytes": account.skipped_bytes,
@@ -81,6 +81,7 @@ def _capture(report: Report, account: Account) -> dict[str, Any]:
         "hz_error": report.clock.error,
         "clock_skew": _skew(report),
         "xen_version": report.xen_version,
+        **({} if report.kernel is None else {"kernel": report.kernel}),
         "exit_vendor": None if report.exits.source == "default" else report.exits.vendor,
         "exit_vendor_source": report.exits.source,
         "recorded": _recorded(report),
@@ -139,6 +140,7 @@ def _vcpu(vcpu: VcpuReport) -> dict[str, Any]:
                 "seconds": state.seconds,
                 "clipped_seconds": state.clipped_seconds,
                 "histogram": _histogram(state.histogram),
+                **({"modes": dict(state.modes)} if state.modes else {}),
             }
             for name, state in vcpu.runstates.items()
         },
@@ -153,6 +155,7 @@ def _vcpu(vcpu: VcpuReport) -> dict[str, Any]:
                 "count": one.count,
                 "seconds": one.seconds,
                 "descheduled_seconds": one.descheduled_seconds,
+                **({} if one.user_seconds is None else {"user_seconds": one.user_seconds}),
                 "latency": _latency(one.latency),
             }
             for one in vcpu.exits

@@ -29,13 +29,13 @@ def write(report: Report, console: Prints) -> None:
 
 
 def _heading(of: Heading) -> Text:
-    version = f"Xen {of.xen_version}" if of.xen_version else ""
+    version = f"Xen {of.xen_version}" if of.xen_version else of.kernel
     parts = (
         "" if of.timed else of.span,
         plural(of.records, "record"),
         of.size,
         plural(of.pcpus, "pCPU"),
-        f"clock {of.clock} ({of.clock_source})",
+        f"clock {of.clock} ({of.clock_source})" if of.clock else "",
         version,
     )
     text = Text(", ".join(part for part in parts if part))
@@ -48,7 +48,7 @@ def _heading(of: Heading) -> Text:
         text.append(f"; the tracer took {of.tracer} of one of dom0's CPUs")
     if of.recorded:
         text.append(f"\nRecorded {of.recorded}", "dim")
-    else:
+    elif of.not_recorded:
         text.append(f"\n{of.not_recorded}", "dim")
     if of.only:
         text.append("\nOnly ").append(of.only, "bold")

@@ -40,7 +40,8 @@ def who(domid: int, report: Report) -> str:
 
 def called(domain: DomainReport) -> str:
     """Name a domain where its number is told besides."""
-    return printable(domain.name or f"Domain {domain.domid}")
+    nameless = "QEMU thread" if domain.mode == "kvm" else "Domain"
+    return printable(domain.name or f"{nameless} {domain.domid}")
 
 
 def unit(domid: int) -> str:
@@ -147,7 +148,9 @@ def recorded(report: Report) -> str | None:
 
 
 def not_recorded(report: Report) -> str:
-    """Say why it is not known when it was recorded."""
+    """Say why it is not known when it was recorded; nothing of KVM's traces, which rarely tell."""
+    if report.source == "kvm":
+        return ""
     if not report.noted:
         return "Nobody noted when it was recorded; `xentool record` does"
     if any(one.code == "clock_restart" for one in report.account.diagnostics):

@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Iterable
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import click
 
 from traces.answers import Report
+from traces.choice.where import EVERYTHING
 from traces.exporters import dump, jsonl
 from traces.table import EventTable
 from traces.xen.formats.exits import Vendor
@@ -16,7 +18,9 @@ from xentool.cli.commands import INTERRUPTED
 from xentool.cli.common import choosing, doubts, options, wall_clock
 from xentool.cli.common.paint import paint
 from xentool.cli.screens.follow import Follow
-from xentool.tools.tracing import pipes, reports, symbols
+from xentool.errors import XentoolError
+from xentool.tools import outputs
+from xentool.tools.tracing import kvm, pipes, reports, symbols
 from xentool.tools.tracing.exports import written
 from xentool.tools.tracing.reports import STANDARD, Chosen, Reading
 
@@ -48,13 +52,18 @@ def command(
     """Print the records of FILE in order of time, a line each; `-` reads stdin, and prints while records come.
 
     FILE may be compressed by gzip, xz, bzip2 or zstd. Times are seconds since the first record. A record belongs to the
-    domain and vCPU that ran when it was made.
+    domain and vCPU that ran when it was made. Of a trace.dat of trace-cmd, which is about KVM, a domain can be chosen.
     """
     wall_clock.check(wall, file)
     reading = Reading(chosen, hz, xen_version, vendor)
     functions = None if symbol_file is None else symbols.read(symbol_file)
     if functions and functions.unread:
         output.say(f"lines of {symbol_file} that are no symbols: {functions.unread}")
+    if file != STANDARD:
+        with reports.opened(file, linux=True) as source:
+            if kvm.is_trace(source):
+                _of_kvm(cast(BufferedReader, source), file, chosen, as_json=as_json)
+                return
     if file == STANDARD and not sys.stdin.seekable():
         with pipes.interruptible(sys.stdin.buffer) as piped:  # type: ignore[arg-type] # a BufferedReader, always
             follow = Follow(paint(), as_json=as_json, symbols=functions)
@@ -74,4 +83,17 @@ def command(
 
     report = written(file, write, STANDARD, reading, whole=True, progress=lambda _done, _total: None)
     doubts.tell(report)
+    reports.raise_for_damage(report, str(file))
+
+
+def _of_kvm(source: BufferedReader, file: Path, chosen: Chosen, *, as_json: bool) -> None:
+    if chosen.where != EVERYTHING or chosen.names:
+        raise XentoolError(
+            f"{file} is a trace of KVM, of which only a domain can be chosen: leave out the other options"
+        )
+    with outputs.orderly_end():
+        stdout = sys.stdout.buffer
+        report = kvm.dump(
+            source, str(file), lambda line: stdout.write(line.encode()), as_json=as_json, domain=chosen.domain
+        )
     reports.raise_for_damage(report, str(file))

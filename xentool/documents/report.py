@@ -23,7 +23,7 @@ class Report(TypedDict):
 class Capture(TypedDict):
     """The trace itself. Decoded bytes and ``skipped_bytes`` make ``bytes``, always."""
 
-    source: Literal["xentrace"]
+    source: Literal["xentrace", "kvm"]
     bytes: int
     records: int
     skipped_bytes: int  # of damage
@@ -37,6 +37,7 @@ class Capture(TypedDict):
     hz_error: float | None  # as a share, where the trace tells
     clock_skew: "Skew | None"  # null where pCPUs' clocks agree
     xen_version: str | None
+    kernel: NotRequired[str]  # of KVM: the Linux that ran the machines
     exit_vendor: Literal["intel", "amd"] | None
     exit_vendor_source: str  # by what it is known
     recorded: "Recorded | None"  # when, as far as it was noted
@@ -87,7 +88,7 @@ class Domain(TypedDict):
 
     domid: int
     name: str | None
-    mode: Literal["pv", "hvm", "pvh", "idle", "unknown"]
+    mode: Literal["pv", "hvm", "pvh", "kvm", "idle", "unknown"]
     lives: "list[Life]"
     contention: "dict[str, CountSeconds]"  # how many of its vCPUs ran or would have run together
     vcpus: "list[Vcpu]"
@@ -133,6 +134,7 @@ class RunState(TypedDict):
     seconds: float
     clipped_seconds: float  # of intervals that do not begin and end in the trace: not among the others
     histogram: "list[Octave]"
+    modes: NotRequired[dict[str, float]]  # of running, under KVM: seconds in the guest, the kernel, the user's process
 
 
 class Octave(TypedDict):
@@ -180,6 +182,7 @@ class Exit(TypedDict):
     count: int
     seconds: float
     descheduled_seconds: float  # of these, while another vCPU ran
+    user_seconds: NotRequired[float]  # under KVM: in the machine's process; seconds is in the kernel
     latency: "Latency | None"
 
 
@@ -371,6 +374,22 @@ class Change(TypedDict):
     low: float  # of the 95 % interval of after - before
     high: float
     p: float
+
+
+class KvmRecord(TypedDict):
+    """``xentool dump --json`` of a trace.dat, an object a line."""
+
+    byte_offset: int  # in its processor's pages
+    tsc: int  # of the trace's clock
+    ns: int  # since the first record
+    pcpu: int
+    domid: int | None  # of the machine whose vCPU the thread is
+    vcpu: int | None
+    pid: int  # the thread
+    comm: str | None
+    event: int
+    name: str
+    fields: dict[str, int | str]  # as the event's format names them; with names of values, where that has some
 
 
 class Record(TypedDict):

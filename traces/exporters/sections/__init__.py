@@ -18,6 +18,8 @@ from traces.foreign import printable
 from traces.plural import plural
 
 _LIVES_TOLD = 3
+#: The rate of clocks that need not be told.
+_NANOSECONDS = 1e9
 _SWITCHES_TELL = ": who ran is known from the scheduler's switches, but not why others did not."
 _NOBODY_TELLS = ", so nobody says whose this is; an exit lasts until the next entry on its pCPU."
 
@@ -48,6 +50,8 @@ class Heading(NamedTuple):
     #: Why there are no run states, and what that means.
     no_run_states: str
     exit_doubt: str
+    #: Of Linux, whose trace it is.
+    kernel: str
     skipped: int
     skipped_share: str
 
@@ -131,7 +135,7 @@ def _heading(report: Report) -> Heading:
         records=account.records,
         size=f"{account.bytes / 1e6:.1f} MB",
         pcpus=len(account.pcpus),
-        clock=words.clock_rate(clock),
+        clock="" if report.source == "kvm" and clock.hz == _NANOSECONDS else words.clock_rate(clock),
         clock_source=words.clock_source(clock),
         clock_assumed=clock.assumed,
         xen_version=printable(report.xen_version or ""),
@@ -143,8 +147,10 @@ def _heading(report: Report) -> Heading:
         only=printable(str(report.where)),
         skew=words.skew_doubt(report) or "",
         doubtful=report.skew is not None and report.skew.of_clocks,
-        no_run_states="" if report.run_states else _SWITCHES_TELL if known else _NOBODY_TELLS,
+        # What it takes to record them stands in ``not_recorded``.
+        no_run_states="" if report.source == "kvm" or report.run_states else _SWITCHES_TELL if known else _NOBODY_TELLS,
         exit_doubt=words.exit_doubt(report) if report.exits.in_doubt else "",
+        kernel=printable(report.kernel or ""),
         skipped=account.skipped_bytes,
         skipped_share=f"{account.skipped_bytes / account.bytes:.1%}" if account.skipped_bytes else "",
     )

@@ -99,6 +99,8 @@ def _page_tables(domain: DomainReport, span_s: float) -> Section:
 
 def _exits(domain: DomainReport, span_s: float, most: int) -> Iterator[Section]:
     found = totals.exits(domain.vcpus)
+    # A machine of KVM's: an exit is Linux' to handle, or its process's.
+    threads = any(one.user_seconds is not None for one in found)
     whole = span_s * len(domain.vcpus)
     rows = [
         (
@@ -108,6 +110,7 @@ def _exits(domain: DomainReport, span_s: float, most: int) -> Iterator[Section]:
             seconds(one.seconds),
             share(one.seconds / whole if whole else 0.0),
             duration(one.seconds / one.count),
+            *((seconds(one.user_seconds or 0.0),) if threads else ()),
             seconds(one.descheduled_seconds),
         )
         for one in found[:most]
@@ -115,9 +118,10 @@ def _exits(domain: DomainReport, span_s: float, most: int) -> Iterator[Section]:
     columns = (
         Column("count"),
         PER_S,
-        Column("in Xen", SECONDS, bar=True),
+        Column("in Linux" if threads else "in Xen", SECONDS, bar=True),
         Column("of all", SHARE),
         Column("mean", SECONDS),
+        *((Column("in its process", SECONDS),) if threads else ()),
         Column("descheduled", SECONDS),
     )
     yield Section("VM exits", columns, rows, len(found) - len(rows))

@@ -29,6 +29,7 @@ def sections(domain: DomainReport, vcpus: Sequence[VcpuReport], report: Report) 
     :param vcpus: that are told one by one
     """
     yield _runstates(vcpus, report)
+    yield _modes(vcpus)
     yield _contention(domain, report.span_s)
     yield _places(vcpus)
     yield _latencies(vcpus, unit(domain.domid))
@@ -53,6 +54,27 @@ def _runstates(vcpus: Sequence[VcpuReport], report: Report) -> Section | None:
         cells = (cell for one in spent for cell in (seconds(one), share(one / span_s)))
         rows.append((Cell(f"v{vcpu.vcpu}"), *cells))
     return Section("Run states", columns, rows)
+
+
+def _modes(vcpus: Sequence[VcpuReport]) -> Section | None:
+    told = [(one, one.runstates["running"]) for one in vcpus if one.runstates and one.runstates["running"].modes]
+    if not told:
+        return None
+    columns = [
+        column for name in told[0][1].modes for column in (Column(name, SECONDS), Column("%", SHARE, joined=True))
+    ]
+    rows = [
+        (
+            Cell(f"v{vcpu.vcpu}"),
+            *(cell for one in running.modes.values() for cell in (seconds(one), share(_part(one, running.seconds)))),
+        )
+        for vcpu, running in told
+    ]
+    return Section("Running in", columns, rows)
+
+
+def _part(of: float, whole: float) -> float:
+    return of / whole if whole else 0.0
 
 
 def _contention(domain: DomainReport, span_s: float) -> Section | None:

@@ -11,9 +11,11 @@ from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from traces.plain import frozen
+from traces.choice.where import EVERYTHING
+from traces.plain import frozen, replace
 from xentool import output
-from xentool.tools.tracing import packed, reports, sidecar
+from xentool.errors import XentoolError
+from xentool.tools.tracing import kvm, packed, reports, sidecar
 from xentool.tools.tracing.reports import AS_IT_IS, Reading, TraceFile
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ class Besides:
 
 
 _NOTHING = Besides()
+_WHOLE = "{} is a trace of KVM, of which only domains and vCPUs can be chosen: leave out the other options"
 
 
 def show(
@@ -83,9 +86,13 @@ def show(
     series: Series | None = None
     # A stretch of time is found in a second reading, hypercalls' times, and intervals, in one more, the slowest in two.
     again = reading.chosen.where.timed or besides.tables
-    with _again(file) if again else reports.opened(file) as source:
+    if again and file.is_file() and kvm.is_file(file):
+        raise XentoolError(_WHOLE.format(file))
+    with _again(file) if again else reports.opened(file, linux=True) as source:
         start = source.tell() if again else 0
-        if source.seekable():
+        if kvm.is_trace(source):
+            report = _of_kvm(cast(BufferedReader, source), file, reading, besides)
+        elif source.seekable():
             report = reports.report(source, str(file), reading, capture=sidecar.read(file), meanwhile=load)
         else:
             from xentool.tools.tracing import pipes  # noqa: PLC0415 - see TYPE_CHECKING above
@@ -116,6 +123,17 @@ def show(
     if not interrupted:
         reports.raise_for_damage(report, str(file))
     return interrupted
+
+
+def _of_kvm(source: BufferedReader, file: Path, reading: Reading, besides: Besides) -> "Report":
+    from traces.analyses import select  # noqa: PLC0415 - see TYPE_CHECKING above
+
+    where = reading.chosen.where
+    if besides.histograms or replace(where, domid=None, vcpus=frozenset()) != EVERYTHING:
+        raise XentoolError(_WHOLE.format(file))
+    report = kvm.report(source, str(file), hz=reading.hz, names=reading.chosen.names)
+    domain = reading.chosen.domain
+    return select.of(report, replace(where, domid=None if domain is None else reports.domid_of(report, domain)))
 
 
 def _again(file: Path) -> AbstractContextManager[TraceFile]:

@@ -15,7 +15,7 @@ from traces.choice.where import Where
 from traces.errors import TraceError
 from traces.plain import frozen, replace
 from xentool.errors import PeerError, XentoolError
-from xentool.tools.tracing import packed
+from xentool.tools.tracing import kvm, packed
 from xentool.tools.tracing.sidecar import Sidecar
 
 if TYPE_CHECKING:
@@ -59,14 +59,16 @@ class TraceFile(scans.Source, Protocol):
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[TraceFile]:
+def opened(path: Path, *, linux: bool = False) -> Iterator[TraceFile]:
     """Open a trace file; `-` is stdin, which stays open. A pipe is given as it is, see ``packed.pipe``.
 
+    :param linux: a trace.dat of KVM will do, too
     :raises PeerError: it is a directory, or known to be something else than a trace
     :raises XentoolError: it can't be read
     """
     with nullcontext(cast(BufferedReader, sys.stdin.buffer)) if path == STANDARD else _open(path) as file:
-        yield packed.file(file, str(path)) if file.seekable() else file
+        as_it_is = not file.seekable() or (linux and kvm.is_trace(file))
+        yield file if as_it_is else packed.file(file, str(path))
 
 
 def _open(path: Path) -> BufferedReader:

@@ -1,0 +1,252 @@
+"""What a trace.dat shows of KVM's machines, as the report that a trace of Xen gives: a domain is a machine."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from traces.account import SEVERITIES, UNKNOWN_DOMID, Account, Diagnostic
+from traces.answers import DomainReport, Exit, GuestInterrupt, Io, Report, Runstate, VcpuReport, Wait
+from traces.counting.clock import DEFAULT_HZ, Clock
+from traces.counting.latencies import Distribution, distribution, merged
+from traces.kvm.counted import STATES
+from traces.plain import frozen
+
+if TYPE_CHECKING:
+    from traces.kvm.counted import Counted, Row, Thread
+    from traces.kvm.decode.tracedat import TraceDat
+    from traces.kvm.formats.fields import Layout
+
+#: What KVM's events do not tell. It is never guessed here.
+NOT_RECORDED = (
+    "user space: when a machine's process asks the kernel to run its guest again; until the next entry is user space",
+    "machines: which process a thread is of, and what it is called; threads are put together by their vCPUs' numbers",
+)
+NO_RUN_STATES = (
+    "run states: the scheduler's switches; trace-cmd record -e sched:sched_switch -e sched:sched_wakeup adds them"
+)
+MODES = ("guest", "kernel", "user")
+#: Clocks that count nanoseconds. Ref: Linux, kernel/trace/trace.c, trace_clocks
+_NANOSECONDS = frozenset({"local", "global", "perf", "mono", "mono_raw", "boot", "tai"})
+_CYCLES = "x86-tsc"
+#: Of a reason of Intel's, the number; above are flags, of which one says that the guest was not entered.
+_BASIC, _FAILED = 0xFFFF, 1 << 31
+_BUCKET_BITS, _WHO, _EVENT = 9, 32, 16
+
+
+@frozen
+class Machine:
+    """A machine: the number that stands for its process, its name if anything tells it, its vCPUs' threads by index."""
+
+    pid: int
+    name: str | None
+    threads: tuple[int, ...]
+
+
+def machines(threads: "Sequence[Thread]", guests: Mapping[int, str]) -> list[Machine]:
+    """Put threads that run vCPUs together to machines.
+
+    A process makes its vCPUs' threads in order of their numbers: where these do not rise, another machine begins. The
+    lowest thread stands for the process.
+
+    :param guests: names of machines by thread, as far as the trace tells
+    """
+    found: list[list[int]] = []
+    last = -1
+    for index, one in sorted(enumerate(threads), key=lambda item: item[1].pid):
+        if one.vcpu is None:
+            continue
+        if not found or one.vcpu <= last or guests.get(one.pid) != guests.get(threads[found[-1][0]].pid):
+            found.append([])
+        found[-1].append(index)
+        last = one.vcpu
+    return [Machine(pid := threads[of[0]].pid, guests.get(pid), tuple(of)) for of in found]
+
+
+def report(
+    counted: "Counted", trace: "TraceDat", diagnostics: Iterable[Diagnostic] = (), *, hz: float | None = None
+) -> Report:
+    """Answer what a finished count shows.
+
+    :param diagnostics: of reading it, besides those of the trace itself
+    :param hz: the clock's rate in ticks a second, if the user says so
+    """
+    clock = _clock(trace, hz)
+    tables = _Tables(counted, trace, clock)
+    threads = counted.threads
+    found = machines(threads, trace.guests)
+    of_machines = {index for machine in found for index in machine.threads}
+    domains = [
+        DomainReport(
+            machine.pid,
+            machine.name,
+            "kvm",
+            tuple(_vcpu(index, threads[index], tables, clock) for index in machine.threads),
+        )
+        for machine in found
+    ]
+    others = tables.events_of(index for index in tables.events if index not in of_machines)
+    if others:
+        rest = VcpuReport(0, {}, (), (), {}, (), (), dict(sorted(others.items())))
+        domains.append(DomainReport(UNKNOWN_DOMID, None, "unknown", (rest,)))
+    return Report(
+        account=_account(counted, trace, diagnostics),
+        clock=clock,
+        span_s=clock.seconds(counted.span),
+        domains=tuple(domains),
+        grants=(),
+        notifications=(),
+        names={machine.pid: machine.name for machine in found if machine.name},
+        not_recorded=NOT_RECORDED if counted.switched else (NO_RUN_STATES, *NOT_RECORDED),
+        source="kvm",
+        kernel=trace.kernel,
+    )
+
+
+def _clock(trace: "TraceDat", hz: float | None) -> Clock:
+    if hz:
+        return Clock(hz, "option")
+    if trace.clock in _NANOSECONDS:
+        return Clock(1e9, "trace")
+    if trace.clock == _CYCLES and trace.nanoseconds and trace.nanoseconds[0] and trace.nanoseconds[1] < 64:
+        factor, shift = trace.nanoseconds
+        return Clock(1e9 * (1 << shift) / factor, "trace")
+    return Clock(DEFAULT_HZ, "default")
+
+
+class _Tables:
+    # What was counted, by the thread that it is of.
+    def __init__(self, counted: "Counted", trace: "TraceDat", clock: Clock) -> None:
+        self.clock = clock
+        names = {number: one.name for number, one in trace.layouts.items()}
+        self.events: dict[int, dict[str, tuple[int, int]]] = defaultdict(dict)
+        for key, count, _sum, _most, first in counted.items("events"):
+            event = key & 0xFFFF
+            self.events[key >> _EVENT][names.get(event, f"event_{event}")] = (count, first)
+        self.exits = _by_thread(counted.items("exits"), _WHO)
+        self.user = {key: sum_ for key, _count, sum_, *_ in counted.items("exits_user")}
+        self.away = {key: sum_ for key, _count, sum_, *_ in counted.items("exits_away")}
+        self.took: dict[int, Counter[int]] = defaultdict(Counter)
+        for key, count, *_ in counted.items("exits_took"):
+            self.took[key >> _BUCKET_BITS][key & (1 << _BUCKET_BITS) - 1] += count
+        self.interrupts = _by_thread(counted.items("interrupts"), _WHO)
+        self.ports = _by_thread(counted.items("ports"), 48)
+        self.memory = _by_thread(counted.items("memory"), 48)
+        self.pcpus = _by_thread(counted.items("pcpus"), _EVENT)
+        self._reasons = _reasons(trace.layouts.values(), amd=counted.amd)
+        self._amd = counted.amd
+        self.switched = counted.switched
+
+    def events_of(self, threads: Iterable[int]) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for index in threads:
+            for name, (count, _first) in self.events[index].items():
+                found[name] += count
+        return found
+
+    def exit_name(self, reason: int) -> str:
+        if self._amd or reason <= _BASIC:
+            return self._reasons.get(reason, f"exit_{reason:#x}")
+        name = self._reasons.get(reason & _BASIC, f"exit_{reason & _BASIC:#x}")
+        return f"{name} (failed VM entry)" if reason & _FAILED else f"{name} ({reason & ~_BASIC:#x})"
+
+
+def _by_thread(rows: "Iterable[Row]", bits: int) -> "dict[int, list[Row]]":
+    found: dict[int, list[Row]] = defaultdict(list)
+    for key, *rest in rows:
+        found[key >> bits].append((key & (1 << bits) - 1, *rest))  # type: ignore[arg-type] # of four, as it was of five
+    return found
+
+
+def _reasons(layouts: "Iterable[Layout]", *, amd: bool) -> dict[int, str]:
+    # A kernel's print format has Intel's names first, and AMD's behind.
+    tables = next((one.symbols("exit_reason") for one in layouts if one.name == "kvm_exit"), [])
+    return tables[-1 if amd else 0] if tables else {}
+
+
+def _vcpu(index: int, thread: "Thread", tables: _Tables, clock: Clock) -> VcpuReport:
+    exits = _exits(index, tables, clock)
+    events = dict(sorted(tables.events.get(index, {}).items()))
+    waits = {
+        "wake_to_run": _distribution(*thread.wake_to_run, clock),
+        "preempted_to_run": _distribution(*thread.preempted_to_run, clock),
+        "exits": merged(one.latency for one in exits),
+    }
+    length, since, pcpu = thread.longest_wait
+    return VcpuReport(
+        vcpu=thread.vcpu or 0,
+        runstates=_runstates(thread, clock) if tables.switched else {},
+        hypercalls=(),
+        multicall_subcalls=(),
+        batches={},
+        exits=exits,
+        traps=(),
+        events={name: count for name, (count, _first) in events.items()},
+        first_offsets={name: first for name, (_count, first) in events.items()},
+        latencies={name: one for name, one in waits.items() if one.count},
+        migrations=thread.migrations,
+        pcpus={pcpu: clock.seconds(sum_) for pcpu, _count, sum_, *_ in sorted(tables.pcpus.get(index, []))},
+        longest_wait=Wait(clock.seconds(since), clock.seconds(since + length), pcpu) if length else None,
+        io=_io(index, tables),
+        interrupts=tuple(
+            GuestInterrupt(vector, count, Distribution(), Distribution(), Distribution())
+            for vector, count, *_ in sorted(tables.interrupts.get(index, []), key=lambda row: (-row[1], row[0]))
+        ),
+    )
+
+
+def _runstates(thread: "Thread", clock: Clock) -> dict[str, Runstate]:
+    found = {
+        name: Runstate(count, clock.seconds(ticks), clock.seconds(clipped))
+        for name, (count, ticks, clipped) in zip(STATES, thread.states, strict=True)
+        if name != "offline"
+    }
+    running = found["running"]
+    modes = {name: clock.seconds(ticks) for name, ticks in zip(MODES, thread.modes, strict=True)}
+    found["running"] = Runstate(running.count, running.seconds, running.clipped_seconds, modes=modes)
+    return found
+
+
+def _exits(index: int, tables: _Tables, clock: Clock) -> tuple[Exit, ...]:
+    found = []
+    for reason, count, kernel, longest, _first in tables.exits.get(index, []):
+        key = index << _WHO | reason
+        latency = _distribution(tables.took.get(key, {}), longest, kernel, clock)
+        away, user = clock.seconds(tables.away.get(key, 0)), clock.seconds(tables.user.get(key, 0))
+        found.append(Exit(reason, tables.exit_name(reason), count, clock.seconds(kernel), away, latency, user))
+    return tuple(sorted(found, key=lambda one: (-one.seconds, one.key)))
+
+
+def _io(index: int, tables: _Tables) -> tuple[Io, ...]:
+    found = [
+        Io(kind, address, count - writes, writes)
+        for kind, of in (("port", tables.ports), ("memory", tables.memory))
+        for address, count, writes, *_ in of.get(index, [])
+    ]
+    return tuple(sorted(found, key=lambda one: (-one.reads - one.writes, one.kind, one.address)))
+
+
+def _distribution(counts: Mapping[int, int], longest: int, ticks: int, clock: Clock) -> Distribution:
+    return distribution(counts, longest, ticks, clock.hz)
+
+
+def _account(counted: "Counted", trace: "TraceDat", diagnostics: Iterable[Diagnostic]) -> Account:
+    found: dict[str, tuple[int, int]] = {}
+    told = [
+        *((one.code, one.count, one.first_offset) for one in (*trace.diagnostics, *diagnostics)),
+        *counted.damages,
+        ("short_record", *counted.short),
+        ("unknown_event", *counted.unknown),
+        ("too_many_kinds", counted.uncounted, 0),
+    ]
+    for code, count, first in told:
+        if count:
+            known, earliest = found.get(code, (0, first))
+            found[code] = (known + count, min(earliest, first))
+    return Account(
+        bytes=counted.bytes,
+        records=counted.records,
+        skipped_bytes=counted.skipped_bytes,
+        lost_records=counted.lost,
+        pcpus=sorted({one.cpu for one in trace.streams}),
+        diagnostics=[Diagnostic(code, SEVERITIES[code], *of) for code, of in sorted(found.items())],
+    )

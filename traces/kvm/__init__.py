@@ -1,0 +1,1 @@
+"""What Linux records of KVM: trace.dat of trace-cmd, and how its bytes become counts and rows."""

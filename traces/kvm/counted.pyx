@@ -1,0 +1,596 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Records of all processors in order of time, counted by what KVM's and the scheduler's events mean. One pass.
+
+Law: conservation. The time of every thread that runs a vCPU is in exactly one run state, from the first record to the
+last: what can't be known is ``lost``. Memory is bounded: what has no room is counted as ``uncounted``.
+
+A vCPU is a thread: KVM's events say which one of its machine's it is. Running is split by where the thread is: in the
+guest from an entry to the next exit, else in the kernel, and from a ``kvm_userspace_exit`` to the next entry in the
+process, since nothing records when it asks the kernel to run the guest again.
+"""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memcpy, memset
+
+import os
+
+from traces.counting cimport counter
+from traces.counting.bucket cimport BUCKETS, bucket_of
+from traces.counting.counter cimport Counter, Room, Slot
+from traces.counting.states cimport BLOCKED, LOST, RUNNABLE, RUNNING
+from traces.counting.states cimport STATES as STATES_
+from traces.kvm.decode.cursor cimport Cursor, advance, word
+from traces.kvm.decode.merged cimport Merged, pop, push, sink
+from traces.kvm.task cimport (
+    GUEST, KERNEL, USER, Task, Took, begin, enter, exit_now, move, runs, took,
+)
+
+cdef enum Kind:
+    OTHER
+    UNKNOWN             # no format tells of it
+    ENTRY
+    EXIT
+    TO_USER
+    SWITCH
+    WAKEUP
+    PIO
+    MMIO
+    INJECTED
+    KINDS_
+
+cdef enum Place:
+    # Fields, as FIELDS names them; -1: this kernel has none.
+    ENTRY_VCPU
+    EXIT_VCPU
+    EXIT_REASON
+    EXIT_ISA
+    SWITCH_FROM
+    SWITCH_STATE
+    SWITCH_TO
+    WAKEUP_PID
+    PIO_RW
+    PIO_PORT
+    MMIO_TYPE
+    MMIO_ADDRESS
+    INJECTED_VECTOR
+    PLACES
+
+cdef enum:
+    THREADS_MAX = 1 << 16
+    VCPU_MAX = 1 << 16
+    # Rooms of all tables together.
+    KEYS_MAX = 1 << 18
+    # Bits of prev_state that say why a thread stopped; none: it would go on.
+    STOPPED = 0xFF
+    ISA_AMD = 2
+    MMIO_READ = 1
+    MMIO_WRITE = 2
+    ADDRESS_BITS = 48
+
+KINDS = {
+    "kvm_entry": <int>ENTRY,
+    "kvm_exit": <int>EXIT,
+    "kvm_userspace_exit": <int>TO_USER,
+    "sched_switch": <int>SWITCH,
+    "sched_wakeup": <int>WAKEUP,
+    "sched_wakeup_new": <int>WAKEUP,
+    "kvm_pio": <int>PIO,
+    "kvm_mmio": <int>MMIO,
+    "kvm_inj_virq": <int>INJECTED,
+}
+FIELDS = (
+    ("kvm_entry", "vcpu_id"),
+    ("kvm_exit", "vcpu_id"),
+    ("kvm_exit", "exit_reason"),
+    ("kvm_exit", "isa"),
+    ("sched_switch", "prev_pid"),
+    ("sched_switch", "prev_state"),
+    ("sched_switch", "next_pid"),
+    ("sched_wakeup", "pid"),
+    ("kvm_pio", "rw"),
+    ("kvm_pio", "port"),
+    ("kvm_mmio", "type"),
+    ("kvm_mmio", "gpa"),
+    ("kvm_inj_virq", "vector"),
+)
+#: What a vCPU's thread may do, in the order of ``Thread.states``.
+STATES = ("running", "runnable", "blocked", "offline", "lost")
+
+
+def of(trace):
+    """Make a count of what a ``tracedat.TraceDat`` tells; then ``run`` it."""
+    layouts = {one.name: one.fields for one in trace.layouts.values()}
+    kinds = {number: KINDS.get(one.name, <int>OTHER) for number, one in trace.layouts.items()}
+    places = [layouts[event][field].offset if field in layouts.get(event, ()) else -1 for event, field in FIELDS]
+    return Counted(kinds, places, [one.page_size for one in trace.streams], [one.cpu for one in trace.streams])
+
+
+cdef dict buckets_of(const Took *of):
+    cdef int i
+    cdef dict found = {}
+    if of.buckets != NULL:
+        for i in range(BUCKETS):
+            if of.buckets[i]:
+                found[i] = of.buckets[i]
+    return found
+
+
+@cython.final
+cdef class Thread:
+    """What one thread that runs a vCPU did, in ticks of the clock."""
+
+    cdef readonly object pid
+    cdef readonly object vcpu
+    cdef readonly object migrations
+    cdef readonly list states           # of each of STATES: how many were seen whole, all their time, that of others
+    cdef readonly list modes            # guest, kernel, user
+    cdef readonly tuple longest_wait    # how long, since when, and on which processor it ended
+    cdef readonly tuple wake_to_run     # by buckets, the longest, all
+    cdef readonly tuple preempted_to_run
+
+
+cdef enum Table:
+    EVENTS              # thread << 16 | event
+    EXITS               # thread << 32 | reason; count, time in the kernel, the longest of those
+    EXITS_USER          # the same: how many went to user space, and the time there
+    EXITS_AWAY          # the same: how many were switched out, and for how long
+    EXITS_TOOK          # thread << 41 | reason << 9 | bucket
+    IO_PORTS            # thread << 48 | port; count, of which are writes
+    IO_MEMORY           # thread << 48 | address
+    INTERRUPTS          # thread << 32 | vector
+    PLACES_RUN          # thread << 16 | processor; time
+    TABLES
+
+_TABLES = {
+    "events": <int>EVENTS,
+    "exits": <int>EXITS,
+    "exits_user": <int>EXITS_USER,
+    "exits_away": <int>EXITS_AWAY,
+    "exits_took": <int>EXITS_TOOK,
+    "ports": <int>IO_PORTS,
+    "memory": <int>IO_MEMORY,
+    "interrupts": <int>INTERRUPTS,
+    "pcpus": <int>PLACES_RUN,
+}
+
+
+@cython.final
+cdef class Counted:
+    """Counts what ``run`` is given; then read it off.
+
+    :param kinds: by number of an event, one of KINDS' values, for all that formats tell of
+    :param places: of each of FIELDS, at which byte of a record it is, -1 where there is none
+    :param page_sizes: of each stream, in bytes
+    :param cpus: whose the streams are
+    """
+
+    cdef uint8_t kinds[1 << 16]
+    cdef int32_t places[PLACES]
+    cdef Merged merged
+    cdef list held              # pieces that cursors point into
+    cdef Room room
+    cdef Counter tables[TABLES]
+    cdef Counter pids           # thread's number -> index into tasks
+    cdef Task *tasks
+    cdef Py_ssize_t task_count
+    cdef Py_ssize_t task_room
+    cdef uint64_t now
+    cdef uint64_t first_
+    cdef uint64_t records_
+    cdef uint64_t bytes_
+    cdef uint64_t uncounted_
+    cdef uint64_t short_
+    cdef uint64_t first_short
+    cdef uint64_t unknown_
+    cdef uint64_t first_unknown
+    cdef bint amd_
+    cdef bint switched_
+
+    def __cinit__(self, dict kinds, places, page_sizes, cpus):
+        cdef Py_ssize_t i
+        memset(self.kinds, UNKNOWN, sizeof(self.kinds))
+        for number, kind in kinds.items():
+            self.kinds[<uint16_t>number] = kind
+        for i in range(<int>PLACES):
+            self.places[i] = places[i]
+        self.merged.streams = len(cpus)
+        self.merged.cursors = <Cursor *>calloc(self.merged.streams + 1, sizeof(Cursor))
+        self.merged.heap = <uint32_t *>calloc(self.merged.streams + 1, sizeof(uint32_t))
+        if self.merged.cursors == NULL or self.merged.heap == NULL:
+            raise MemoryError
+        for i in range(self.merged.streams):
+            self.merged.cursors[i].page_size = page_sizes[i]
+            self.merged.cursors[i].cpu = cpus[i]
+        self.held = [b""] * self.merged.streams
+        self.room.left = KEYS_MAX
+        self.room.steps = 0
+        self.room.seed = int.from_bytes(os.urandom(8), "little")
+        for i in range(<int>TABLES):
+            if not counter.make(&self.tables[i], &self.room, 256, KEYS_MAX):
+                raise MemoryError
+        if not counter.make(&self.pids, &self.room, 256, THREADS_MAX):
+            raise MemoryError
+
+    def __dealloc__(self):
+        cdef Py_ssize_t i
+        free(self.merged.cursors)
+        free(self.merged.heap)
+        for i in range(self.task_count):
+            free(self.tasks[i].wake.buckets)
+            free(self.tasks[i].preempt.buckets)
+        free(self.tasks)
+        for i in range(<int>TABLES):
+            free(self.tables[i].slots)
+        free(self.pids.slots)
+
+    def run(self, pieces):
+        """Read all streams to their ends."""
+        cdef Py_ssize_t i, dry
+        for i in range(self.merged.streams):
+            self._refill(i, pieces[i])
+            if self._found(i, pieces[i]):
+                push(&self.merged, i)
+        while self.merged.heaped:
+            with nogil:
+                dry = self._go_on()
+            if dry >= 0:
+                # The one on top: its next record is not here.
+                if self._found(dry, pieces[dry]):
+                    sink(&self.merged)
+                else:
+                    pop(&self.merged)
+        self._close()
+
+    cdef bint _refill(self, Py_ssize_t i, pieces) except -1:
+        # The next piece; False: there is none.
+        cdef Cursor *c = &self.merged.cursors[i]
+        cdef const uint8_t[::1] view
+        data = next(pieces, None)
+        if data is None:
+            c.over = True
+            return False
+        self.held[i] = data
+        c.base += c.size
+        c.size = len(data)
+        c.next_page = c.at = c.end = 0
+        if c.size:
+            view = data
+            c.data = &view[0]
+        self.bytes_ += c.size
+        return True
+
+    cdef bint _found(self, Py_ssize_t i, pieces) except -1:
+        # Find its next record, by refilling; False: it is over.
+        cdef Cursor *c = &self.merged.cursors[i]
+        while not advance(c):
+            if c.over or not self._refill(i, pieces):
+                return False
+        return True
+
+    cdef Py_ssize_t _go_on(self) noexcept nogil:
+        # Count until a stream runs dry, and say which.
+        cdef uint32_t i
+        cdef Cursor *c
+        while True:
+            i = self.merged.heap[0]
+            c = &self.merged.cursors[i]
+            self._count(c)
+            if not advance(c):
+                return i
+            sink(&self.merged)
+
+    cdef void _count(self, Cursor *c) noexcept nogil:
+        cdef uint16_t event
+        cdef uint32_t pid
+        cdef Task *task
+        cdef Py_ssize_t who
+        cdef uint64_t offset = <uint64_t>(c.base + (c.record - c.data))
+        cdef int kind
+        memcpy(&event, c.record, 2)
+        pid = word(c.record + 4)
+        # A processor whose pages go back in time ends nothing before it began.
+        if c.ts > self.now:
+            self.now = c.ts
+        if self.records_ == 0:
+            self.first_ = self.now
+        self.records_ += 1
+        who = self._task(pid)
+        counter.count(&self.tables[<int>EVENTS], <uint64_t>(who if who >= 0 else THREADS_MAX) << 16 | event, offset)
+        kind = self.kinds[event]
+        if kind == OTHER:
+            return
+        if kind == UNKNOWN:
+            if self.unknown_ == 0:
+                self.first_unknown = offset
+            self.unknown_ += 1
+            return
+        if kind == SWITCH:
+            self._switch(c)
+            return
+        if kind == WAKEUP:
+            self._wake(c)
+            return
+        if who < 0:
+            return
+        task = &self.tasks[who]
+        if kind == ENTRY:
+            self._vcpu(c, task, ENTRY_VCPU)
+            self._runs(who, c.cpu)
+            enter(task, GUEST, self.now)
+            self._end_exit(task, who)
+        elif kind == EXIT:
+            self._vcpu(c, task, EXIT_VCPU)
+            self._runs(who, c.cpu)
+            enter(task, KERNEL, self.now)
+            self._exit(c, task, who, offset)
+        elif kind == TO_USER:
+            self._runs(who, c.cpu)
+            enter(task, USER, self.now)
+        elif kind == INJECTED:
+            if self._has(c, INJECTED_VECTOR, 4):
+                counter.count(&self.tables[<int>INTERRUPTS],
+                              <uint64_t>who << 32 | word(c.record + self.places[<int>INJECTED_VECTOR]), offset)
+        else:
+            self._io(c, who, kind, offset)
+
+    cdef inline bint _has(self, Cursor *c, int place, int size) noexcept nogil:
+        cdef int32_t at = self.places[place]
+        if at < 0:
+            return False
+        if <uint32_t>(at + size) > c.length:
+            if self.short_ == 0:
+                self.first_short = <uint64_t>(c.base + (c.record - c.data))
+            self.short_ += 1
+            return False
+        return True
+
+    cdef Py_ssize_t _task(self, uint32_t pid) noexcept nogil:
+        # Its index; -1: there is no room.
+        cdef Slot *slot
+        cdef Task *task
+        cdef Py_ssize_t room
+        cdef uint64_t known = self.pids.used
+        slot = counter.count(&self.pids, pid, 0)
+        if slot == &self.pids.spill:
+            self.uncounted_ += 1
+            return -1
+        if self.pids.used == known:
+            return <Py_ssize_t>slot.sum
+        if self.task_count == self.task_room:
+            room = 2 * self.task_room + 64
+            task = <Task *>realloc(self.tasks, room * sizeof(Task))
+            if task == NULL:
+                self.uncounted_ += 1
+                slot.sum = 0
+                return -1
+            self.tasks = task
+            self.task_room = room
+        slot.sum = <uint64_t>self.task_count
+        task = &self.tasks[self.task_count]
+        begin(task, pid, self.first_)
+        self.task_count += 1
+        return self.task_count - 1
+
+    cdef void _vcpu(self, Cursor *c, Task *task, int place) noexcept nogil:
+        if self._has(c, place, 4) and word(c.record + self.places[place]) < VCPU_MAX:
+            task.vcpu = word(c.record + self.places[place])
+        elif task.vcpu < 0:
+            task.vcpu = 0
+
+    cdef void _switch(self, Cursor *c) noexcept nogil:
+        cdef Py_ssize_t who
+        cdef uint64_t stopped
+        cdef Task *task
+        if not (self._has(c, SWITCH_FROM, 4) and self._has(c, SWITCH_STATE, 8) and self._has(c, SWITCH_TO, 4)):
+            return
+        self.switched_ = True
+        memcpy(&stopped, c.record + self.places[<int>SWITCH_STATE], 8)
+        who = self._task(word(c.record + self.places[<int>SWITCH_FROM]))
+        if who >= 0:
+            task = &self.tasks[who]
+            self._runs(who, c.cpu)
+            self._move(who, BLOCKED if stopped & STOPPED else RUNNABLE)
+            task.preempted = task.state == RUNNABLE
+            task.woken = False
+        who = self._task(word(c.record + self.places[<int>SWITCH_TO]))
+        if who >= 0:
+            self._runs(who, c.cpu)
+
+    cdef void _wake(self, Cursor *c) noexcept nogil:
+        cdef Py_ssize_t who
+        if not self._has(c, WAKEUP_PID, 4):
+            return
+        who = self._task(word(c.record + self.places[<int>WAKEUP_PID]))
+        if who >= 0 and self.tasks[who].state == BLOCKED:
+            self._move(who, RUNNABLE)
+            self.tasks[who].woken = True
+            self.tasks[who].preempted = False
+
+    cdef inline void _runs(self, Py_ssize_t who, uint32_t cpu) noexcept nogil:
+        runs(&self.tasks[who], cpu, self.now, &self.tables[<int>PLACES_RUN], who)
+
+    cdef inline void _move(self, Py_ssize_t who, int state) noexcept nogil:
+        move(&self.tasks[who], state, self.now, &self.tables[<int>PLACES_RUN], who)
+
+    cdef void _exit(self, Cursor *c, Task *task, Py_ssize_t who, uint64_t offset) noexcept nogil:
+        cdef Slot *slot
+        cdef uint32_t reason
+        # The last one was not ended by an entry that was recorded: it counts, and its time is not known.
+        task.in_exit = False
+        if not self._has(c, EXIT_REASON, 4):
+            return
+        reason = word(c.record + self.places[<int>EXIT_REASON])
+        if self._has(c, EXIT_ISA, 4):
+            self.amd_ = word(c.record + self.places[<int>EXIT_ISA]) == ISA_AMD
+        slot = counter.count(&self.tables[<int>EXITS], <uint64_t>who << 32 | reason, offset)
+        if slot == &self.tables[<int>EXITS].spill:
+            return
+        exit_now(task, reason)
+
+    cdef void _end_exit(self, Task *task, Py_ssize_t who) noexcept nogil:
+        cdef uint64_t key = <uint64_t>who << 32 | task.reason
+        cdef uint64_t kernel = task.exit_modes[<int>KERNEL]
+        cdef Slot *slot
+        if not task.in_exit:
+            return
+        task.in_exit = False
+        slot = counter.add(&self.tables[<int>EXITS], key, 0, 0)
+        slot.sum += kernel
+        if kernel > slot.most:
+            slot.most = kernel
+        counter.count(&self.tables[<int>EXITS_TOOK],
+                      (<uint64_t>who << 32 | task.reason) << 9 | <uint64_t>bucket_of(kernel), 0)
+        if task.exit_modes[<int>USER]:
+            slot = counter.count(&self.tables[<int>EXITS_USER], key, 0)
+            slot.sum += task.exit_modes[<int>USER]
+        if task.exit_away:
+            slot = counter.count(&self.tables[<int>EXITS_AWAY], key, 0)
+            slot.sum += task.exit_away
+
+    cdef void _io(self, Cursor *c, Py_ssize_t who, int kind, uint64_t offset) noexcept nogil:
+        cdef uint64_t address = 0
+        cdef uint32_t direction
+        cdef Slot *slot
+        if who >> (64 - ADDRESS_BITS):
+            self.uncounted_ += 1
+            return
+        if kind == PIO:
+            if not (self._has(c, PIO_RW, 4) and self._has(c, PIO_PORT, 4)):
+                return
+            address = word(c.record + self.places[<int>PIO_PORT])
+            direction = word(c.record + self.places[<int>PIO_RW])
+        else:
+            if not (self._has(c, MMIO_TYPE, 4) and self._has(c, MMIO_ADDRESS, 8)):
+                return
+            direction = word(c.record + self.places[<int>MMIO_TYPE])
+            # What no device answers in the kernel is told a second time when user space has answered.
+            if direction != MMIO_READ and direction != MMIO_WRITE:
+                return
+            direction = direction == MMIO_WRITE
+            memcpy(&address, c.record + self.places[<int>MMIO_ADDRESS], 8)
+        if address >> ADDRESS_BITS:
+            self.uncounted_ += 1
+            return
+        slot = counter.count(&self.tables[<int>(IO_PORTS if kind == PIO else IO_MEMORY)],
+                             <uint64_t>who << ADDRESS_BITS | address, offset)
+        slot.sum += direction != 0
+
+    cdef void _close(self):
+        cdef Py_ssize_t i
+        cdef Task *task
+        for i in range(self.task_count):
+            task = &self.tasks[i]
+            task.in_exit = False
+            task.seen = False
+            # Into a state that none is in, so that the last one ends.
+            self._move(i, STATES_)
+
+    def items(self, str table):
+        """Read off a table: (key, count, sum, most, first offset) of each."""
+        cdef Counter *of = &self.tables[<int>_TABLES[table]]
+        cdef uint64_t i
+        cdef list found = []
+        for i in range(of.mask + 1):
+            if of.slots[i].used:
+                found.append((of.slots[i].key, of.slots[i].count, of.slots[i].sum, of.slots[i].most, of.slots[i].first))
+        return found
+
+    @property
+    def threads(self):
+        """All threads by their index in the tables."""
+        cdef Py_ssize_t i
+        cdef int s
+        cdef Task *task
+        cdef Thread one
+        found = []
+        for i in range(self.task_count):
+            task = &self.tasks[i]
+            one = Thread.__new__(Thread)
+            one.pid = task.pid
+            one.vcpu = None if task.vcpu < 0 else task.vcpu
+            one.migrations = task.migrations
+            one.states = []
+            for s in range(STATES_):
+                one.states.append((task.counts[s], task.cycles[s], task.clipped[s]))
+            one.modes = [task.modes[<int>GUEST], task.modes[<int>KERNEL], task.modes[<int>USER]]
+            one.longest_wait = (task.wait_longest, task.wait_since - self.first_, task.wait_cpu)
+            one.wake_to_run = (buckets_of(&task.wake), task.wake.longest, task.wake.sum)
+            one.preempted_to_run = (buckets_of(&task.preempt), task.preempt.longest, task.preempt.sum)
+            found.append(one)
+        return found
+
+    @property
+    def records(self):
+        return self.records_
+
+    @property
+    def bytes(self):
+        """Of pages, unpacked."""
+        return self.bytes_
+
+    @property
+    def span(self):
+        return self.now - self.first_
+
+    @property
+    def first(self):
+        return self.first_
+
+    @property
+    def amd(self):
+        """Whether exits have AMD's numbers."""
+        return bool(self.amd_)
+
+    @property
+    def switched(self):
+        """Whether it is recorded who runs."""
+        return bool(self.switched_)
+
+    @property
+    def uncounted(self):
+        cdef int i
+        cdef uint64_t all_ = self.uncounted_
+        for i in range(<int>TABLES):
+            all_ += self.tables[i].uncounted
+        return all_
+
+    @property
+    def short(self):
+        """Records that are shorter than their events, and where the first lies."""
+        return self.short_, self.first_short
+
+    @property
+    def unknown(self):
+        return self.unknown_, self.first_unknown
+
+    @property
+    def damages(self):
+        """(what, how often, where first) of each stream's damage."""
+        cdef Py_ssize_t i
+        found = []
+        for i in range(self.merged.streams):
+            if self.merged.cursors[i].skipped:
+                found.append(("bad_page", 1, self.merged.cursors[i].first_skipped))
+            if self.merged.cursors[i].lost:
+                found.append(("lost_records", self.merged.cursors[i].lost, self.merged.cursors[i].first_lost))
+            if self.merged.cursors[i].backwards:
+                found.append(("tsc_backwards", self.merged.cursors[i].backwards, self.merged.cursors[i].first_backwards))
+        return found
+
+    @property
+    def skipped_bytes(self):
+        cdef Py_ssize_t i
+        cdef uint64_t all_ = 0
+        for i in range(self.merged.streams):
+            all_ += self.merged.cursors[i].skipped
+        return all_
+
+    @property
+    def lost(self):
+        cdef Py_ssize_t i
+        cdef uint64_t all_ = 0
+        for i in range(self.merged.streams):
+            all_ += self.merged.cursors[i].lost
+        return all_

@@ -1,0 +1,112 @@
+"""What an event's format file says: where its fields lie, and the names of values that its print format has.
+
+Law: no offset is ever taken from anywhere else; a kernel may lay out any event anew.
+
+Ref: Linux, Documentation/trace/events.rst, "Event formats"
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from traces.errors import TraceError
+from traces.plain import frozen
+
+_FIELD = re.compile(
+    r"field:(?P<type>[^;]*?)(?P<name>\w+)(?P<array>\[[^\]]*\])?;\s*offset:(?P<offset>\d+);\s*size:(?P<size>\d+);"
+    r"(?:\s*signed:(?P<signed>[01]);)?"
+)
+_HEAD = re.compile(r"name:\s*(?P<name>[^\s]+)\s*\nID:\s*(?P<id>\d+)\s*\n")
+_SYMBOLIC = re.compile(r"__print_symbolic\(\s*REC->(\w+)[^,{]*,\s*((?:\{[^{}]*\}\s*,?\s*)+)\)")
+_NAMED = re.compile(r'\{\s*(0x[0-9a-fA-F]+|\d+)[uUlL]*\s*,\s*"([^"]*)"\s*\}')
+#: Records are no larger than a page; a field beyond that is none.
+_PAGE_MAX = 1 << 16
+
+
+@frozen
+class Field:
+    """Where a field of an event lies: bytes from its record's beginning.
+
+    ``dynamic`` is whether it says only where its bytes are (__data_loc); ``text`` whether it is an array of characters.
+    """
+
+    name: str
+    offset: int
+    size: int
+    signed: bool = False
+    array: bool = False
+    text: bool = False
+    dynamic: bool = False
+
+
+@frozen
+class Layout:
+    """One event: its number in the records, its fields by name in order, and its print format."""
+
+    system: str
+    name: str
+    id: int
+    fields: Mapping[str, Field]
+    print_format: str
+
+    @property
+    def own(self) -> Iterator[Field]:
+        """Its fields without those that all events have."""
+        return (field for field in self.fields.values() if not field.name.startswith("common_"))
+
+    def symbols(self, name: str) -> list[dict[int, str]]:
+        """Give the tables of names for a field's values, in the order of the print format."""
+        return [
+            {int(value, 0): text for value, text in _NAMED.findall(table)}
+            for field, table in _SYMBOLIC.findall(self.print_format)
+            if field == name
+        ]
+
+
+def layout(text: str, system: str) -> Layout:
+    """Read an event's format file.
+
+    :raises TraceError: it names no event, or one that has a field beyond any record
+    """
+    head = _HEAD.search(text)
+    if head is None or int(head["id"]) > 0xFFFF:
+        raise TraceError(f"a format of {system} names no event")
+    body, _, print_format = text.partition("print fmt:")
+    return Layout(system, head["name"], int(head["id"]), fields(body), print_format)
+
+
+def fields(text: str) -> dict[str, Field]:
+    """Find the fields of a format file, by name.
+
+    :raises TraceError: one lies beyond any record
+    """
+    found = {}
+    for each in _FIELD.finditer(text):
+        offset, size = int(each["offset"]), int(each["size"])
+        if offset + size > _PAGE_MAX:
+            raise TraceError(f"the field {each['name']} lies beyond its page")
+        found[each["name"]] = Field(
+            each["name"],
+            offset,
+            size,
+            each["signed"] == "1",
+            array=each["array"] is not None,
+            text=each["array"] is not None and re.search(r"\bchar\b", each["type"]) is not None,
+            dynamic="__data_loc" in each["type"],
+        )
+    return found
+
+
+def value(field: Field, record: bytes) -> int | str | bytes:
+    """Read a field out of a record: a number, text up to its NUL, or the bytes of another array; b"" beyond its end."""
+    raw = record[field.offset : field.offset + field.size]
+    if len(raw) < field.size:
+        return b""
+    number = int.from_bytes(raw, "little", signed=field.signed)
+    if field.dynamic:
+        # Low half: where, of the record; high half: how many bytes.
+        at, size = number & 0xFFFF, number >> 16 & 0xFFFF
+        raw = record[at : at + size]
+        return raw.split(b"\0")[0].decode("utf8", "replace") if field.text else raw
+    if field.text:
+        return raw.split(b"\0")[0].decode("utf8", "replace")
+    return raw if field.array else number
