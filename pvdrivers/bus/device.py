@@ -17,8 +17,12 @@ NOTHING: Nodes = {}
 class Fault(Protocol):
     """The way to tell, from any thread, that something is wrong: `end.End.fault`."""
 
-    def __call__(self, error: DriverError, *, fatal: bool = False) -> object:
-        """Tell it."""
+    def __call__(self, error: DriverError, *, fatal: bool = False, over: bool = False) -> object:
+        """Tell it.
+
+        :param fatal: whether the device is of no use any more, and must begin anew
+        :param over: this is what was told last, and it is so no longer
+        """
         ...
 
 

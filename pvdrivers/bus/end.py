@@ -63,7 +63,7 @@ class End(threading.Thread):
         self._store, self._table, self._log = store, table, log
         self._awake = threading.Event()
         self._changed = threading.Condition()
-        self._faults: list[tuple[DriverError, bool]] = []
+        self._faults: list[tuple[DriverError, bool, bool]] = []
         #: Why the device can do nothing for now.
         self.lost: DriverError | None = None
         self._stopping = self._leaving = self.over = False
@@ -78,13 +78,10 @@ class End(threading.Thread):
         self._leaving = True
         self._awake.set()
 
-    def fault(self, error: DriverError, *, fatal: bool = False) -> None:
-        """Say in XenStore what is wrong; from any thread.
-
-        :param fatal: whether the device is of no use any more, and must begin anew
-        """
+    def fault(self, error: DriverError, *, fatal: bool = False, over: bool = False) -> None:
+        """Say in XenStore what is wrong, or is no longer; from any thread (see `Fault`)."""
         with self._changed:
-            self._faults.append((error, fatal))
+            self._faults.append((error, fatal, over))
         self._awake.set()
 
     def wait(self, states: Sequence[XenbusState], timeout: float | None = None) -> bool:
@@ -215,7 +212,10 @@ class End(threading.Thread):
     def _complain(self) -> None:
         with self._changed:
             faults, self._faults = self._faults, []
-        for error, fatal in faults:
+        for error, fatal, over in faults:
+            if over:
+                self._mended(error)
+                continue
             self._bad(error)
             if fatal and self.state in JOINED:
                 self._close(XenbusState.CLOSING)
@@ -226,6 +226,12 @@ class End(threading.Thread):
         self._say(str(error))
         with suppress(XenStoreError):
             self._store.write(join(error_path(self.here), "error"), f"22 {error}".encode()[:1024])
+
+    def _mended(self, error: DriverError) -> None:
+        self._say(f"no longer so: {error}")
+        # Something else may be wrong by now.
+        if self.error is error:
+            self._well()
 
     def _well(self) -> None:
         self.error = None

@@ -4,11 +4,11 @@ Law: what a queue does is not known here. One that ends by itself ends alone, an
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
-from pvdrivers.bus.device import NOTHING, Fault, Nodes
+from pvdrivers.bus.device import NOTHING, Nodes
 from pvdrivers.errors import DriverError, mistake
 
 
@@ -72,7 +72,7 @@ class Queued(Generic[_Counts]):
         self._parting: list[tuple[Served[_Counts], threading.Thread]] = []
         self._told: dict[str, int] = {}
 
-    def begin(self, queues: Iterable[Served[_Counts]], fault: Fault) -> None:
+    def begin(self, queues: Iterable[Served[_Counts]], fault: Callable[[DriverError], object]) -> None:
         """Run queues, once all are there.
 
         :param queues: makes them, one after the other
@@ -125,7 +125,7 @@ class Queued(Generic[_Counts]):
         return {f"statistics/{name.replace('_', '-')}": number for name, number in news.items()}
 
 
-def _serve(queue: Served[Any], fault: Fault) -> None:
+def _serve(queue: Served[Any], fault: Callable[[DriverError], object]) -> None:
     # A frontend that breaks its ring loses that ring; the others, and those of other frontends, go on.
     try:
         queue.run()

@@ -96,9 +96,23 @@ class Case:
     seeded: bool = False
 
     @property
+    def kind(self) -> str:
+        """What the drivers are that it is for: one of `KINDS`."""
+        return KINDS[self.device, self.role]
+
+    @property
     def does(self) -> str:
         """What it does, in sentences."""
         return " ".join((self.steps.__doc__ or "").split())
+
+
+#: What drivers are called, all of which have the same cases: by device, and role.
+KINDS: Mapping[tuple[str, Role], str] = {
+    ("block", Role.BACK): "Backends of disks",
+    ("block", Role.FRONT): "Frontends of disks",
+    ("net", Role.BACK): "Backends of network interfaces",
+    ("net", Role.FRONT): "Frontends of network interfaces",
+}
 
 
 @dataclass

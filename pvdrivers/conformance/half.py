@@ -24,10 +24,12 @@ class Half:
 
     :param here: this end's directory
     :param there: the directory of the driver under test
+    :param toolstack: XenStore as its domain sees it, where what is wrong is for nobody else to read; None for as here
     """
 
-    def __init__(self, store: Client, here: str, there: str, level: Level) -> None:
+    def __init__(self, store: Client, here: str, there: str, level: Level, toolstack: Client | None = None) -> None:
         self.store, self.here, self.peer, self.level = store, here, Peer(store, there), level
+        self._toolstack = toolstack or store
 
     def state(self) -> S:
         """Give the peer's state."""
@@ -46,7 +48,7 @@ class Half:
     def complaint(self) -> str:
         """Give what the peer says is wrong, where Linux's drivers say it too; empty if it says nothing."""
         try:
-            return self.store.read(f"{error_path(self.peer.path)}/error").decode("ascii", "replace")
+            return self._toolstack.read(f"{error_path(self.peer.path)}/error").decode("ascii", "replace")
         except XenStoreError:
             return ""
 

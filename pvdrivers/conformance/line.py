@@ -8,6 +8,9 @@ from pvdrivers.conformance.raw import RawRing
 from pvdrivers.errors import MachineError
 from pvdrivers.transport.base import Channel, Grant
 
+#: Seconds.
+_MOMENT = 0.02
+
 
 class FrontLine:
     """A ring, which belongs to it from now on, and the channel that tells of it, which may be another's too."""
@@ -41,6 +44,11 @@ class FrontLine:
                 if not self.ring.waiting():
                     self._wait(seconds, number)
                 self.channel.unmask()
+
+    def glance(self) -> None:
+        """Wait a moment for a notification, which was asked for."""
+        if not self.ring.waiting() and self.channel.wait(_MOMENT):
+            self.channel.unmask()
 
     def _wait(self, seconds: float, number: int) -> None:
         if self.channel.wait(seconds):

@@ -41,6 +41,7 @@ class Observation(Enum):
     UNORDERED = "unordered", "not in the order that was asked for"
     KEPT = "kept", "still uses pages that it was to let go of"
     UNBOUNDED = "unbounded", "keeps a processor busy, or grows, for as long as its peer wants"
+    MISLED = "misled", "says of a frame what is not so, or not what is"
     STRAYED = "strayed", "reads, writes or reports what its peer never offered"
     SILENT = "silent", "no answer within the time for one"
     CRASHED = "crashed", "it is no more, or made a mistake that it had to catch"
@@ -65,6 +66,7 @@ NEVER = frozenset(
         Observation.UNORDERED,
         Observation.KEPT,
         Observation.UNBOUNDED,
+        Observation.MISLED,
         Observation.STRAYED,
     }
 )

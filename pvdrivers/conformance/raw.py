@@ -39,6 +39,12 @@ class RawRing:
         if not back:
             self.words[:4] = memoryview(b"\0\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0").cast("I")
 
+    def attach(self, index: int) -> None:
+        """Have both begin at an index, as a ring that has been in use; of the frontend's end."""
+        self.prod = self.cons = index
+        self.words[REQ_PROD] = self.words[RSP_PROD] = index
+        self.words[REQ_EVENT] = self.words[RSP_EVENT] = index + 1 & _MASK
+
     def slot(self, index: int, layout: Layout | None = None) -> memoryview:
         """Give the place of a message; without a layout, the whole slot."""
         start = HEADER.size + index % self.size * self.stride

@@ -23,6 +23,13 @@ GROUPS = (
     "pvdrivers.conformance.cases.block_front_answers",
     "pvdrivers.conformance.cases.block_front_lives",
     "pvdrivers.conformance.cases.block_front_states",
+    "pvdrivers.conformance.cases.net_back_serves",
+    "pvdrivers.conformance.cases.net_back_nodes",
+    "pvdrivers.conformance.cases.net_back_slots",
+    "pvdrivers.conformance.cases.net_back_offload",
+    "pvdrivers.conformance.cases.net_back_receives",
+    "pvdrivers.conformance.cases.net_back_control",
+    "pvdrivers.conformance.cases.net_back_lives",
     "pvdrivers.conformance.cases.net_back_states",
 )
 

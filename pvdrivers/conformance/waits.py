@@ -13,6 +13,11 @@ from pvdrivers.xenstore.client import Client
 _LOOK = 0.05
 
 
+def now() -> float:
+    """Give seconds, since whenever."""
+    return time.monotonic()
+
+
 def until(store: Client, paths: Sequence[str], condition: Callable[[], bool], seconds: float) -> bool:
     """Wait until something is so; tell whether it is.
 

@@ -12,10 +12,11 @@ Ref: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng
 
 import struct
 from collections.abc import Iterator
+from os import SEEK_CUR, SEEK_END
 from struct import Struct
 from typing import BinaryIO, NamedTuple
 
-from pvdrivers.net.pcapng import BYTE_ORDER_MAGIC, SNAPLEN, Block, Direction, Option, PacketOption
+from pvdrivers.net.pcapng import BYTE_ORDER_MAGIC, HEAD, SNAPLEN, Block, Direction, Option, PacketOption
 
 #: Bytes of a block; those of a packet have at most some options beside `SNAPLEN`.
 _BLOCK_MAX = 1 << 24
@@ -66,6 +67,37 @@ def read(file: BinaryIO) -> Iterator[Captured]:
             yield from _pcap(file, order, units)
             return
     raise BadCapture("neither pcap nor pcapng")
+
+
+def whole(file: BinaryIO, beginning: bytes) -> int:
+    """Tell up to which byte a pcapng is whole that grows by blocks of little endian; its last one may be cut off.
+
+    :param file: can be sought in; read from its first byte on, but for what blocks hold
+    :param beginning: the blocks with which it begins
+    :returns: 0 if not even those are whole
+    :raises BadCapture: it begins otherwise, or has no block where one should be
+    :raises OSError: as the file does
+    """
+    size = file.seek(0, SEEK_END)
+    file.seek(0)
+    found = file.read(len(beginning))
+    if not beginning.startswith(found):
+        raise BadCapture("it begins otherwise")
+    at = len(found)
+    if at < len(beginning):
+        return 0
+    # Both lengths of a block are its own: what a frame holds is not taken for one.
+    while at + HEAD.size <= size:
+        _, length = HEAD.unpack(_need(file, HEAD.size, at))
+        if not _BLOCK_MIN <= length <= _BLOCK_MAX or length % 4:
+            raise BadCapture(f"a block of {length} bytes at byte {at}")
+        if at + length > size:
+            break
+        file.seek(length - _BLOCK_MIN, SEEK_CUR)
+        if _need(file, 4, at) != length.to_bytes(4, "little"):
+            raise BadCapture(f"a block with two lengths at byte {at}")
+        at += length
+    return at
 
 
 def _take(file: BinaryIO, size: int, at: int) -> bytes:

@@ -95,8 +95,7 @@ class Writer:
     def __init__(self, file: BinaryIO, interfaces: Sequence[Interface], *, begun: bool = False) -> None:
         self._file, self._interfaces = file, len(interfaces)
         if not begun:
-            section = _SECTION.pack(BYTE_ORDER_MAGIC, 1, 0, -1) + _options([(_USERAPPL, b"xentool")])
-            file.write(_block(Block.SECTION, section) + b"".join(map(_interface, interfaces)))
+            file.write(beginning(interfaces))
 
     def write(
         self,
@@ -143,6 +142,12 @@ class Writer:
         :raises OSError: as the file does
         """
         self._file.flush()
+
+
+def beginning(interfaces: Sequence[Interface]) -> bytes:
+    """Give what a capture begins with."""
+    section = _SECTION.pack(BYTE_ORDER_MAGIC, 1, 0, -1) + _options([(_USERAPPL, b"xentool")])
+    return _block(Block.SECTION, section) + b"".join(map(_interface, interfaces))
 
 
 def remark(offload: Offload) -> str:

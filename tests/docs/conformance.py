@@ -21,6 +21,7 @@ _HEAD = f"""\
 ```sh
 xentool conformance block-backend                       # our own backend, on a loopback, anywhere
 xentool conformance block-backend --case 'BB1*' --seed 3 --junit junit.xml --html page.html
+xentool conformance net-backend net-backend-process     # our vifs' backend, here and as a process
 xentool conformance --explain BB13                      # what a case does, why, and what may be seen
 xentool conformance --list                              # all drivers that can be tested, and all cases
 ```
@@ -72,12 +73,6 @@ _VERDICTS = {
     Verdict.WITHHELD: "not run: the driver would not survive it, and that is not published yet",
 }
 _RISKS = {Risk.MAY_DISABLE: "give the device up", Risk.MAY_CRASH: "crash: left out without `--lab`"}
-_KINDS = {
-    ("block", "BACK"): "Backends of disks",
-    ("block", "FRONT"): "Frontends of disks",
-    ("net", "BACK"): "Backends of network interfaces",
-    ("net", "FRONT"): "Frontends of network interfaces",
-}
 
 
 def page() -> str:
@@ -85,8 +80,8 @@ def page() -> str:
     lines = [f"| {verdict.value} | {said} |" for verdict, said in _VERDICTS.items()]
     lines += ["", "What no driver may do, in any case:", ""]
     lines += [f"- `{each.word}`: {each.says}" for each in Observation if each in NEVER]
-    for kind, cases in groupby(registry.every(), lambda case: (case.device, case.role.name)):
-        lines += ["", f"## {_KINDS[kind]}"]
+    for kind, cases in groupby(registry.every(), lambda case: case.kind):
+        lines += ["", f"## {kind}"]
         for case in cases:
             lines += _case(case)
     return _HEAD + "\n".join(lines) + "\n"

@@ -26,7 +26,7 @@ class BlockFront(FrontHalf):
     """
 
     def __init__(self, served: Served, disk: Disk, level: Level, chance: Random, pages: int = 64) -> None:
-        super().__init__(served.transport.store, served.spot.front, served.spot.back, level)
+        super().__init__(served.transport.store, served.spot.front, served.spot.back, level, served.toolstack)
         self.served, self.disk, self.chance = served, disk, chance
         self.layout = X86_64
         self.data: Grant = served.transport.grant(served.spot.back_domid, pages)

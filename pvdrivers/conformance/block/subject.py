@@ -13,6 +13,7 @@ from pvdrivers.abi.blkif import SECTOR_SIZE, BlkifOp
 from pvdrivers.bus.toolstack import Spot
 from pvdrivers.conformance.subject import Bench
 from pvdrivers.transport.base import Transport
+from pvdrivers.xenstore.client import Client
 
 #: Of the disk that most cases want.
 SECTORS = 2048
@@ -67,12 +68,14 @@ class Served:
 
     :param transport: of the frontend's domain, for this device alone: its end is the frontend's death
     :param stranger: a domain that is neither end's
+    :param toolstack: XenStore as the backend's domain sees it
     """
 
     spot: Spot
     transport: Transport
     medium: Medium
     stranger: int
+    toolstack: Client
 
 
 class NotSupported(Exception):

@@ -23,7 +23,7 @@ from pvdrivers.errors import MachineError
 from pvdrivers.transport.base import Channel, Grant
 
 #: Pages for what is sent, and those that each queue may post.
-PAGES, POSTED = 32, 64
+PAGES, POSTED = 260, 64
 #: What a frontend of today takes.
 FEATURES: Mapping[str, object] = {
     "request-rx-copy": 1,
@@ -72,7 +72,7 @@ class VifFront(FrontHalf):
     announced = S.CONNECTED
 
     def __init__(self, served: ServedVif, level: Level, chance: Random) -> None:
-        super().__init__(served.transport.store, served.spot.front, served.spot.back, level)
+        super().__init__(served.transport.store, served.spot.front, served.spot.back, level, served.toolstack)
         self.served, self.chance = served, chance
         self.takes: dict[str, object] = dict(FEATURES)
         #: What is sent lies here.
@@ -94,7 +94,7 @@ class VifFront(FrontHalf):
         rx = PostingLine(transport.grant(domid), channels[-1], transport.grant(domid, POSTED))
         return Pair(tx, rx, channels)
 
-    def nodes(self, *, queues: int = 1, split: bool = True) -> dict[str, object]:
+    def nodes(self, *, queues: int = 1, split: bool = False) -> dict[str, object]:
         """Make queues, and give the nodes that publish them, as the header says."""
         self.queues += [self.pair(split=split) for _ in range(queues)]
         nodes = dict(self.takes)
@@ -192,13 +192,15 @@ class VifFront(FrontHalf):
     def decided(self, slots: Slots, queue: int = 0) -> list[TxAnswer] | None:
         """Put slots that a backend may give a queue up for; give their answers, or None where there are none."""
         self.put(slots, queue)
-        ring = self.queues[queue].tx.ring
+        line, number = self.queues[queue].tx, len(slots.messages)
+        line.ring.ask()
 
         def decided() -> bool:
-            return ring.waiting() >= len(slots.messages) or self.complaint() != ""
+            line.glance()
+            return line.ring.waiting() >= number or self.complaint() != ""
 
         self.follows(self.peer.path, decided)
-        return self.answers(slots, queue) if ring.waiting() >= len(slots.messages) else None
+        return self.answers(slots, queue) if line.ring.waiting() >= number else None
 
     def out(self, what: str, data: bytes, seconds: float | None = None) -> Seen:
         """Tell whether a frame comes out at the far side, as it is once its checksum is finished."""

@@ -1,6 +1,6 @@
 """What a case of a vif's backend gets: vifs of the driver under test, and the kit's frontends for them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from random import Random
 
@@ -41,18 +41,18 @@ class VifFrontRig:
         queues: int = 1,
         split: bool = False,
         control: bool = False,
-        **takes: object,
+        takes: Mapping[str, object] | None = None,
     ) -> Iterator[VifFront]:
         """Have a vif, connected; frames have gone both ways on each queue.
 
         :param split: a channel for each ring
         :param control: with the ring for that
-        :param takes: what the frontend takes, or not, besides the usual; with _ for -
+        :param takes: what the frontend takes, or not, besides the usual
         :raises Inconclusive: it does not connect, or does not serve that
         :raises Noticed: it does not serve what it offers, or does what no driver may
         """
         with self.plugged(vif) as front:
-            front.takes |= {name.replace("_", "-"): value for name, value in takes.items()}
+            front.takes |= takes or {}
             front.begin()
             nodes = front.nodes(queues=queues, split=split) | (front.control_nodes() if control else {})
             seen = front.publish(nodes)

@@ -12,6 +12,7 @@ from pvdrivers.bus.toolstack import Spot
 from pvdrivers.conformance.net.frames import Carried
 from pvdrivers.conformance.subject import Bench
 from pvdrivers.transport.base import Transport
+from pvdrivers.xenstore.client import Client
 
 #: Frames that may be on their way to either side at once: more may be lost, as on any wire.
 BURST = 8
@@ -49,6 +50,7 @@ class ServedVif:
 
     :param transport: of the frontend's domain, for this vif alone: its end is the frontend's death
     :param stranger: a domain that is neither end's
+    :param toolstack: XenStore as the backend's domain sees it
     :param hotplug: says what a toolstack's script says when it is done (``hotplug-status``), of a backend that waits
         for that; None for one that does not
     """
@@ -57,6 +59,7 @@ class ServedVif:
     transport: Transport
     far: FarSide
     stranger: int
+    toolstack: Client
     hotplug: Callable[[str], object] | None = None
 
 

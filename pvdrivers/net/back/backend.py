@@ -3,6 +3,9 @@
 A backend that was killed is followed by another that goes on where its rings are: what it had not answered is done
 again (`backqueue`). How frames are to be steered is kept beside them (`kept`). The list of multicast addresses is not:
 a successor sends the frontend all of them, until it joins anew, which is more than it wants, and never less.
+
+A port that is lost is opened anew as soon as it can be, and its queues go on likewise: a frontend that was served never
+has to begin anew for it.
 """
 
 import time
@@ -16,7 +19,7 @@ from pvdrivers.bus.nodes import Peer
 from pvdrivers.bus.queued import Queued
 from pvdrivers.bus.rings import Shared
 from pvdrivers.bus.toolstack import Spot
-from pvdrivers.errors import BadRing, DriverError
+from pvdrivers.errors import BadRing, DriverError, MachineError
 from pvdrivers.net.back.backqueue import BackQueue
 from pvdrivers.net.back.controlqueue import BackControl
 from pvdrivers.net.back.credit import Credit
@@ -36,7 +39,7 @@ from pvdrivers.net.nodes import (
     read_headroom,
     read_multicast,
 )
-from pvdrivers.net.ports.base import Lane, Port
+from pvdrivers.net.ports.base import Lane, Port, PortLost
 from pvdrivers.net.stats import Stats
 from pvdrivers.net.vif import read_rate
 from pvdrivers.net.watched import Watched
@@ -79,6 +82,10 @@ class Backend(Plain):
         self._kept: KeptSteering | None = None
         self._watch: Watch | None = None
         self._carrier: bool | None = None
+        # What the frontend has published; why its queues have ended, as one of them says; and what is told of that.
+        self._joined: Front | None = None
+        self._lost: PortLost | None = None
+        self._told: MachineError | None = None
 
     def offer(self) -> Nodes:
         """Say what a frontend may choose from. What the port cannot carry is finished before it gets there."""
@@ -121,6 +128,22 @@ class Backend(Plain):
         return journal.begin(0, identity, SIZE)
 
     def _serve(self, front: Front, *, resume: bool) -> None:
+        self._joined = front
+        try:
+            try:
+                self._join_port(front, resume=resume)
+            except MachineError as error:
+                # Who was served already waits, and is not closed.
+                if not resume:
+                    raise
+                self._tell(error)
+            if front.control:
+                self._join_control(front.control, resume=resume)
+        except DriverError:
+            self._part()
+            raise
+
+    def _join_port(self, front: Front, *, resume: bool) -> None:
         lanes = self.port.open(len(front.queues), front.takes.abilities(front.headroom))
         self._lanes = spread(lanes, self.wishes)
         rate = read_rate(Peer(self.transport.store, self.spot.back))
@@ -130,13 +153,18 @@ class Backend(Plain):
             wanted = enumerate(zip(front.queues, self._lanes, strict=True))
             self._queues.begin(
                 (self._join(front, number, shared, lane, credit, resume=resume) for number, (shared, lane) in wanted),
-                self.fault,
+                self._ended,
             )
-            if front.control:
-                self._join_control(front.control, resume=resume)
         except DriverError:
-            self._part()
+            self._part_from_port()
             raise
+
+    def _ended(self, error: DriverError) -> None:
+        # By a queue's own thread.
+        if isinstance(error, PortLost):
+            self._lost = error
+        else:
+            self.fault(error)
 
     def _join(
         self, front: Front, number: int, shared: Shared, lane: Lane, credit: Credit | None, *, resume: bool
@@ -201,12 +229,39 @@ class Backend(Plain):
         if self._kept:
             self._kept.close()
         self._kept = None
+        self._joined = self._lost = self._told = None
+        self._part_from_port()
+
+    def _part_from_port(self) -> None:
         self._queues.part()
         self._running = []
         # Those that no queue has come to own, if not all could be had.
         for lane in self._lanes:
             lane.close()
         self.port.close()
+
+    def _tell(self, error: MachineError) -> None:
+        told = MachineError(f"{error}; it is tried again every second")
+        if str(told) != str(self._told):
+            self._told = told
+            self.fault(told)
+
+    def _look_after_port(self) -> None:
+        lost, self._lost = self._lost, None
+        if lost:
+            self._part_from_port()
+            self._tell(lost)
+        elif self._told and not self._running and self._joined:
+            try:
+                self._join_port(self._joined, resume=True)
+            except MachineError as error:
+                self._tell(error)
+            except DriverError as error:
+                self.fault(error, fatal=True)
+        elif self._told:
+            # It has carried, or could have, for as long as from one look to the next.
+            self.fault(self._told, over=True)
+            self._told = None
 
     def close(self) -> Nodes:
         """Answer what was taken, and let go of rings, channels and the port."""
@@ -236,11 +291,12 @@ class Backend(Plain):
         with suppress(XenStoreError):
             if self._watch and self._watch.drain():
                 self.wishes.filtering = read_multicast(Peer(self.transport.store, self.spot.front))
+        self._look_after_port()
         return {**self._link(), **self._queues.news()}, False
 
     def _link(self) -> Nodes:
         # As in Linux, a queue that is stalled, or has ended, takes the link of all down: there is one link only.
-        up = self.port.carrier and not any(queue.stalled or queue.error for queue in self._running)
+        up = not self._told and self.port.carrier and not any(queue.stalled or queue.error for queue in self._running)
         if up == self._carrier:
             return NOTHING
         self._carrier = up

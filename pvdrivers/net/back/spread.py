@@ -67,7 +67,7 @@ class Spread:
     def receive(self, limit: int) -> Sequence[Frame]:
         """Take frames that wait for this queue; hand over those for others.
 
-        :raises MachineError: the port is gone
+        :raises PortLost: the port is gone
         """
         # Neither what is handed over nor what comes in here holds up the other.
         frames = self._handed((limit + 1) // 2)
@@ -109,7 +109,7 @@ class Spread:
     def send(self, frames: Sequence[Frame]) -> None:
         """Send frames on.
 
-        :raises MachineError: the port is gone
+        :raises PortLost: the port is gone
         """
         self.lane.send(frames)
 

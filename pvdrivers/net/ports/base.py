@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from pvdrivers.bus.queued import Sums
+from pvdrivers.errors import MachineError
 from pvdrivers.net.frame import Abilities, Frame
 
 #: Bytes of the longest frame: an IP packet of 65,535 bytes behind Ethernet's header with a VLAN's tag.
 LONGEST = 65535 + 18
 #: Of whoever can be told everything.
 ALL = Abilities(checksum_v4=True, checksum_v6=True, gso_v4=True, gso_v6=True, longest=LONGEST)
+
+
+class PortLost(MachineError):
+    """What a port stands for is gone, or takes nothing more, and may come back: it can be opened anew."""
 
 
 @dataclass(slots=True)
@@ -48,14 +53,14 @@ class Lane(Protocol):
         """Take frames that wait, in their order; never blocks.
 
         :param limit: how many at most
-        :raises MachineError: the port is gone
+        :raises PortLost: the port is gone
         """
         ...
 
     def send(self, frames: Sequence[Frame]) -> None:
         """Send frames on; never blocks. What is not taken is dropped, as on any wire, and counted (`stats`).
 
-        :raises MachineError: the port is gone
+        :raises PortLost: the port is gone
         """
         ...
 
@@ -78,7 +83,7 @@ class PackedLane(Lane, Protocol):
 
         :param records: room for as many as are wanted at most
         :returns: how many records were written, from the beginning on
-        :raises MachineError: the port is gone
+        :raises PortLost: the port is gone
         """
         ...
 
@@ -86,7 +91,7 @@ class PackedLane(Lane, Protocol):
         """Send frames on; never blocks.
 
         :param arena: where they lie, for as long as this call lasts
-        :raises MachineError: the port is gone
+        :raises PortLost: the port is gone
         """
         ...
 

@@ -10,13 +10,12 @@ from errno import EAGAIN, EINVAL, EIO, EMSGSIZE, ENETDOWN, ENOBUFS, ENODEV, ENOM
 from typing import Protocol
 
 from pvdrivers.abi.virtio_net import HDR
-from pvdrivers.errors import MachineError
 from pvdrivers.net import virtio
 from pvdrivers.net.errors import Unfit
 from pvdrivers.net.fit import fit
 from pvdrivers.net.frame import Abilities, Frame
 from pvdrivers.net.ports.arena import ROOM, Arena
-from pvdrivers.net.ports.base import PortStats
+from pvdrivers.net.ports.base import PortLost, PortStats
 from pvdrivers.net.ports.fitted import Fitted
 
 #: Of a frame that is not taken: the device is down, its queue is full, or the kernel sees no sense in it.
@@ -75,7 +74,7 @@ class HeadedLane:
     def receive(self, limit: int) -> Sequence[Frame]:
         """Read frames.
 
-        :raises MachineError: the device is gone
+        :raises PortLost: the device is gone
         """
         if not self._receives:
             return ()
@@ -109,7 +108,7 @@ class HeadedLane:
     def send(self, frames: Sequence[Frame]) -> None:
         """Write frames.
 
-        :raises MachineError: the device is gone
+        :raises PortLost: the device is gone
         """
         taken = sum(map(self._send, frames))
         self.stats.sent += taken
@@ -133,8 +132,8 @@ class HeadedLane:
                 raise self._gone(error) from error
         return True
 
-    def _gone(self, error: OSError) -> MachineError:
-        return MachineError(f"{self._name} is gone: {error.strerror}")
+    def _gone(self, error: OSError) -> PortLost:
+        return PortLost(f"{self._name} is gone: {error.strerror}")
 
     def close(self) -> None:
         """Give it back; not an error if it is closed."""

@@ -102,14 +102,14 @@ class PackedHeadedLane(HeadedLane):
     def receive(self, limit: int) -> Sequence[Frame]:
         """Read frames.
 
-        :raises MachineError: the device is gone
+        :raises PortLost: the device is gone
         """
         return self._receiving.received(limit) if self._receives else ()
 
     def receive_packed(self, records: memoryview) -> int:
         """Read frames.
 
-        :raises MachineError: the device is gone
+        :raises PortLost: the device is gone
         """
         return self._receiving.receive(records) if self._receives else 0
 
@@ -119,7 +119,7 @@ class PackedHeadedLane(HeadedLane):
     def send_packed(self, arena: memoryview, records: memoryview) -> None:
         """Write frames.
 
-        :raises MachineError: the device is gone
+        :raises PortLost: the device is gone
         """
         plain, count = self._plain, len(records) // RECORD.size
         done = dropped = 0
@@ -159,6 +159,6 @@ class DirectLane(PackedHeadedLane):
         """Take note of what was read from the line; `receive_packed` gives the frame that it has left.
 
         :param read: how many were received
-        :raises MachineError: the device is gone
+        :raises PortLost: the device is gone
         """
         self._receiving.settle(read)

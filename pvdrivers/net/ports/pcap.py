@@ -1,8 +1,9 @@
 """A port that is a file: what a frontend sends is recorded, and what another file holds is sent to it.
 
-``pcap:FILE`` writes FILE as pcapng, readable by its owner alone: others' traffic is in it. ``pcap:FILE,from=OTHER``
-gives the frontend the frames of OTHER as well, a pcap or pcapng, as fast as it takes them, and then nothing more: those
-of Ethernet that were kept whole. ``pcap:from=OTHER`` records nothing. A file is written by one at a time.
+``pcap:FILE`` writes FILE as pcapng, readable by its owner alone: others' traffic is in it. What was recorded there
+before is gone on with, as a log is, by whichever process; any other file stays as it is. ``pcap:FILE,from=OTHER`` gives
+the frontend the frames of OTHER as well, a pcap or pcapng, as fast as it takes them, and then nothing more: those of
+Ethernet that were kept whole. ``pcap:from=OTHER`` records nothing. A file is written by one at a time.
 
 The interface is the port's end, as dom0's vif is: what the frontend sends is inbound.
 """
@@ -16,19 +17,22 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from pvdrivers.errors import MachineError
 from pvdrivers.net import captures
 from pvdrivers.net.frame import Abilities, Frame
-from pvdrivers.net.pcapng import LINKTYPE_ETHERNET, Interface, Writer, remark
-from pvdrivers.net.ports.base import ALL, PortStats
+from pvdrivers.net.pcapng import LINKTYPE_ETHERNET, Interface, Writer, beginning, remark
+from pvdrivers.net.ports.base import ALL, PortLost, PortStats
 from pvdrivers.net.ports.fitted import Fitted
+
+_INTERFACES = [Interface("vif")]
 
 
 class Pcap:
     """The port.
 
-    :param to: where frames are recorded. What was there goes, at the first `open`; later ones go on with the file.
+    :param to: where frames are recorded, behind those that were recorded there before
     :param source: where frames come from, anew at each `open`
     """
 
@@ -38,7 +42,8 @@ class Pcap:
     def __init__(self, to: Path | None, source: Path | None = None) -> None:
         self._to, self._from = to, source
         self._record: _Record | None = None
-        self._begun = False
+        # What need not be read again.
+        self._left: _Left | None = None
         self._lanes: Sequence[PcapLane] = ()
 
     @property
@@ -55,12 +60,11 @@ class Pcap:
         source = _Source(self._from) if self._from else None
         if self._to:
             try:
-                self._record = _Record(self._to, source, begun=self._begun)
+                self._record = _Record(self._to, source, self._left)
             except MachineError:
                 if source:
                     source.close()
                 raise
-            self._begun = True
         self._lanes = [
             PcapLane(number, self._record, source if number == 0 else None, reader) for number in range(lanes)
         ]
@@ -71,6 +75,7 @@ class Pcap:
         for lane in self._lanes:
             lane.close()
         if self._record:
+            self._left = self._record.left()
             self._record.close()
             self._record = None
 
@@ -87,21 +92,26 @@ def _open(path: Path, how: int) -> int:
         raise MachineError(f"cannot open {path}: {error.strerror}") from error
 
 
+class _Left(NamedTuple):
+    # A file as its last `_Record` has left it.
+    device: int
+    inode: int
+    size: int
+
+
 class _Record:
     # The file that all lanes write to.
 
-    def __init__(self, path: Path, source: "_Source | None", *, begun: bool) -> None:
+    def __init__(self, path: Path, source: "_Source | None", left: "_Left | None") -> None:
         self._path = path
         # Not through a link that somebody else may have left in /tmp.
-        self._file = _open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_APPEND)
+        self._file = _open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_APPEND)
         self._lock = threading.Lock()
         self._blocks = io.BytesIO()
         try:
             self._claim(source)
-            if not begun:
-                os.ftruncate(self._file, 0)
+            self._writer = Writer(self._blocks, _INTERFACES, begun=self._begun(left))
             os.fchmod(self._file, 0o600)
-            self._writer = Writer(self._blocks, [Interface("vif")], begun=begun)
             self._add()
         except OSError as error:
             self.close()
@@ -119,8 +129,27 @@ class _Record:
         except BlockingIOError as error:
             raise MachineError(f"{self._path} is taken: another vif is recorded there; name another file") from error
 
+    def _begun(self, left: "_Left | None") -> bool:
+        # Whether something is recorded there.
+        if left and left == self.left():
+            return True
+        # Of a block that somebody was killed over, nothing stays: behind half of one nothing could be read any more.
+        with open(self._file, "rb", buffering=1 << 20, closefd=False) as file:
+            try:
+                end = captures.whole(file, beginning(_INTERFACES))
+            except captures.BadCapture as error:
+                raise MachineError(
+                    f"{self._path} is there, and nothing that was recorded here ({error}): name another file"
+                ) from error
+        os.ftruncate(self._file, end)
+        return end > 0
+
+    def left(self) -> "_Left":
+        status = os.fstat(self._file)
+        return _Left(status.st_dev, status.st_ino, status.st_size)
+
     def _add(self) -> None:
-        # All blocks or none: behind half of one nothing could be read any more.
+        # All blocks or none.
         blocks = self._blocks.getvalue()
         self._blocks.seek(0)
         self._blocks.truncate()
@@ -143,8 +172,8 @@ class _Record:
             except OSError as error:
                 raise self._failed(error) from error
 
-    def _failed(self, error: OSError) -> MachineError:
-        return MachineError(f"cannot write {self._path}: {error.strerror}")
+    def _failed(self, error: OSError) -> PortLost:
+        return PortLost(f"cannot write {self._path}: {error.strerror}")
 
     def close(self) -> None:
         with self._lock, suppress(OSError):
@@ -241,7 +270,7 @@ class PcapLane:
     def send(self, frames: Sequence[Frame]) -> None:
         """Record frames.
 
-        :raises MachineError: there is no room left for them
+        :raises PortLost: there is no room left for them
         """
         if self._record:
             self._record.write(self._number, frames)

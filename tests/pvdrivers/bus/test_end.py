@@ -243,6 +243,24 @@ def test_a_fault_while_connected(dom0: Loopback, guest: Loopback, fatal: bool) -
         assert lines == [f"0/backend/test/5/51712: {said}"]
 
 
+def test_a_fault_that_is_over_is_taken_back_unless_another_came(dom0: Loopback, guest: Loopback) -> None:
+    lines = list[str]()
+    first, second = MachineError("no port"), MachineError("no room")
+    node = f"{error_path(SPOT.back)}/error"
+    with running(dom0, Noting(), Role.BACK, lines) as served, running(guest, Noting(), Role.FRONT) as used:
+        assert served.wait([S.CONNECTED], 60)
+        assert used.wait([S.CONNECTED], 60)
+        for error, over in ((first, False), (second, False), (first, True)):
+            served.fault(error, over=over)
+        until(lambda: len(lines) == 3)
+        assert (served.error, dom0.store.read(node)) == (second, b"22 no room")
+        served.fault(second, over=True)
+        until(lambda: not dom0.store.exists(node))
+        assert served.error is None
+    said = ("no port", "no room", "no longer so: no port", "no longer so: no room")
+    assert lines == [f"0/backend/test/5/51712: {line}" for line in said]
+
+
 def test_a_resize_is_told_by_the_same_state_again(dom0: Loopback, guest: Loopback) -> None:
     back, front = Noting(), Noting()
     with running(dom0, back, Role.BACK), running(guest, front, Role.FRONT) as used:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pvdrivers.abi.netif import RX_REQUEST, RX_RING, TX_REQUEST, TX_RING, GsoType
+from pvdrivers.abi.netif import RX_REQUEST, RX_RING, TX_REQUEST, TX_RING, GsoType, TxFlag
+from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.errors import DriverError
 from pvdrivers.net.back.backqueue import BackQueue
 from pvdrivers.net.back.plain.passed import Passed
@@ -17,6 +18,7 @@ from pvdrivers.net.frame import Checksum, Frame, Offload
 from pvdrivers.net.packet import tx_front
 from pvdrivers.net.plain import Posted
 from pvdrivers.ring import Front
+from pvdrivers.transport.base import PIECE
 from tests.pvdrivers.net.alone import Grants, Line, ListLane, Memory, RecordLane
 from tests.pvdrivers.net.chance import FRAME, HEADROOM, RING, TX_MESSAGE, fuzzed, spread, text
 from tests.pvdrivers.net.messages import gso, sent, wide
@@ -143,6 +145,27 @@ def test_the_plain_is_not_left_to_the_reference() -> None:
         assert not core.waits
         with pytest.raises(ValueError, match="more messages than a ring has"):
             core.take(sent(1) * 321)
+
+
+def pages(batch: memoryview) -> list[int]:
+    """Tell in how many pages of the arena each piece lies."""
+    places = [(place, place + length - 1) for _, _, length, place, _ in PIECE.iter_unpack(batch)]
+    return [last // PAGE_SIZE - first // PAGE_SIZE + 1 for first, last in places]
+
+
+@pytest.mark.parametrize("first", [0, 66, 1000, 4095])
+def test_memory_cut_where_its_pages_end_is_copied_to_pages_alike(first: int) -> None:
+    # As Linux's frontend has it: headers by themselves, and 64 KiB of memory from somewhere in a page on.
+    rest = [(first, PAGE_SIZE - first), *[(0, PAGE_SIZE)] * 14, (0, 100)]
+    head = sent(0, TxFlag.MORE_DATA | TxFlag.EXTRA_INFO, 66 + sum(size for _, size in rest), 2) + wide(gso())
+    slots = [
+        sent(at, TxFlag.MORE_DATA if at < len(rest) else 0, size, offset) for at, (offset, size) in enumerate(rest, 1)
+    ]
+    taken: list[list[int]] = []
+    with closing(Sent(lambda batch, _: taken.append(pages(batch)))) as core:
+        core.take((sent(9, 0, 60) + head + b"".join(slots)) * 3)
+        assert core.frames == 6
+    assert taken == [[1, 1, *[1] * len(rest)] * 3]
 
 
 def test_pages_that_are_posted_are_a_queue() -> None:

@@ -24,9 +24,9 @@ def _vifs(_context: click.Context, _parameter: click.Parameter, values: tuple[st
     metavar="KEY=VALUE[,KEY=VALUE]...",
     help="An interface; may be given again. Keys: domain=NAME, whose it is; port=, where its frames go to and come "
     "from: tap[:NAME] (vifDOMID.HANDLE unless given), packet:INTERFACE, switch[:NAME] (of all that name "
-    "it), pcap:FILE, null; bridge=br0 and netns=NAME, for a TAP; from=FILE, a capture that the guest is sent; "
-    "mac=00:16:3e:01:02:03; mtu=1500; queues=8; rate=10Mb/s, what the guest may send; handle=0, its number in the "
-    "guest; front=user (for a program in the guest).",
+    "it), pcap:FILE (gone on with if it is there), null; bridge=br0 and netns=NAME, for a TAP; from=FILE, a capture "
+    "that the guest is sent; mac=00:16:3e:01:02:03; mtu=1500; queues=8; rate=10Mb/s, what the guest may send; "
+    "handle=0, its number in the guest; front=user (for a program in the guest).",
 )
 @click.option("--loopback", metavar="NAME", help="Serve programs of this machine, without Xen.")
 @click.option("--keep", is_flag=True, help="Leave interfaces attached at the end: the next to serve them goes on.")

@@ -40,7 +40,7 @@ class BackendBench(DiskBench):
             self.plugged(spot, Role.BACK, BACK_TABLE, device, nodes),
             Loopback(self.machine.directory, FRONT) as transport,
         ):
-            yield Served(spot, transport, medium, STRANGER)
+            yield Served(spot, transport, medium, STRANGER, self.toolstack.store)
         path.unlink(missing_ok=True)
 
 

@@ -45,7 +45,7 @@ class VifBench(OurBench):
             back, front = nodes(spot, vif)
             stack.enter_context(self.plugged(spot, Role.BACK, NET_BACK, device, back, front))
             transport = stack.enter_context(Loopback(self.machine.directory, FRONT))
-            yield ServedVif(spot, transport, far, STRANGER)
+            yield ServedVif(spot, transport, far, STRANGER, self.toolstack.store)
 
 
 def net_backend(offered: Offer = OFFER, *, compiled: bool = True) -> Ours[VifBench]:

@@ -1,4 +1,7 @@
-"""What became of cases, as a page: a row a case, a column a driver, where they differ first."""
+"""What became of cases, as a page: a part for each kind of drivers, a row a case, a column a driver.
+
+Where drivers differ comes first.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -25,11 +28,18 @@ class Row(NamedTuple):
         return len({(one.verdict, one.observation) for one in there}) > 1 or any(one.verdict != "pass" for one in there)
 
 
+class Part(NamedTuple):
+    """Drivers that have the same cases."""
+
+    kind: str
+    drivers: tuple[Judged, ...]
+    rows: list[Row]
+
+
 def page(found: Sequence[Judged]) -> bytes:
     """Make the page: one file, without scripts, that loads nothing."""
-    cases = {result.case.ident: result.case for one in found for result in one.results}
-    of = [{result.case.ident: result for result in one.results} for one in found]
-    rows = [Row(case, tuple(results.get(ident) for results in of)) for ident, case in cases.items()]
+    kinds = dict.fromkeys(result.case.kind for one in found for result in one.results)
+    parts = [_part(kind, found) for kind in kinds]
     environment = Environment(
         loader=PackageLoader("xentool.tools.conformance"),
         autoescape=True,
@@ -38,8 +48,16 @@ def page(found: Sequence[Judged]) -> bytes:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    return environment.get_template("conformance.html").render(found=found, parts=parts).encode()
+
+
+def _part(kind: str, found: Sequence[Judged]) -> Part:
+    drivers = tuple(one for one in found if any(result.case.kind == kind for result in one.results))
+    of = [{result.case.ident: result for result in one.results} for one in drivers]
+    cases = {result.case.ident: result.case for one in drivers for result in one.results if result.case.kind == kind}
+    rows = [Row(case, tuple(results.get(ident) for results in of)) for ident, case in cases.items()]
     rows.sort(key=lambda row: not row.differs)
-    return environment.get_template("conformance.html").render(found=found, rows=rows).encode()
+    return Part(kind, drivers, rows)
 
 
 def _shown(value: object) -> object:

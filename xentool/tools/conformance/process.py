@@ -57,7 +57,7 @@ class ProcessBench:
         plug(store, spot, {"mode": mode, "params": str(path), "sector-size": disk.sector_size}, {})
         try:
             with Loopback(self._machine.directory, FRONT) as transport:
-                yield Served(spot, transport, medium, STRANGER)
+                yield Served(spot, transport, medium, STRANGER, store)
         finally:
             part(store, spot)
             # As a toolstack does for a domain that is no more.

@@ -28,8 +28,8 @@ cdef enum:
     # Messages that are judged at once: a ring's, and a packet's that was not whole before.
     MESSAGES_MAX = 320
     LINE = 64
-    # A packet begins a page where it would cross into one: a copy that does is two to the hypervisor.
-    ARENA = MESSAGES_MAX * (PAGE + LINE)
+    # A lot, and behind it the longest packet, wherever it begins in a page.
+    ARENA = LOT + 2 * PAGE + (64 << 10)
     # What a message is, where no number of messages is meant.
     LEFT = 0
     WAITS = -1
@@ -146,8 +146,6 @@ cdef class Sent:
             if not plain_gso(gso):
                 return LEFT
             at = 2
-        if place[0] % PAGE + first.size > PAGE:
-            place[0] = (place[0] + PAGE - 1) // PAGE * PAGE
         while more:
             if at == number:
                 return WAITS
@@ -164,6 +162,12 @@ cdef class Sent:
         if <uint32_t>first.offset + own > PAGE:
             return LEFT
         packet.messages, packet.extras = at, 1 if gso != NULL else 0
+        # A copy that crosses into another page of the arena is two to the hypervisor. Slots after the first are mostly
+        # parts of one piece of memory, cut where its pages end: if one lies in the arena as in its page, all do.
+        if following:
+            place[0] += (first[1 + packet.extras].offset - own - place[0]) % <uint32_t>PAGE
+        elif place[0] % PAGE + own > PAGE:
+            place[0] = (place[0] + PAGE - 1) // PAGE * PAGE
         packet.record.place, packet.record.length = place[0], first.size
         told(&packet.record, first.flags & TX_BLANK, first.flags & TX_VALIDATED, gso)
         self.add(first, own, place)

@@ -14,6 +14,7 @@ cdef enum:
     # A frame that takes all its room may have been longer.
     ROOM = 65554
     LINE = 64
+    PAGE = 4096
     # Of a frame that is written: its header, itself before its sum, the sum, the rest.
     PARTS = 4
 

@@ -8,7 +8,7 @@ from libc.errno cimport EAGAIN, EINTR, ENOBUFS, errno
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from pvdrivers.net.ports.plain.fits cimport Header, Sum
-from pvdrivers.net.ports.plain.line cimport LINE, PARTS, ROOM, iovec
+from pvdrivers.net.ports.plain.line cimport LINE, PAGE, PARTS, ROOM, iovec
 from pvdrivers.net.record cimport Record
 
 cdef extern from "<sys/uio.h>" nogil:
@@ -33,7 +33,7 @@ cdef class SingleLine:
         self.at = 0
 
     cdef uint32_t read_some(self, Record *records, uint32_t limit) noexcept nogil:
-        cdef uint32_t count = 0
+        cdef uint32_t count = 0, unit
         cdef Record *record
         cdef Header header
         cdef iovec[2] parts
@@ -47,7 +47,9 @@ cdef class SingleLine:
                 self.lost += 1
                 continue
             record.place = self.at
-            self.at += (record.length + LINE - 1) // LINE * LINE
+            # Behind a long one comes another, mostly: copied to other pages, parts of it that cross into one are two.
+            unit = LINE if record.length <= PAGE else PAGE
+            self.at = (self.at + record.length + unit - 1) // unit * unit
             count += self.take(&header, self.place(record.place), record)
         return count
 

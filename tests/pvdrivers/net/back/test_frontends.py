@@ -16,10 +16,10 @@ from pvdrivers.bus.nodes import Peer
 from pvdrivers.errors import MachineError
 from pvdrivers.net.back.stall import DRAIN, STALL
 from pvdrivers.net.control.messages import Request, Response
-from pvdrivers.net.frame import Frame
+from pvdrivers.net.frame import Abilities, Frame
 from pvdrivers.net.multicast import ADDRESSES_MAX
 from pvdrivers.net.nodes import read_carrier
-from pvdrivers.net.ports.base import ALL, Port
+from pvdrivers.net.ports.base import ALL, Port, PortLost
 from pvdrivers.net.ports.switch import Switch
 from pvdrivers.transport.loopback.hypervisor import InUse
 from tests.pvdrivers.bus.joined import until
@@ -119,6 +119,87 @@ def test_one_whose_port_fails_has_no_link_any_more(loop: Bench) -> None:
         bare.tx.put(sent(1, size=60, gref=bare.page(bytes(60))))
         until(lambda: not carrier(loop))
         assert (str(end.error), end.state) == ("no room for 1 frames", XenbusState.CONNECTED)
+
+
+class Vanishing(TestsPort):
+    """A port that is not there while it is ``gone``."""
+
+    def __init__(self) -> None:
+        super().__init__(self._lane)
+        self.gone = False
+
+    def _lane(self) -> TestsLane:
+        port = self
+
+        class Lane(TestsLane):
+            def receive(self, limit: int) -> Sequence[Frame]:
+                port.tell()
+                return super().receive(limit)
+
+            def send(self, frames: Sequence[Frame]) -> None:
+                port.tell()
+                super().send(frames)
+
+        return Lane()
+
+    def tell(self) -> None:
+        if self.gone:
+            raise PortLost("the test is gone")
+
+    def open(self, lanes: int, reader: Abilities) -> Sequence[TestsLane]:
+        if self.gone:
+            raise MachineError("no test: make one")
+        return super().open(lanes, reader)
+
+
+def told(loop: Bench) -> str | None:
+    """Give what XenStore says is wrong."""
+    path = f"{error_path(SPOT.back)}/error"
+    return loop.dom0.store.read(path).decode() if loop.dom0.store.exists(path) else None
+
+
+MISSING = "no test: make one; it is tried again every second"
+
+
+def test_a_port_that_comes_back_is_gone_on_with(loop: Bench) -> None:
+    port = Vanishing()
+    with joined(loop, port) as (bare, end):
+        bare.post(4)
+        port.lanes[0].give([Frame(b"\x01" * 60)])
+        assert bare.received(1) == [b"\x01" * 60]
+        for round_ in range(2):
+            port.gone = True
+            bare.tx.put(sent(7 + round_, size=60, gref=bare.page(bytes([round_]) * 60)))
+            until(lambda: told(loop) == f"22 {MISSING}")
+            assert (carrier(loop), end.state) == (False, XenbusState.CONNECTED)
+            port.gone = False
+            # What it had sent meanwhile is not lost, nor are the pages that it had posted.
+            assert answers(bare.tx.take(1)) == [(7 + round_, NetifRsp.OKAY)]
+            assert [frame.data for frame in port.lanes[0].got(1)] == [bytes([round_]) * 60]
+            port.lanes[0].give([Frame(b"\x02" * 60)])
+            assert bare.received(1, 1 + round_) == [b"\x02" * 60]
+            until(lambda: carrier(loop) and told(loop) is None)
+            assert end.error is None
+        assert end.state is XenbusState.CONNECTED
+    gone = "the test is gone; it is tried again every second"
+    assert loop.lines == [f"0/backend/uvif/5/0: {line}" for line in (gone, MISSING, f"no longer so: {MISSING}")] * 2
+
+
+def test_a_successor_whose_port_is_not_there_yet_waits_for_it(loop: Bench) -> None:
+    port = Vanishing()
+    bare = Bare(loop.guest, BACK)
+    with loop.backend(port=port) as end:
+        assert end.wait([XenbusState.INIT_WAIT], 60)
+        bare.publish(SPOT.front, bare.nodes())
+        assert end.wait([XenbusState.CONNECTED], 60), end.error
+    port.gone = True
+    with loop.backend(port=port) as end:
+        bare.tx.put(sent(1, size=60, gref=bare.page(bytes(60))))
+        until(lambda: told(loop) == f"22 {MISSING}")
+        assert end.state is XenbusState.CONNECTED
+        port.gone = False
+        assert answers(bare.tx.take(1)) == [(1, NetifRsp.OKAY)]
+        until(lambda: carrier(loop) and told(loop) is None)
 
 
 def test_pages_posted_one_by_one_are_used(loop: Bench) -> None:

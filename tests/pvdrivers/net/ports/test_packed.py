@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pvdrivers.abi.netif import GsoType
+from pvdrivers.abi.virtio_net import HDR
 from pvdrivers.net.frame import Abilities, Checksum, Frame, Offload
 from pvdrivers.net.ports.headed import HeadedLane
 from pvdrivers.net.ports.packed import PackedHeadedLane
@@ -66,6 +67,18 @@ def sent(kind: type[PlainLine] | None, frames: list[Frame], abilities: Abilities
                 messages.append(other.recv(1 << 17))
         except BlockingIOError:
             return messages, counts(lane)
+
+
+def test_long_frames_that_follow_one_another_begin_in_pages_of_their_own() -> None:
+    # Each of their pages is copied to one page then.
+    with lane_of(SingleLine) as (lane, other):
+        assert isinstance(lane, PackedHeadedLane)
+        for size in (60, 9000, 9000, 4096, 60, 60):
+            other.send(bytes(HDR.size) + bytes(size))
+        records = memoryview(bytearray(8 * RECORD.size))
+        count = lane.receive_packed(records)
+        places = [place for place, *_ in RECORD.iter_unpack(records[: count * RECORD.size])]
+    assert places == [0, 64, 12288, 24576, 28672, 28736]
 
 
 OFFLOAD = st.one_of(

@@ -42,8 +42,7 @@ def test_what_is_sent_is_in_the_file_with_what_is_left_to_do(tmp_path: Path) -> 
 
 def test_frontends_that_come_and_go_are_in_one_section(tmp_path: Path) -> None:
     path = tmp_path / "c.pcapng"
-    path.write_bytes(b"of another day")
-    path.chmod(0o644)
+    path.touch(0o644)
     port = open_port(f"pcap:{path}")
     for size in (60, 61, 62):
         (lane,) = port.open(1, ALL)
@@ -52,6 +51,57 @@ def test_frontends_that_come_and_go_are_in_one_section(tmp_path: Path) -> None:
     assert shown(path, "frame.len", "frame.interface_name") == [["60", "vif"], ["61", "vif"], ["62", "vif"]]
     assert "Number of interfaces in file: 1\n" in run("capinfos", path)
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def recorded(path: Path, size: int) -> None:
+    """Record a frame, as another process would."""
+    with opened(f"pcap:{path}") as (_, (lane,)):
+        lane.send([Frame(odd(size))])
+
+
+@pytest.mark.parametrize("torn", [0, 1, 4, 11, 50])
+def test_what_was_recorded_is_gone_on_with_whoever_was_killed_over_it(tmp_path: Path, torn: int) -> None:
+    path = tmp_path / "c.pcapng"
+    for size in (60, 61):
+        recorded(path, size)
+    begun = path.read_bytes()
+    recorded(path, 62)
+    # Of the last block some bytes alone.
+    path.write_bytes(path.read_bytes()[: len(begun) + torn])
+    recorded(path, 63)
+    assert shown(path, "frame.len") == [["60"], ["61"], ["63"]]
+    assert path.read_bytes()[: len(begun)] == begun
+
+
+@pytest.mark.parametrize("size", [1, 20, 60])
+def test_a_file_that_was_hardly_begun_is_begun_anew(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "c.pcapng"
+    recorded(path, 60)
+    path.write_bytes(path.read_bytes()[:size])
+    recorded(path, 61)
+    assert shown(path, "frame.len") == [["61"]]
+
+
+def test_what_is_no_record_of_ours_stays_as_it_is(tmp_path: Path) -> None:
+    ours, path = tmp_path / "ours", tmp_path / "c"
+    recorded(ours, 60)
+    whole = ours.read_bytes()
+    last = len(whole) - int.from_bytes(whole[-4:], "little")
+    for content, why in {
+        b"notes\n": "it begins otherwise",
+        section() + interface() + enhanced(odd(60)): "it begins otherwise",
+        whole + bytes(16): f"a block of 0 bytes at byte {len(whole)}",
+        whole[:-1] + b"\1": f"a block with two lengths at byte {last}",
+        whole + b"\6\0\0\0" + (1 << 25).to_bytes(4, "little"): f"a block of {1 << 25} bytes at byte {len(whole)}",
+    }.items():
+        path.write_bytes(content)
+        path.chmod(0o644)
+        before = descriptors()
+        with pytest.raises(MachineError) as caught:
+            open_port(f"pcap:{path}").open(1, ALL)
+        said = f"{path} is there, and nothing that was recorded here ({why}): name another file"
+        assert str(caught.value) == said
+        assert (path.read_bytes(), path.stat().st_mode & 0o777, descriptors()) == (content, 0o644, before)
 
 
 def test_lanes_write_at_once(tmp_path: Path) -> None:

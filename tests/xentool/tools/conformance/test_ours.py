@@ -7,7 +7,9 @@ from pvdrivers.conformance.case import Verdict
 from pvdrivers.conformance.level import SMALL
 from pvdrivers.conformance.run import Plan, run
 from pvdrivers.conformance.subject import Subject
+from pvdrivers.net.nodes import Offer, Takes
 from xentool.tools.conformance.our_disks import block_backend, block_frontend
+from xentool.tools.conformance.our_vifs import net_backend
 from xentool.tools.conformance.process import OurProcess
 
 
@@ -41,6 +43,25 @@ def test_a_backend_without_what_is_optional_is_not_blamed_for_it() -> None:
     subject = block_backend(Options(max_order=0, max_queues=1, max_indirect=0, persistent=False))
     found = judged(subject, "BB02", "BB03", "BB05", "BB22")
     assert found == dict.fromkeys(("BB05", "BB22"), "unsupported: feature-max-indirect-segments is not offered")
+
+
+def test_our_net_backend() -> None:
+    assert judged(net_backend()) == {"NB02": "unsupported: it waits for no script"}
+
+
+def test_a_net_backend_without_what_is_optional_is_not_blamed_for_it() -> None:
+    plain = Offer(Takes(sg=True))
+    wanted = ("NB01", "NB03", "NB04", "NB15", "NB16", "NB17", "NB20", "NB24", "NB28", "NB29", "NB30")
+    found = judged(net_backend(plain), *wanted)
+    lacks = {
+        "NB15": "feature-gso-tcpv4",
+        "NB16": "feature-gso-tcpv4",
+        "NB20": "feature-ctrl-ring",
+        "NB28": "feature-multicast-control",
+        "NB29": "feature-ctrl-ring",
+        "NB30": "feature-xdp-headroom",
+    }
+    assert found == {ident: f"unsupported: {feature} is not offered" for ident, feature in lacks.items()}
 
 
 def test_our_block_backend_as_a_process() -> None:

@@ -2,6 +2,7 @@
 
 import re
 
+from pvdrivers.conformance import registry
 from pvdrivers.conformance.case import Verdict
 from pvdrivers.conformance.run import Result
 from tests.xentool.tools.conformance.made import CASES, judged
@@ -25,6 +26,21 @@ def test_a_driver_that_has_no_part_in_a_case() -> None:
     other = Judged("b", "1", [Result(CASES[1], Verdict.PASS, "y", 0, 0)])
     text = page([one, other]).decode()
     assert len(re.findall(r"<td></td>", text)) == 2
+
+
+def test_kinds_of_drivers_are_tables_of_their_own() -> None:
+    kinds = {case.kind: case for case in registry.every()}
+    assert next(iter(kinds)) == "Backends of disks"
+    disks, vifs = kinds["Backends of disks"], kinds["Backends of network interfaces"]
+    found = [
+        Judged("a", "1", [Result(disks, Verdict.PASS, "x", 0, 0)]),
+        Judged("b", "1", [Result(vifs, Verdict.PASS, "y", 0, 0)]),
+    ]
+    text = page(found).decode()
+    assert re.findall("<h2>(.*)</h2>", text) == ["Backends of disks", "Backends of network interfaces"]
+    # A driver has no column where it has no case.
+    assert re.findall('"col">Case</th><th scope="col">(.*?)</th></tr>', text) == ["a", "b"]
+    assert not re.findall(r"<td></td>", text)
 
 
 def test_what_drivers_say_is_text() -> None:

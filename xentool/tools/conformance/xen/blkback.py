@@ -53,7 +53,7 @@ class BlkbackBench:
 
             spot = stack.enter_context(self._devices.plugged(nodes))
             with Xen() as transport:
-                yield Served(spot, transport, media[-1], STRANGER)
+                yield Served(spot, transport, media[-1], STRANGER, transport.store)
 
     def resources(self) -> Resources:
         """Tell what is in use between dom0 and itself: all of it is the kit's and its driver's."""
