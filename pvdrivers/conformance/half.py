@@ -108,13 +108,14 @@ class FrontHalf(Half):
 
     def publish(self, nodes: Mapping[str, object]) -> Seen:
         """Publish nodes, whatever they say; tell what the backend makes of them."""
+        old = self.complaint()
         self.write({name: str(value) for name, value in nodes.items()}, self.announced)
         # What is not refused is connected at once; one that does nothing at all is waited for as long as for that.
-        self.await_word(S.CONNECTED, S.CLOSING, S.CLOSED)
+        self.await_word(S.CONNECTED, S.CLOSING, S.CLOSED, old=old)
         if self.state() is S.CONNECTED:
             self.write({}, S.CONNECTED)
             return Seen("", Observation.SERVED)
-        if self.state() in {S.CLOSING, S.CLOSED} or self.complaint():
+        if self.state() in {S.CLOSING, S.CLOSED} or self.complaint() not in {"", old}:
             return Seen("", Observation.REFUSED, self.complaint() or self.state().name)
         return Seen("", Observation.WAITS, f"it stays in state {self.state().name}")
 

@@ -180,10 +180,9 @@ def nb29(rig: VifFrontRig) -> Sights:
             yield seen
             if seen.observation is not O.OKAY:
                 return
-        # Refused, and so nothing of it holds: not even the first of its entries.
-        wrong = pack("<2I", (mapping[0] + 1) % queues, queues)
-        seen = _asked(front, "a mapping with a queue that there is not", CtrlType.SET_HASH_MAPPING, 2, 0, content=wrong)
-        yield seen._replace(observation=O.STRAYED) if seen.observation is O.OKAY else seen
+        for what, data, content in _refused_parts(queues, mapping[0]):
+            seen = _asked(front, what, CtrlType.SET_HASH_MAPPING, *data, content=content)
+            yield seen._replace(observation=O.STRAYED) if seen.observation is O.OKAY else seen
         for version in (4, 6):
             for _ in range(12):
                 yield _steered(front, version, mapping)
@@ -197,10 +196,16 @@ def _refused(queues: int) -> Iterator[tuple[str, CtrlType, tuple[int, ...], byte
     yield "a key in a page that nobody granted", CtrlType.SET_HASH_KEY, (NOBODYS, 40, 0), b""
     yield "a mapping before its size", CtrlType.SET_HASH_MAPPING, (1, 0), one
     yield "a mapping of 2^31 entries", CtrlType.SET_HASH_MAPPING_SIZE, (2**31,), b""
-    yield "a part of a mapping beyond it", CtrlType.SET_HASH_MAPPING, (2, _ENTRIES), one * 2
-    yield "a part of a mapping that wraps", CtrlType.SET_HASH_MAPPING, (2, _MASK), one * 2
-    yield "2^30 entries, which wrap as bytes", CtrlType.SET_HASH_MAPPING, (2**30, 0), one
     yield "a queue that there is not", CtrlType.SET_HASH_MAPPING, (1, 0), pack("<I", queues)
+
+
+def _refused_parts(queues: int, first: int) -> Iterator[tuple[str, tuple[int, ...], bytes]]:
+    # Of a mapping that there is; nothing of one that is refused may hold, not even the first of its entries.
+    other = pack("<I", (first + 1) % queues)
+    yield "a part of a mapping beyond it", (2, _ENTRIES), other * 2
+    yield "a part of a mapping that wraps", (2, _MASK), other * 2
+    yield "2^30 entries, which wrap as bytes", (2**30, 0), other
+    yield "a queue that there is not, behind one that there is", (2, 0), other + pack("<I", queues)
 
 
 def _asked(front: VifFront, what: str, kind: CtrlType, *data: int, content: bytes = b"") -> Seen:

@@ -5,9 +5,19 @@ from collections.abc import Sequence
 from pvdrivers.abi.netif import EXTRA_GSO, ExtraType, GsoType, RxFlag, TxFlag
 from pvdrivers.abi.wire import IpProtocol
 from pvdrivers.conformance.case import Clause, Group
-from pvdrivers.conformance.cases.net_trying import outcome, tried
+from pvdrivers.conformance.cases.net_trying import outcome, passes, tried
 from pvdrivers.conformance.cases.words import O
-from pvdrivers.conformance.net.frames import Carried, Packet, finished, packet, plain, same_segments, unsound
+from pvdrivers.conformance.net.frames import (
+    FAR,
+    GUEST,
+    Carried,
+    Packet,
+    finished,
+    packet,
+    plain,
+    same_segments,
+    unsound,
+)
 from pvdrivers.conformance.net.front import VifFront
 from pvdrivers.conformance.net.front_rig import VifFrontRig
 from pvdrivers.conformance.net.messages import gso
@@ -147,11 +157,10 @@ def nb17(rig: VifFrontRig) -> Sights:
         versions = [4, 6] if front.offered("feature-ipv6-csum-offload") else [4]
         for version in versions:
             for protocol in (TCP, UDP):
-                for zero in (False, True):
+                for zero, flags in ((False, _BLANK), (True, _BLANK), (False, TxFlag.CSUM_BLANK)):
                     # Of odd and even lengths.
                     whole = packet(version, protocol, rig.chance.randbytes(rig.chance.randrange(1, 1400)))
-                    slots = front.slots(whole.blanked(zero=zero), flags=_BLANK)
-                    front.send(slots)
+                    front.send(front.slots(whole.blanked(zero=zero), flags=flags))
                     what = f"{protocol.name} over IPv{version}, {'nothing' if zero else 'a sum'} in its field"
                     yield _summed(what, outcome(front, what), whole)
 
@@ -300,7 +309,7 @@ def _whole(came: Came, whole: Packet) -> bytes:
 )
 def nb25(rig: VifFrontRig) -> Sights:
     """Lets large frames of TCP come in for frontends without sg and without either way of cutting; what comes is right
-    segments, each in one slot where that is all that it takes.
+    segments, each in one slot where that is all that it takes; what is longer and cannot be cut does not come.
     """
     nothing = {"feature-gso-tcpv4": 0, "feature-gso-tcpv6": 0}
     for what, takes, slots in (("nothing to be cut", nothing, 18), ("one slot", {"feature-sg": 0, **nothing}, 1)):
@@ -316,4 +325,8 @@ def nb25(rig: VifFrontRig) -> Sights:
                         raise Noticed(O.STRAYED, f"{came[-1].slots} slots, {len(came[-1].extras)} extras", what)
                 wrong = same_segments([_whole(one, whole) for one in came], whole, 1400)
                 yield Seen(f"{what}, IPv{version}", O.WRONG_DATA if wrong else O.CUT, wrong)
+            if slots == 1:
+                long = Carried(plain(rig.chance.randbytes(9000), to=GUEST, source=FAR))
+                came_in = passes(front, long)
+                yield Seen("9000 bytes, for one slot", O.STRAYED if came_in else O.OKAY)
             yield front.proves()

@@ -16,11 +16,14 @@ from xentool.tools.conformance.media import FileMedium, WatchedMedium
 from xentool.tools.conformance.ours import BACK, FRONT, STRANGER, Home, OurBench, Ours
 from xentool.tools.conformance.user import User
 
+#: What the directories of either end are called.
+HOME = Home("uvbd", "udisk", 51712)
+
 
 class DiskBench(OurBench):
     """Has disks."""
 
-    home = Home("uvbd", "udisk", 51712)
+    home = HOME
 
 
 class BackendBench(DiskBench):

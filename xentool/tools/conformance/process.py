@@ -1,74 +1,77 @@
-"""Our block backend in a process of its own, as a subject: what it does not survive is its own end, and not the kit's.
+"""A driver of ours in a process of its own, as a subject: what it does not survive is its own end, and not the kit's.
 
-``python -m xentool.tools.conformance.process DIRECTORY`` is that process: it serves every disk of the loopback in
-DIRECTORY whose nodes say which file it is, until its input ends.
+``python -m MODULE DIRECTORY`` is that process: it serves every device of the loopback in DIRECTORY, until its input
+ends (`served_until_told`).
 """
 
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import xentool
-from pvdrivers.block.back.backend import Backend
-from pvdrivers.block.disks import Disk, open_disk
 from pvdrivers.bus.backends import Backends
-from pvdrivers.bus.nodes import Peer
+from pvdrivers.bus.device import NOTHING, Device, Nodes
 from pvdrivers.bus.toolstack import Spot, part, parted, plug, remove
-from pvdrivers.conformance.block import subject
-from pvdrivers.conformance.block.subject import Served
 from pvdrivers.conformance.subject import Resources
 from pvdrivers.errors import MachineError
+from pvdrivers.transport.base import Transport
 from pvdrivers.transport.loopback import Loopback, Machine, machine
-from pvdrivers.xenbus import Role
-from xentool.tools.conformance.media import FileMedium
-from xentool.tools.conformance.ours import BACK, FRONT, STRANGER
+from pvdrivers.xenbus import Role, Table
+from xentool.tools.conformance.ours import BACK, FRONT, STRANGER, Home
 
-#: What the directories of both ends are called.
-_KIND, _FRONTEND = "udisk", "uvbd"
 #: Seconds that a device may take to close.
 _PATIENCE = 60.0
 
+_Bench = TypeVar("_Bench", bound="ProcessBench")
+
 
 class ProcessBench:
-    """The process, and disks for it; see `pvdrivers.conformance.block.subject.BackBench`."""
+    """The process, and devices for it; see `pvdrivers.conformance.subject.Bench`.
+
+    :cvar module: what the process runs
+    """
+
+    home: Home
+    module: str
 
     def __init__(self, running: Machine, folder: Path, stack: ExitStack) -> None:
-        self._machine, self._folder = running, folder
-        self._toolstack = stack.enter_context(Loopback(running.directory, BACK))
-        self._numbers = count(51712)
-        argv = [sys.executable, "-m", __name__, str(running.directory)]
+        self.machine, self.folder = running, folder
+        self.toolstack = stack.enter_context(Loopback(running.directory, BACK))
+        self._numbers = count(self.home.first)
+        argv = [sys.executable, "-m", self.module, str(running.directory)]
         self._process = stack.enter_context(subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
         assert self._process.stdout  # noqa: S101 - a pipe was asked for
         if self._process.stdout.readline() != b"serving\n":
             raise MachineError("the backend's process does not start")
 
+    def spot(self) -> Spot:
+        """Give a place for another device."""
+        return Spot(self.home.front, self.home.back, BACK, FRONT, next(self._numbers))
+
     @contextmanager
-    def served(self, disk: subject.Disk) -> Iterator[Served]:
-        """Plug in a disk, in a file: nobody is told what another process does to it."""
-        spot = Spot(_FRONTEND, _KIND, BACK, FRONT, next(self._numbers))
-        store, path = self._toolstack.store, self._folder / f"disk-{spot.devid}"
-        medium = FileMedium(path, disk)
-        mode = "r" if disk.readonly else "w"
-        plug(store, spot, {"mode": mode, "params": str(path), "sector-size": disk.sector_size}, {})
+    def plugged(self, spot: Spot, nodes: Nodes, front: Nodes = NOTHING) -> Iterator[Loopback]:
+        """Plug a device in, and have its frontend's domain; it is gone at the end."""
+        store = self.toolstack.store
+        plug(store, spot, nodes, front)
         try:
-            with Loopback(self._machine.directory, FRONT) as transport:
-                yield Served(spot, transport, medium, STRANGER, store)
+            with Loopback(self.machine.directory, FRONT) as transport:
+                yield transport
         finally:
             part(store, spot)
             # As a toolstack does for a domain that is no more.
             store.remove(spot.front)
             parted(store, spot, _PATIENCE)
             remove(store, spot)
-            path.unlink(missing_ok=True)
 
     def resources(self) -> Resources:
         """Tell what is in use: as the machine counts it, and of the process."""
-        used = [self._machine.hypervisor.in_use(domid) for domid in (BACK, FRONT)]
+        used = [self.machine.hypervisor.in_use(domid) for domid in (BACK, FRONT)]
         with suppress(OSError):
             return {
                 "grants": sum(each.grants for each in used),
@@ -101,46 +104,39 @@ class ProcessBench:
         self._process.stdin.close()
 
 
-class OurProcess:
-    """Our block backend as a process; see `pvdrivers.conformance.subject.Subject`."""
+class OurProcess(Generic[_Bench]):
+    """A backend of ours as a process; see `pvdrivers.conformance.subject.Subject`.
 
-    name = "block-backend-process"
+    :param make: makes its bench
+    """
+
     version = xentool.__version__
     role = Role.BACK
-    device = "block"
     kernel = False
 
+    def __init__(self, name: str, device: str, make: Callable[[Machine, Path, ExitStack], _Bench]) -> None:
+        self.name, self.device, self._make = name, device, make
+
     @contextmanager
-    def running(self) -> Iterator[ProcessBench]:
+    def running(self) -> Iterator[_Bench]:
         """Have it run on a loopback of its own."""
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xentool-conformance-")))
             running = stack.enter_context(machine(folder, [BACK, FRONT, STRANGER]))
-            bench = ProcessBench(running, folder, stack)
+            bench = self._make(running, folder, stack)
             stack.callback(bench.close)
             yield bench
 
 
-def main(directory: Path) -> None:
-    """Serve until the input ends."""
+def served_until_told(directory: Path, home: Home, table: Table, make: Callable[[Transport, Spot], Device]) -> None:
+    """Serve devices until the input ends: what the process does.
+
+    :param make: makes the driver of a device
+    """
     with Loopback(directory, BACK) as transport:
-
-        def make(spot: Spot) -> Backend:
-            own = Peer(transport.store, spot.back)
-
-            def opened() -> Disk:
-                size = own.number("sector-size", 512, 4096, 512)
-                return open_disk(own.text("params"), readonly=own.text("mode") == "r", sector_size=size)
-
-            return Backend(transport, spot, opened)
-
-        backends = Backends(transport, _KIND, _FRONTEND, make)
+        backends = Backends(transport, home.back, home.front, lambda spot: make(transport, spot), table=table)
         backends.start()
         sys.stdout.write("serving\n")
         sys.stdout.flush()
         sys.stdin.read()
         backends.stop()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import pytest
@@ -26,12 +26,21 @@ from pvdrivers.block.request import Segment
 from pvdrivers.bus import rings
 from pvdrivers.conformance import run as kit
 from pvdrivers.errors import BadRing
+from pvdrivers.net.back import backend as net_backend
+from pvdrivers.net.back.backend import OFFER
 from pvdrivers.ring import Back
 from pvdrivers.ring.waiting import Waiting
 from pvdrivers.transport.base import Mapping, Transport
 from pvdrivers.xenbus import BACK, FRONT, Action, Step, Table
-from xentool.tools.conformance import our_disks
+from xentool.tools.conformance import our_disks, our_vifs
 from xentool.tools.conformance.ours import OurBench
+
+#: Drivers, by what their cases' numbers begin with.
+_SUBJECTS: dict[str, Callable[[Any], Any]] = {
+    "BB": our_disks.block_backend,
+    "BF": our_disks.block_frontend,
+    "NB": lambda offered: our_vifs.net_backend(offered or OFFER, compiled=False),
+}
 
 
 class Mutant(NamedTuple):
@@ -54,7 +63,7 @@ class Mutant(NamedTuple):
     @property
     def subject(self) -> Any:  # noqa: ANN401 - a `Subject`
         """The driver that it is a mistake of."""
-        return (our_disks.block_backend if self.case.startswith("BB") else our_disks.block_frontend)(self.options)
+        return _SUBJECTS[self.case[:2]](self.options)
 
 
 def text(function: Callable[..., object], old: str, new: str) -> Callable[[pytest.MonkeyPatch], object]:
@@ -82,10 +91,20 @@ def changed(function: Callable[..., object], old: str, new: str) -> CodeType:
     return next(each for each in outer.co_consts if isinstance(each, CodeType) and each.co_name == function.__name__)
 
 
-def without(table: str, original: Table, *pairs: tuple[S, S]) -> Callable[[pytest.MonkeyPatch], object]:
-    """Leave rows out of a table of the handshake."""
+def both(*mistakes: Callable[[pytest.MonkeyPatch], object]) -> Callable[[pytest.MonkeyPatch], object]:
+    """Make mistakes of which each alone is made up for elsewhere."""
+    return lambda patch: [mistake(patch) for mistake in mistakes]
+
+
+def without(
+    table: str, original: Table, *pairs: tuple[S, S], where: ModuleType = our_disks
+) -> Callable[[pytest.MonkeyPatch], object]:
+    """Leave rows out of a table of the handshake.
+
+    :param where: it is taken from
+    """
     rows = {pair: step for pair, step in original.items() if pair not in pairs}
-    return lambda patch: patch.setattr(our_disks, table, rows)
+    return lambda patch: patch.setattr(where, table, rows)
 
 
 def instead(table: str, original: Table, own: S, peer: S, step: Step) -> Callable[[pytest.MonkeyPatch], object]:
@@ -421,5 +440,6 @@ def mistaken(mutant: Mutant) -> Iterator[None]:
         # Some never end.
         patch.setattr(OurBench, "patience", 1.0)
         patch.setattr(kit, "BACK_WITHIN", 1.0)
-        patch.setattr(backend, "BackQueue", partial(vars(backend)["BackQueue"], compiled=False))
+        for each in (backend, net_backend):
+            patch.setattr(each, "BackQueue", partial(vars(each)["BackQueue"], compiled=False))
         yield

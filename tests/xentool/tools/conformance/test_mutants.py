@@ -9,8 +9,11 @@ from pvdrivers.conformance.case import FAILURES, Verdict
 from pvdrivers.conformance.level import SMALL
 from pvdrivers.conformance.run import Plan, Result, run
 from tests.xentool.tools.conformance.mutants import MUTANTS, Mutant, changed, mistaken
+from tests.xentool.tools.conformance.net_back_mutants import NET_BACK_MUTANTS
 from xentool.tools.conformance.our_disks import block_backend, block_frontend
+from xentool.tools.conformance.our_vifs import net_backend
 
+ALL = [*MUTANTS, *NET_BACK_MUTANTS]
 LEVEL = replace(SMALL, rounds=20, flips=20_000, storm=200, pairs=9)
 #: Seconds for what never comes.
 NEVER_COMES = 3.0
@@ -23,7 +26,7 @@ def judged(mutant: Mutant) -> Result:
     return result
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", ALL, ids=lambda mutant: f"{mutant.case}-{mutant.name}")
 def test_a_mistake_is_found(mutant: Mutant) -> None:
     with mistaken(mutant):
         result = judged(mutant)
@@ -32,8 +35,8 @@ def test_a_mistake_is_found(mutant: Mutant) -> None:
 
 
 def test_without_one_the_readable_way_passes() -> None:
-    idents = tuple(sorted({mutant.case for mutant in MUTANTS}))
-    for subject in (block_backend(), block_frontend()):
+    idents = tuple(sorted({mutant.case for mutant in ALL}))
+    for subject in (block_backend(), block_frontend(), net_backend(compiled=False)):
         with mistaken(Mutant("none", "", "", lambda _: None)):
             results = run(subject, registry.chosen(subject.device, subject.role, idents), Plan(LEVEL))
         wrong = {one.case.ident: one.observation for one in results if one.verdict is not Verdict.PASS}

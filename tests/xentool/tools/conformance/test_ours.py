@@ -8,9 +8,10 @@ from pvdrivers.conformance.level import SMALL
 from pvdrivers.conformance.run import Plan, run
 from pvdrivers.conformance.subject import Subject
 from pvdrivers.net.nodes import Offer, Takes
+from xentool.tools.conformance.disk_process import block_backend_process
 from xentool.tools.conformance.our_disks import block_backend, block_frontend
 from xentool.tools.conformance.our_vifs import net_backend
-from xentool.tools.conformance.process import OurProcess
+from xentool.tools.conformance.vif_process import net_backend_process
 
 
 def judged(subject: Subject, *patterns: str) -> dict[str, str]:
@@ -65,11 +66,16 @@ def test_a_net_backend_without_what_is_optional_is_not_blamed_for_it() -> None:
 
 
 def test_our_block_backend_as_a_process() -> None:
-    assert judged(OurProcess(), "BB01", "BB04", "BB13", "BB24", "BB26", "BB27") == {}
+    assert judged(block_backend_process(), "BB01", "BB04", "BB13", "BB24", "BB26", "BB27") == {}
+
+
+def test_our_net_backend_as_a_process() -> None:
+    wanted = ("NB01", "NB04", "NB05", "NB07", "NB15", "NB19", "NB2*", "NB33")
+    assert judged(net_backend_process(), *wanted) == {}
 
 
 def test_a_process_that_is_killed_has_crashed() -> None:
-    subject = OurProcess()
+    subject = block_backend_process()
     with subject.running() as bench:
         assert bench.ended() is None
         bench.kill()

@@ -67,6 +67,6 @@ def test_one_that_cannot_be_had_keeps_no_other_from_its_cases() -> None:
 def test_what_there_is_not() -> None:
     with pytest.raises(XentoolError, match=r"no case of these drivers is called ZZ\* or X"):
         judged([block_backend()], ("ZZ*", "X"), PLAN, lambda *_: None)
-    names = "block-backend, block-backend-process, block-frontend, net-backend"
+    names = "block-backend, block-backend-process, block-frontend, net-backend, net-backend-process"
     with pytest.raises(XentoolError, match=f"'blkfront' is no driver that can be tested; there are {names}"):
         subject("blkfront")
