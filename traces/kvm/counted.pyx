@@ -59,6 +59,8 @@ cdef enum Place:
 
 cdef enum:
     THREADS_MAX = 1 << 16
+    NEAR = 63
+    NULL_TASK = -1
     VCPU_MAX = 1 << 16
     # Rooms of all tables together.
     KEYS_MAX = 1 << 18
@@ -173,13 +175,14 @@ cdef class Counted:
     cdef Room room
     cdef Counter tables[TABLES]
     cdef Counter pids           # thread's number -> index into tasks
+    cdef Py_ssize_t near[NEAR + 1]  # of those that were asked for last
     cdef Task *tasks
     cdef Py_ssize_t task_count
     cdef Py_ssize_t task_room
     cdef uint64_t now
     cdef uint64_t first_
-    cdef uint64_t records_
-    cdef uint64_t bytes_
+    cdef readonly uint64_t records
+    cdef readonly uint64_t bytes    # of pages, unpacked
     cdef uint64_t uncounted_
     cdef uint64_t short_
     cdef uint64_t first_short
@@ -204,6 +207,7 @@ cdef class Counted:
             self.merged.cursors[i].page_size = page_sizes[i]
             self.merged.cursors[i].cpu = cpus[i]
         self.held = [b""] * self.merged.streams
+        memset(self.near, NULL_TASK, sizeof(self.near))
         self.room.left = KEYS_MAX
         self.room.steps = 0
         self.room.seed = int.from_bytes(os.urandom(8), "little")
@@ -258,7 +262,7 @@ cdef class Counted:
         if c.size:
             view = data
             c.data = &view[0]
-        self.bytes_ += c.size
+        self.bytes += c.size
         return True
 
     cdef bint _found(self, Py_ssize_t i, pieces) except -1:
@@ -293,9 +297,9 @@ cdef class Counted:
         # A processor whose pages go back in time ends nothing before it began.
         if c.ts > self.now:
             self.now = c.ts
-        if self.records_ == 0:
+        if self.records == 0:
             self.first_ = self.now
-        self.records_ += 1
+        self.records += 1
         who = self._task(pid)
         counter.count(&self.tables[<int>EVENTS], <uint64_t>(who if who >= 0 else THREADS_MAX) << 16 | event, offset)
         kind = self.kinds[event]
@@ -352,11 +356,14 @@ cdef class Counted:
         cdef Task *task
         cdef Py_ssize_t room
         cdef uint64_t known = self.pids.used
+        if self.near[pid & NEAR] != NULL_TASK and self.tasks[self.near[pid & NEAR]].pid == pid:
+            return self.near[pid & NEAR]
         slot = counter.count(&self.pids, pid, 0)
         if slot == &self.pids.spill:
             self.uncounted_ += 1
             return -1
         if self.pids.used == known:
+            self.near[pid & NEAR] = <Py_ssize_t>slot.sum
             return <Py_ssize_t>slot.sum
         if self.task_count == self.task_room:
             room = 2 * self.task_room + 64
@@ -520,15 +527,6 @@ cdef class Counted:
             one.preempted_to_run = (buckets_of(&task.preempt), task.preempt.longest, task.preempt.sum)
             found.append(one)
         return found
-
-    @property
-    def records(self):
-        return self.records_
-
-    @property
-    def bytes(self):
-        """Of pages, unpacked."""
-        return self.bytes_
 
     @property
     def span(self):
