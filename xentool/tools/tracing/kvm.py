@@ -1,6 +1,7 @@
 """Reports on what Linux recorded of KVM: a trace.dat of trace-cmd."""
 
 from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -10,8 +11,6 @@ from traces.plain import replace
 from xentool.errors import PeerError, XentoolError
 
 if TYPE_CHECKING:
-    from io import BufferedReader
-
     from traces.answers import Report
     from traces.kvm.decode.tracedat import TraceDat, Unpack
 
@@ -22,10 +21,8 @@ _MEMORY = 1 << 27
 
 
 def is_trace(source: object) -> bool:
-    """Tell whether an open file is a trace.dat, read from where it stands."""
-    peek = getattr(source, "peek", None)
-    seekable = getattr(source, "seekable", None)
-    return peek is not None and seekable is not None and seekable() and bytes(peek(len(MAGIC))).startswith(MAGIC)
+    """Tell whether a source is a file that is a trace.dat, and stands at its beginning."""
+    return isinstance(source, BufferedReader) and source.seekable() and source.peek(len(MAGIC)).startswith(MAGIC)
 
 
 def is_file(path: Path) -> bool:
@@ -38,7 +35,7 @@ def is_file(path: Path) -> bool:
 
 
 def report(
-    source: "BufferedReader",
+    source: BufferedReader,
     name: str,
     *,
     hz: float | None = None,
@@ -61,7 +58,7 @@ def report(
 
 
 def _read(
-    source: "BufferedReader", name: str, hz: float | None = None
+    source: BufferedReader, name: str, hz: float | None = None
 ) -> "tuple[Report, TraceDat, int, dict[tuple[int, int], int]]":
     # The report, what the file says of itself, when its first record was made, and the threads of vCPUs.
     from traces.analyses import kvm  # noqa: PLC0415 - few traces are of KVM
@@ -93,7 +90,7 @@ def _read(
 
 
 def dump(
-    source: "BufferedReader", name: str, write: Callable[[str], object], *, as_json: bool, domain: str | None = None
+    source: BufferedReader, name: str, write: Callable[[str], object], *, as_json: bool, domain: str | None = None
 ) -> "Report":
     """Give the records of a trace.dat in order of time, a line each, after a first reading that tells who is in it.
 

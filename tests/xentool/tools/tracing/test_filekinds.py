@@ -91,7 +91,9 @@ def test_it_is_named_with_what_to_do(name: str, tmp_path: Path) -> None:
     data, told = FILES[name]
     path = tmp_path / name
     path.write_bytes(data)
-    for command in (["report", str(path)], ["export", "--format", "csv", str(path)], ["diff", str(path), str(path)]):
+    # Of trace.dats report reads those of KVM.
+    reports = [] if name == "trace.dat" else [["report", str(path)]]
+    for command in (*reports, ["export", "--format", "csv", str(path)], ["diff", str(path), str(path)]):
         with pytest.raises(PeerError) as error:
             group.main(command, standalone_mode=False)
         assert str(error.value).startswith(f"{path} is {told}")
