@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,27 @@ def test_what_was_taken_is_sent_on_before_the_end(tmp_path: Path, number: signal
     assert kept == [index % 256 for index in range(len(kept))]
 
 
+def test_a_capture_is_gone_on_with_when_it_is_served_again(tmp_path: Path) -> None:
+    place, capture = tmp_path / "loop", tmp_path / "sent.pcapng"
+    for number in range(2):
+        with (
+            serving(place, "--vif", f"port=pcap:{capture}", group="net") as served,
+            Loopback(place, 1) as guest,
+            joined(guest, "vif/0") as (_, here),
+        ):
+            here.give([frame(OTHER, ONE, number)])
+            until(partial(_recorded, capture, number + 1))
+            assert served.end() == 0
+        assert _recorded(capture, number + 1)
+
+
+def _recorded(capture: Path, count: int) -> bool:
+    with capture.open("rb") as file:
+        return [each.data for each in captures.read(file)] == [
+            frame(OTHER, ONE, number).data for number in range(count)
+        ]
+
+
 def test_the_statistics_are_told_again_and_again(tmp_path: Path) -> None:
     place = tmp_path / "loop"
     with serving(place, "--vif", "port=null", "--json", "--interval", "0.1", group="net") as served:
@@ -112,7 +134,8 @@ def test_what_is_served_can_be_measured(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_served(tmp_path: Path) -> None:
-    place = str(tmp_path / "loop")
+    place, notes = str(tmp_path / "loop"), tmp_path / "notes"
+    notes.write_text("not a capture\n")
     for words, code, said in (
         (["port=bridge:br0"], 1, "no port 'bridge:br0'; there are tap[:NAME]"),
         (["domain=1"], 1, "'domain=1': no port; a vif is port=tap[:NAME]|packet:INTERFACE|"),
@@ -138,6 +161,11 @@ def test_what_cannot_be_served(tmp_path: Path) -> None:
             ["port=tap:a-name-that-is-long"],
             1,
             "'a-name-that-is-long' is no name for a network device: 15 bytes at most, without blanks, /, : and %",
+        ),
+        (
+            [f"port=pcap:{notes}"],
+            1,
+            f"{notes} is there, and nothing that was recorded here (it begins otherwise): name another file",
         ),
         ([f"port=pcap:{tmp_path}/no/where"], 1, f"cannot open {tmp_path}/no/where: No such file or directory"),
         ([], 2, "give a --vif to serve"),
@@ -186,6 +214,22 @@ def test_a_tap_has_xens_name_and_is_on_its_bridge(tmp_path: Path) -> None:
         assert served.end() == 0
     (row,) = served.rows
     assert (row["tx_packets"], row["dropped"]) == (20, 0)
+
+
+def test_a_tap_that_is_deleted_is_made_anew(tmp_path: Path) -> None:
+    place = tmp_path / "loop"
+    with serving(place, "--vif", "port=tap,bridge=br0", group="net", within=ELSEWHERE) as served:
+        with Loopback(place, 1) as guest, joined(guest, "vif/0") as (_, here):
+            back = Peer(guest.store, "/local/domain/0/backend/uvif/1/0")
+            until(lambda: back.number("carrier", 0, 1, 0) == 1)
+            inside = ("nsenter", "-t", str(served.process.pid), "-U", "-n", "--preserve-credentials")
+            subprocess.run([*inside, "ip", "link", "delete", "vif1.0"], check=True)
+            until(lambda: back.number("carrier", 0, 1, 1) == 0)
+            # It waits in its ring.
+            here.give([frame(b"\xff" * 6, ONE, 1)])
+            until(lambda: back.number("carrier", 0, 1, 0) == 1)
+            until(lambda: _received(served.process.pid, "br0") == 1)
+        assert served.end() == 0
 
 
 def _received(process: int, name: str) -> int | None:
