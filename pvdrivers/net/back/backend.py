@@ -219,6 +219,8 @@ class Backend(Plain):
         headroom = read_headroom(Peer(self.transport.store, self.spot.front))
         for queue in self._running:
             queue.headroom = headroom
+        if self._joined:
+            self._joined = self._joined._replace(headroom=headroom)
         return NOTHING
 
     def _part(self) -> None:

@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
+from pvdrivers.errors import MachineError
 from pvdrivers.net.frame import Abilities, Frame
-from pvdrivers.net.ports.base import Lane, PortStats
+from pvdrivers.net.ports.base import Lane, PortLost, PortStats
 from pvdrivers.net.record import RECORD, pack, unpack
 
 #: Seconds after which nothing comes any more.
@@ -121,3 +122,34 @@ class TestsPort:
 
     def close(self) -> None:
         self.closed += 1
+
+
+class Vanishing(TestsPort):
+    """A port that is not there while it is ``gone``."""
+
+    def __init__(self) -> None:
+        super().__init__(self._lane)
+        self.gone = False
+
+    def _lane(self) -> TestsLane:
+        port = self
+
+        class Lane(TestsLane):
+            def receive(self, limit: int) -> Sequence[Frame]:
+                port.tell()
+                return super().receive(limit)
+
+            def send(self, frames: Sequence[Frame]) -> None:
+                port.tell()
+                super().send(frames)
+
+        return Lane()
+
+    def tell(self) -> None:
+        if self.gone:
+            raise PortLost("the test is gone")
+
+    def open(self, lanes: int, reader: Abilities) -> Sequence[TestsLane]:
+        if self.gone:
+            raise MachineError("no test: make one")
+        return super().open(lanes, reader)

@@ -15,9 +15,10 @@ from pvdrivers.errors import MachineError
 from pvdrivers.net.back.backend import OFFER
 from pvdrivers.net.frame import Frame
 from pvdrivers.net.front.frontend import Options
-from pvdrivers.net.nodes import Takes
+from pvdrivers.net.nodes import Takes, read_carrier
 from pvdrivers.transport.loopback.hypervisor import InUse
 from tests.pvdrivers.bus.joined import until
+from tests.pvdrivers.net.lanes import Vanishing
 from tests.pvdrivers.net.pair import BACK, GUEST, SPOT, Bench, bench
 
 
@@ -156,3 +157,20 @@ def test_headroom_is_left_free_from_when_it_is_asked_for(loop: Bench) -> None:
         # Two pages, for 256 bytes of each are free, and a slot that says so.
         until(lambda: loop.device is not None and loop.device.statistics()["rx_slots"] == before + 3)
         assert end.error is None
+
+
+def test_headroom_is_left_free_by_a_port_that_came_back_as_well(loop: Bench) -> None:
+    port, back = Vanishing(), Peer(loop.dom0.store, SPOT.back)
+    with loop.backend(port=port), loop.frontend(Options(pages=64)):
+        loop.guest.store.write(f"{SPOT.front}/xdp-headroom", b"256")
+        assert loop.device
+        loop.device.reconfigure()
+        port.gone = True
+        loop.here.lanes[0].give([Frame(bytes(60))])
+        until(lambda: not read_carrier(back))
+        port.gone = False
+        until(lambda: read_carrier(back))
+        assert loop.device.statistics()["rx_slots"] == 0
+        port.lanes[0].give([Frame(bytes(4000))])
+        loop.here.lanes[0].got(1)
+        assert loop.device.statistics()["rx_slots"] == 3

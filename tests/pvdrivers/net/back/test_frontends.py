@@ -16,15 +16,15 @@ from pvdrivers.bus.nodes import Peer
 from pvdrivers.errors import MachineError
 from pvdrivers.net.back.stall import DRAIN, STALL
 from pvdrivers.net.control.messages import Request, Response
-from pvdrivers.net.frame import Abilities, Frame
+from pvdrivers.net.frame import Frame
 from pvdrivers.net.multicast import ADDRESSES_MAX
 from pvdrivers.net.nodes import read_carrier
-from pvdrivers.net.ports.base import ALL, Port, PortLost
+from pvdrivers.net.ports.base import ALL, Port
 from pvdrivers.net.ports.switch import Switch
 from pvdrivers.transport.loopback.hypervisor import InUse
 from tests.pvdrivers.bus.joined import until
 from tests.pvdrivers.net.bare import Bare
-from tests.pvdrivers.net.lanes import TestsLane, TestsPort, taken
+from tests.pvdrivers.net.lanes import TestsLane, TestsPort, Vanishing, taken
 from tests.pvdrivers.net.messages import answers, multicast, sent, wide
 from tests.pvdrivers.net.pair import BACK, SPOT, Bench, bench
 
@@ -119,37 +119,6 @@ def test_one_whose_port_fails_has_no_link_any_more(loop: Bench) -> None:
         bare.tx.put(sent(1, size=60, gref=bare.page(bytes(60))))
         until(lambda: not carrier(loop))
         assert (str(end.error), end.state) == ("no room for 1 frames", XenbusState.CONNECTED)
-
-
-class Vanishing(TestsPort):
-    """A port that is not there while it is ``gone``."""
-
-    def __init__(self) -> None:
-        super().__init__(self._lane)
-        self.gone = False
-
-    def _lane(self) -> TestsLane:
-        port = self
-
-        class Lane(TestsLane):
-            def receive(self, limit: int) -> Sequence[Frame]:
-                port.tell()
-                return super().receive(limit)
-
-            def send(self, frames: Sequence[Frame]) -> None:
-                port.tell()
-                super().send(frames)
-
-        return Lane()
-
-    def tell(self) -> None:
-        if self.gone:
-            raise PortLost("the test is gone")
-
-    def open(self, lanes: int, reader: Abilities) -> Sequence[TestsLane]:
-        if self.gone:
-            raise MachineError("no test: make one")
-        return super().open(lanes, reader)
 
 
 def told(loop: Bench) -> str | None:
