@@ -13,6 +13,8 @@ from pvdrivers.conformance.observation import Inconclusive, Noticed, Observation
 from pvdrivers.errors import DriverError
 from pvdrivers.xenstore.client import Client, XenStoreError
 
+#: What a backend is in that has made up its mind about a frontend.
+_DECIDED = (S.CONNECTED, S.CLOSING, S.CLOSED)
 #: Seconds within which drivers look at what they need not look at, if they do.
 _SOON = 10.0
 #: As often a device is offered anew to a frontend that closes meanwhile.
@@ -109,9 +111,24 @@ class FrontHalf(Half):
     def publish(self, nodes: Mapping[str, object]) -> Seen:
         """Publish nodes, whatever they say; tell what the backend makes of them."""
         old = self.complaint()
-        self.write({name: str(value) for name, value in nodes.items()}, self.announced)
+        self.announce(nodes)
         # What is not refused is connected at once; one that does nothing at all is waited for as long as for that.
-        self.await_word(S.CONNECTED, S.CLOSING, S.CLOSED, old=old)
+        self.await_word(*_DECIDED, old=old)
+        return self.became(old)
+
+    def announce(self, nodes: Mapping[str, object]) -> None:
+        """Publish nodes, whatever they say, and wait for nothing."""
+        self.write({name: str(value) for name, value in nodes.items()}, self.announced)
+
+    def has_decided(self) -> bool:
+        """Tell whether the backend has made something of what was published."""
+        return self.state() in _DECIDED or self.complaint() != ""
+
+    def became(self, old: str = "") -> Seen:
+        """Tell what the backend has made of what was published, and follow it.
+
+        :param old: what it complained of before
+        """
         if self.state() is S.CONNECTED:
             self.write({}, S.CONNECTED)
             return Seen("", Observation.SERVED)
@@ -201,7 +218,12 @@ class BackHalf(Half):
             self.await_state(S.CLOSING, S.CLOSED, S.UNKNOWN, S.INITIALISING)
             self.drop()
             self.write({}, S.CLOSED)
-        return self.await_state(S.CLOSED, S.UNKNOWN, S.INITIALISING)
+        done = (S.CLOSED, S.UNKNOWN, S.INITIALISING)
+        state = self.await_state(*done, seconds=min(self.level.deadline, _SOON))
+        if state is S.CLOSING and self.complaint():
+            # One that has given its device up, and said why, may say nothing more.
+            return state
+        return self.await_state(*done)
 
     def reach(self, state: S) -> None:
         """Come to a state as a backend does, by those before it; what is no backend's own, by having been connected.

@@ -65,4 +65,5 @@ def withheld_of(driver: str, version: str, case: str) -> Withheld | None:
 
 
 def _concerns(each: Quirk | Withheld, driver: str, version: str, case: str) -> bool:
-    return (each.driver, each.case) == (driver, case) and fnmatchcase(version, each.versions)
+    # Whatever the guest is in which it was met.
+    return (each.driver, each.case) == (driver.partition("@")[0], case) and fnmatchcase(version, each.versions)

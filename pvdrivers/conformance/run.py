@@ -68,16 +68,25 @@ def run(
     :raises MachineError: the subject cannot run
     """
     results: dict[str, Result] = {}
-    wedges = 0
+    wedges, gone = 0, ""
     with subject.running() as bench, ExitStack() as stack:
         sibling = _sibling(subject, bench, plan, stack)
         for case in plan.ordered(cases):
             told(case)
-            if reason := _left_out(subject, case, plan, wedges):
+            if gone:
+                result = Result(case, Verdict.INCONCLUSIVE, f"not run any more: {gone}", plan.seed, 0.0)
+            elif reason := _left_out(subject, case, plan, wedges):
                 result = Result(case, *reason, plan.seed, 0.0)
             else:
                 result = _run(bench, subject, case, plan, sibling)
+                if result.verdict is Verdict.LEAK:
+                    # What is had once may be kept for later; what is kept each time is lost.
+                    again = _run(bench, subject, case, plan, sibling)
+                    result = result if again.verdict is Verdict.INCONCLUSIVE else again
             wedges += result.verdict is Verdict.WEDGED
+            if result.verdict is Verdict.CRASHED:
+                # A mistake that it caught is told once; that it is no more, again and again.
+                gone = bench.ended() or ""
             results[case.ident] = result
             told(result)
     return [results[case.ident] for case in cases]
@@ -151,8 +160,8 @@ def _held(bench: Bench, before: Resources) -> dict[str, int]:
     deadline = time.monotonic() + BACK_WITHIN
     while True:
         now = bench.resources()
-        # What cannot be counted at one of both moments is not said to have changed.
-        held = {what: now[what] - number for what, number in before.items() if what in now}
+        # What cannot be counted at one of both moments is not said to have changed; nor is what came back from before.
+        held = {what: max(now[what] - number, 0) for what, number in before.items() if what in now}
         if not any(held.values()) or time.monotonic() > deadline:
             return held
         time.sleep(_POLL)

@@ -49,7 +49,7 @@ def command(
     Exits with 5 where a driver failed, was wedged, crashed or leaked, and with 3 where nothing could be tested.
     """
     if listing:
-        screen.listed(registry.every(), {name: what for name, (what, _) in subjects.SUBJECTS.items()})
+        screen.listed(registry.every(), subjects.listed())
         return
     if explain:
         cases = [case for case in registry.every() if case.ident.upper() == explain.upper()]

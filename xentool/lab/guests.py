@@ -84,7 +84,7 @@ kernel = "@KERNEL@"
 ramdisk = "{DATA_IN_DOM0}/guest-initrd"
 extra = "{extra}"
 disk = ["{disk}"]
-vif = ["script=vif-xentool"]
+vif = ["script=vif-xentool,ip=@IP@"]
 on_crash = "destroy"
 on_reboot = "destroy"
 """

@@ -189,7 +189,7 @@ class BlockBack(BackHalf):
                 self.disk[start : start + size] = memory
         return request.ident, request.operation, BlkifRsp.OKAY
 
-    def asked_something(self, held: Sequence[Asked], number: int = 1) -> bool:
+    def asked_something(self, held: Sequence[object], number: int = 1) -> bool:
         """Wait until so many requests are kept without an answer; tell whether they are."""
         return waits.until(self.store, [], lambda: len(held) >= number, self.level.deadline)
 

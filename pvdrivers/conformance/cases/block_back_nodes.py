@@ -1,10 +1,16 @@
 """Frontends that publish what makes no sense."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import NamedTuple
+
+from pvdrivers.conformance import waits
+from pvdrivers.conformance.block.front import BlockFront
 from pvdrivers.conformance.block.front_rig import BlockFrontRig
 from pvdrivers.conformance.case import Clause, Group
 from pvdrivers.conformance.cases.asking import NOBODYS
 from pvdrivers.conformance.cases.words import O
-from pvdrivers.conformance.observation import Seen, Sights
+from pvdrivers.conformance.observation import Sights
 from pvdrivers.xenbus import Role
 
 CASES = Group(Role.BACK, "block")
@@ -24,49 +30,55 @@ CASES = Group(Role.BACK, "block")
     why="What a guest writes into XenStore decides how much a backend allocates and what it maps.",
 )
 def bb04(rig: BlockFrontRig) -> Sights:
-    """Publishes one wrong thing at a time, each on a new device."""
+    """Publishes one wrong thing at a time, each on a new device; all are waited for together."""
     with rig.plugged() as front:
         front.begin()
         most, order = front.offered("multi-queue-max-queues", 1), front.offered("max-ring-page-order")
-    one: list[tuple[str, dict[str, object]]] = [
-        ("no ring-ref", {"ring-ref": None}),
-        ("no event-channel", {"event-channel": None}),
-        ("ring-ref that is no number", {"ring-ref": "seven"}),
-        ("ring-ref of 1000 digits", {"ring-ref": "9" * 1000}),
-        ("ring-ref -1", {"ring-ref": "-1"}),
-        ("ring-ref that nobody granted", {"ring-ref": NOBODYS}),
-        ("event-channel that there is not", {"event-channel": 4095}),
-        ("event-channel 2^32", {"event-channel": 2**32}),
-        ("protocol that there is not", {"protocol": "vax-abi"}),
-        (f"order {order + 1}", {"ring-page-order": order + 1}),
-        ("order 31", {"ring-page-order": 31}),
-        ("order that is no number", {"ring-page-order": "large"}),
-    ]
-    if most > 1:
-        one += [
-            ("0 queues", {"multi-queue-num-queues": 0}),
-            (f"{most + 1} queues", {"multi-queue-num-queues": most + 1}),
-            ("2^32 - 1 queues", {"multi-queue-num-queues": 2**32 - 1}),
-        ]
-    for what, wrong in one:
-        yield _published(rig, what, 1, wrong)
+    with ExitStack() as stack:
+        published: dict[str, BlockFront] = {}
+        for what, wrong in _wrong(most, order):
+            published[what] = front = stack.enter_context(rig.plugged(pages=1))
+            front.begin()
+            nodes = front.nodes(queues=wrong.queues, order=wrong.order)
+            # The name of another node stands for what that holds.
+            nodes |= {name: nodes.get(str(value), value) for name, value in wrong.nodes.items()}
+            front.announce({name: value for name, value in nodes.items() if value is not None})
+        waits.until(front.store, [], lambda: all(each.has_decided() for each in published.values()), rig.level.deadline)
+        for what, front in published.items():
+            yield front.became()._replace(what=what)
+
+
+class Wrong(NamedTuple):
+    """What is published instead of what is right; None for nothing.
+
+    :param order: and ``queues``: of the rings that there are
+    """
+
+    nodes: dict[str, object]
+    queues: int = 1
+    order: int = 0
+
+
+def _wrong(most: int, order: int) -> Iterator[tuple[str, Wrong]]:
+    yield "no ring-ref", Wrong({"ring-ref": None})
+    yield "no event-channel", Wrong({"event-channel": None})
+    yield "ring-ref that is no number", Wrong({"ring-ref": "seven"})
+    yield "ring-ref of 1000 digits", Wrong({"ring-ref": "9" * 1000})
+    yield "ring-ref -1", Wrong({"ring-ref": "-1"})
+    yield "ring-ref that nobody granted", Wrong({"ring-ref": NOBODYS})
+    yield "event-channel that there is not", Wrong({"event-channel": 4095})
+    yield "event-channel 2^32", Wrong({"event-channel": 2**32})
+    yield "protocol that there is not", Wrong({"protocol": "vax-abi"})
+    yield f"order {order + 1}", Wrong({"ring-page-order": order + 1})
+    yield "order 31", Wrong({"ring-page-order": 31})
+    yield "order that is no number", Wrong({"ring-page-order": "large"})
     if order < 8:
         # With all that such a ring needs.
-        yield _published(rig, f"a ring of order {order + 1}", 1, {}, order=order + 1)
-    two: list[tuple[str, dict[str, object]]] = [
-        ("a queue that is missing", {"queue-1/ring-ref": None, "queue-1/event-channel": None}),
-        ("one page for two queues", {"queue-1/ring-ref": "queue-0/ring-ref"}),
-        ("one port for two queues", {"queue-1/event-channel": "queue-0/event-channel"}),
-    ]
-    for what, wrong in two if most > 1 else []:
-        yield _published(rig, what, 2, wrong)
-
-
-def _published(rig: BlockFrontRig, what: str, queues: int, wrong: dict[str, object], order: int = 0) -> Seen:
-    with rig.plugged() as front:
-        front.begin()
-        nodes = front.nodes(queues=queues, order=order)
-        # The name of another node stands for what that holds.
-        nodes |= {name: nodes.get(str(value), value) for name, value in wrong.items()}
-        seen = front.publish({name: value for name, value in nodes.items() if value is not None})
-        return seen._replace(what=what)
+        yield f"a ring of order {order + 1}", Wrong({}, order=order + 1)
+    if most > 1:
+        yield "0 queues", Wrong({"multi-queue-num-queues": 0})
+        yield f"{most + 1} queues", Wrong({"multi-queue-num-queues": most + 1})
+        yield "2^32 - 1 queues", Wrong({"multi-queue-num-queues": 2**32 - 1})
+        yield "a queue that is missing", Wrong({"queue-1/ring-ref": None, "queue-1/event-channel": None}, 2)
+        yield "one page for two queues", Wrong({"queue-1/ring-ref": "queue-0/ring-ref"}, 2)
+        yield "one port for two queues", Wrong({"queue-1/event-channel": "queue-0/event-channel"}, 2)

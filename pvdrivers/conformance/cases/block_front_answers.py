@@ -9,6 +9,7 @@ from pvdrivers.conformance.block.back_rig import BlockBackRig
 from pvdrivers.conformance.case import Clause, Group, Risk
 from pvdrivers.conformance.cases.words import DISCARD, FLUSH, READ, WRITE, O
 from pvdrivers.conformance.observation import Seen, Sights
+from pvdrivers.transport.base import Mapping
 from pvdrivers.xenbus import Role
 
 CASES = Group(Role.FRONT, "block")
@@ -251,7 +252,7 @@ def bf09(rig: BlockBackRig) -> Sights:
 def bf10(rig: BlockBackRig) -> Sights:
     """Maps each page that a request names, answers, and writes into it afterwards; what users have read stays."""
     with rig.joined({}, {"feature-persistent": 0}) as back:
-        mappings = []
+        mappings: list[Mapping] = []
 
         def policy(request: Asked) -> tuple[int, int, int]:
             for gref, _, _ in request.segments:
@@ -262,6 +263,10 @@ def bf10(rig: BlockBackRig) -> Sights:
         for sector in (8, 16, 24):
             expected = bytes(back.disk[sector * 512 : sector * 512 + 4096])
             future = back.start(READ, sector * 512, 4096)
+            if not back.asked_something(mappings) or not back.ended(future, rig.level.silence):
+                # It takes nothing any more; that it can be let go of is seen when it parts.
+                yield Seen(f"read of sector {sector}", O.DISABLED if mappings else O.SILENT)
+                break
             seen = back.outcome(f"read of sector {sector}", future, expected)
             for mapping in mappings:
                 mapping.memory[:] = b"\xee" * len(mapping.memory)

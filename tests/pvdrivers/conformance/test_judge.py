@@ -80,6 +80,8 @@ def test_quirks_are_read_and_found_by_driver_version_and_case(monkeypatch: pytes
     found = parsed(document)
     monkeypatch.setattr("pvdrivers.conformance.quirks._listed", lambda: found)
     assert [each.observation for each in quirks_of("blkback", "6.1.99", "XX01")] == [O.OKAY]
+    # Of whatever guest the driver is.
+    assert [each.text for each in quirks_of("blkback@domU", "6.1.99", "XX01")] == ["t"]
     assert quirks_of("blkback", "6.12.1", "XX01") == quirks_of("qdisk", "6.1.99", "XX01") == []
     assert withheld_of("blkback", "6.1.99", "XX01") is not None
     assert withheld_of("blkback", "6.1.99", "XX02") is None

@@ -72,7 +72,7 @@ def test_names_that_would_break_out_are_refused(name: str) -> None:
 
 def test_a_guests_configuration() -> None:
     text = guests.configuration(guests.Guest("domU", "pvh", 2, 256, "net"), "w0rd")
-    for line in ('name = "domU"', 'type = "pvh"', "vcpus = 2", "memory = 256", 'vif = ["script=vif-xentool"]'):
+    for line in ('name = "domU"', 'type = "pvh"', "vcpus = 2", "memory = 256", 'vif = ["script=vif-xentool,ip=@IP@"]'):
         assert line in text.splitlines()
     assert "xentool.ready=w0rd xentool.workload=net" in text
 

@@ -16,8 +16,8 @@ from pvdrivers.transport.base import Transport
 from pvdrivers.xenbus import BACK
 from xentool.tools.conformance.media import FileMedium
 from xentool.tools.conformance.our_disks import HOME
-from xentool.tools.conformance.ours import STRANGER
 from xentool.tools.conformance.process import OurProcess, ProcessBench, served_until_told
+from xentool.tools.conformance.worlds import OnLoopback
 
 
 class DiskProcess(ProcessBench):
@@ -36,7 +36,7 @@ class DiskProcess(ProcessBench):
         nodes: Nodes = {"mode": mode, "params": str(path), "sector-size": disk.sector_size}
         try:
             with self.plugged(spot, nodes) as transport:
-                yield Served(spot, transport, medium, STRANGER, self.toolstack.store)
+                yield Served(spot, transport, medium, OnLoopback.stranger, self.toolstack.store)
         finally:
             path.unlink(missing_ok=True)
 

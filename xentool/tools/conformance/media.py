@@ -15,12 +15,14 @@ class FileMedium:
     """A disk in a file.
 
     :param path: to be made
+    :ivar target: what a driver is to serve
     """
 
     between: subject.Hook | None = None
 
     def __init__(self, path: Path, wanted: subject.Disk) -> None:
         self._path, self._wanted = path, wanted
+        self.target = path
         path.write_bytes(content(0, wanted.sectors))
 
     def peek(self, sector: int, count: int) -> bytes:

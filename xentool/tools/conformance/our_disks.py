@@ -8,13 +8,13 @@ from pvdrivers.block.back.backend import Backend, Options
 from pvdrivers.block.front import frontend
 from pvdrivers.block.front.client import Client, Geometry
 from pvdrivers.conformance.block.subject import Disk, Served, Used
-from pvdrivers.transport.loopback import Loopback, Machine
 from pvdrivers.xenbus import BACK as BACK_TABLE
 from pvdrivers.xenbus import FRONT as FRONT_TABLE
 from pvdrivers.xenbus import Role
 from xentool.tools.conformance.media import FileMedium, WatchedMedium
-from xentool.tools.conformance.ours import BACK, FRONT, STRANGER, Home, OurBench, Ours
+from xentool.tools.conformance.ours import Home, OurBench, Ours
 from xentool.tools.conformance.user import User
+from xentool.tools.conformance.worlds import Where, World, on_loopback
 
 #: What the directories of either end are called.
 HOME = Home("uvbd", "udisk", 51712)
@@ -41,9 +41,9 @@ class BackendBench(DiskBench):
         nodes = {"mode": "r" if disk.readonly else "w"}
         with (
             self.plugged(spot, Role.BACK, BACK_TABLE, device, nodes),
-            Loopback(self.machine.directory, FRONT) as transport,
+            self.world.join(self.world.front) as transport,
         ):
-            yield Served(spot, transport, medium, STRANGER, self.toolstack.store)
+            yield Served(spot, transport, medium, self.world.stranger, self.toolstack.store)
         path.unlink(missing_ok=True)
 
 
@@ -57,31 +57,35 @@ class FrontendBench(DiskBench):
         """Plug in a disk for our frontend."""
         spot = self.spot()
         with Client([], Geometry(0)) as client:
-            device = frontend.Frontend(self.transport, spot.back, BACK, client, self.options)
+            device = frontend.Frontend(self.transport, spot.back, spot.back_domid, client, self.options)
             with (
                 self.plugged(spot, Role.FRONT, FRONT_TABLE, device, {}),
-                Loopback(self.machine.directory, BACK) as transport,
+                self.world.join(self.world.back) as transport,
             ):
                 yield Used(spot, transport, User(client))
 
 
-def block_backend(options: Options | None = None) -> Ours[BackendBench]:
+def block_backend(
+    options: Options | None = None, name: str = "block-backend", where: Where = on_loopback
+) -> Ours[BackendBench]:
     """Give our block backend."""
 
-    def make(running: Machine, folder: Path, domid: int, stack: ExitStack) -> BackendBench:
-        bench = BackendBench(running, folder, domid, stack)
+    def make(world: World, folder: Path, domid: int, stack: ExitStack) -> BackendBench:
+        bench = BackendBench(world, folder, domid, stack)
         bench.options = options or bench.options
         return bench
 
-    return Ours("block-backend", "block", Role.BACK, make)
+    return Ours(name, "block", Role.BACK, make, where)
 
 
-def block_frontend(options: frontend.Options | None = None) -> Ours[FrontendBench]:
+def block_frontend(
+    options: frontend.Options | None = None, name: str = "block-frontend", where: Where = on_loopback
+) -> Ours[FrontendBench]:
     """Give our block frontend."""
 
-    def make(running: Machine, folder: Path, domid: int, stack: ExitStack) -> FrontendBench:
-        bench = FrontendBench(running, folder, domid, stack)
+    def make(world: World, folder: Path, domid: int, stack: ExitStack) -> FrontendBench:
+        bench = FrontendBench(world, folder, domid, stack)
         bench.options = options or bench.options
         return bench
 
-    return Ours("block-frontend", "block", Role.FRONT, make)
+    return Ours(name, "block", Role.FRONT, make, where)

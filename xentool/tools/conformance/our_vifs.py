@@ -9,10 +9,10 @@ from pvdrivers.bus.toolstack import Spot
 from pvdrivers.conformance.net.subject import ServedVif, Vif
 from pvdrivers.net.back.backend import OFFER, Backend
 from pvdrivers.net.nodes import Offer
-from pvdrivers.transport.loopback import Loopback, Machine
 from pvdrivers.xenbus import NET_BACK, Role
 from xentool.tools.conformance.far import SocketFar, SocketPort
-from xentool.tools.conformance.ours import FRONT, STRANGER, Home, OurBench, Ours
+from xentool.tools.conformance.ours import Home, OurBench, Ours
+from xentool.tools.conformance.worlds import World
 
 #: What the directories of either end are called.
 HOME = Home("uvif", "unet")
@@ -44,8 +44,8 @@ class VifBench(OurBench):
             device = Backend(self.transport, spot, SocketPort(path, compiled=self.compiled), self.offered)
             back, front = nodes(spot, vif)
             stack.enter_context(self.plugged(spot, Role.BACK, NET_BACK, device, back, front))
-            transport = stack.enter_context(Loopback(self.machine.directory, FRONT))
-            yield ServedVif(spot, transport, far, STRANGER, self.toolstack.store)
+            transport = stack.enter_context(self.world.join(self.world.front))
+            yield ServedVif(spot, transport, far, self.world.stranger, self.toolstack.store)
 
 
 def net_backend(offered: Offer = OFFER, *, compiled: bool = True) -> Ours[VifBench]:
@@ -54,8 +54,8 @@ def net_backend(offered: Offer = OFFER, *, compiled: bool = True) -> Ours[VifBen
     :param compiled: False for its readable way alone, outside its queues
     """
 
-    def make(running: Machine, folder: Path, domid: int, stack: ExitStack) -> VifBench:
-        bench = VifBench(running, folder, domid, stack)
+    def make(world: World, folder: Path, domid: int, stack: ExitStack) -> VifBench:
+        bench = VifBench(world, folder, domid, stack)
         bench.offered, bench.compiled = offered, compiled
         return bench
 

@@ -1,4 +1,4 @@
-"""Our own drivers under test, in this process, on a loopback of their own."""
+"""Our own drivers under test, in this process."""
 
 import gc
 import tempfile
@@ -14,11 +14,9 @@ from pvdrivers.bus.device import NOTHING, Device, Nodes
 from pvdrivers.bus.end import End
 from pvdrivers.bus.toolstack import Spot, part, parted, plug, remove
 from pvdrivers.conformance.subject import Resources
-from pvdrivers.transport.loopback import Loopback, Machine, machine
 from pvdrivers.xenbus import Role, Table
+from xentool.tools.conformance.worlds import Where, World, on_loopback
 
-#: Domains of the loopback: the backends', the frontends', and one that is neither.
-BACK, FRONT, STRANGER = 0, 5, 6
 #: As `pvdrivers.errors.mistake` says it.
 _MISTAKE = "a mistake in this driver"
 
@@ -43,17 +41,21 @@ class OurBench:
     #: Seconds that a device may take to close.
     patience = 60.0
 
-    def __init__(self, running: Machine, folder: Path, domid: int, stack: ExitStack) -> None:
-        self.machine, self.folder = running, folder
-        self.toolstack = stack.enter_context(Loopback(running.directory, BACK))
-        self.transport = stack.enter_context(Loopback(running.directory, domid))
+    def __init__(self, world: World, folder: Path, domid: int, stack: ExitStack) -> None:
+        self.world, self.folder = world, folder
+        self.toolstack = stack.enter_context(world.join(world.back))
+        self.transport = stack.enter_context(world.join(domid))
         self._numbers = count(self.home.first)
         self._lines: list[str] = []
         self._ends: list[End] = []
 
     def spot(self) -> Spot:
         """Give a place for another device."""
-        return Spot(self.home.front, self.home.back, BACK, FRONT, next(self._numbers))
+        while True:
+            spot = Spot(self.home.front, self.home.back, self.world.back, self.world.front, next(self._numbers))
+            # Others have devices too.
+            if not self.toolstack.store.exists(spot.front):
+                return spot
 
     @contextmanager
     def plugged(
@@ -61,7 +63,7 @@ class OurBench:
     ) -> Iterator[End]:
         """Plug a device in, and run that end of it which is under test; it is gone at the end."""
         store = self.toolstack.store
-        plug(store, spot, nodes, front)
+        plug(store, spot, {**nodes, **self.world.mark}, {**front, **self.world.mark})
         here, there = (spot.back, spot.front) if role is Role.BACK else (spot.front, spot.back)
         end = End(self.transport.store, here, there, device, role=role, table=table, log=self._lines.append)
         self._ends.append(end)
@@ -84,15 +86,9 @@ class OurBench:
             remove(store, spot)
 
     def resources(self) -> Resources:
-        """Tell what is in use: as the machine counts it, and of this process."""
+        """Tell what is in use: as the world counts it, and of this process."""
         gc.collect()
-        used = [self.machine.hypervisor.in_use(domid) for domid in (BACK, FRONT)]
-        return {
-            "grants": sum(each.grants for each in used),
-            "mappings": sum(each.mappings for each in used),
-            "ports": sum(each.ports for each in used),
-            "descriptors": len(list(Path("/proc/self/fd").iterdir())),
-        }
+        return {**self.world.in_use(), "descriptors": len(list(Path("/proc/self/fd").iterdir()))}
 
     def ended(self) -> str | None:
         """Tell of a mistake that a driver had to catch, or a thread of one that is no more."""
@@ -112,20 +108,26 @@ class Ours(Generic[_Bench]):
     """A driver of ours; see `pvdrivers.conformance.subject.Subject`.
 
     :param make: makes its bench
+    :param where: has a world for it
     """
 
     version = xentool.__version__
     kernel = False
 
     def __init__(
-        self, name: str, device: str, role: Role, make: Callable[[Machine, Path, int, ExitStack], _Bench]
+        self,
+        name: str,
+        device: str,
+        role: Role,
+        make: Callable[[World, Path, int, ExitStack], _Bench],
+        where: Where = on_loopback,
     ) -> None:
-        self.name, self.device, self.role, self._make = name, device, role, make
+        self.name, self.device, self.role, self._make, self._where = name, device, role, make, where
 
     @contextmanager
     def running(self) -> Iterator[_Bench]:
-        """Have it run on a loopback of its own."""
+        """Have it run in a world of its own."""
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xentool-conformance-")))
-            running = stack.enter_context(machine(folder, [BACK, FRONT, STRANGER]))
-            yield self._make(running, folder, BACK if self.role is Role.BACK else FRONT, stack)
+            world = stack.enter_context(self._where())
+            yield self._make(world, folder, world.back if self.role is Role.BACK else world.front, stack)

@@ -4,7 +4,6 @@
 ends (`served_until_told`).
 """
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -23,8 +22,11 @@ from pvdrivers.errors import MachineError
 from pvdrivers.transport.base import Transport
 from pvdrivers.transport.loopback import Loopback, Machine, machine
 from pvdrivers.xenbus import Role, Table
-from xentool.tools.conformance.ours import BACK, FRONT, STRANGER, Home
+from xentool.tools.conformance.ours import Home
+from xentool.tools.conformance.spent import spent
+from xentool.tools.conformance.worlds import OnLoopback
 
+BACK, FRONT = OnLoopback.back, OnLoopback.front
 #: Seconds that a device may take to close.
 _PATIENCE = 60.0
 
@@ -88,10 +90,7 @@ class ProcessBench:
 
     def effort(self) -> float:
         """Give its processor time."""
-        with suppress(OSError):
-            fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        return 0.0
+        return spent(self._process.pid)
 
     def kill(self) -> None:
         """Have it end without a word."""
@@ -122,7 +121,7 @@ class OurProcess(Generic[_Bench]):
         """Have it run on a loopback of its own."""
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xentool-conformance-")))
-            running = stack.enter_context(machine(folder, [BACK, FRONT, STRANGER]))
+            running = stack.enter_context(machine(folder, [BACK, FRONT, OnLoopback.stranger]))
             bench = self._make(running, folder, stack)
             stack.callback(bench.close)
             yield bench

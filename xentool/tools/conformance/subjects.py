@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pvdrivers.conformance.subject import Subject
 from xentool.errors import XentoolError
 from xentool.tools.conformance import disk_process, our_disks, our_vifs, vif_process
-from xentool.tools.conformance.xen.subjects import ON_XEN
+from xentool.tools.conformance.xen.subjects import IN_GUESTS, ON_XEN
 
 #: What each is, for people, and how it is had.
 SUBJECTS: Mapping[str, tuple[str, Callable[[], Subject]]] = {
@@ -21,8 +21,18 @@ SUBJECTS: Mapping[str, tuple[str, Callable[[], Subject]]] = {
 def subject(name: str) -> Subject:
     """Give a subject by its name.
 
-    :raises XentoolError: there is none of that name
+    :raises XentoolError: there is none of that name, or it cannot be had
     """
+    driver, at, domain = name.partition("@")
+    if at and domain and driver in IN_GUESTS:
+        return IN_GUESTS[driver][1](domain)
     if name not in SUBJECTS:
-        raise XentoolError(f"{name!r} is no driver that can be tested; there are {', '.join(SUBJECTS)}")
+        known = ", ".join([*SUBJECTS, *(f"{each}@DOMAIN" for each in IN_GUESTS)])
+        raise XentoolError(f"{name!r} is no driver that can be tested; there are {known}")
     return SUBJECTS[name][1]()
+
+
+def listed() -> dict[str, str]:
+    """Give all names, and what each is."""
+    guests = {f"{name}@DOMAIN": what for name, (what, _) in IN_GUESTS.items()}
+    return {name: what for name, (what, _) in SUBJECTS.items()} | guests

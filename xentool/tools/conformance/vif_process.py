@@ -13,8 +13,8 @@ from pvdrivers.transport.base import Transport
 from pvdrivers.xenbus import NET_BACK
 from xentool.tools.conformance.far import SocketFar, SocketPort
 from xentool.tools.conformance.our_vifs import HOME, nodes
-from xentool.tools.conformance.ours import STRANGER
 from xentool.tools.conformance.process import OurProcess, ProcessBench, served_until_told
+from xentool.tools.conformance.worlds import OnLoopback
 
 #: The backend's node that says where its far side is.
 _FAR = "port"
@@ -35,7 +35,7 @@ class VifProcess(ProcessBench):
         back, front = nodes(spot, vif)
         try:
             with self.plugged(spot, {**back, _FAR: str(path)}, front) as transport:
-                yield ServedVif(spot, transport, far, STRANGER, self.toolstack.store)
+                yield ServedVif(spot, transport, far, OnLoopback.stranger, self.toolstack.store)
         finally:
             far.close()
 

@@ -8,10 +8,11 @@ import pytest
 from pvdrivers.conformance.case import Verdict
 from pvdrivers.conformance.level import SMALL
 from pvdrivers.conformance.run import Plan, Result
+from pvdrivers.conformance.subject import Resources
 from pvdrivers.errors import MachineError
 from pvdrivers.xenbus import Role
 from tests.xentool.tools.conformance.made import CASES
-from xentool.errors import XentoolError
+from xentool.errors import Unavailable, XentoolError
 from xentool.tools.conformance.document import documents
 from xentool.tools.conformance.our_disks import BackendBench, block_backend
 from xentool.tools.conformance.ours import Ours
@@ -62,6 +63,52 @@ def test_one_that_cannot_be_had_keeps_no_other_from_its_cases() -> None:
     one, other = documents(found)
     assert [each["id"] for each in one["cases"]] == [each["id"] for each in other["cases"]] == ["BB19", "BB21"]
     assert documents(found[1:])["schema"] == "xentool.conformance/1"
+
+
+def test_what_is_no_more_is_blamed_once() -> None:
+    class Dying(BackendBench):
+        """Says that its driver is no more, as soon as it is asked."""
+
+        def ended(self) -> str | None:
+            """Tell so."""
+            return "it is no more"
+
+    dying = Ours("dying", "block", Role.BACK, Dying)
+    (found,) = judged([dying], ("BB19", "BB21", "BB25"), PLAN, lambda *_: None)
+    assert found.summary == {"inconclusive": 2, "crashed": 1}
+    assert {one.observation for one in found.results if one.verdict is Verdict.INCONCLUSIVE} == {
+        "not run any more: it is no more"
+    }
+
+
+def test_what_is_kept_once_is_no_leak() -> None:
+    class Keeping(BackendBench):
+        """Has one more of something when it is asked for the second time; or each time."""
+
+        asked = 0
+        always = False
+
+        def resources(self) -> Resources:
+            """Tell so: twice a case, but for looks at what may come back yet."""
+            Keeping.asked += 1
+            return {"kept": Keeping.asked if Keeping.always else min(Keeping.asked, 2)}
+
+    keeping = Ours("keeping", "block", Role.BACK, Keeping)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pvdrivers.conformance.run.BACK_WITHIN", 0.0)
+        (found,) = judged([keeping], ("BB21",), PLAN, lambda *_: None)
+        assert found.summary == {"pass": 1}
+        Keeping.always = True
+        (found,) = judged([keeping], ("BB21",), PLAN, lambda *_: None)
+        assert found.summary == {"leak": 1}
+
+
+def test_those_in_guests_are_named_with_them() -> None:
+    for name in ("linux-block-frontend", "linux-block-frontend@", "block-backend@domU"):
+        with pytest.raises(XentoolError, match=f"'{name}' is no driver that can be tested"):
+            subject(name)
+    with pytest.raises(Unavailable, match="no linux-block-frontend@domU: cannot open /dev/xen/gntdev"):
+        subject("linux-block-frontend@domU")
 
 
 def test_what_there_is_not() -> None:

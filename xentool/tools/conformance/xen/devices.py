@@ -17,6 +17,8 @@ from pvdrivers.xenstore.client import Client, NotFound, XenStoreError
 
 #: The node that says which run a directory belongs to; both ends' have it.
 MARK = "xentool-conformance"
+#: What a run's folders are called, behind which is its mark.
+PREFIX = "xentool-conformance-"
 #: Seconds that a backend may take to let go of a device.
 _PATIENCE = 60.0
 #: How many numbers are tried for a device, of which others have some.
@@ -37,11 +39,16 @@ def marked() -> Nodes:
     return {MARK: mark(os.getpid())}
 
 
+def lives(found: str) -> bool:
+    """Tell whether the run with a mark is still under way."""
+    pid, _, _ = found.partition("-")
+    return pid.isdigit() and mark(int(pid)) == found
+
+
 def sweep(store: Client) -> None:
     """Take away what this run has left, and what earlier runs have whose processes are no more."""
     for spot, found in _marked(store):
-        pid = int(found.partition("-")[0])
-        if pid == os.getpid() or found != mark(pid):
+        if found == mark(os.getpid()) or not lives(found):
             away(store, spot)
 
 
@@ -70,11 +77,11 @@ class Kind:
 class Devices:
     """The devices of a run.
 
-    :param store: of the domain in which all backends are
+    :param store: XenStore as dom0 sees it, where all backends are
     """
 
     def __init__(self, store: Client, kind: Kind, domid: int) -> None:
-        self._store, self._kind, self._domid = store, kind, domid
+        self.store, self._kind, self._domid = store, kind, domid
         self._counted = count()
 
     @contextmanager
@@ -87,16 +94,16 @@ class Devices:
         try:
             yield spot
         finally:
-            away(self._store, spot)
+            away(self.store, spot)
 
     def _plug(self, nodes: Callable[[Spot], tuple[Nodes, Nodes]]) -> Spot:
         for _ in range(_TRIES):
             number = self._kind.number(next(self._counted))
             spot = Spot(self._kind.front, self._kind.back, 0, self._domid, number)
-            if self._store.exists(spot.front) or self._store.exists(spot.back):
+            if self.store.exists(spot.front) or self.store.exists(spot.back):
                 continue
             back, front = nodes(spot)
-            if plug(self._store, spot, {**back, **marked()}, {**front, **marked()}):
+            if plug(self.store, spot, {**back, **marked()}, {**front, **marked()}):
                 return spot
         raise MachineError(f"no place for a device beside {spot.front}")
 

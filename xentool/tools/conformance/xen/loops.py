@@ -1,5 +1,7 @@
 """A disk for a kernel's backend: a loop device over a file, seen past it through the file."""
 
+import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +10,10 @@ from pathlib import Path
 from pvdrivers.conformance.block.subject import Disk
 from pvdrivers.errors import MachineError
 from xentool.tools.conformance.media import FileMedium
+from xentool.tools.conformance.xen.devices import PREFIX, lives
+
+#: Where disks of a run are, by its mark: no blank is in it, nor in those of temporary folders.
+_FOLDER = re.compile(rf"\S+/{PREFIX}(?P<mark>\d+-\d+)-[^/\s]+")
 
 
 class LoopMedium(FileMedium):
@@ -19,16 +25,16 @@ class LoopMedium(FileMedium):
     def __init__(self, path: Path, wanted: Disk) -> None:
         super().__init__(path, wanted)
         size = str(wanted.sector_size)
-        self.device = Path(_losetup("--find", "--show", "--sector-size", size, str(path)))
+        self.target = Path(_losetup("--find", "--show", "--sector-size", size, str(path)))
 
     def resize(self, sectors: int) -> None:
         """Make the file longer or shorter, and the device with it."""
         super().resize(sectors)
-        _losetup("--set-capacity", str(self.device))
+        _losetup("--set-capacity", str(self.target))
 
     def detach(self) -> None:
         """Let go of the device, or have it go with the last who uses it."""
-        _losetup("--detach", str(self.device))
+        _losetup("--detach", str(self.target))
 
 
 @contextmanager
@@ -40,6 +46,16 @@ def looped(path: Path, wanted: Disk) -> Iterator[LoopMedium]:
     finally:
         medium.detach()
         path.unlink(missing_ok=True)
+
+
+def sweep() -> None:
+    """Let go of what runs have left that were killed: devices, and their files."""
+    for line in _losetup("--list", "--noheadings", "--output", "NAME,BACK-FILE").splitlines():
+        name, _, path = line.partition(" ")
+        found = _FOLDER.search(path)
+        if found and not lives(found["mark"]):
+            _losetup("--detach", name)
+            shutil.rmtree(found[0].strip(), ignore_errors=True)
 
 
 def _losetup(*words: str) -> str:

@@ -3,9 +3,27 @@
 from collections.abc import Callable, Mapping
 
 from pvdrivers.conformance.subject import Subject
+from xentool.tools.conformance import our_disks
 from xentool.tools.conformance.xen.blkback import Blkback
+from xentool.tools.conformance.xen.guest_front import GuestFront
+from xentool.tools.conformance.xen.qdisk import Qdisk
+from xentool.tools.conformance.xen.world import on_xen
 
 #: What each is, for people, and how it is had.
 ON_XEN: Mapping[str, tuple[str, Callable[[], Subject]]] = {
     "blkback": ("Linux's backend of disks, in this dom0", Blkback),
+    "qdisk": ("QEMU's backend of disks, as a process in this dom0", Qdisk),
+    "block-backend-xen": (
+        "our disks' backend, on the Xen that this runs on",
+        lambda: our_disks.block_backend(name="block-backend-xen", where=on_xen),
+    ),
+    "block-frontend-xen": (
+        "our disks' frontend, on the Xen that this runs on",
+        lambda: our_disks.block_frontend(name="block-frontend-xen", where=on_xen),
+    ),
+}
+
+#: Likewise those in guests, had by the guest's name.
+IN_GUESTS: Mapping[str, tuple[str, Callable[[str], Subject]]] = {
+    "linux-block-frontend": ("Linux's frontend of disks, in a guest that may break", GuestFront),
 }

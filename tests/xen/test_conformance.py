@@ -1,0 +1,75 @@
+"""Drivers on real Xen, judged by some cases of the conformance kit: dom0's kernel, ours, and a guest's kernel.
+
+All cases, on QEMU's disks too: `make conformance`.
+"""
+
+import json
+from collections import Counter
+from functools import partial
+
+import pytest
+
+from tests.xen.blocks import Guest
+from tests.xen.labs import Lab, one_xen
+from tests.xen.undisturbed import undisturbed
+
+pytestmark = pytest.mark.lab
+
+#: What Linux's backend does otherwise, or by ways that only it has: a ring that is given up, pages that are mapped, a
+#: barrier, a frontend that dies.
+BACKENDS = {
+    "blkback": {"BB01": "pass", "BB05": "pass", "BB10": "quirk", "BB13": "pass", "BB24": "pass", "BB27": "pass"},
+    # Pages and channels are gntdev's and evtchn's.
+    "block-backend-xen": {"BB02": "pass", "BB07": "pass", "BB24": "pass", "BB27": "pass"},
+}
+#: In dom0: is interrupted in a case, once it has a device; and killed.
+INTERRUPTED = """
+xentool conformance blkback --case BB23 >/tmp/conformance.out 2>&1 &
+until xenstore-exists /local/domain/0/backend/vbd/0; do sleep 0.1; done
+kill -"$1" $!
+wait $!
+echo $?
+"""
+LEFT = "xenstore-ls -f / | grep xentool-conformance; losetup -n -O BACK-FILE | grep conformance"
+FRONTEND = {"BF01": "pass", "BF03": "pass", "BF07": "pass", "BF10": "pass"}
+
+
+def judged(lab: Lab, subject: str, cases: dict[str, str]) -> None:
+    """Judge a driver by some cases, and hold that its verdicts are as they were."""
+    chosen = [word for case in cases for word in ("--case", case)]
+    said = lab.run("xentool", "conformance", subject, "--lab", "--json", *chosen, check=False)
+    found = {case["id"]: (case["verdict"], case["observation"]) for case in json.loads(said)["cases"]}
+    assert {case: verdict for case, (verdict, _) in found.items()} == cases, found
+    assert found.keys() == cases.keys()
+
+
+@pytest.mark.parametrize("subject", BACKENDS)
+def test_backends_in_dom0(lab: Lab, subject: str) -> None:
+    with undisturbed(lab):
+        judged(lab, subject, BACKENDS[subject])
+    assert lab.run("sh", "-c", LEFT, check=False) == ""
+
+
+@one_xen
+def test_what_is_interrupted_leaves_nothing_and_what_is_killed_is_swept_by_the_next(lab: Lab) -> None:
+    assert lab.run("sh", "-c", INTERRUPTED, "sh", "INT") == "130"
+    assert lab.run("sh", "-c", LEFT, check=False) == ""
+    assert lab.run("sh", "-c", INTERRUPTED, "sh", "KILL") == "137"
+    left = Counter(line.partition("/xentool-conf")[0] for line in lab.run("sh", "-c", LEFT).splitlines())
+    assert len(left) > 1
+    judged(lab, "blkback", {"BB21": "pass"})
+    assert lab.run("sh", "-c", LEFT, check=False) == ""
+
+
+@pytest.mark.usually("4.17 pv", "4.20 pvh")
+@pytest.mark.parametrize("kind", ["pv", "pvh"])
+def test_a_guests_frontend(lab: Lab, kind: str) -> None:
+    name = f"judged{kind}"
+    lab.outlived(name, partial(_frontend, lab, name, kind), partial(lab.away, name))
+
+
+def _frontend(lab: Lab, name: str, kind: str) -> None:
+    guest = Guest(lab, name, kind, 1, ())
+    judged(lab, f"linux-block-frontend@{name}", FRONTEND)
+    # It lives, and no disk is left in it.
+    assert guest.run("ls /sys/block") == "xvda"
