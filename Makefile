@@ -95,7 +95,7 @@ bench: setup .venv/bench
 	touch $@
 
 conformance: setup
-	$(BIN)/xentool conformance block-backend block-frontend net-backend --full --junit build/conformance.xml --html build/conformance.html
+	$(BIN)/xentool conformance block-backend block-frontend net-backend net-frontend --full --junit build/conformance.xml --html build/conformance.html
 
 captures: setup
 	$(BIN)/python -m tests.captures.make

@@ -64,9 +64,9 @@ class Half:
             self.store, paths, lambda: self.state() in states or self.complaint() not in nothing, self.level.deadline
         )
 
-    def follows(self, path: str, condition: Callable[[], bool]) -> bool:
+    def follows(self, path: str, condition: Callable[[], bool], seconds: float = _SOON) -> bool:
         """Wait for what a peer may do or not: no longer than one does that does it."""
-        return waits.until(self.store, [path], condition, min(self.level.deadline, _SOON))
+        return waits.until(self.store, [path], condition, min(self.level.deadline, seconds))
 
 
 class FrontHalf(Half):

@@ -1,4 +1,4 @@
-"""One ring of the kit's frontend with its end of a channel: what is asked, and what comes for it."""
+"""One ring of the kit's half with its end of a channel: what is put there, and what comes."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -6,20 +6,23 @@ from contextlib import suppress
 from pvdrivers.conformance.observation import Noticed, Observation
 from pvdrivers.conformance.raw import RawRing
 from pvdrivers.errors import MachineError
-from pvdrivers.transport.base import Channel, Grant
+from pvdrivers.transport.base import Channel, Grant, Mapping
 
 #: Seconds.
 _MOMENT = 0.02
 
 
-class FrontLine:
+class Line:
     """A ring, which belongs to it from now on, and the channel that tells of it, which may be another's too."""
 
-    def __init__(self, grant: Grant, channel: Channel, ring: RawRing) -> None:
-        self.grant, self.channel, self.ring = grant, channel, ring
+    #: What comes there.
+    what = "messages"
+
+    def __init__(self, channel: Channel, ring: RawRing) -> None:
+        self.channel, self.ring = channel, ring
 
     def put(self, *messages: bytes, notify: bool | None = None) -> bool:
-        """Put requests; tell whether the backend wanted to be notified.
+        """Put messages; tell whether the peer wanted to be notified.
 
         :param notify: None to notify it if it does
         """
@@ -30,7 +33,7 @@ class FrontLine:
         return wanted
 
     def taken(self, number: int, seconds: float) -> Iterator[bytes]:
-        """Give so many answers as they come.
+        """Give so many messages as they come.
 
         :raises Noticed: they do not come, or come without the notification that was asked for
         """
@@ -40,7 +43,7 @@ class FrontLine:
             yield from found
             if number:
                 self.ring.ask()
-                # Seen now, it came before the backend saw that it was asked: without a notification, and rightly so.
+                # Seen now, it came before the peer saw that it was asked: without a notification, and rightly so.
                 if not self.ring.waiting():
                     self._wait(seconds, number)
                 self.channel.unmask()
@@ -54,13 +57,39 @@ class FrontLine:
         if self.channel.wait(seconds):
             return
         if self.ring.waiting():
-            raise Noticed(Observation.UNNOTIFIED, "answers lie in the ring, of which it did not notify")
-        raise Noticed(Observation.SILENT, f"{number} requests are not answered within {seconds:g} s")
+            raise Noticed(Observation.UNNOTIFIED, f"{self.what} lie in the ring, of which it did not notify")
+        raise Noticed(Observation.SILENT, f"{number} {self.what} do not come within {seconds:g} s")
+
+
+class FrontLine(Line):
+    """A frontend's, of whose answers it is told."""
+
+    what = "answers"
+
+    def __init__(self, grant: Grant, channel: Channel, ring: RawRing) -> None:
+        super().__init__(channel, ring)
+        self.grant = grant
 
     def close(self) -> None:
         """Give the ring back; the channel is closed by `hang_up`."""
         self.ring.release()
         self.grant.revoke()
+
+
+class BackLine(Line):
+    """A backend's, of whose frontend's requests it is told."""
+
+    what = "requests"
+
+    def __init__(self, pages: Mapping, channel: Channel, ring: RawRing) -> None:
+        super().__init__(channel, ring)
+        self.pages = pages
+
+    def close(self) -> None:
+        """Give the ring back; the channel is closed by `hang_up`."""
+        self.ring.release()
+        with suppress(MachineError):
+            self.pages.unmap()
 
 
 def hang_up(channel: Channel) -> None:

@@ -31,6 +31,11 @@ GROUPS = (
     "pvdrivers.conformance.cases.net_back_control",
     "pvdrivers.conformance.cases.net_back_lives",
     "pvdrivers.conformance.cases.net_back_states",
+    "pvdrivers.conformance.cases.net_front_serves",
+    "pvdrivers.conformance.cases.net_front_packets",
+    "pvdrivers.conformance.cases.net_front_answers",
+    "pvdrivers.conformance.cases.net_front_lives",
+    "pvdrivers.conformance.cases.net_front_states",
 )
 
 

@@ -30,6 +30,7 @@ RIGS: Mapping[tuple[str, Role], str] = {
     ("block", Role.BACK): "pvdrivers.conformance.block.front_rig:BlockFrontRig",
     ("block", Role.FRONT): "pvdrivers.conformance.block.back_rig:BlockBackRig",
     ("net", Role.BACK): "pvdrivers.conformance.net.front_rig:VifFrontRig",
+    ("net", Role.FRONT): "pvdrivers.conformance.net.back_rig:VifBackRig",
 }
 
 

@@ -9,8 +9,8 @@ from pvdrivers.abi.xenbus import XenbusState
 from pvdrivers.bus.nodes import Peer
 from pvdrivers.xenstore.client import Client
 
-#: Seconds between looks of which no watch has told: what is waited for may not be a node.
-_LOOK = 0.05
+#: Seconds between looks of which no watch has told, at first and at last: what is waited for may not be a node.
+_SOON, _LOOK = 0.001, 0.05
 
 
 def now() -> float:
@@ -23,15 +23,16 @@ def until(store: Client, paths: Sequence[str], condition: Callable[[], bool], se
 
     :param paths: whose changes may make it so
     """
-    awake = threading.Event()
+    awake, look = threading.Event(), _SOON
     deadline = time.monotonic() + seconds
     with ExitStack() as stack:
         watches = [stack.enter_context(store.watch(path, awake.set)) for path in paths]
         while not condition():
             if time.monotonic() > deadline:
                 return condition()
-            awake.wait(_LOOK)
+            awake.wait(look)
             awake.clear()
+            look = min(2 * look, _LOOK)
             for watch in watches:
                 watch.drain()
     return True

@@ -22,6 +22,7 @@ _HEAD = f"""\
 xentool conformance block-backend                       # our own backend, on a loopback, anywhere
 xentool conformance block-backend --case 'BB1*' --seed 3 --junit junit.xml --html page.html
 xentool conformance net-backend net-backend-process     # our vifs' backend, here and as a process
+xentool conformance net-frontend                        # our vifs' frontend
 xentool conformance --explain BB13                      # what a case does, why, and what may be seen
 xentool conformance --list                              # all drivers that can be tested, and all cases
 ```

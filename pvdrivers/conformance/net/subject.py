@@ -29,14 +29,14 @@ class Vif:
 
 
 class FarSide(Protocol):
-    """What is behind a backend under test: where a frontend's frames come out, and those for it go in.
+    """What is behind a driver under test: where its peer's frames come out, and those for that go in.
 
     A TAP's or a packet socket's other end, say: what is said of a frame is what virtio_net_hdr has words for. Only
     frames of the kit's own are given.
     """
 
     def send(self, frame: Carried) -> bool:
-        """Let a frame come in; tell whether it was taken. One is not as long as others wait for the frontend."""
+        """Let a frame come in; tell whether it was taken. One is not as long as others wait for the peer."""
         ...
 
     def receive(self, seconds: float) -> Carried | None:
@@ -68,4 +68,30 @@ class VifBackBench(Bench, Protocol):
 
     def served(self, vif: Vif) -> AbstractContextManager[ServedVif]:
         """Plug in a vif; it is gone at the end."""
+        ...
+
+
+@dataclass(frozen=True)
+class UsedVif:
+    """A vif whose frontend is under test; the backend's half is the kit's.
+
+    :param transport: of the backend's domain, for this vif alone: its end is the backend's death
+    :param user: of the frontend: what it sends goes to the backend
+    :param resumed: has the guest begin again where it is, as after it was suspended; None where that cannot be
+    """
+
+    spot: Spot
+    transport: Transport
+    user: FarSide
+    resumed: Callable[[], object] | None = None
+
+
+class VifFrontBench(Bench, Protocol):
+    """A frontend of vifs under test."""
+
+    def used(self, *, trusted: bool = True) -> AbstractContextManager[UsedVif]:
+        """Plug in a vif without a backend; it is gone at the end.
+
+        :param trusted: whether the toolstack says that the backend is
+        """
         ...

@@ -14,6 +14,7 @@ SUBJECTS: Mapping[str, tuple[str, Callable[[], Subject]]] = {
     "block-frontend": ("our disks' frontend, on a loopback", our_disks.block_frontend),
     "net-backend": ("our vifs' backend, on a loopback", our_vifs.net_backend),
     "net-backend-process": ("the same as a process of its own", vif_process.net_backend_process),
+    "net-frontend": ("our vifs' frontend, on a loopback", our_vifs.net_frontend),
     **ON_XEN,
 }
 

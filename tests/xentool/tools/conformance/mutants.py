@@ -1,6 +1,6 @@
 """Drivers of ours with a mistake: which text stands in place of which in one function, and which case finds it.
 
-A function gets other code for as long as a test runs; nothing of a driver knows of it. Backends are run by their
+A function gets other code for as long as a test runs; nothing of a driver knows of it. Queues are run by their
 readable way, which is the specification of the compiled one.
 """
 
@@ -28,6 +28,7 @@ from pvdrivers.conformance import run as kit
 from pvdrivers.errors import BadRing
 from pvdrivers.net.back import backend as net_backend
 from pvdrivers.net.back.backend import OFFER
+from pvdrivers.net.front import frontend as net_frontend
 from pvdrivers.ring import Back
 from pvdrivers.ring.waiting import Waiting
 from pvdrivers.transport.base import Mapping, Transport
@@ -40,6 +41,7 @@ _SUBJECTS: dict[str, Callable[[Any], Any]] = {
     "BB": our_disks.block_backend,
     "BF": our_disks.block_frontend,
     "NB": lambda offered: our_vifs.net_backend(offered or OFFER, compiled=False),
+    "NF": lambda options: our_vifs.net_frontend(options, compiled=False),
 }
 
 
@@ -434,12 +436,12 @@ MUTANTS = [
 
 @contextmanager
 def mistaken(mutant: Mutant) -> Iterator[None]:
-    """Have the mistake, for as long as the context lasts; backends go the readable way."""
+    """Have the mistake, for as long as the context lasts; queues go the readable way."""
     with pytest.MonkeyPatch.context() as patch:
         mutant.mistake(patch)
         # Some never end.
         patch.setattr(OurBench, "patience", 1.0)
         patch.setattr(kit, "BACK_WITHIN", 1.0)
-        for each in (backend, net_backend):
-            patch.setattr(each, "BackQueue", partial(vars(each)["BackQueue"], compiled=False))
+        for each, queue in ((backend, "BackQueue"), (net_backend, "BackQueue"), (net_frontend, "FrontQueue")):
+            patch.setattr(each, queue, partial(vars(each)[queue], compiled=False))
         yield

@@ -10,10 +10,11 @@ from pvdrivers.conformance.level import SMALL
 from pvdrivers.conformance.run import Plan, Result, run
 from tests.xentool.tools.conformance.mutants import MUTANTS, Mutant, changed, mistaken
 from tests.xentool.tools.conformance.net_back_mutants import NET_BACK_MUTANTS
+from tests.xentool.tools.conformance.net_front_mutants import NET_FRONT_MUTANTS
 from xentool.tools.conformance.our_disks import block_backend, block_frontend
-from xentool.tools.conformance.our_vifs import net_backend
+from xentool.tools.conformance.our_vifs import net_backend, net_frontend
 
-ALL = [*MUTANTS, *NET_BACK_MUTANTS]
+ALL = [*MUTANTS, *NET_BACK_MUTANTS, *NET_FRONT_MUTANTS]
 LEVEL = replace(SMALL, rounds=20, flips=20_000, storm=200, pairs=9)
 #: Seconds for what never comes.
 NEVER_COMES = 3.0
@@ -36,7 +37,8 @@ def test_a_mistake_is_found(mutant: Mutant) -> None:
 
 def test_without_one_the_readable_way_passes() -> None:
     idents = tuple(sorted({mutant.case for mutant in ALL}))
-    for subject in (block_backend(), block_frontend(), net_backend(compiled=False)):
+    subjects = block_backend(), block_frontend(), net_backend(compiled=False), net_frontend(compiled=False)
+    for subject in subjects:
         with mistaken(Mutant("none", "", "", lambda _: None)):
             results = run(subject, registry.chosen(subject.device, subject.role, idents), Plan(LEVEL))
         wrong = {one.case.ident: one.observation for one in results if one.verdict is not Verdict.PASS}

@@ -7,10 +7,11 @@ from pvdrivers.conformance.case import Verdict
 from pvdrivers.conformance.level import SMALL
 from pvdrivers.conformance.run import Plan, run
 from pvdrivers.conformance.subject import Subject
+from pvdrivers.net.front import frontend as net
 from pvdrivers.net.nodes import Offer, Takes
 from xentool.tools.conformance.disk_process import block_backend_process
 from xentool.tools.conformance.our_disks import block_backend, block_frontend
-from xentool.tools.conformance.our_vifs import net_backend
+from xentool.tools.conformance.our_vifs import net_backend, net_frontend
 from xentool.tools.conformance.vif_process import net_backend_process
 
 
@@ -63,6 +64,25 @@ def test_a_net_backend_without_what_is_optional_is_not_blamed_for_it() -> None:
         "NB30": "feature-xdp-headroom",
     }
     assert found == {ident: f"unsupported: {feature} is not offered" for ident, feature in lacks.items()}
+
+
+#: Of our frontend, whose guest is never suspended on a loopback.
+NEVER_SUSPENDED = {"NF20": "unsupported: this driver's machine is not suspended here"}
+
+
+def test_our_net_frontend() -> None:
+    assert judged(net_frontend()) == NEVER_SUSPENDED
+
+
+def test_our_net_frontend_that_wants_all_there_is() -> None:
+    options = net.Options(max_queues=4, multicast=(bytes.fromhex("01005e000001"),))
+    assert judged(net_frontend(options, compiled=False), "NF01", "NF03", "NF15", "NF16", "NF17", "NF19") == {}
+
+
+def test_our_net_frontend_that_takes_no_more_than_it_must() -> None:
+    found = judged(net_frontend(net.Options(takes=Takes())), "NF01", "NF03", "NF04", "NF08")
+    lacks = {"NF04": "feature-sg", "NF08": "feature-gso-tcpv4"}
+    assert found == {ident: f"unsupported: {feature} is not wanted" for ident, feature in lacks.items()}
 
 
 def test_our_block_backend_as_a_process() -> None:

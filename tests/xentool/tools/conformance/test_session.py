@@ -114,6 +114,6 @@ def test_those_in_guests_are_named_with_them() -> None:
 def test_what_there_is_not() -> None:
     with pytest.raises(XentoolError, match=r"no case of these drivers is called ZZ\* or X"):
         judged([block_backend()], ("ZZ*", "X"), PLAN, lambda *_: None)
-    names = "block-backend, block-backend-process, block-frontend, net-backend, net-backend-process"
+    names = "block-backend, block-backend-process, block-frontend, net-backend, net-backend-process, net-frontend"
     with pytest.raises(XentoolError, match=f"'blkfront' is no driver that can be tested; there are {names}"):
         subject("blkfront")
