@@ -1,13 +1,11 @@
 """Ends of a load that look on at their rings all the time, instead of sleeping: what events cost is the difference.
 
-``python -m tests.bench.polling DIRECTORY LOAD`` is the far one, as `xentool.tools.net.far` is otherwise.
+``python -m tests.bench.polling LOAD`` is the far one, as `xentool.tools.net.far` is otherwise.
 """
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from unittest.mock import patch
 
 from pvdrivers.ring import look
@@ -26,4 +24,4 @@ def polling() -> Iterator[None]:
 
 if __name__ == "__main__":
     with patch.object(look, "LOOK", ALWAYS):
-        far.main(Path(sys.argv[1]), **json.loads(sys.argv[2]))
+        far.run(sys.argv[1])

@@ -93,15 +93,23 @@ def main(directory: Path, *, size: int, gso: bool, direction: str, depth: int) -
         end.join()
 
 
+def run(told: str) -> None:
+    """Be the far process of a load.
+
+    :param told: what `main` takes by name, as JSON
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    with tempfile.TemporaryDirectory(prefix="xentool-bench-") as made:
+        try:
+            main(Path(made), **json.loads(told))
+        except (DriverError, XenStoreError) as error:
+            sys.exit(f"xentool: the far end: {error}")
+
+
 def _say(line: str) -> None:
     print(line, file=sys.stderr)  # noqa: T201 - likewise
 
 
 if __name__ == "__main__":
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    with tempfile.TemporaryDirectory(prefix="xentool-bench-") as made:
-        try:
-            main(Path(made), **json.loads(sys.argv[1]))
-        except (DriverError, XenStoreError) as error:
-            sys.exit(f"xentool: the far end: {error}")
+    run(sys.argv[1])

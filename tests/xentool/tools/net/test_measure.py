@@ -13,6 +13,7 @@ import pytest
 from pvdrivers.net.frame import PLAIN, Frame
 from pvdrivers.net.load.lanes import LoadLane
 from pvdrivers.net.load.traffic import frame
+from tests.bench.polling import polling
 from xentool.tools.net import far, measure
 from xentool.tools.net.far import Counts
 
@@ -74,3 +75,10 @@ def test_the_far_process_ends_with_its_input_alone_and_leaves_nothing() -> None:
             process.send_signal(number)
         assert process.communicate(timeout=60) == ("", "")
     assert (process.returncode, place.exists()) == (0, False)
+
+
+def test_ends_that_look_on_send_back_what_comes() -> None:
+    with polling():
+        found = measure.measure(measure.Load(seconds=0.1, direction="both", depth=1))
+    assert found["frames"] == found["sent"] > 0
+    assert found["latency_us"]["p50"] > 0
