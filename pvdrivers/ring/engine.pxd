@@ -25,6 +25,8 @@ cdef class _End:
     cdef check(self)
     cdef uint32_t available(self) except? 0xFFFFFFFF
     cdef bint watch(self, _End other, uint32_t microseconds) noexcept nogil
+    cdef void lay(self, const uint8_t *messages, uint32_t number) noexcept
+    cdef uint32_t before_end(self, uint32_t index) noexcept
     cdef uint8_t *slot(self, uint32_t index) noexcept
     cdef bint ask(self, uint32_t after) except -1
 

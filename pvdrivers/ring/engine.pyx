@@ -27,6 +27,25 @@ cdef int REQ_EVENT = HEADER.offsets["req_event"] // 4
 cdef int RSP_PROD = HEADER.offsets["rsp_prod"] // 4
 cdef int RSP_EVENT = HEADER.offsets["rsp_event"] // 4
 
+cdef enum:
+    # Bytes of an answer on a TX ring: a copy whose size is known is no call.
+    ANSWER = 4
+
+
+cdef inline void strided(
+    uint8_t *to, uint32_t to_stride, const uint8_t *source, uint32_t stride, uint32_t size, uint32_t number
+) noexcept:
+    # Copies messages from one place to another, each so many bytes after the one before.
+    cdef uint32_t i
+    if stride == size and to_stride == size:
+        memcpy(to, source, number * size)
+    elif size == ANSWER:
+        for i in range(number):
+            memcpy(to + i * to_stride, source + i * stride, ANSWER)
+    else:
+        for i in range(number):
+            memcpy(to + i * to_stride, source + i * stride, size)
+
 
 cdef class _End:
     # Front and back are each other's mirror: each produces what the other consumes.
@@ -86,12 +105,13 @@ cdef class _End:
         :raises BadRing: the peer's producer index is impossible
         """
         self.check()
-        cdef uint32_t number = min(self.available(), limit)
+        cdef uint32_t number = min(self.available(), limit), first = min(number, self.before_end(self.cons))
+        if not number:
+            return b""
         cdef bytes messages = PyBytes_FromStringAndSize(NULL, number * self.peer_size)
-        cdef char *to = PyBytes_AsString(messages)
-        cdef uint32_t i
-        for i in range(number):
-            memcpy(to + i * self.peer_size, self.slot(self.cons + i), self.peer_size)
+        cdef uint8_t *to = <uint8_t *>PyBytes_AsString(messages)
+        strided(to, self.peer_size, self.slot(self.cons), self.stride, self.peer_size, first)
+        strided(to + first * self.peer_size, self.peer_size, self.slots, self.stride, self.peer_size, number - first)
         self.cons += number
         return messages
 
@@ -124,22 +144,34 @@ cdef class _End:
             if nanoseconds() >= until:
                 return False
 
-    def put(self, const uint8_t[::1] messages):
+    def put(self, messages):
         """Copy messages into the ring; the peer sees them when they are pushed.
 
         :param messages: one after the other, each of its type's size
         :raises ValueError: there is not so much room, or a message is not whole
         """
+        cdef Py_buffer view
         self.check()
-        cdef Py_ssize_t number = messages.shape[0] // self.own_size
-        if messages.shape[0] % self.own_size:
-            raise ValueError(f"{messages.shape[0]} bytes are not messages of {self.own_size} bytes")
-        if number > <Py_ssize_t>self.room:
-            raise ValueError(f"{number} messages, and room for {self.room}")
-        cdef Py_ssize_t i
-        for i in range(number):
-            memcpy(self.slot(self.prod + <uint32_t>i), &messages[i * self.own_size], self.own_size)
-        self.prod += <uint32_t>number
+        PyObject_GetBuffer(messages, &view, PyBUF_SIMPLE)
+        try:
+            if view.len % self.own_size:
+                raise ValueError(f"{view.len} bytes are not messages of {self.own_size} bytes")
+            if view.len // self.own_size > <Py_ssize_t>self.room:
+                raise ValueError(f"{view.len // self.own_size} messages, and room for {self.room}")
+            self.lay(<const uint8_t *>view.buf, <uint32_t>(view.len // self.own_size))
+        finally:
+            PyBuffer_Release(&view)
+
+    cdef void lay(self, const uint8_t *messages, uint32_t number) noexcept:
+        cdef uint32_t first = min(number, self.before_end(self.prod))
+        strided(self.slot(self.prod), self.stride, messages, self.own_size, self.own_size, first)
+        messages += first * self.own_size
+        strided(self.slots, self.stride, messages, self.own_size, self.own_size, number - first)
+        self.prod += number
+
+    cdef uint32_t before_end(self, uint32_t index) noexcept:
+        # Slots from this one on, until they begin anew.
+        return self.count - (index & (self.count - 1))
 
     cdef uint8_t *slot(self, uint32_t index) noexcept:
         return self.slots + (index & (self.count - 1)) * self.stride

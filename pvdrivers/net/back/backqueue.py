@@ -11,6 +11,7 @@ What is plain goes both by `plain`, compiled, unless somebody watches (`watched`
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 
 from pvdrivers.abi.netif import RX_RING, TX_REQUEST, TX_RING, NetifRsp
 from pvdrivers.net import watched
@@ -33,7 +34,7 @@ from pvdrivers.ring import Back
 from pvdrivers.ring.owned import own
 from pvdrivers.ring.queue import ThreadedQueue
 from pvdrivers.ring.waiting import Besides, Waiting
-from pvdrivers.transport.base import PIECE, Channel, Mapping, Piece, Transport
+from pvdrivers.transport.base import Channel, Mapping, Piece, Transport
 
 #: Packets, or slots, that are taken at once: few enough that neither direction waits long for the other, and half of a
 #: ring, so that its other end has something to do meanwhile.
@@ -89,7 +90,7 @@ class BackQueue(ThreadedQueue):
         self._spread = lane if isinstance(lane, Spread) else None
         behind = self._spread.lane if self._spread else lane
         self._packed = behind if compiled and isinstance(behind, PackedLane) else None
-        self._sent = Sent(self._copy_from) if compiled else None
+        self._sent = Sent(partial(transport.copy, domid, into_peer=False)) if compiled else None
         # Messages of a packet whose end is not there yet, or for which there is no credit.
         self._backlog = b""
         # Pages that the frontend has posted, in the ring's order: all of them are taken at once, since a ring asks for
@@ -97,7 +98,8 @@ class BackQueue(ThreadedQueue):
         self._posted = Posted()
         # Frames for which there were too few.
         self._held: deque[Frame] = deque()
-        self._passed = Passed(self._copy_to, self._posted, _BATCH) if compiled else None
+        copy_to = partial(transport.copy, domid, into_peer=True)
+        self._passed = Passed(copy_to, self._posted, _BATCH) if compiled else None
         self._ending = False
         owned = ExitStack()
         for one in (self._passed, self._sent, lane, *channels):
@@ -112,7 +114,26 @@ class BackQueue(ThreadedQueue):
     def stats(self) -> Stats:
         """What has been done until now."""
         lane = self._lane.stats
-        return self._stats + Stats(dropped=lane.dropped, syscalls=lane.syscalls)
+        done = self._stats + Stats(dropped=lane.dropped, syscalls=lane.syscalls)
+        if sent := self._sent:
+            done += Stats(
+                tx_packets=sent.packets,
+                tx_bytes=sent.volume,
+                tx_errors=sent.errors,
+                tx_slots=sent.slots,
+                grant_copies=sent.copied,
+                syscalls=sent.calls,
+            )
+        if passed := self._passed:
+            done += Stats(
+                rx_packets=passed.packets,
+                rx_bytes=passed.volume,
+                rx_errors=passed.errors,
+                rx_slots=passed.slots,
+                grant_copies=passed.copied,
+                syscalls=passed.calls,
+            )
+        return done
 
     @property
     def stalled(self) -> bool:
@@ -179,10 +200,9 @@ class BackQueue(ThreadedQueue):
     def _send_plain(self, sent: Sent, messages: bytes) -> bytes:
         # Gives what is left.
         answers, taken = sent.take(messages)
-        self._stats.tx_slots += sent.slots
-        self._stats.tx_errors += sent.errors
         if sent.frames:
-            self._count(sent.frames, sent.size)
+            if self._credit:
+                self._credit.spend(sent.size)
             if self._packed:
                 self._packed.send_packed(sent.arena, sent.records)
             else:
@@ -190,12 +210,6 @@ class BackQueue(ThreadedQueue):
                 self._lane.send(unpack(memoryview(bytes(sent.arena[: sent.used])), sent.records))
         self._waiting.send(answers, _TX)
         return messages[taken * TX_REQUEST.size :]
-
-    def _count(self, frames: int, size: int) -> None:
-        self._stats.tx_packets += frames
-        self._stats.tx_bytes += size
-        if self._credit:
-            self._credit.spend(size)
 
     def _send_any(self, messages: bytes) -> None:
         taken = tx_back.parse(messages)
@@ -217,7 +231,11 @@ class BackQueue(ThreadedQueue):
                 place += packet.size
                 answers.append(tx_back.respond(packet, found))
         if frames:
-            self._count(len(frames), sum(len(frame.data) for frame in frames))
+            size = sum(len(frame.data) for frame in frames)
+            self._stats.tx_packets += len(frames)
+            self._stats.tx_bytes += size
+            if self._credit:
+                self._credit.spend(size)
             self._lane.send(frames)
         self._waiting.send(b"".join(answers), _TX)
         if (by := self._seen.by) is not None:
@@ -242,10 +260,6 @@ class BackQueue(ThreadedQueue):
             place += slot.length
         return arena, self._copied(len(pieces), self._transport.copy_from(self._domid, pieces, arena))
 
-    def _copy_from(self, batch: memoryview, arena: memoryview) -> None:
-        self._transport.copy(self._domid, batch, arena, into_peer=False)
-        self._copied(len(batch) // PIECE.size, [])
-
     def _copied(self, pieces: int, statuses: list[int]) -> list[int]:
         self._stats.grant_copies += pieces
         self._stats.syscalls += 1
@@ -261,7 +275,8 @@ class BackQueue(ThreadedQueue):
 
     def _receive(self) -> bool:
         messages = self._waiting.take(self._rings[_RX].size, _RX)
-        self._posted.post(messages)
+        if messages:
+            self._posted.post(messages)
         if self._ending:
             # And not as long as the port has frames.
             return bool(messages)
@@ -288,14 +303,11 @@ class BackQueue(ThreadedQueue):
 
     def _pass_plain(self, passed: Passed, lane: PackedLane) -> tuple[bytes, int]:
         if not passed.held:
-            passed.hold(lane.receive_packed(passed.room))
-        answers = passed.lay(lane.arena)
-        stats = self._stats
-        stats.rx_slots += passed.slots
-        stats.rx_packets += passed.packets
-        stats.rx_bytes += passed.size
-        stats.rx_errors += passed.errors
-        return answers, passed.needed
+            frames = lane.receive_packed(passed.room)
+            if not frames:
+                return b"", 0
+            passed.hold(frames)
+        return passed.lay(lane.arena), passed.needed
 
     def _pass_any(self) -> tuple[bytes, int]:
         if self._passed and self._packed and self._passed.held:
@@ -322,10 +334,6 @@ class BackQueue(ThreadedQueue):
             places = [self._posted.popleft() for _ in range(needed)]
             laid.append((frame, rx_back.lay(frame, places, self.headroom)))
         return laid
-
-    def _copy_to(self, batch: memoryview, arena: memoryview) -> None:
-        self._transport.copy(self._domid, batch, arena, into_peer=True)
-        self._copied(len(batch) // PIECE.size, [])
 
     def _deliver(self, laid: Sequence[tuple[Frame, rx_back.Laid]]) -> bytes:
         arena = bytearray().join(frame.data for frame, _ in laid)

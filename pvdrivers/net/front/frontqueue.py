@@ -146,7 +146,7 @@ class FrontQueue(ThreadedQueue):
     # To the backend.
 
     def _send(self) -> bool:
-        requests = self._listed()
+        requests = self._listed() if self._changes else []
         room = self._rings[_TX].room - _LISTED * len(requests)
         if self._packed:
             requests.append(self._send_plain(self._packed, room))
@@ -166,7 +166,10 @@ class FrontQueue(ThreadedQueue):
             if not line.left:
                 return requests
         if not plain.held:
-            plain.hold(lane.receive_packed(plain.room))
+            frames = lane.receive_packed(plain.room)
+            if not frames:
+                return requests
+            plain.hold(frames)
         requests += plain.form(lane.arena, room)
         self._sent()
         return requests

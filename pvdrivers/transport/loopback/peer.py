@@ -54,23 +54,21 @@ class OtherDomain:
     def copy(self, pieces: Sequence[Piece], memory: memoryview, *, into_peer: bool) -> list[int]:
         """Copy pieces one by one; see `base.Transport.copy_from`."""
         with self._lock:
-            self._bound()
+            if len(self._regions) > _REGIONS_MAX:
+                self._forget()
             return [self._copy(piece, memory, into_peer) for piece in pieces]
 
     def copy_packed(self, batch: memoryview, memory: memoryview, *, into_peer: bool) -> None:
         """Copy packed pieces; see `base.Transport.copy`."""
         with self._lock:
-            self._bound()
-            at, count = 0, len(batch) // PIECE.size
-            while (at := self._copies.copy(batch, memory, into_peer, at)) < count:
+            if len(self._regions) > _REGIONS_MAX:
+                self._forget()
+            at, size = 0, len(batch)
+            while (at := self._copies.copy(batch, memory, into_peer, at)) * PIECE.size < size:
                 gref, offset, length, place, _ = PIECE.unpack_from(batch, at * PIECE.size)
                 status = self._copy(Piece(gref, offset, place, length), memory, into_peer)
                 PIECE.pack_into(batch, at * PIECE.size, gref, offset, length, place, status)
                 at += 1
-
-    def _bound(self) -> None:
-        if len(self._regions) > _REGIONS_MAX:
-            self._forget()
 
     def _copy(self, piece: Piece, memory: memoryview, into_peer: bool) -> int:
         gref, offset, place, length = piece

@@ -36,6 +36,10 @@ cdef class Passed(Held):
 
     :param copy: copies pieces into the frontend's pages: packed, and from where
     :param batch: frames that are taken from a lane at once
+    :ivar packets: that were passed on until now, of so many bytes (``volume``); all that follows is until now as well
+    :ivar slots: that were answered
+    :ivar errors: frames that could not be copied, or that no frontend takes
+    :ivar copied: pieces of them, in so many ``calls``
     """
 
     cdef object copy
@@ -45,8 +49,8 @@ cdef class Passed(Held):
     cdef bint open
     cdef Laid[POSTED_MAX] laid
     cdef Place[POSTED_MAX] places       # that are used, extras' as well
-    cdef readonly uint32_t packets, slots, errors, pieces
-    cdef readonly uint64_t size
+    cdef readonly uint64_t packets, volume, slots, errors, copied, calls
+    cdef uint32_t used, pieces          # of the last batch: places, and those that are copied to
 
     def __init__(self, copy, Posted posted, uint32_t batch):
         super().__init__(batch)
@@ -87,8 +91,11 @@ cdef class Passed(Held):
             count = self.spread()
         if not count:
             return b""
+        self.copied += self.pieces
+        self.calls += 1
         self.copy(self.piece_view[: self.pieces * sizeof(Piece)], arena)
-        answers = PyBytes_FromStringAndSize(NULL, self.slots * sizeof(RxResponse))
+        self.slots += self.used
+        answers = PyBytes_FromStringAndSize(NULL, self.used * sizeof(RxResponse))
         answer = <RxResponse *>PyBytes_AsString(answers)
         with nogil:
             self.settle(answer, count)
@@ -100,8 +107,7 @@ cdef class Passed(Held):
         cdef Laid *laid
         cdef Piece *piece
         cdef uint32_t count = 0, at, pages, size = 0
-        self.slots = self.pieces = self.errors = self.packets = 0
-        self.size = 0
+        self.used = self.pieces = 0
         while self.next < self.frames and size < LOT:
             record = self.record()
             if not 0 < record.length <= SLOTS_MAX * PAGE:
@@ -117,15 +123,15 @@ cdef class Passed(Held):
             count += 1
             laid.slots, laid.pieces, laid.record = pages + (record.gso != 0), pages, record[0]
             for at in range(laid.slots):
-                self.places[self.slots + at] = self.posted.next()
+                self.places[self.used + at] = self.posted.next()
             for at in range(pages):
                 piece = <Piece *>self.piece_buffer.buf + self.pieces
-                piece.gref = self.places[self.slots + (at + (record.gso != 0) if at else 0)].gref
+                piece.gref = self.places[self.used + (at + (record.gso != 0) if at else 0)].gref
                 piece.offset, piece.status = 0, 0
                 piece.length = min(<uint32_t>PAGE, record.length - at * PAGE)
                 piece.place = record.place + at * PAGE
                 self.pieces += 1
-            self.slots += laid.slots
+            self.used += laid.slots
         return count
 
     cdef void settle(self, RxResponse *answer, uint32_t count) noexcept nogil:
@@ -160,7 +166,7 @@ cdef class Passed(Held):
                 place += 1
             if whole:
                 self.packets += 1
-                self.size += record.length
+                self.volume += record.length
             else:
                 self.errors += 1
 

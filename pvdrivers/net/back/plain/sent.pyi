@@ -5,9 +5,12 @@ class Sent:
     frames: int
     size: int
     used: int
+    packets: int
+    volume: int
     slots: int
     errors: int
-    pieces: int
+    copied: int
+    calls: int
     more: bool
     waits: bool
     def __init__(self, copy: Callable[[memoryview, memoryview], object]) -> None: ...

@@ -49,6 +49,10 @@ cdef class Sent:
     """One queue's.
 
     :param copy: copies pieces out of the frontend's pages: packed, and to where
+    :ivar packets: that were whole until now, of so many bytes (``volume``); all that follows is until now as well
+    :ivar slots: that were taken
+    :ivar errors: packets that could not be copied
+    :ivar copied: pieces of them, in so many ``calls``
     """
 
     cdef object copy
@@ -57,11 +61,12 @@ cdef class Sent:
     cdef object piece_view, record_view
     cdef Py_buffer arena_buffer, piece_buffer, record_buffer
     cdef bint held
-    cdef Packet[MESSAGES_MAX] packets
+    cdef Packet[MESSAGES_MAX] judged
     cdef readonly uint32_t frames       # of the last batch, whole
     cdef readonly uint64_t size        # that they have
     cdef readonly uint32_t used         # bytes of the arena
-    cdef readonly uint32_t slots, errors, pieces
+    cdef readonly uint64_t packets, volume, slots, errors, copied, calls
+    cdef uint32_t pieces
     cdef readonly bint more             # what is left may be plain, and was not looked at
     cdef readonly bint waits            # what is left is the beginning of a packet that may be plain
 
@@ -110,26 +115,31 @@ cdef class Sent:
         cdef TxResponse *answer
         if number > MESSAGES_MAX:
             raise ValueError("more messages than a ring has")
-        self.pieces = self.errors = self.frames = 0
+        self.pieces = self.frames = 0
         self.size = 0
         with nogil:
             while taken < number and place < LOT:
-                verdict = self.judge(message + taken, number - taken, &place, &self.packets[count])
+                verdict = self.judge(message + taken, number - taken, &place, &self.judged[count])
                 if verdict <= 0:
                     break
                 taken += <uint32_t>verdict
                 count += 1
         self.used = place
-        self.slots, self.waits = taken, taken < number and verdict == WAITS
+        self.slots += taken
+        self.waits = taken < number and verdict == WAITS
         self.more = taken < number and verdict > 0
         if not count:
             return b"", 0
         if self.pieces:
+            self.copied += self.pieces
+            self.calls += 1
             self.copy(self.piece_view[: self.pieces * sizeof(Piece)], self.arena)
         answers = PyBytes_FromStringAndSize(NULL, taken * sizeof(TxResponse))
         answer = <TxResponse *>PyBytes_AsString(answers)
         with nogil:
             self.settle(message, answer, count)
+        self.packets += self.frames
+        self.volume += self.size
         return answers, taken
 
     cdef int judge(self, const TxRequest *first, uint32_t number, uint32_t *place, Packet *packet) noexcept nogil:
@@ -193,7 +203,7 @@ cdef class Sent:
         cdef uint32_t i, at, rest, length
         cdef bint whole
         for i in range(count):
-            packet = &self.packets[i]
+            packet = &self.judged[i]
             rest = 0
             for at in range(1 + packet.extras, packet.messages):
                 rest += message[at].size
