@@ -227,6 +227,9 @@ def following(count: int) -> bytes:
         following(19),
         following(20),
         following(21),
+        # More after the first slot than in all, by no more than the first lies from its page's beginning.
+        sent(0, 4, 60, 100) + sent(1, 0, 100),
+        sent(0, 4, 60, 39) + sent(1, 0, 100),
         *(sent(1, 8) + wide(gso(1448, kind)) for kind in range(4)),
     ],
 )
