@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pvdrivers.abi.netif import RX_RESPONSE, RX_RING, TX_REQUEST, TX_RESPONSE, TX_RING
+from pvdrivers.abi.netif import RX_RESPONSE, RX_RING, TX_REQUEST, TX_RESPONSE, TX_RING, GsoType
 from pvdrivers.errors import DriverError
-from pvdrivers.net.frame import Frame, Offload
+from pvdrivers.net.frame import Checksum, Frame, Offload
 from pvdrivers.net.front.frontqueue import FrontQueue
 from pvdrivers.net.front.plain.receiving import Receiving
 from pvdrivers.net.front.plain.sending import Asked, Sending
@@ -225,6 +225,17 @@ def test_a_frame_that_is_not_in_its_arena_is_not_sent() -> None:
     sending.hold(1)
     with pytest.raises(ValueError, match="a frame that is not in its arena"):
         sending.form(memoryview(bytes(64)), 256)
+
+
+def test_an_extra_tells_nothing_of_what_was_sent_before() -> None:
+    sending = Sending(Pool(Giver(), 0, 4, writable=False), Asked(), 8)  # type: ignore[arg-type] # as above
+    cut = Frame(text(60), Offload(Checksum.BLANK, GsoType.TCPV4, 1448))
+    for frames in ([Frame(text(60))] * 2, [cut]):
+        packed = pack(frames)
+        sending.room[: len(packed)] = packed
+        sending.hold(len(frames))
+        requests = sending.form(memoryview(text(60) * len(frames)), 256)
+    assert requests[TX_REQUEST.size :] == gso(1448).ljust(TX_REQUEST.size, b"\0")
 
 
 def test_pages_are_given_back_once() -> None:
