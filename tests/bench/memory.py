@@ -66,7 +66,7 @@ def _joined(transport: Loopback, left: int, pid: int) -> Memory:
 
 
 def saturated(seconds: float) -> Memory:
-    """Give the most that a backend has while its one frontend sends as fast as it can; after that, it has given it back."""
+    """Give the most that a backend has while its one frontend sends as fast as it can; later it has given that back."""
     with (
         tempfile.TemporaryDirectory(prefix="xentool-bench-") as directory,
         serving(directory, 1) as pid,
