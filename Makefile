@@ -42,7 +42,7 @@ help:
 	@echo "make check     ruff, mypy, import-linter, and the tests that need no lab"
 	@echo "make setup     Debian packages, .venv, compiled core; leaves $(BIN)/xentool"
 	@echo "make bench     compare with peers; run nothing else meanwhile"
-	@echo "make conformance  every case of the kit at its fullest, on our own drivers"
+	@echo "make conformance  every case of the kit at its fullest, on our own drivers; then on those of the lab"
 	@echo "make captures  make the tests' captures anew, in the lab"
 	@echo "make docs      the documents as a site, in build/site"
 
@@ -96,6 +96,8 @@ bench: setup .venv/bench
 
 conformance: setup
 	$(BIN)/xentool conformance block-backend block-frontend net-backend net-frontend --full --junit build/conformance.xml --html build/conformance.html
+	$(BIN)/python -m tests.verdicts.make
+	$(BIN)/python -m tests.docs.verdicts
 
 captures: setup
 	$(BIN)/python -m tests.captures.make

@@ -47,6 +47,26 @@ pytest --pv-subject block-backend --pv-case 'BB1*'
 
 JUnit's XML is in the one form that Jenkins and Ant's schema both take; GitLab reads it as `artifacts:reports:junit`.
 
+## On real Xen
+
+In a dom0, as root, the kit is the other end of that Xen's drivers:
+
+```sh
+xentool conformance blkback                             # Linux's backend, on loop devices over files of the kit's
+xentool conformance qdisk                               # QEMU's, as a process of the kit's
+xentool conformance block-backend-xen                   # ours, by gntdev and evtchn; and block-frontend-xen
+xentool conformance linux-block-frontend@domU --lab     # Linux's frontend, in a guest that may break
+```
+
+Each device that it makes carries the run's mark, and is gone when the run is over, interrupted or, by the next run,
+killed; nothing else is touched. What Xen counts as mapped and bound (its debug keys `g` and `e`), and what the kernel's
+log complains of, belongs to each verdict. What may crash a kernel is left out without `--lab`; `--quick` is for
+emulated machines.
+
+A guest needs a shell at its TCP port 7000 (`nc -ll -p 7000 -e /bin/sh`, with busybox's dd), and an address that
+XenStore knows (`ip=` of its vif) or that is named, as in `linux-block-frontend@domU=10.0.0.7`. Never name a guest that
+you need. [What has been found](verdicts.md).
+
 ## How it judges
 
 - A case observes; what that is worth is judged afterwards. Where the header says nothing, everything is allowed but a
@@ -54,7 +74,7 @@ JUnit's XML is in the one form that Jenkins and Ant's schema both take; GitLab r
 - A sibling of the same driver is used before and after each case. What is not served before says nothing; a request
   that is not answered counts only while the sibling is served.
 - What is in use is counted before and after: grants, mappings, ports, descriptors. On a loopback the machine
-  counts exactly.
+  counts exactly, on Xen its debug keys do. What is had once may be kept; what is kept each time is a leak.
 - What a driver is known to do otherwise is listed in `pvdrivers/conformance/quirks.toml`, with its source.
 - Quotes are from the headers of {PINNED} as Debian installs them (`/usr/include/xen/io`); a test finds them there.
 

@@ -243,7 +243,8 @@ def bf09(rig: BlockBackRig) -> Sights:
     clause=Clause(
         "blkif.h",
         "the frontend will reuse the same grants for all transactions",
-        source='XSA-396; Linux drivers/block/xen-blkfront.c, blkif_completion: "backend has not unmapped grant"',
+        source='XSA-396; Linux drivers/block/xen-blkfront.c, blkif_completion: "backed has not unmapped grant", and '
+        "its disk is disabled",
     ),
     why="A page that a backend still has is not the frontend's to give to others: what is there changes under them.",
     xsa=(396,),

@@ -52,6 +52,13 @@ def test_what_failed_is_told_with_how_to_see_it_again(monkeypatch: pytest.Monkey
     ]
 
 
+def test_how_much_is_one_of_three() -> None:
+    assert ran("conformance", "block-backend", "--case", "BB21", "--quick").returncode == 0
+    done = ran("conformance", "block-backend", "--quick", "--full")
+    assert done.returncode == 2
+    assert "--quick and --full" in done.stderr
+
+
 def test_what_there_is() -> None:
     lines = ran("conformance", "--list").stdout.splitlines()
     assert [line.split()[0] for line in lines[:3]] == ["block-backend", "block-backend-process", "block-frontend"]
