@@ -30,6 +30,7 @@ GROUPS = (
     "pvdrivers.conformance.cases.net_back_receives",
     "pvdrivers.conformance.cases.net_back_control",
     "pvdrivers.conformance.cases.net_back_lives",
+    "pvdrivers.conformance.cases.net_back_races",
     "pvdrivers.conformance.cases.net_back_states",
     "pvdrivers.conformance.cases.net_front_serves",
     "pvdrivers.conformance.cases.net_front_packets",

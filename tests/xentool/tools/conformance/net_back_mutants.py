@@ -1,7 +1,11 @@
 """Our backend of vifs with a mistake, as `mutants` has it of disks."""
 
+import os
+from collections.abc import Sequence
+from typing import Any
+
 from pvdrivers.abi.netif import CTRL_REQUEST, TX_REQUEST, TX_RING
-from pvdrivers.abi.ring import RingType
+from pvdrivers.abi.ring import HEADER, RingType
 from pvdrivers.abi.xenbus import XenbusState as S
 from pvdrivers.bus import rings
 from pvdrivers.errors import BadRing
@@ -10,9 +14,11 @@ from pvdrivers.net.back import backend, backqueue, controlqueue, spread
 from pvdrivers.net.control import back as control
 from pvdrivers.net.multicast import Multicast
 from pvdrivers.net.packet import offload, rx_back, tx_back
+from pvdrivers.net.packet.slots import Slot
 from pvdrivers.net.steering import Steering
 from pvdrivers.ring import Back
 from pvdrivers.ring.waiting import Waiting
+from pvdrivers.transport.base import Mapping, Transport
 from pvdrivers.xenbus import NET_BACK
 from tests.xentool.tools.conformance.mutants import Mutant, both, text, without
 from xentool.tools.conformance import our_vifs
@@ -39,6 +45,31 @@ class TrustingControl(Trusting):
 
     def take(self, limit: int = 0xFFFFFFFF) -> bytes:
         return super().take(limit).ljust(CTRL_REQUEST.size, b"\0")
+
+
+#: How often who reads twice lets others go on between.
+_MOMENTS = 2000
+
+
+class Refetching(backqueue.BackQueue):
+    """Looks at a slot's size once more, in the ring, when its packet has been checked."""
+
+    def __init__(self, transport: Transport, domid: int, rings: Sequence[Mapping], *others: Any, **more: Any) -> None:  # noqa: ANN401 - its base's
+        super().__init__(transport, domid, rings, *others, **more)
+        self.shared = rings[0].memory
+
+    def _fetch(self, slots: Sequence[Slot]) -> tuple[memoryview, list[int]]:
+        first = self._stats.tx_slots - len(slots)
+        # On a machine that has other things to do, the other end's thread is seldom between both looks.
+        for _ in range(_MOMENTS):
+            if any(self._size(first + at) != slot.length for at, slot in enumerate(slots)):
+                break
+            os.sched_yield()
+        return super()._fetch([slot._replace(length=self._size(first + at)) for at, slot in enumerate(slots)])
+
+    def _size(self, slot: int) -> int:
+        place = HEADER.size + slot % 256 * TX_REQUEST.size + TX_REQUEST.offsets["size"]
+        return int.from_bytes(self.shared[place : place + 2], "little")
 
 
 def _trusting(memory: memoryview, kind: RingType) -> Back:
@@ -111,6 +142,7 @@ NET_BACK_MUTANTS = [
             "if packet.refused:",
         ),
     ),
+    Mutant("a slot is read twice", "NB35", "mixed", lambda patch: patch.setattr(backend, "BackQueue", Refetching)),
     # How it answers.
     Mutant(
         "a page that cannot be had is no error",
