@@ -4,10 +4,12 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xentool.errors import Unavailable
-from xentool.hosts.ssh import SshHost
+
+if TYPE_CHECKING:
+    from xentool.hosts.ssh import SshHost
 
 GET_ONE = "`xentool lab up` starts one"
 
@@ -57,12 +59,14 @@ def ssh_options(state: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def ssh_host(name: str, state: Mapping[str, Any]) -> SshHost:
+def ssh_host(name: str, state: Mapping[str, Any]) -> "SshHost":
     """Return the dom0 of a lab, as root."""
+    from xentool.hosts.ssh import SshHost  # noqa: PLC0415 - in dom0 itself it is not needed, and takes long to load
+
     return SshHost("root@127.0.0.1", options=ssh_options(state), name=f"lab:{name}")
 
 
-def choose(name: str | None, labs: Mapping[str, Mapping[str, Any]]) -> SshHost:
+def choose(name: str | None, labs: Mapping[str, Mapping[str, Any]]) -> "SshHost":
     """Pick a lab by name; without one, the lab ``default`` or the only lab that there is.
 
     :raises Unavailable: there is none, it still starts, or it is not clear which is meant

@@ -8,7 +8,6 @@ from xentool.errors import Unavailable, XentoolError
 from xentool.hosts import labs
 from xentool.hosts.base import Host
 from xentool.hosts.local import LocalHost, is_dom0
-from xentool.hosts.ssh import SshHost
 
 FORMS = "local, ssh://[user@]host[:port], lab or lab:NAME"
 # A host or user that begins with a dash could be taken for an option by ssh or by a ProxyCommand.
@@ -39,6 +38,8 @@ def resolve(text: str | None, environ: Mapping[str, str] = os.environ) -> Host:
             raise Unavailable("this machine is no Xen dom0 (no control_d in /proc/xen/capabilities)")
         return LocalHost()
     if SSH.fullmatch(text):
+        from xentool.hosts.ssh import SshHost  # noqa: PLC0415 - see `labs.ssh_host`
+
         return SshHost(text.rstrip("/"), name=text)
     if match := LAB.fullmatch(text):
         return labs.choose(match["name"], labs.running(environ))

@@ -7,7 +7,6 @@ from pvdrivers.abi.blkif import SECTOR_SIZE
 from pvdrivers.block.disks.base import Disk, Kind, Medium
 from pvdrivers.block.disks.file import File
 from pvdrivers.block.disks.memory import Memory, Null
-from pvdrivers.block.disks.qcow2 import Qcow2
 from pvdrivers.block.disks.uses import Use
 from pvdrivers.block.errors import NoDisk
 
@@ -35,6 +34,8 @@ def open_disk(spec: str, *, readonly: bool = False, sector_size: int | None = No
         unit = sector_size or SECTOR_SIZE
         return _MADE[kind](_parse_size(rest, unit), readonly=readonly, sector_size=unit)
     if kind == "qcow2":
+        from pvdrivers.block.disks.qcow2 import Qcow2  # noqa: PLC0415 - what runs its qemu-nbd takes long to load
+
         return Qcow2(Path(rest), readonly=readonly, sector_size=sector_size or SECTOR_SIZE)
     return File(Path(rest), readonly=readonly, sector_size=sector_size)
 

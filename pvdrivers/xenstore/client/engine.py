@@ -15,7 +15,6 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
@@ -25,6 +24,7 @@ from pyxs.connection import UnixSocketConnection, XenBusConnection, _UnixSocketT
 
 from pvdrivers.xenstore.client.errors import ConnectionLost, NoStore, TimedOut, refused
 from pvdrivers.xenstore.client.places import is_device
+from pvdrivers.xenstore.client.reply import Reply
 from pvdrivers.xenstore.wire import HEADER, PAYLOAD_MAX, Op, Packet, encode
 
 NUL = b"\0"
@@ -88,7 +88,7 @@ class Router:
         self._sending = threading.Lock()
         self._lock = threading.Lock()
         #: Whoever takes one out answers it; with the lock held.
-        self._waiting: dict[int, Future[Packet]] = {}
+        self._waiting: dict[int, Reply] = {}
         self._reason: str | None = None
         self._closing = False
         self._stop, self._stopped = socket.socketpair()
@@ -114,9 +114,9 @@ class Router:
         """
         if len(payload) > PAYLOAD_MAX:
             raise refused(errno.E2BIG, what)
-        request, future = self._send(op, payload, transaction, what)
+        request, coming = self._send(op, payload, transaction, what)
         try:
-            reply = future.result(self._timeout)
+            reply = coming.wait(self._timeout)
         except TimeoutError:
             raise TimedOut(f"{what}: XenStore did not answer within {self._timeout:g} s") from None
         except ConnectionLost as error:
@@ -132,15 +132,15 @@ class Router:
             raise refused(errno.ENOSYS, what)
         return reply.payload
 
-    def _send(self, op: int, payload: bytes, transaction: int, what: str) -> tuple[int, "Future[Packet]"]:
-        future: Future[Packet] = Future()
+    def _send(self, op: int, payload: bytes, transaction: int, what: str) -> tuple[int, Reply]:
+        coming = Reply()
         with self._sending:
             # Before it is sent: the reply may be faster than this thread.
             with self._lock:
                 if self._reason is not None:
                     raise ConnectionLost(f"{what}: {self._reason}")
                 request = next(self._ids) & 0xFFFFFFFF
-                self._waiting[request] = future
+                self._waiting[request] = coming
             try:
                 self._connection.transport.send(encode(op, request, transaction, payload))
             except BlockingIOError:
@@ -148,9 +148,9 @@ class Router:
                 self._end("XenStore takes no more requests")
             except OSError as error:
                 self._end(f"XenStore closed the connection ({error.strerror})")
-        return request, future
+        return request, coming
 
-    def _taken(self, request: int) -> "Future[Packet] | None":
+    def _taken(self, request: int) -> Reply | None:
         with self._lock:
             return self._waiting.pop(request, None)
 
@@ -205,8 +205,8 @@ class Router:
             if nul:
                 self._told(path, token.rstrip(NUL))
         # A reply that nobody waits for is one that came too late; pyxs dies of it.
-        elif future := self._taken(packet.request):
-            future.set_result(packet)
+        elif coming := self._taken(packet.request):
+            coming.come(packet)
 
     def _end(self, reason: str) -> None:
         # The first reason counts. No request comes in after the last was told.
@@ -220,8 +220,8 @@ class Router:
                 # The reader may be in the middle of a packet, whose rest never comes.
                 if isinstance(self._connection, _Socket):
                     self._connection.transport.sock.shutdown(socket.SHUT_RDWR)
-        for future in waiting.values():
-            future.set_exception(ConnectionLost(reason))
+        for coming in waiting.values():
+            coming.fail(ConnectionLost(reason))
 
 
 class Session(pyxs.Client):

@@ -7,7 +7,6 @@ Ref: docs/misc/xenstore-paths.pandoc; pvdrivers/block/back/stats.py, pvdrivers/n
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -16,8 +15,8 @@ from pvdrivers.xenstore.client import Client, NotFound, Refused
 from xentool.tools.devices import kinds, vdev
 from xentool.tools.domains.stats import Block, Net, Sample
 from xentool.tools.store.nodes import Unlisted, children
+from xentool.tools.store.together import together
 
-_AT_ONCE = 16
 #: The kind of a device is taken from its frontend's path, if that is in the domain that the backend's own path names.
 _FRONT = re.compile(r"/local/domain/(\d{1,5})/device/([\w-]+)/\d{1,10}", re.ASCII)
 _NUMBER = re.compile(rb"\d{1,18}")
@@ -75,8 +74,7 @@ def listed(client: Client, domids: Iterable[int], unlisted: list[Unlisted]) -> l
                         if kind in kinds.BLOCK | kinds.NETS and devid.isascii() and devid.isdigit():
                             yield Backend(path, kind, own, domid, int(devid))
 
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return [each for found in pool.map(lambda home: list(of(home)), alive) for each in found]
+    return [each for found in together(lambda home: list(of(home)), alive) for each in found]
 
 
 def _kind(client: Client, path: str, own: str, domid: int) -> str:

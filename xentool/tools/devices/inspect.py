@@ -1,7 +1,6 @@
 """The PV devices of a host with both their ends, and what looks wrong: read from XenStore, judged by `diagnose`."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pvdrivers.xenstore.client import Client, NotFound, XenStoreError
@@ -13,13 +12,12 @@ from xentool.tools.devices.links import Link
 from xentool.tools.devices.paired import Device, devices
 from xentool.tools.store import connect
 from xentool.tools.store.nodes import Unlisted, children
+from xentool.tools.store.together import together
 
 # What of a domain's home tells about devices; the rest is the guest's own, and may be much.
 _FRONTS = ("device", "xenserver/device", "console", "vuart")
 _PARTS = (*_FRONTS, "error", "vm")
 _BACKENDS = ("backend", "xenserver/backend")
-# A request waits for the store and for the way there, so that many at once take hardly longer than one.
-_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -84,16 +82,15 @@ def read(
     living = sorted({*alive, *(() if domid is None else (domid,))})
     reader = _Reader(client, living, [] if unlisted is None else unlisted)
     homes = reader.by_domain("/local/domain")
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        tops = [top for each in pool.map(lambda home: list(reader.tops(home, domid)), homes) for top in each]
-        for part in pool.map(reader.subtree, dict.fromkeys(tops)):
+    tops = [top for each in together(lambda home: list(reader.tops(home, domid)), homes) for top in each]
+    for part in together(reader.subtree, dict.fromkeys(tops)):
+        nodes |= part
+    if domid is None:
+        nodes |= dict.fromkeys(homes, b"")
+        for top in ("/libxl", "/vm"):
+            nodes |= dict.fromkeys(reader.children(top), b"")
+        for part in together(reader.vchans, homes):
             nodes |= part
-        if domid is None:
-            nodes |= dict.fromkeys(homes, b"")
-            for top in ("/libxl", "/vm"):
-                nodes |= dict.fromkeys(reader.children(top), b"")
-            for part in pool.map(reader.vchans, homes):
-                nodes |= part
     return nodes
 
 

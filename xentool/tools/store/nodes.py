@@ -3,7 +3,6 @@
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import NamedTuple, TypeVar
@@ -11,11 +10,10 @@ from typing import NamedTuple, TypeVar
 from pvdrivers.xenstore.client import Conflict, NotFound, Refused, View
 from pvdrivers.xenstore.client.client import join
 from xentool.errors import XentoolError
+from xentool.tools.store.together import together
 
 Value = TypeVar("Value")
 
-#: Requests under way at the same time: over ssh most of each one's time is the way. Xen allows a guest 20.
-_AT_ONCE = 16
 #: Ref: docs/misc/xenstore.txt, XS_DIRECTORY_PART, which oxenstored had not for long
 _TOO_MANY = "it has more children than fit into one reply, and this store cannot tell them in parts"
 
@@ -88,15 +86,14 @@ def tree(view: View, top: str, levels: int | None = None, *, unlisted: list[Unli
     :raises NotFound: there is no such node
     """
     found = {top: (node(view, top), [] if levels == 0 else children(view, top, unlisted))}
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        level = [top]
-        while level and levels != 0:
-            level = [path for each in level for path in found[each][1]]
-            levels = None if levels is None else levels - 1
-            look = partial(_if_there, view, unlisted=unlisted, last=levels == 0)
-            there = {path: entry for path, entry in zip(level, pool.map(look, level), strict=True) if entry}
-            found |= there
-            level = list(there)
+    level = [top]
+    while level and levels != 0:
+        level = [path for each in level for path in found[each][1]]
+        levels = None if levels is None else levels - 1
+        look = partial(_if_there, view, unlisted=unlisted, last=levels == 0)
+        there = {path: entry for path, entry in zip(level, together(look, level), strict=True) if entry}
+        found |= there
+        level = list(there)
     return list(_in_order(found, top))
 
 
