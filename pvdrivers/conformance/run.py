@@ -3,11 +3,12 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from zlib import crc32
 
-from pvdrivers.conformance.case import Case, Risk, Verdict
+from pvdrivers.conformance.case import FAILURES, Case, Risk, Verdict
+from pvdrivers.conformance.evidence import Evidence, KeepingBench
 from pvdrivers.conformance.judge import judge
 from pvdrivers.conformance.level import Level
 from pvdrivers.conformance.observation import NEVER, Inconclusive, Noticed, Observation, Seen, Unsupported
@@ -30,6 +31,7 @@ class Result:
 
     :param observation: what was seen, or why nothing was, in words
     :param resources: what did not come back, by what it is
+    :param evidence: of one that failed, where it was to be kept
     """
 
     case: Case
@@ -39,6 +41,7 @@ class Result:
     seconds: float
     resources: Mapping[str, int] = field(default_factory=dict)
     seen: Sequence[Seen] = ()
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,13 @@ class Plan:
     """How cases are run.
 
     :param risky: whether cases that may crash a kernel are run on one
+    :param keep: whether what those that fail leave to look at is kept
     """
 
     level: Level
     seed: int = 0
     risky: bool = False
+    keep: bool = False
 
     def ordered(self, cases: Sequence[Case]) -> list[Case]:
         """Give cases in the order of the seed."""
@@ -78,10 +83,10 @@ def run(
             elif reason := _left_out(subject, case, plan, wedges):
                 result = Result(case, *reason, plan.seed, 0.0)
             else:
-                result = _run(bench, subject, case, plan, sibling)
+                result = _looked_at(bench, subject, case, plan, sibling)
                 if result.verdict is Verdict.LEAK:
                     # What is had once may be kept for later; what is kept each time is lost.
-                    again = _run(bench, subject, case, plan, sibling)
+                    again = _looked_at(bench, subject, case, plan, sibling)
                     result = result if again.verdict is Verdict.INCONCLUSIVE else again
             wedges += result.verdict is Verdict.WEDGED
             if result.verdict is Verdict.CRASHED:
@@ -117,7 +122,15 @@ def _left_out(subject: Subject, case: Case, plan: Plan, wedges: int) -> tuple[Ve
     return None
 
 
-def _run(bench: Bench, subject: Subject, case: Case, plan: Plan, sibling: Probe) -> Result:
+def _looked_at(bench: Bench, subject: Subject, case: Case, plan: Plan, sibling: Probe) -> Result:
+    if not plan.keep:
+        return _run(bench, bench, subject, case, plan, sibling)
+    evidence = Evidence()
+    result = _run(bench, KeepingBench(bench, evidence), subject, case, plan, sibling)
+    return replace(result, evidence=evidence) if result.verdict in FAILURES else result
+
+
+def _run(bench: Bench, devices: object, subject: Subject, case: Case, plan: Plan, sibling: Probe) -> Result:
     began = time.monotonic()
     # Of the case's own number: alone it is the same as among others.
     chance = Random(plan.seed << 32 | crc32(case.ident.encode()))  # noqa: S311 - no secret: the same for the same seed
@@ -132,7 +145,7 @@ def _run(bench: Bench, subject: Subject, case: Case, plan: Plan, sibling: Probe)
     seen: list[Seen] = []
     nothing: tuple[Verdict, str] | None = None
     try:
-        for each in case.steps(_rig(subject, bench, plan, chance)):
+        for each in case.steps(_rig(subject, devices, plan, chance)):
             seen.append(each)  # noqa: PERF402 - what came before an end counts
     except Noticed as noticed:
         seen.append(noticed.seen)
@@ -151,7 +164,7 @@ def _run(bench: Bench, subject: Subject, case: Case, plan: Plan, sibling: Probe)
     return Result(case, *judged, plan.seed, time.monotonic() - began, held, seen)
 
 
-def _rig(subject: Subject, bench: Bench, plan: Plan, chance: Random) -> Rig:
+def _rig(subject: Subject, bench: object, plan: Plan, chance: Random) -> Rig:
     return rig(subject.device, subject.role, bench, plan.level, chance)
 
 

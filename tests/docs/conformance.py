@@ -29,7 +29,9 @@ xentool conformance --list                              # all drivers that can b
 
 It exits with 5 where a driver failed, was wedged, crashed or leaked, with 3 where nothing could be tested. A seed gives
 the order of cases, their data, and how bytes are changed under a driver's eyes; a failure prints the command that
-repeats it.
+repeats it. `--evidence DIR` keeps there, of each case that fails, the pages of rings and their indices, each node of
+both ends as it stood when it had changed, the frames that went by as pcapng, and that command. `--jobs N` judges so
+many drivers at once, each in a process of its own; answers and their order are the same.
 
 ## In the CI of another project
 

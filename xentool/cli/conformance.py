@@ -14,6 +14,7 @@ from xentool import output
 from xentool.cli.common import options
 from xentool.cli.screens import conformance as screen
 from xentool.tools.conformance import document, session, subjects
+from xentool.tools.conformance.evidence import keep
 from xentool.tools.conformance.files import Forms, write
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -32,15 +33,30 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--quick", is_flag=True, help="Every case as briefly as it says anything: for emulated machines.")
 @click.option("--full", is_flag=True, help="Every case as long and as often as can be: an hour, not a minute.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Judge so many drivers at once; answers and their order are the same.",
+)
 @click.option("--junit", type=_FILE, metavar="FILE", help="Write JUnit's XML too, as Jenkins and GitLab read it.")
 @click.option("--tap", type=_FILE, metavar="FILE", help="Write TAP too.")
 @click.option("--html", type=_FILE, metavar="FILE", help="Write a page too: cases by drivers, where they differ first.")
+@click.option(
+    "--evidence",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Keep there what cases that fail leave to look at: rings, nodes, frames, and the command that repeats them.",
+)
 @click.option("--list", "listing", is_flag=True, help="Name subjects and cases, and test nothing.")
 @click.option("--explain", metavar="CASE", help="Say what a case does, why, what may be seen, and which XSAs it is of.")
 @options.as_json
 def command(
-    names: tuple[str, ...], patterns: tuple[str, ...], seed: int, safe: bool, quick: bool, full: bool,
-    junit: Path | None, tap: Path | None, html: Path | None, listing: bool, explain: str | None, as_json: bool,
+    names: tuple[str, ...], patterns: tuple[str, ...], seed: int, safe: bool, quick: bool, full: bool, jobs: int,
+    junit: Path | None, tap: Path | None, html: Path | None, evidence: Path | None, listing: bool, explain: str | None,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Judge PV drivers by what the headers say, with hostile peers among the cases.
 
@@ -63,11 +79,14 @@ def command(
     if quick and full:
         raise click.UsageError("--quick and --full are each other's contrary")
     chosen = [subjects.subject(name) for name in dict.fromkeys(names)]
-    plan = Plan(FULL if full else QUICK if quick else USUAL, seed, risky=not safe)
+    level = FULL if full else QUICK if quick else USUAL
+    plan = Plan(level, seed, risky=not safe, keep=evidence is not None)
     began = datetime.now(UTC)
     with screen.progress() as told:
-        found = session.judged(chosen, patterns, plan, told)
+        found = session.judged(chosen, patterns, plan, told, jobs)
     write(found, Forms(junit, tap, html), began, platform.node())
+    for place in keep(found, evidence, began) if evidence else ():
+        output.say(f"to look at: {place}")
     if as_json:
         output.write_json(document.documents(found))
     else:

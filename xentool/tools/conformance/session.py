@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from pvdrivers.conformance import registry
 from pvdrivers.conformance.case import FAILURES, UNTESTED, Case, Verdict
@@ -38,36 +39,51 @@ class Judged:
 Told = Callable[[Subject, int, int, Result | Case], object]
 
 
-def judged(subjects: Sequence[Subject], patterns: tuple[str, ...], plan: Plan, told: Told) -> list[Judged]:
+def judged(
+    subjects: Sequence[Subject], patterns: tuple[str, ...], plan: Plan, told: Told, jobs: int = 1
+) -> list[Judged]:
     """Judge drivers by those of their cases that patterns choose.
 
+    :param jobs: drivers that are judged at once, each in a process of its own if there are several: what one uses is
+        not counted as the other's. Cases of one driver are run one after the other whatever this is.
     :raises XentoolError: no case is chosen
     """
     cases = {subject.name: registry.chosen(subject.device, subject.role, patterns) for subject in subjects}
     if not any(cases.values()):
         raise XentoolError(f"no case of these drivers is called {' or '.join(patterns)}; --list names all")
     total, done = sum(map(len, cases.values())), 0
-    found = []
-    for subject in subjects:
 
-        def tell(what: Result | Case, subject: Subject = subject) -> None:
-            nonlocal done
-            done += isinstance(what, Result)
-            told(subject, done, total, what)
+    def tell(subject: Subject, what: Result | Case) -> None:
+        nonlocal done
+        done += isinstance(what, Result)
+        told(subject, done, total, what)
 
-        found.append(_judged(subject, cases[subject.name], plan, tell))
-    return found
+    if jobs > 1 and len(subjects) > 1:
+        from xentool.tools.conformance.at_once import judged_at_once  # noqa: PLC0415 - brings multiprocessing
+
+        return judged_at_once(subjects, cases, plan, tell, jobs)
+    return [judged_alone(subject, cases[subject.name], plan, partial(tell, subject)) for subject in subjects]
 
 
-def _judged(subject: Subject, cases: Sequence[Case], plan: Plan, told: Callable[[Result | Case], object]) -> Judged:
+def judged_alone(
+    subject: Subject, cases: Sequence[Case], plan: Plan, told: Callable[[Result | Case], object]
+) -> Judged:
+    """Judge one driver, in this process."""
     try:
         return Judged(subject.name, subject.version, run(subject, cases, plan, told))
     except (DriverError, XenStoreError) as error:
         # It is none of the driver's doing: nothing can be said of it here.
-        results = [Result(case, Verdict.INCONCLUSIVE, str(error), plan.seed, 0.0) for case in cases]
-        for result in results:
-            told(result)
-        return Judged(subject.name, subject.version, results)
+        return unjudged(subject.name, subject.version, cases, plan, told, str(error))
+
+
+def unjudged(
+    name: str, version: str, cases: Sequence[Case], plan: Plan, told: Callable[[Result | Case], object], why: str
+) -> Judged:
+    """Say of a driver that nothing can be said."""
+    results = [Result(case, Verdict.INCONCLUSIVE, why, plan.seed, 0.0) for case in cases]
+    for result in results:
+        told(result)
+    return Judged(name, version, results)
 
 
 def exit_code(found: Sequence[Judged]) -> int:
