@@ -86,6 +86,7 @@ bench: setup .venv/bench
 	$(BIN)/python -m tests.bench.block
 	$(BIN)/python -m tests.bench.net
 	$(BIN)/python -m tests.bench.block_xen
+	$(BIN)/python -m tests.bench.net_xen
 	$(BIN)/python -m tests.bench.live
 	$(BIN)/python -m tests.bench.hostile
 	@cat .venv/test-all 2>/dev/null || echo "make test-all has not passed here"

@@ -83,6 +83,16 @@ with socket.create_server(("", 5000)) as server:
         while some := giver.recv(1 << 20):
             file.write(some)
 """
+#: In dom0: gives a vif to a program in a guest by the kernel's backend, until it is told to end.
+KERNEL = """
+import signal, sys
+from pvdrivers.transport.xen import Xen
+from xentool.tools.net import kernel
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+with Xen() as xen, kernel.served(xen, int(sys.argv[1])) as spot:
+    print("xentool: serving", spot.devid, file=sys.stderr, flush=True)
+    signal.sigwait([signal.SIGTERM])
+"""
 #: It listens, on port 5201, once it can be told to go; what was there before is none of ours.
 _IPERF = """
 iperf3 -s -D -I /tmp/iperf.pid

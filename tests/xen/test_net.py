@@ -51,16 +51,6 @@ tries=600
 while [ -e /sys/class/net/eth1 ] && [ $tries != 0 ]; do tries=$((tries - 1)); usleep 100000; done
 ls /sys/class/net
 """
-#: In dom0: gives a vif to a program in a guest by the kernel's backend, until it is told to end.
-KERNEL = """
-import signal, sys
-from pvdrivers.transport.xen import Xen
-from xentool.tools.net import kernel
-signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-with Xen() as xen, kernel.served(xen, int(sys.argv[1])) as spot:
-    print("xentool: serving", spot.devid, file=sys.stderr, flush=True)
-    signal.sigwait([signal.SIGTERM])
-"""
 #: In a guest: our frontend, which joins a TAP to a vif.
 FRONT = """
 import signal, sys
@@ -204,7 +194,7 @@ def _is_plugged_out_and_in(lab: Lab, guest: Guest) -> None:
 
 
 def _ours_in_the_guest(lab: Lab, guest: Guest, inside: Userland) -> None:
-    devid = start(lab, "kernel", "python3", "-c", KERNEL, str(guest.domid)).split()[-1]
+    devid = start(lab, "kernel", "python3", "-c", networks.KERNEL, str(guest.domid)).split()[-1]
     _front(lab, guest, inside, devid, f"ip link set vif{guest.domid}.{devid} master {BRIDGE} up")
     end(lab, name="kernel")
     serve(lab, guest, handle=7, front="user")
