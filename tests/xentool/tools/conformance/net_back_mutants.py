@@ -11,6 +11,7 @@ from pvdrivers.bus import rings
 from pvdrivers.errors import BadRing
 from pvdrivers.net import fit, nodes, segment, virtio
 from pvdrivers.net.back import backend, backqueue, controlqueue, spread
+from pvdrivers.net.back.credit import Credit
 from pvdrivers.net.control import back as control
 from pvdrivers.net.multicast import Multicast
 from pvdrivers.net.packet import offload, rx_back, tx_back
@@ -274,11 +275,7 @@ NET_BACK_MUTANTS = [
         "no bound on what is sent",
         "NB31",
         "unbounded",
-        text(
-            backend.Backend._serve,
-            "rate.microseconds / 1e6) if rate else None",
-            "rate.microseconds / 1e6) if 0 else None",
-        ),
+        text(Credit.due, "return max(-self._left / self._rate, 0.0)", "return 0.0"),
     ),
     # Nodes, and the handshake.
     Mutant(
