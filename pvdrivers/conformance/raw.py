@@ -75,7 +75,9 @@ class RawRing:
         :raises Noticed: its index is where it cannot be
         """
         number = self.words[self._peer_word] - self.cons & _MASK
-        limit = self.size - (self.cons - self.prod & _MASK) if self.back else self.prod - self.cons & _MASK
+        # A backend of the kit's may have answered what nobody asked: it owes nothing then.
+        owed = self.cons - self.prod & _MASK
+        limit = self.size - (owed if owed <= self.size else 0) if self.back else self.prod - self.cons & _MASK
         if number > limit:
             raise Noticed(
                 Observation.OVERRUN,

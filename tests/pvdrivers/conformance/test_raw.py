@@ -57,6 +57,27 @@ def test_a_backend_by_hand_is_one_for_our_frontend() -> None:
     back.release()
 
 
+def test_who_is_answered_too_often_is_not_blamed_for_it() -> None:
+    shared = memory()
+    front = RawRing(shared, X86_64.ring)
+    back = RawRing(shared, X86_64.ring, back=True)
+    front.put([REQUEST])
+    front.show()
+    back.take()
+    back.put([RESPONSE] * 3)
+    back.show()
+    assert back.waiting() == 0
+    front.put([REQUEST] * 2)
+    front.show()
+    assert back.take() == [REQUEST] * 2
+    front.prod += 33
+    front.show()
+    with pytest.raises(Noticed):
+        back.waiting()
+    front.release()
+    back.release()
+
+
 @pytest.mark.parametrize("prod", [2, 33, 2**31, 2**32 - 1])
 def test_more_answers_than_requests_are_noticed(prod: int) -> None:
     shared = memory()
