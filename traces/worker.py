@@ -38,24 +38,30 @@ class Answer(Generic[_T]):
 
 
 class Worker:
-    """The thread, as a context manager that waits until all is done."""
+    """The thread, as a context manager that waits until all is done.
+
+    It begins with what is asked first. Were it begun on entering, Ctrl-C meanwhile would leave it to wait for ever.
+    """
 
     def __init__(self) -> None:
         self._asked: SimpleQueue[Answer[Any] | None] = SimpleQueue()
         self._thread = Thread(target=self._work)
 
     def __enter__(self) -> Self:
-        self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._asked.put(None)
-        self._thread.join()
+        # One that does not live has done nothing, or was interrupted while it began, and does nothing.
+        if self._thread.is_alive():
+            self._thread.join()
 
     def submit(self, do: Callable[..., _T], *about: object) -> Answer[_T]:
         """Have something done after all else that was asked."""
+        if self._thread.ident is None:
+            self._thread.start()
         answer = Answer(lambda: do(*about))
         self._asked.put(answer)
         return answer
