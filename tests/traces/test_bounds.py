@@ -7,6 +7,7 @@ make of megabytes is measured by ``tests.bench.hostile``.
 import io
 import json
 import sys
+import threading
 import tracemalloc
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -85,7 +86,9 @@ READERS: dict[str, Callable[[bytes, Report], object]] = {
     "interval": _in_intervals,
     "times": lambda data, report: times.write(calls.read(tables(data), report), report, _console()),
     "slowest": _slowest,
-    "slices": lambda data, report: slices.read(tables(data), replace(report, clock=Clock(1e3, "option"), span_s=10.0)),
+    "slices": lambda data, report: slices.read(
+        tables(data), slices.wanted(replace(report, clock=Clock(1e3, "option"), span_s=10.0))
+    ),
     "dump": _written(dump.write),
     "jsonl": _written(jsonl.write),
     "csv": _written(csv.write),
@@ -146,6 +149,39 @@ def test_whoever_reads_again_takes_work_by_its_size(maker: str, reader: str) -> 
         for data, report in ((data, reported(data)) for data in map(MAKERS[maker], (SMALL, 2 * SMALL)))
     )
     assert large <= TWICE * small + 1000
+
+
+def calls_of(work: Callable[[], object]) -> int:
+    """Count the calls of Python's functions and of libraries', in all threads that begin meanwhile."""
+    count = 0
+
+    def called(_frame: FrameType, event: str, _arg: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    threading.setprofile(called)
+    sys.setprofile(called)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+        threading.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize("maker", ["events", "hypercalls", "traps", "exit_reasons"])
+@pytest.mark.parametrize(
+    ("reader", "most"), [("csv", 36), ("dump", 52), ("jsonl", 55), ("parquet", 35), ("perfetto", 75)]
+)
+def test_a_record_of_a_kind_of_its_own_takes_few_calls(reader: str, most: int, maker: str) -> None:
+    # A kind at a time is what they work on: real traces have some hundred. What all traces take is left out.
+    few, many = (MAKERS[maker](size) for size in (20, 220))
+    report = reported(many)
+    READERS[reader](few, report)  # loads what it needs
+    small, large = (calls_of(lambda: READERS[reader](data, report)) for data in (few, many))  # noqa: B023 - is called at once
+    records = [sum(len(table) for table in tables(data)) for data in (few, many)]
+    assert (large - small) / (records[1] - records[0]) <= most
 
 
 def steps(data: bytes) -> int:

@@ -53,7 +53,9 @@ COLUMNS = (*_RECORD, _EVENT, NAME, *WORDS, *DETAILS)
 SAME = {"calls": "count"}
 #: What all records of a kind have in common.
 _COMMON = [_EVENT, NAME, *(column for column in DETAILS if not column.bits or column.name == "nr")]
-_COMMON_NAMES = [column.name for column in _COMMON]
+_COMMON_PLACES = {column.name: place for place, column in enumerate(_COMMON)}
+#: Of what is known of an event's number alone.
+_NO_DETAILS = [None] * (len(_COMMON) - 2)
 #: Where they may differ.
 _NUMBERS = [column for column in DETAILS if column not in _COMMON]
 #: The places of the columns in ``COLUMNS``, in the order in which ``encode`` makes them.
@@ -95,25 +97,26 @@ def encoder(report: Report, rows: int) -> Encoder:
     :param rows: the most in a row group
     """
     where, names_by = report.where, naming(report)
+    all_kinds = where.kinds.all
     begin, end = where.cycles(report.clock.hz)
     choice = Choice(where.domid, where.vcpus or None, where.pcpus or None, begin if begin > 0 else None, end)
 
     def describe(event: int, words: int, payload: bytes) -> _Described:
-        constants, places = meaning(event, words, payload, names_by)
         # A hostile trace has a new kind with each record.
-        found: dict[str, Any] = {"event": event, "name": event_name(event), **constants}
-        common = [None if (value := found.get(name)) is None else _stored(value) for name in _COMMON_NAMES]
-        numbers = {name: (0, 0, False, _ALL_BITS, value) for name, value in constants.items() if name in _NUMBER_PLACES}
+        constants, places = meaning(event, words, payload, names_by)
+        common = [_stored(event), _stored(event_name(event)), *_NO_DETAILS]
+        numbers = {}
+        for name, value in constants.items():
+            if name in _COMMON_PLACES:
+                common[_COMMON_PLACES[name]] = _stored(value)
+            elif name in _NUMBER_PLACES:
+                numbers[name] = (_NUMBER_PLACES[name], 0, 0, False, _ALL_BITS, value)
         for field in places.values():
             name = SAME.get(field.name, field.name)
             if name in _NUMBER_PLACES:
                 mask = _ALL_BITS if field.mask is None else field.mask
-                numbers[name] = (field.offset, field.size, field.signed, mask, 0)
-        return (
-            where.keeps(event, words, payload),
-            common,
-            [(_NUMBER_PLACES[name], *number) for name, number in numbers.items()],
-        )
+                numbers[name] = (_NUMBER_PLACES[name], field.offset, field.size, field.signed, mask, 0)
+        return all_kinds or where.keeps(event, words, payload), common, list(numbers.values())
 
     kinds = KindTable(describe, _told, len(_COMMON), len(_NUMBERS))
     return Encoder(kinds, choice, report.clock.hz, rows, [8 if column.bits == 64 else 4 for column in _NUMBERS])

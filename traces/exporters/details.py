@@ -5,11 +5,11 @@ Law: only what Xen records; an argument that it leaves out is absent here.
 Ref: xen/common/trace.c (__trace_hypercall), xen/common/sched/core.c (trace_runstate_change), see ``formats.events``
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from traces.answers import Numbering, Report
-from traces.exporters.payload import Field, fields, read
+from traces.exporters.payload import Field, alone, fields, read
 from traces.symbols import Symbols
 from traces.xen.formats import events as xentrace
 from traces.xen.formats.event import Release, release
@@ -58,6 +58,8 @@ _PREEMPTED = 0x8000_0000
 _VECTOR_MASK = 0x7FFF
 _HAS_ERROR_CODE = 0x8000
 
+#: The first word of a hypercall's record.
+_OPERATION = Field("op", 0, 4)
 _HYPERCALLS = (xentrace.PV_HYPERCALL_V2, xentrace.PV_HYPERCALL_SUBCALL)
 _EXITS = (xentrace.HVM_VMX_EXIT, xentrace.HVM_SVM_EXIT)
 _PV_HYPERCALL_V1 = 0x00201001
@@ -121,6 +123,8 @@ def meaning(event: int, words: int, payload: bytes, naming: Naming) -> Meaning:
     base = xentrace.base_id(event)
     if base in _HYPERCALLS and words:
         return _hypercall(payload, words)
+    if base not in xentrace.BY_ID:
+        return Meaning({}, {})
     found = {field.name: field for field in fields(event, words, naming.release)}
     constants: Constants = {}
     if base == xentrace.RUNSTATE_CHANGE:
@@ -143,11 +147,34 @@ def meaning(event: int, words: int, payload: bytes, naming: Naming) -> Meaning:
 
 
 def details(
-    table: "EventTable", rows: "NDArray[np.intp]", event: int, words: int, naming: Naming
+    table: "EventTable",
+    rows: "NDArray[np.intp]",
+    event: int,
+    words: int,
+    naming: Naming,
+    only: Container[str] | None = None,
 ) -> tuple[Constants, Columns]:
-    """Say what ``meaning`` does of the given records, and read what differs."""
-    constants, found = meaning(event, words, table.payload_bytes(int(rows[0])), naming)
+    """Say what ``meaning`` does of the given records, and read what differs.
+
+    :param only: of that, the fields that are wanted; all if not given
+    """
+    payload = table.payload_bytes(int(rows[0]))
+    constants, found = meaning(event, words, payload, naming)
+    if only is not None:
+        found = {name: field for name, field in found.items() if name in only}
+    if len(rows) == 1:
+        # In a hostile trace every record may be of a kind of its own.
+        return constants, {name: alone(payload, field) for name, field in found.items()}
     return constants, {name: read(table, rows, field) for name, field in found.items()}
+
+
+def untold(table: "EventTable", rows: "NDArray[np.intp]", event: int, words: int) -> Columns:
+    """Read of records what ``told_by`` names, where there are too many kinds to ask ``details`` of each."""
+    by = told_by(event, words)
+    if by is None:
+        return {}
+    field = _OPERATION if by == "hypercall" else by
+    return {field.name: read(table, rows, field)}
 
 
 def naming(report: Report, symbols: Symbols | None = None) -> Naming:
@@ -161,6 +188,8 @@ def _called(nr: int) -> Constants:
 
 def _arguments(op: int, words: int) -> list[tuple[str, Field]]:
     # Arguments follow the first word in their order, as many as the record has room for.
+    if words == 1:
+        return []
     nr = op & xentrace.HYPERCALL_OP_MASK
     present = [i for i in range(_ARGS_MAX) if op >> xentrace.HYPERCALL_ARG_SHIFT + _ARG_BITS * i & 3]
     names = [_ARGS.get(nr, {}).get(i, f"arg{i}") for i in present]

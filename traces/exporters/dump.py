@@ -94,7 +94,7 @@ def lines(
     found = np.empty(len(table), object)
     found[:] = _heads(table, ns, pcpu_width, stamp or _seconds)
     for group in groups(table, naming, of_events(table, is_declared)):
-        found[group.rows] += _tails(table, group, paint, naming.symbols)
+        found[group.index] += _tails(table, group, paint, naming.symbols)
     strange, called = strangers(table)
     found[strange] += _strange_tails(table, strange, called, paint)
     made: list[str] = found.tolist()
@@ -180,6 +180,8 @@ def _tails(table: EventTable, group: Group, paint: Paint, symbols: Symbols | Non
         columns += [table.word(group.rows, index).tolist() for index in group.beyond]
     if not columns:
         return text + "\n"
+    if len(group.rows) == 1:
+        return (text + "\n") % tuple([column[0] for column in columns])
     tails = np.empty(len(group.rows), object)
     tails[:] = list(map((text + "\n").__mod__, zip(*columns, strict=True)))
     return tails

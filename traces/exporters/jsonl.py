@@ -9,6 +9,7 @@ known who ran. ``extra`` holds the words that no field is declared for. Integers
 
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -24,6 +25,7 @@ from traces.symbols import Symbols
 from traces.table import EventTable
 from traces.xen.formats import events as xentrace
 
+_encode = json.JSONEncoder().encode
 _HEAD = '{"byte_offset":%d,"tsc":%d,"ns":%s,"pcpu":%d,"domid":%s,"vcpu":%s'
 
 
@@ -67,7 +69,7 @@ def lines(
         # In Python's integers: a damaged time stamp may lie anywhere.
         found += [f',"unix_ns":{"null" if one == UNTIMED else epoch_ns + one}' for one in ns.tolist()]
     for group in groups(table, naming, of_events(table, is_declared)):
-        found[group.rows] += _tails(table, group, naming.symbols)
+        found[group.index] += _tails(table, group, naming.symbols)
     strange, called = strangers(table)
     found[strange] += _strange_tails(table, strange, called)
     made: list[str] = found.tolist()
@@ -105,14 +107,14 @@ def _nullable(values: NDArray[Any], null: NDArray[np.bool_]) -> list[Any]:
 
 def _tails(table: EventTable, group: Group, symbols: Symbols | None) -> Any:  # noqa: ANN401 - a text for all, or an array of texts
     constants = {"event": group.event, "name": group.name, **group.constants}
-    template = "".join(f",{json.dumps(name)}:{json.dumps(value)}" for name, value in constants.items())
+    template = "".join([f",{_key(name)}:{_value(value)}" for name, value in constants.items()])
     template = template.replace("%", "%%")
     absent = nones(group.event, group.words)
     columns = [
         _nullable(column, column == absent[name]) if name in absent else column.tolist()
         for name, column in group.columns.items()
     ]
-    template += "".join(f",{json.dumps(name)}:%{'s' if name in absent else 'd'}" for name in group.columns)
+    template += "".join(f",{_key(name)}:%{'s' if name in absent else 'd'}" for name in group.columns)
     if symbols is not None:
         for name in CODE & group.columns.keys():
             template += ',"symbol":%s'
@@ -124,9 +126,21 @@ def _tails(table: EventTable, group: Group, symbols: Symbols | None) -> Any:  # 
     template += "}\n"
     if not columns:
         return template % ()
+    if len(group.rows) == 1:
+        return template % tuple([column[0] for column in columns])
     tails = np.empty(len(group.rows), object)
     tails[:] = list(map(template.__mod__, zip(*columns, strict=True)))
     return tails
+
+
+@lru_cache(maxsize=4096)
+def _key(name: str) -> str:
+    return json.dumps(name)
+
+
+def _value(value: object) -> str:
+    # As ``json.dumps`` says it, in a third of its time.
+    return str(value) if type(value) is int else _encode(value)
 
 
 def _strange_tails(table: EventTable, rows: NDArray[np.intp], names: list[str]) -> NDArray[np.object_]:

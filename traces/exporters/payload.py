@@ -71,9 +71,23 @@ def read(table: "EventTable", rows: "NDArray[np.intp]", field: Field) -> "NDArra
     """Read a field of some records, all of which must have it."""
     import numpy as np  # noqa: PLC0415 - see above
 
-    dtype = np.dtype(f"<{'i' if field.signed else 'u'}{field.size}")
+    dtype = _dtype(field.signed, field.size)
     # A view that starts at each byte: damage may have moved records off their alignment.
     shape = max(len(table.data) - field.size + 1, 0)
     every_byte: NDArray[np.integer[Any]] = np.ndarray(shape, dtype, buffer=table.data, strides=(1,))
     values = every_byte[table.payload[rows] + field.offset]
     return values if field.mask is None else values & dtype.type(field.mask)
+
+
+def alone(payload: bytes, field: Field) -> "NDArray[np.integer[Any]]":
+    """Do as ``read`` does with one record, given its payload."""
+    import numpy as np  # noqa: PLC0415 - see above
+
+    return np.array([field.of(payload)], _dtype(field.signed, field.size))
+
+
+@lru_cache(maxsize=16)
+def _dtype(signed: bool, size: int) -> "np.dtype[Any]":
+    import numpy as np  # noqa: PLC0415 - see above
+
+    return np.dtype(f"<{'i' if signed else 'u'}{size}")

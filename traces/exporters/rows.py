@@ -1,6 +1,6 @@
 """The records of a table in groups that are alike, so that names are made once a group and fields read as columns."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from traces.account import Account
 from traces.analyses.elapsed import Elapsed, nanoseconds
 from traces.analyses.took import Took
 from traces.choice.where import Where
-from traces.exporters.details import Columns, Constants, Naming, details, selector
+from traces.exporters.details import Columns, Constants, Naming, details, selector, untold
 from traces.exporters.payload import fields
 from traces.table import EventTable
 from traces.xen.formats.events import BY_ID, base_id, event_name
@@ -30,6 +30,7 @@ class Group:
     constants  fields that have one value in all of them
     columns    fields that differ, as long as ``rows``
     beyond     indices of the words behind the last field of its layout
+    untold     the one of the columns that would tell these apart, were there not too many kinds
     """
 
     rows: NDArray[np.intp]
@@ -39,6 +40,12 @@ class Group:
     constants: Constants
     columns: Columns
     beyond: range
+    untold: str = ""
+
+    @property
+    def index(self) -> "NDArray[np.intp] | int":
+        """The rows for an array of objects, to which a number is quicker than an array of one."""
+        return int(self.rows[0]) if len(self.rows) == 1 else self.rows
 
 
 class Chooser:
@@ -118,10 +125,19 @@ def strangers(table: EventTable) -> tuple[NDArray[np.intp], list[str]]:
     return rows, [names[event] for event in events.tolist()]
 
 
-def groups(table: EventTable, naming: Naming, chosen: NDArray[np.bool_] | None = None) -> Iterator[Group]:
+def groups(
+    table: EventTable,
+    naming: Naming,
+    chosen: NDArray[np.bool_] | None = None,
+    only: Container[str] | None = None,
+    most: int | None = None,
+) -> Iterator[Group]:
     """Give the records of a table in groups.
 
     :param chosen: of each, whether it is wanted; all are if not given
+    :param only: the fields that are wanted of those that differ, all if not given
+    :param most: what one event and length has more kinds of than these is not told apart, and is known by its event and
+        ``told_by`` alone
     """
     wanted = np.arange(len(table)) if chosen is None else np.flatnonzero(chosen)
     if not len(wanted):
@@ -131,8 +147,12 @@ def groups(table: EventTable, naming: Naming, chosen: NDArray[np.bool_] | None =
         event, words = kind >> _WORDS_BITS, kind & (1 << _WORDS_BITS) - 1
         name, beyond = event_name(event), _beyond(event, words, naming)
         selected = selector(table, rows, event, words)
+        if selected is not None and most is not None and len(np.unique(selected)) > most:
+            columns = untold(table, rows, event, words)
+            yield Group(rows, event, words, name, {}, columns, beyond, next(iter(columns)))
+            continue
         for alike in [rows] if selected is None else [alike for _, alike in _split(selected, rows)]:
-            yield Group(alike, event, words, name, *details(table, alike, event, words, naming), beyond)
+            yield Group(alike, event, words, name, *details(table, alike, event, words, naming, only), beyond)
 
 
 def _beyond(event: int, words: int, naming: Naming) -> range:
@@ -144,4 +164,8 @@ def _split(keys: NDArray[np.uint64], rows: NDArray[np.intp]) -> Iterator[tuple[i
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-    yield from zip(ordered[starts].tolist(), np.split(rows[order], starts[1:]), strict=True)
+    ends = [*starts[1:].tolist(), len(rows)]
+    rows = rows[order]
+    # As ``np.split`` does, in a tenth of its time.
+    for key, start, end in zip(ordered[starts].tolist(), starts.tolist(), ends, strict=True):
+        yield key, rows[start:end]

@@ -85,7 +85,7 @@ def _details(table: EventTable, naming: Naming) -> dict[str, Any]:
     columns: dict[str, _Names | _Numbers] = {
         column.name: _Numbers(len(table), _type(column)) if column.bits else _Names(len(table)) for column in DETAILS
     } | {NAME.name: called}
-    for group in groups(table, naming, of_events(table, is_declared)):
+    for group in groups(table, naming, of_events(table, is_declared), {*columns, *SAME}):
         for name, value in _fields(group).items():
             if name in columns:
                 columns[name].put(group.rows, value)

@@ -30,7 +30,7 @@ def shown(data: bytes) -> Counter[tuple[str, int | None]]:
         event = packet.track_event
         if event.type == TrackEvent.TYPE_INSTANT:
             told = {names[one.name_iid]: one.uint_value for one in event.debug_annotations}
-            assert told.keys() <= {"target_domid", "address"}
+            assert told.keys() <= {"target_domid", "address", "eip", "op", "trapnr"}
             found[names[event.name_iid], next(iter(told.values()), None)] += 1
     return found
 
@@ -61,3 +61,19 @@ def test_pairs_beyond_all_measure_have_one_name_and_the_granter_as_argument(monk
         ("grant map", 5): 1,
         ("grant map", 0xFFFF_FFFF): 1,
     }
+
+
+def test_more_kinds_of_an_event_than_anybody_names_are_told_by_what_was_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = b"".join(record(xentrace.PV_HYPERCALL_V2, 2000 + nr, nr) for nr in (1, 1, 1000, 1001))
+    traps = b"".join(record(xentrace.PV_TRAP, 3000 + nr, 5, nr) for nr in (14, 14, 900))
+    data = window(0, runs(1 << 16, 1000) + calls + traps)
+    named = {("mmu_update", None): 2, ("hypercall_1000", None): 1, ("hypercall_1001", None): 1}
+    trapped = {("trap page_fault", 5): 2, ("trap vector_900", 5): 1}
+    assert shown(data) == named | trapped
+    monkeypatch.setattr(instants, "_KINDS_MAX", 2)
+    unnamed = {("pv_hypercall_v2", 1): 2, ("pv_hypercall_v2", 1000): 1, ("pv_hypercall_v2", 1001): 1}
+    assert shown(data) == unnamed | trapped
+    monkeypatch.setattr(instants, "_KINDS_MAX", 1)
+    assert shown(data) == unnamed | {("pv_trap", 14): 2, ("pv_trap", 900): 1}

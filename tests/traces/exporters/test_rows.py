@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,8 +111,8 @@ def test_events_that_nobody_declared_make_no_groups(
 ) -> None:
     made: list[rows.Group] = []
 
-    def counted(table: EventTable, naming: Naming, chosen: NDArray[np.bool_]) -> Iterator[rows.Group]:
-        for group in rows.groups(table, naming, chosen):
+    def counted(table: EventTable, naming: Naming, chosen: NDArray[np.bool_], *more: Any) -> Iterator[rows.Group]:  # noqa: ANN401 - passed on
+        for group in rows.groups(table, naming, chosen, *more):
             made.append(group)
             yield group
 

@@ -21,6 +21,8 @@ _GRANTER = "target_domid"
 _GRANTS = {xentrace.GRANT_MAP: "map", xentrace.GRANT_UNMAP: "unmap", 0x0010F003: "transfer"}
 #: Who maps whose pages is part of a name for so many pairs of domains; a damaged trace has a new one with each record.
 _PAIRS_MAX = 1 << 10
+#: Of one event: a hostile trace has a new one with each record, of which no viewer could show the names.
+_KINDS_MAX = 1 << 10
 
 
 class Instants:
@@ -39,7 +41,7 @@ class Instants:
         rows: list[NDArray[np.intp]] = [np.empty(0, np.intp)]
         numbers: list[NDArray[np.intp]] = [np.empty(0, np.intp)]
         values: list[NDArray[np.uint64]] = [np.empty(0, np.uint64)]
-        for group in groups(table, self._naming, of_events(table, _is_shown)):
+        for group in groups(table, self._naming, of_events(table, _is_shown), {*_ARGS, _GRANTER}, _KINDS_MAX):
             kept = group.rows[timed[group.rows]]
             if not len(kept):
                 continue
@@ -89,11 +91,13 @@ def _is_of_classes(event: int) -> bool:
 def _arg(group: Group) -> str:
     if group.event in _GRANTS and _GRANTER in group.columns:
         return _GRANTER
-    return next((name for name in _ARGS if name in group.columns), "")
+    return group.untold or next((name for name in _ARGS if name in group.columns), "")
 
 
 def _pairs(whos: NDArray[np.uint64], granters: NDArray[np.int64]) -> tuple[list[int], list[int], NDArray[np.intp]]:
-    # The distinct ones of both together, and of each row which.
+    # The distinct ones of both together, and of each row which. Mostly there is one.
+    if (whos == whos[0]).all() and (granters == granters[0]).all():
+        return [int(whos[0])], [int(granters[0])], np.zeros(len(whos), np.intp)
     each, who_at = np.unique(whos, return_inverse=True)
     of, granter_at = np.unique(granters, return_inverse=True)
     both, inverse = np.unique(who_at * len(of) + granter_at, return_inverse=True)
@@ -102,7 +106,7 @@ def _pairs(whos: NDArray[np.uint64], granters: NDArray[np.int64]) -> tuple[list[
 
 def _kind(group: Group, track: int, domid: int | None, granter: int | None, arg: str) -> Kind:
     note = "multicall" if group.event == xentrace.PV_HYPERCALL_SUBCALL else ""
-    bits = 8 * group.columns[arg].itemsize if arg else 32
+    bits = max(8 * group.columns[arg].itemsize, 32) if arg else 32
     return Kind(INSTANT, track, _name(group, domid, granter), note, arg, bits)
 
 

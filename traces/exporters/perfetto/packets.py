@@ -6,6 +6,7 @@ that all packets of a kind have one size, with numbers at one place.
 Ref: perfetto protos/perfetto/trace/track_event/track_event.proto, protobuf.dev/programming-guides/encoding
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -48,7 +49,12 @@ class Packets:
 
     def __init__(self, ns_max: int) -> None:
         self._stamp_bytes = max(-(-ns_max.bit_length() // _VARINT_BITS), _STAMP_BYTES_MIN)
-        self._announced: list[TracePacket] = []
+        self._announced: list[bytes] = []
+        # A name's packet, of which the next one differs by two fields.
+        self._naming = Trace(packet=[_packet(TracePacket.SEQ_NEEDS_INCREMENTAL_STATE)])
+        named = self._naming.packet[0].interned_data
+        # One number for both uses of a name: each has its own table.
+        self._uses = named.event_names.add(), named.debug_annotation_names.add()
         self._forget()
 
     def _forget(self) -> None:
@@ -58,9 +64,10 @@ class Packets:
         self._values: list[int] = []
         self._value_bytes: list[int] = []
         self._names: dict[str, int] = {}
-        packet = TracePacket(trusted_packet_sequence_id=_SEQUENCE)
-        packet.sequence_flags = TracePacket.SEQ_INCREMENTAL_STATE_CLEARED
-        self._announced.append(packet)
+        #: Of kinds that differ by no more than track and name, a packet, and its event.
+        self._alike: dict[tuple[int, bool, str, str, int], tuple[Trace, TrackEvent]] = {}
+        cleared = _packet(TracePacket.SEQ_INCREMENTAL_STATE_CLEARED)
+        self._announced.append(Trace(packet=[cleared]).SerializeToString())
 
     def number(self, kind: Kind) -> int:
         """Give a kind's number, which is good for the next ``stamp``."""
@@ -72,7 +79,7 @@ class Packets:
 
     def stamp(self, numbers: NDArray[np.intp], ns: NDArray[np.int64], values: NDArray[np.uint64]) -> bytes:
         """Write a packet for each number, at its time; a value is used where the kind has an ``arg``."""
-        announced: bytes = Trace(packet=self._announced).SerializeToString()
+        announced = b"".join(self._announced)
         self._announced.clear()
         # Where there are more kinds than packets, only those that are wanted are gone through.
         few = len(numbers) < len(self._templates)
@@ -97,42 +104,57 @@ class Packets:
         return announced + out.tobytes()
 
     def _make(self, kind: Kind) -> None:
-        packet = TracePacket(trusted_packet_sequence_id=_SEQUENCE)
-        packet.sequence_flags = TracePacket.SEQ_NEEDS_INCREMENTAL_STATE
+        # Names are announced in the order in which they are first met.
+        named = self._iid(kind.name) if kind.name else 0
+        key = (kind.type, bool(kind.name), kind.note, kind.arg, kind.bits)
+        # A hostile trace has a new kind with each record.
+        trace, event = self._alike.get(key) or self._alike.setdefault(key, self._begun(kind))
+        event.track_uuid = kind.track
+        if named:
+            event.name_iid = named
+        template = trace.SerializeToString()
+        size = _VALUE_BYTES[kind.bits] if kind.arg else 0
+        self._templates.append(template)
+        # The stamp's field comes before the event's.
+        self._stamps.append(template.index(_blank_varint(self._stamp_bytes)))
+        self._values.append(template.rindex(_blank_varint(size)) if size else 0)
+        self._value_bytes.append(size)
+
+    def _begun(self, kind: Kind) -> tuple[Trace, TrackEvent]:
+        trace = Trace(packet=[_packet(TracePacket.SEQ_NEEDS_INCREMENTAL_STATE)])
+        packet = trace.packet[0]
         packet.timestamp = _blank(self._stamp_bytes)
         event = packet.track_event
         event.type = kind.type
-        event.track_uuid = kind.track
-        if kind.name:
-            event.name_iid = self._iid(kind.name)
         if kind.note:
             event.debug_annotations.add(name_iid=self._iid(kind.note), bool_value=True)
-        size = _VALUE_BYTES[kind.bits] if kind.arg else 0
         if kind.arg:
-            event.debug_annotations.add(name_iid=self._iid(kind.arg), uint_value=_blank(size))
-        template = Trace(packet=[packet]).SerializeToString()
-        self._templates.append(template)
-        # The stamp's field comes before the event's.
-        self._stamps.append(template.index(_varint(_blank(self._stamp_bytes))))
-        self._values.append(template.rindex(_varint(_blank(size))) if size else 0)
-        self._value_bytes.append(size)
+            blank = _blank(_VALUE_BYTES[kind.bits])
+            event.debug_annotations.add(name_iid=self._iid(kind.arg), uint_value=blank)
+        return trace, event
 
     def _iid(self, name: str) -> int:
         iid = self._names.get(name)
         if iid is None:
             iid = self._names[name] = len(self._names) + 1
-            packet = TracePacket(trusted_packet_sequence_id=_SEQUENCE)
-            packet.sequence_flags = TracePacket.SEQ_NEEDS_INCREMENTAL_STATE
-            # One number for both uses of a name: each has its own table.
-            packet.interned_data.event_names.add(iid=iid, name=name)
-            packet.interned_data.debug_annotation_names.add(iid=iid, name=name)
-            self._announced.append(packet)
+            for use in self._uses:
+                use.iid, use.name = iid, name
+            self._announced.append(self._naming.SerializeToString())
         return iid
+
+
+def _packet(flags: int) -> TracePacket:
+    return TracePacket(trusted_packet_sequence_id=_SEQUENCE, sequence_flags=flags)
 
 
 def _blank(size: int) -> int:
     # A number whose varint has so many bytes, and a look that no other field has.
     return min((1 << _VARINT_BITS * size) - 1, (1 << 64) - 1)
+
+
+@lru_cache(maxsize=16)
+def _blank_varint(size: int) -> bytes:
+    return _varint(_blank(size))
 
 
 def _varint(value: int) -> bytes:

@@ -25,6 +25,8 @@ from traces.exporters.perfetto.tracks import Tracks
 from traces.table import EventTable
 
 _FOREVER = 1 << 62
+#: Records that are written at once: run states that go on behind them are begun early, so that fewer make it larger.
+_PIECE = 1 << 17
 
 
 def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> None:
@@ -34,7 +36,7 @@ def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> Non
     """
     writer = _Writer(report, output)
     for table in tables:
-        for piece in table.pieces():
+        for piece in table.pieces(_PIECE):
             writer.feed(piece)
     writer.finish()
 
