@@ -15,6 +15,8 @@ from traces.table import COLUMNS, EventTable
 from traces.xen.decode.tokenize import Tokenizer
 
 _SMALLEST_RECORD = 4
+#: Records that are cut before those whose turn has come go out. A piece of a real trace has fewer.
+_ROWS = 1 << 20
 
 
 class Readable(Protocol):
@@ -57,6 +59,8 @@ class Reader:
                 self._restart = True
             elif used == 0 or len(rest) < _SMALLEST_RECORD:
                 break
+            else:
+                tables += self._emit(everything=False)
         self._rest = bytes(rest)
         full = len(self._rows["tsc"]) > PENDING_MAX
         tables += self._emit(everything=full, hurried=full)
@@ -75,9 +79,11 @@ class Reader:
         return account_of(self._tokenizer, len(self._rest))
 
     def _tokenize(self, data: memoryview) -> int:
-        columns = {name: np.empty(len(data) // _SMALLEST_RECORD + 1, dtype) for name, dtype in COLUMNS.items()}
+        room = min(len(data) // _SMALLEST_RECORD + 1, _ROWS)
+        columns = {name: np.empty(room, dtype) for name, dtype in COLUMNS.items()}
         rows, used = self._tokenizer.tokenize(data, **columns)
-        self._rows = {name: np.concatenate((self._rows[name], columns[name][:rows])) for name in COLUMNS}
+        for name in COLUMNS:
+            self._rows[name] = np.concatenate((self._rows[name], columns.pop(name)[:rows]))
         return used
 
     def _emit(self, *, everything: bool, hurried: bool = False) -> list[EventTable]:
@@ -89,16 +95,14 @@ class Reader:
             return []
         chosen = np.flatnonzero(ready)
         order = chosen[np.argsort(tsc[chosen], kind="stable")]
-        table = EventTable(
-            **{name: column[order] for name, column in self._rows.items()},
-            data=self._data,
-            base=self._base,
-            restart=self._restart,
-            hurried=hurried,
-        )
-        self._restart = False
         rows = np.flatnonzero(~ready)
-        self._rows = {name: column[rows] for name, column in self._rows.items()}
+        columns = {}
+        for name, column in self._rows.items():
+            # One after the other, so that they are there once, not twice.
+            columns[name] = column[order]
+            self._rows[name] = column[rows]
+        table = EventTable(**columns, data=self._data, base=self._base, restart=self._restart, hurried=hurried)
+        self._restart = False
         return [table]
 
     def _forget(self) -> None:

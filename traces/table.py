@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: Records that are worth a turn of an analysis, and take some megabytes of its memory.
-PIECE = 1 << 17
+#: Records that are worth a turn of an analysis, and take some megabytes of its memory, should each end an interval.
+PIECE = 1 << 15
 
 COLUMNS: dict[str, type[np.unsignedinteger[Any]]] = {
     "tsc": np.uint64,

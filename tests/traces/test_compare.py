@@ -8,7 +8,7 @@ import pytest
 from tests.traces.captures import NAMES, capture
 from traces import scan as scans
 from traces.analyses import slices
-from traces.analyses.compare import CHANCE, compare
+from traces.analyses.compare import CHANCE, compare, sampled
 from traces.analyses.report import report
 from traces.analyses.slices import Measure, Slices
 from traces.answers import Report
@@ -20,7 +20,7 @@ CALLS = Measure("hypercalls", "mmu_update")
 
 def sliced(name: str) -> tuple[Report, Slices]:
     whole = report(scans.read(io.BytesIO(capture(name))))
-    found = slices.read(read_rows(io.BytesIO(capture(name)), Reader()), whole)
+    found = slices.read(read_rows(io.BytesIO(capture(name)), Reader()), slices.wanted(whole))
     assert found is not None
     return whole, found
 
@@ -58,7 +58,7 @@ def test_slices_add_up_to_the_report(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_trace_does_not_differ_from_itself(name: str) -> None:
     _, found = sliced(name)
-    answer = compare(found, found, [(domid, domid, None) for domid in found.values])
+    answer = compare(sampled(found), sampled(found), [(domid, domid, None) for domid in found.values])
     assert answer
     assert not any(domain.changes for domain in answer)
     assert all(domain.alike for domain in answer)
@@ -69,7 +69,7 @@ def test_a_doubled_rate_is_found_and_nothing_else() -> None:
     others = {Measure("hypercalls", f"call{nr}"): chance.poisson(50, 40).tolist() for nr in range(20)}
     before = made({CALLS: chance.poisson(100, 40).tolist(), **others})
     after = made({CALLS: chance.poisson(200, 30).tolist(), **{one: of[::-1][:30] for one, of in others.items()}})
-    (domain,) = compare(before, after, [(1, 1, "web")])
+    (domain,) = compare(sampled(before), sampled(after), [(1, 1, "web")])
     (change,) = domain.changes
     assert (change.kind, change.name) == CALLS
     assert change.low < 100 < change.high
@@ -81,7 +81,9 @@ def test_what_is_new_and_what_is_gone() -> None:
     chance = np.random.default_rng(6)
     other = Measure("hypercalls", "iret")
     (domain,) = compare(
-        made({CALLS: chance.poisson(9, 20).tolist()}), made({other: chance.poisson(9, 20).tolist()}), [(1, 1, None)]
+        sampled(made({CALLS: chance.poisson(9, 20).tolist()})),
+        sampled(made({other: chance.poisson(9, 20).tolist()})),
+        [(1, 1, None)],
     )
     assert {(one.name, one.before > 0, one.after > 0) for one in domain.changes} == {
         ("mmu_update", True, False),
@@ -112,7 +114,7 @@ def test_chance_is_told_no_more_often_than_said() -> None:
             )
             for part in np.array_split(order, 2)
         ]
-        answer = compare(halves[0], halves[1], [(domid, domid, None) for domid in found.values])
+        answer = compare(sampled(halves[0]), sampled(halves[1]), [(domid, domid, None) for domid in found.values])
         told += any(domain.changes for domain in answer)
     assert told / rounds <= 2 * CHANCE
 
@@ -120,4 +122,4 @@ def test_chance_is_told_no_more_often_than_said() -> None:
 def test_too_short() -> None:
     data = capture(NAMES[0])[:60_000]
     whole = report(scans.read(io.BytesIO(data)), hz=1e12)
-    assert slices.read(read_rows(io.BytesIO(data), Reader()), whole) is None
+    assert slices.read(read_rows(io.BytesIO(data), Reader()), slices.wanted(whole)) is None

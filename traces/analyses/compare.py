@@ -10,9 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import NamedTuple
 
 from traces.analyses.slices import Measure, Slices
 
@@ -55,12 +53,36 @@ class DomainChanges:
     alike: int
 
 
-def compare(before: Slices, after: Slices, pairs: Sequence[tuple[int, int, str | None]]) -> tuple[DomainChanges, ...]:
+class Sample(NamedTuple):
+    """What of a measure's slices is compared: their mean, and the variance of that."""
+
+    mean: float
+    variance: float
+
+
+#: By domid and measure. Of a hostile trace the slices themselves are large.
+Samples = Mapping[int, Mapping[Measure, Sample]]
+#: Of what never happened: it has no spread of its own, the other's decides.
+_NOTHING = Sample(0.0, 0.0)
+
+
+def sampled(slices: Slices) -> Samples:
+    """Say what of a trace is compared."""
+    return {
+        domid: {
+            measure: Sample(float(values.mean()), float(values.var(ddof=1)) / len(values))
+            for measure, values in of.items()
+        }
+        for domid, of in slices.values.items()
+    }
+
+
+def compare(before: Samples, after: Samples, pairs: Sequence[tuple[int, int, str | None]]) -> tuple[DomainChanges, ...]:
     """Compare domains of two traces.
 
     :param pairs: domid in the one, domid in the other, and a name for both
     """
-    found = [(pair, _changes(before.values.get(pair[0], {}), after.values.get(pair[1], {}))) for pair in pairs]
+    found = [(pair, _changes(before.get(pair[0], {}), after.get(pair[1], {}))) for pair in pairs]
     limit = _limit([change.p for _, changes in found for change in changes])
     answer = []
     for (one, other, name), changes in found:
@@ -70,32 +92,21 @@ def compare(before: Slices, after: Slices, pairs: Sequence[tuple[int, int, str |
     return tuple(answer)
 
 
-def _changes(
-    before: Mapping[Measure, NDArray[np.float64]], after: Mapping[Measure, NDArray[np.float64]]
-) -> list[Change]:
+def _changes(before: Mapping[Measure, Sample], after: Mapping[Measure, Sample]) -> list[Change]:
     every = sorted(before.keys() | after.keys())
     # How long something took can be compared only where it happened in both.
     comparable = [one for one in every if one.kind != "latencies" or (one in before and one in after)]
-    found = [_change(one, before.get(one), after.get(one)) for one in comparable]
+    found = [_change(one, before.get(one, _NOTHING), after.get(one, _NOTHING)) for one in comparable]
     # What is nowhere is no comparison.
     return [change for change in found if change.before or change.after]
 
 
-def _change(measure: Measure, before: NDArray[np.float64] | None, after: NDArray[np.float64] | None) -> Change:
-    one, of_one = _mean(before)
-    other, of_other = _mean(after)
-    error = max(sqrt(of_one + of_other), _TINY)
-    difference = other - one
+def _change(measure: Measure, one: Sample, other: Sample) -> Change:
+    error = max(sqrt(one.variance + other.variance), _TINY)
+    difference = other.mean - one.mean
     p = 2 * _NORMAL.cdf(-abs(difference) / error)
     width = _WIDTH * error
-    return Change(measure.kind, measure.name, one, other, difference - width, difference + width, p)
-
-
-def _mean(values: NDArray[np.float64] | None) -> tuple[float, float]:
-    # What never happened has no spread of its own: the other's decides.
-    if values is None:
-        return 0.0, 0.0
-    return float(values.mean()), float(values.var(ddof=1)) / len(values)
+    return Change(measure.kind, measure.name, one.mean, other.mean, difference - width, difference + width, p)
 
 
 def _limit(ps: Sequence[float]) -> float:

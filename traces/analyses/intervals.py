@@ -5,6 +5,7 @@ that the report counts; together with the others they cover the whole trace. Exi
 go by the pCPU's number under ``UNKNOWN_DOMID``, as everywhere.
 """
 
+import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -26,6 +27,8 @@ STATES = (*xentrace.RUNSTATES, "lost")
 
 _EXIT_FLAGS = np.uint32(xentrace.FLAG_64 | xentrace.FLAG_NESTED)
 _SWITCHES = (xentrace.SCHED_SWITCH, xentrace.SWITCH_INFCONT)
+#: How many records were lost, who ran, and the time stamp of the first.
+_LOSS = struct.Struct("<IIQ")
 _STATES = (xentrace.RUNSTATE_CHANGE, xentrace.CONTINUE_RUNNING)
 _VCPU_MAX = 0xFFFF
 _NEVER = 1 << 62
@@ -157,9 +160,8 @@ class Intervals:
                 self._runstate(word >> 16, word & 0xFFFF, RUNNING, RUNNING, now, pcpu)
             elif kind == xentrace.LOST_RECORDS:
                 self._unowned.pop(pcpu, None)
-                lost = np.frombuffer(table.payload_bytes(row), "<u4").tolist()
-                first = min(elapsed.at(lost[3] << 32 | lost[2]), now)
-                self._lost(pcpu, lost[1] & 0xFFFF, lost[1] >> 16, first, now)
+                _, who, first = _LOSS.unpack_from(table.payload_bytes(row))
+                self._lost(pcpu, who & 0xFFFF, who >> 16, min(elapsed.at(first), now), now)
             elif kind in _BIRTHS:
                 self._create(word, now)
             elif kind in _ENDS:

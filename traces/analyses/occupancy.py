@@ -1,5 +1,6 @@
 """Which vCPU each pCPU ran, and when its records were lost, one stretch after the other."""
 
+import struct
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,9 @@ from traces.account import UNKNOWN_DOMID
 from traces.analyses.elapsed import UNTIMED, Elapsed
 from traces.table import EventTable
 from traces.xen.formats.events import LOST_RECORDS
+
+#: How many records were lost, who ran, and the time stamp of the first.
+_LOSS = struct.Struct("<IIQ")
 
 
 class Stretch(NamedTuple):
@@ -48,16 +52,16 @@ class Occupancy:
         who = table.domid[rows].astype(np.int64) << 32 | table.vcpu[rows].astype(np.int64) << 16 | table.pcpu[rows]
         # Each report of a loss is a stretch of its own.
         changes = np.flatnonzero((who[1:] != who[:-1]) | lost[1:] | lost[:-1]) + 1
-        firsts, lasts = np.append(0, changes), np.append(changes, len(rows)) - 1
-        for first, last, is_loss in zip(
-            rows[firsts].tolist(), rows[lasts].tolist(), lost[firsts].tolist(), strict=True
+        firsts, lasts = rows[np.append(0, changes)], rows[np.append(changes, len(rows)) - 1]
+        about = (table.pcpu[firsts], table.domid[firsts], table.vcpu[firsts], cycles[firsts], cycles[lasts])
+        is_loss = (table.event[firsts] == LOST_RECORDS) & (table.words[firsts] == 4)
+        for first, loss, pcpu, domid, vcpu, begin, end in zip(
+            firsts.tolist(), is_loss.tolist(), *(column.tolist() for column in about), strict=True
         ):
-            begin, end = int(cycles[first]), int(cycles[last])
-            if is_loss:
-                self._lose(table, first, elapsed, end)
+            if loss:
+                self._lose(table.payload_bytes(first), pcpu, elapsed, end)
             else:
-                who_ran = int(table.pcpu[first]), int(table.domid[first]), int(table.vcpu[first])
-                self._add(Stretch(*who_ran, begin, end, 0))
+                self._add(Stretch(pcpu, domid, vcpu, begin, end, 0))
 
     def finish(self) -> None:
         """Close what is open: the trace, or a run of its clock, has ended."""
@@ -72,17 +76,16 @@ class Occupancy:
     def _add(self, stretch: Stretch) -> None:
         before = self._open.get(stretch.pcpu)
         if before is not None and before[1:3] == stretch[1:3]:
-            self._open[stretch.pcpu] = before._replace(end=max(before.end, stretch.end))
+            self._open[stretch.pcpu] = Stretch(*before[:4], max(before.end, stretch.end), before.lost)
             return
         self._close(stretch.pcpu)
         if stretch.domid != UNKNOWN_DOMID:
             self._open[stretch.pcpu] = stretch
 
-    def _lose(self, table: EventTable, row: int, elapsed: Elapsed, end: int) -> None:
-        pcpu = int(table.pcpu[row])
-        count, _, low, high = np.frombuffer(table.payload_bytes(row), "<u4").tolist()
+    def _lose(self, payload: bytes, pcpu: int, elapsed: Elapsed, end: int) -> None:
+        count, _, first = _LOSS.unpack(payload)
         self._close(pcpu)
-        self._open[pcpu] = Stretch(pcpu, UNKNOWN_DOMID, pcpu, elapsed.at(high << 32 | low), end, count)
+        self._open[pcpu] = Stretch(pcpu, UNKNOWN_DOMID, pcpu, elapsed.at(first), end, count)
         self._close(pcpu)
 
     def _close(self, pcpu: int) -> None:
@@ -91,4 +94,4 @@ class Occupancy:
             # A damaged time stamp may lie before what came earlier.
             begin = max(stretch.begin, self._end.get(pcpu, 0))
             end = self._end[pcpu] = max(stretch.end, begin)
-            self._found.append(stretch._replace(begin=begin, end=end))
+            self._found.append(Stretch(*stretch[:3], begin, end, stretch.lost))

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from traces.account import IDLE_DOMID, NO_SHIFTS, SEVERITIES, UNKNOWN_DOMID, Account, Diagnostic, Skew
@@ -72,6 +73,8 @@ NO_RUN_STATES = (
 
 #: So many wakes right after an event_channel_op may be by chance.
 _CHANCE = 2
+#: Of most vCPUs and domains of a trace that has many, most states: there once.
+_NOT_IN_IT, _NOT_TOGETHER = Runstate(0, 0.0, 0.0), Together(0, 0.0)
 _PV_ENTRY = 0x00201000
 _HVM_ENTRYEXIT = 0x00081000
 _SUBCLASS = 0xFFFFF000
@@ -276,7 +279,7 @@ def _contention(domain: Domain | None, clock: Clock) -> dict[str, Together]:
     if domain is None or domain.domid == IDLE_DOMID:
         return {}
     found = {
-        name: Together(count, clock.seconds(cycles))
+        name: Together(count, clock.seconds(cycles)) if count or cycles else _NOT_TOGETHER
         for name, (count, cycles) in zip(CONTENTION_NAMES, domain.states, strict=True)
     }
     return found if any(one.seconds for one in found.values()) else {}
@@ -324,12 +327,19 @@ def _runstates(vcpu: Vcpu | None, clock: Clock) -> dict[str, Runstate]:
         return {}
     return {
         name: Runstate(count, clock.seconds(cycles + clipped), clock.seconds(clipped), _octaves(stays, clock))
+        if count or cycles or clipped
+        else _NOT_IN_IT
         for name, (count, cycles, clipped), stays in zip(RUNSTATE_NAMES, vcpu.runstates, vcpu.histograms, strict=True)
     }
 
 
 def _octaves(counts: Mapping[int, int], clock: Clock) -> dict[tuple[float, float], int]:
-    return {(clock.seconds(1 << i), clock.seconds(2 << i)): count for i, count in sorted(counts.items())}
+    return {_octave(i, clock.hz): count for i, count in sorted(counts.items())}
+
+
+@lru_cache(maxsize=128)
+def _octave(number: int, hz: float) -> tuple[float, float]:
+    return (1 << number) / hz, (2 << number) / hz
 
 
 def _exits(settled: Mapping[int, Handled], folded: Vcpu | None, clock: Clock, numbers: Numbering) -> tuple[Exit, ...]:

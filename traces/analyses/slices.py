@@ -5,7 +5,7 @@ vCPUs' time, pages that others mapped of its own, and how long waits for a pCPU 
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -37,6 +37,11 @@ class Measure(NamedTuple):
     name: str
 
 
+#: Records whose run states are added up at once: the last digit of a sum depends on its order.
+_SUMMED = 1 << 17
+_STATES = tuple(Measure("runstates", name) for name in STATES)
+
+
 @dataclass(frozen=True)
 class Slices:
     """A trace in slices of ``seconds`` each; ``values`` by domid and measure, one value a slice.
@@ -49,38 +54,66 @@ class Slices:
     values: dict[int, dict[Measure, NDArray[np.float64]]]
 
 
-def read(tables: Iterable[EventTable], report: Report) -> Slices | None:
+@dataclass(frozen=True)
+class Wanted:
+    """What of a report is needed to cut its trace into slices: of a hostile trace, the rest of it is large.
+
+    ``vcpus`` are those with run states (domid, vcpu); ``calls`` are numbers of hypercalls by domid, and ``exits`` names
+    by domid and ``formats.exits.key_of``.
+    """
+
+    hz: float
+    span_s: float
+    vcpus: Sequence[tuple[int, int]]
+    calls: Mapping[int, Sequence[int]]
+    exits: Mapping[int, Mapping[int, str]]
+
+
+def wanted(report: Report) -> Wanted:
+    """Say what is needed of a report."""
+    domains = report.told
+    return Wanted(
+        hz=report.clock.hz,
+        span_s=report.span_s,
+        vcpus=[(one.domid, vcpu.vcpu) for one in domains for vcpu in one.vcpus if vcpu.runstates],
+        calls={
+            one.domid: sorted({call.nr for vcpu in one.vcpus for call in (*vcpu.hypercalls, *vcpu.multicall_subcalls)})
+            for one in domains
+        },
+        exits={one.domid: {exit_.key: exit_.name for vcpu in one.vcpus for exit_ in vcpu.exits} for one in domains},
+    )
+
+
+def read(tables: Iterable[EventTable], of: Wanted) -> Slices | None:
     """Read a trace again; None if it is too short.
 
-    :param report: on the same trace
+    :param of: the report on the same trace
     """
-    count = min(COUNT, int(report.span_s / SECONDS_MIN))
+    count = min(COUNT, int(of.span_s / SECONDS_MIN))
     if count < COUNT_MIN:
         return None
-    reader = _Reader(report, Columns(count, report.span_s * report.clock.hz))
+    reader = _Reader(of, Columns(count, of.span_s * of.hz))
     for table in tables:
-        for piece in table.pieces():
-            reader.feed(piece)
-    return Slices(report.span_s / count, count, reader.finish(report.span_s / count))
+        for summed in table.pieces(_SUMMED):
+            for piece in summed.pieces():
+                reader.feed(piece)
+            reader.add_states()
+    return Slices(of.span_s / count, count, reader.finish(of.span_s / count))
 
 
 class _Reader:
-    def __init__(self, report: Report, columns: Columns) -> None:
-        domains = report.told
-        self._who = [(one.domid, vcpu.vcpu) for one in domains for vcpu in one.vcpus if vcpu.runstates]
-        self._rows = {who: row for row, who in enumerate(self._who)}
-        calls = {
-            one.domid: sorted({call.nr for vcpu in one.vcpus for call in (*vcpu.hypercalls, *vcpu.multicall_subcalls)})
-            for one in domains
-        }
-        exits = {one.domid: {exit_.key: exit_.name for vcpu in one.vcpus for exit_ in vcpu.exits} for one in domains}
-        self._calls, self._exits = calls, exits
-        self._called = Occurrences(calls, columns)
-        self._exited = Occurrences({domid: sorted(of) for domid, of in exits.items()}, columns)
-        self._granted = Occurrences({one.domid: [] for one in domains}, columns)
-        self._states = Shares(len(self._who), len(STATES), columns)
+    def __init__(self, of: Wanted, columns: Columns) -> None:
+        self._who = of.vcpus
+        self._rows = {who: row for row, who in enumerate(of.vcpus)}
+        self._calls, self._exits = of.calls, of.exits
+        self._called = Occurrences(of.calls, columns)
+        self._exited = Occurrences({domid: sorted(names) for domid, names in of.exits.items()}, columns)
+        self._granted = Occurrences({domid: [] for domid in of.calls}, columns)
+        self._states = Shares(len(of.vcpus), len(STATES), columns)
         self._elapsed, self._intervals = Elapsed(), Intervals()
-        self._columns, self._hz = columns, report.clock.hz
+        self._columns, self._hz = columns, of.hz
+        #: Intervals that are not added up yet: their vCPU's row, state, begin and end.
+        self._chosen: list[NDArray[np.int64]] = []
         #: By domid and what took its time: cycles and count of each slice in which it ended.
         self._took: dict[tuple[int, str], NDArray[np.float64]] = {}
         #: Of each vCPU, the states of its last two intervals.
@@ -109,7 +142,12 @@ class _Reader:
                 self._time(ran.domid, _WAITS[before.state], wait.end - wait.begin, wait.end)
             self._before[ran[:2]] = wait, ran
         chosen = [(self._rows[one[:2]], *one[2:5]) for one in intervals if one[:2] in self._rows]
-        self._states.add(*np.array(chosen, np.int64).reshape(-1, 4).T)
+        self._chosen.append(np.array(chosen, np.int64).reshape(-1, 4))
+
+    def add_states(self) -> None:
+        """Add up the run states so far."""
+        self._states.add(*np.concatenate([*self._chosen, np.empty((0, 4), np.int64)]).T)
+        self._chosen = []
 
     def _time(self, domid: int, name: str, cycles: int, at: int) -> None:
         sums = self._took.setdefault((domid, name), np.zeros((2, self._columns.count)))
@@ -119,22 +157,24 @@ class _Reader:
     def finish(self, seconds: float) -> dict[int, dict[Measure, NDArray[np.float64]]]:
         self._intervals.finish(self._elapsed.end)
         self._take()
+        self.add_states()
         found: dict[int, dict[Measure, NDArray[np.float64]]] = {}
+        called, exited, granted = (of.rates(seconds) for of in (self._called, self._exited, self._granted))
         for domid, numbers in self._calls.items():
             of = found[domid] = {}
-            for row, nr in enumerate(numbers):
-                of[Measure("hypercalls", hypercall_name(nr))] = self._called.counts[domid][row] / seconds
-            for row, key in enumerate(sorted(self._exits[domid])):
-                of[Measure("exits", self._exits[domid][key])] = self._exited.counts[domid][row] / seconds
-            granted = self._granted.counts[domid][-1] / seconds
-            if granted.any():
-                of[Measure("grants", "pages mapped by others")] = granted
-        shares = self._states.shares()
+            for nr, rates in zip(numbers, called[domid][:-1], strict=True):
+                of[Measure("hypercalls", hypercall_name(nr))] = rates
+            for key, rates in zip(sorted(self._exits[domid]), exited[domid][:-1], strict=True):
+                of[Measure("exits", self._exits[domid][key])] = rates
+            if granted[domid].any():
+                of[Measure("grants", "pages mapped by others")] = granted[domid][-1]
         vcpus = Counter(domid for domid, _ in self._who)
-        for (domid, _), row in self._rows.items():
-            for state, name in enumerate(STATES):
-                mean = found[domid].setdefault(Measure("runstates", name), np.zeros(shares.shape[2]))
-                mean += shares[row, state] / vcpus[domid]
+        # One array for all: of a hostile trace they are many.
+        means = dict(zip(vcpus, np.zeros((len(vcpus), len(STATES), self._columns.count)), strict=True))
+        for (domid, _), shares in zip(self._who, self._states.by_row(), strict=True):
+            means[domid] += shares / vcpus[domid]
+        for domid, mean in means.items():
+            found[domid].update(zip(_STATES, mean, strict=True))
         for (domid, name), (cycles, count) in self._took.items():
             there = count > 0
             if domid in found and np.count_nonzero(there) >= COUNT_MIN:

@@ -3,7 +3,7 @@
 Memory is what the columns take, however long the trace. Times are in cycles of ``Elapsed``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,8 @@ class Edges:
         return np.clip(np.searchsorted(self.at, cycles, "right") - 1, 0, self.count - 1)
 
 
+#: So many rows are worth a call.
+_ROWS = 256
 #: Exits are told apart by more than the 32 bits of their reason, see ``formats.exits.key_of``.
 _NUMBER_BITS = 40
 
@@ -60,13 +62,14 @@ class Occurrences:
     def __init__(self, series: Mapping[int, Sequence[int]], columns: Columns | Edges) -> None:
         self._columns = columns
         rows = [len(of) + 1 for of in series.values()]
-        every = np.zeros((sum(rows), columns.count), np.int64)
-        self._flat = every.reshape(-1)
+        self._every = np.zeros((sum(rows), columns.count), np.int64)
+        self._flat = self._every.reshape(-1)
         ends = np.cumsum(rows, dtype=np.intp)
-        #: By domain: a row a series, the shared one last.
-        self.counts = {
-            domid: every[end - count : end] for domid, end, count in zip(series, ends.tolist(), rows, strict=True)
+        self._places = {
+            domid: slice(end - count, end) for domid, end, count in zip(series, ends.tolist(), rows, strict=True)
         }
+        #: By domain: a row a series, the shared one last.
+        self.counts = {domid: self._every[place] for domid, place in self._places.items()}
         # Of each domain the last row, -1 where it does not count; of each series its row, by domain and number.
         self._last = np.full(1 << 16, -1, np.intp)
         self._last[np.fromiter(series, np.intp, len(series))] = ends - 1
@@ -74,6 +77,11 @@ class Occurrences:
         places = [end - count + at for end, count in zip(ends.tolist(), rows, strict=True) for at in range(count - 1)]
         order = np.argsort(np.array(keys, np.int64), kind="stable")
         self._keys, self._rows = np.array(keys, np.int64)[order], np.array(places, np.intp)[order]
+
+    def rates(self, seconds: float) -> dict[int, NDArray[np.float64]]:
+        """Give ``counts`` in 1/s, where columns have so many seconds."""
+        every = self._every / seconds
+        return {domid: every[place] for domid, place in self._places.items()}
 
     def add(self, domids: NDArray[np.uint16], numbers: NDArray[np.integer[Any]], cycles: NDArray[np.int64]) -> None:
         """Count some, given as columns of equal length."""
@@ -117,8 +125,18 @@ class Shares:
 
     def shares(self) -> NDArray[np.float64]:
         """Give the shares so far, 0 to 1, by row, state and column."""
-        later = np.cumsum(self._places[:, :, ::-1], axis=2)[:, :, ::-1]
-        return np.clip(later[:, :, 1:] + self._parts[:, :, :-1], 0.0, 1.0)
+        return _shares(self._places, self._parts)
+
+    def by_row(self) -> Iterator[NDArray[np.float64]]:
+        """Give them row by row, by state and column, where there are too many rows to have all at once."""
+        for first in range(0, self._shape[0], _ROWS):
+            some = slice(first, first + _ROWS)
+            yield from _shares(self._places[some], self._parts[some])
+
+
+def _shares(places: NDArray[np.float64], parts: NDArray[np.float64]) -> NDArray[np.float64]:
+    later = np.cumsum(places[:, :, ::-1], axis=2)[:, :, ::-1]
+    return np.clip(later[:, :, 1:] + parts[:, :, :-1], 0.0, 1.0)
 
 
 class Stays:

@@ -6,6 +6,7 @@ enough to keep one distribution a vCPU and reason. ``counting.fold`` counts by t
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from traces.plain import field, frozen
 
@@ -68,13 +69,23 @@ def distribution(counts: Mapping[int, int], longest: int, cycles: int, hz: float
     :param cycles: of all together
     :param hz: cycles a second
     """
-    ranges = {bucket: bounds(bucket) for bucket in counts}
+    if not (counts or longest or cycles):
+        return _none(hz)
     return Distribution(
-        {(begin / hz, end / hz): counts[bucket] for bucket, (begin, end) in ranges.items()},
-        longest / hz,
-        cycles / hz,
-        hz,
+        {_seconds(bucket, hz): count for bucket, count in counts.items()}, longest / hz, cycles / hz, hz
     )
+
+
+# A trace has many distributions, most of them of nothing or of few ranges: each of these is there once.
+@lru_cache(maxsize=4)
+def _none(hz: float) -> Distribution:
+    return Distribution(hz=hz)
+
+
+@lru_cache(maxsize=2 * BUCKETS)
+def _seconds(bucket: int, hz: float) -> tuple[float, float]:
+    begin, end = bounds(bucket)
+    return begin / hz, end / hz
 
 
 def merged(distributions: Iterable[Distribution]) -> Distribution:

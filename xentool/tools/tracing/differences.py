@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from traces.analyses import slices
-from traces.analyses.compare import compare
-from traces.analyses.slices import Slices
+from traces.analyses.compare import Samples, compare, sampled
 from traces.answers import Report
 from traces.exporters.differences import Differences
 from traces.plain import replace
@@ -17,11 +16,11 @@ from xentool.tools.tracing.reports import AS_IT_IS, Reading
 
 @dataclass(frozen=True)
 class Trace:
-    """A trace file: its report, without what its vCPUs did, and itself in slices."""
+    """A trace file: its report, without what its vCPUs did, and what of it is compared."""
 
     path: Path
     report: Report
-    slices: Slices
+    samples: Samples
 
 
 def trace(path: Path, reading: Reading = AS_IT_IS) -> Trace:
@@ -32,15 +31,16 @@ def trace(path: Path, reading: Reading = AS_IT_IS) -> Trace:
     """
     with reports.opened(path) as source:
         report = reports.report(source, str(path), reading, capture=sidecar.read(path))
+        wanted = slices.wanted(report)
+        # Of a hostile trace the rest is large, and goes before it is read again.
+        domains = tuple(replace(one, vcpus=(), contention={}) for one in report.domains)
+        report = replace(report, domains=domains, grants=(), notifications=(), irqs=())
         source.seek(0)
-        found = slices.read(read(source, Reader(report.shifts)), report)
+        found = slices.read(read(source, Reader(report.shifts)), wanted)
     if found is None:
         least = slices.COUNT_MIN * slices.SECONDS_MIN
         raise XentoolError(f"{path} is too short to compare: {report.span_s:.2f} s, and {least} s are needed")
-    # The slices have what is compared; of a hostile trace the rest is large, and there are two.
-    domains = tuple(replace(one, vcpus=()) for one in report.domains)
-    slim = replace(report, domains=domains, grants=(), notifications=(), irqs=())
-    return Trace(path, slim, found)
+    return Trace(path, report, sampled(found))
 
 
 def differences(before: Trace, after: Trace, domain: str | None = None) -> Differences:
@@ -58,12 +58,16 @@ def differences(before: Trace, after: Trace, domain: str | None = None) -> Diffe
         ones = others = []
     named = [(one, other, before.report.names.get(one) or after.report.names.get(other)) for one, other in pairs]
     unmatched = (
-        [domid for domid in ones if domid not in {one for one, _ in pairs}],
-        [domid for domid in others if domid not in {other for _, other in pairs}],
+        _without(ones, {one for one, _ in pairs}),
+        _without(others, {other for _, other in pairs}),
     )
     assumed = before.report.clock.assumed, after.report.clock.assumed
-    changes = compare(before.slices, after.slices, named)
+    changes = compare(before.samples, after.samples, named)
     return Differences(str(before.path), str(after.path), changes, unmatched, assumed)
+
+
+def _without(domids: list[int], matched: set[int]) -> list[int]:
+    return [domid for domid in domids if domid not in matched]
 
 
 def _domids(report: Report) -> list[int]:
@@ -73,7 +77,7 @@ def _domids(report: Report) -> list[int]:
 def _pairs(before: Report, after: Report) -> list[tuple[int, int]]:
     # By name where both tell names, since a domain gets another number at each start; else by number.
     by_name = {name: domid for domid, name in after.names.items()}
-    there = _domids(after)
+    there = set(_domids(after))
     pairs = []
     for domid in _domids(before):
         other = by_name.get(before.names[domid]) if by_name and domid in before.names else domid
