@@ -5,9 +5,10 @@ loop around it for anything with ``read``.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from traces.account import NO_SHIFTS, Account
 from traces.batches import CHUNK, PENDING_MAX, account_of, check
@@ -15,8 +16,10 @@ from traces.table import COLUMNS, EventTable
 from traces.xen.decode.tokenize import Tokenizer
 
 _SMALLEST_RECORD = 4
-#: Records that are cut before those whose turn has come go out. A piece of a real trace has fewer.
-_ROWS = 1 << 20
+
+
+def _nothing() -> dict[str, NDArray[np.unsignedinteger[Any]]]:
+    return {name: np.empty(0, dtype) for name, dtype in COLUMNS.items()}
 
 
 class Readable(Protocol):
@@ -43,7 +46,7 @@ class Reader:
         self._rest = b""
         self._data = b""
         self._base = 0
-        self._rows = {name: np.empty(0, dtype) for name, dtype in COLUMNS.items()}
+        self._rows = _nothing()
         self._restart = False
 
     def feed(self, data: bytes) -> list[EventTable]:
@@ -59,8 +62,6 @@ class Reader:
                 self._restart = True
             elif used == 0 or len(rest) < _SMALLEST_RECORD:
                 break
-            else:
-                tables += self._emit(everything=False)
         self._rest = bytes(rest)
         full = len(self._rows["tsc"]) > PENDING_MAX
         tables += self._emit(everything=full, hurried=full)
@@ -79,8 +80,7 @@ class Reader:
         return account_of(self._tokenizer, len(self._rest))
 
     def _tokenize(self, data: memoryview) -> int:
-        room = min(len(data) // _SMALLEST_RECORD + 1, _ROWS)
-        columns = {name: np.empty(room, dtype) for name, dtype in COLUMNS.items()}
+        columns = {name: np.empty(len(data) // _SMALLEST_RECORD + 1, dtype) for name, dtype in COLUMNS.items()}
         rows, used = self._tokenizer.tokenize(data, **columns)
         for name in COLUMNS:
             self._rows[name] = np.concatenate((self._rows[name], columns.pop(name)[:rows]))
@@ -93,17 +93,23 @@ class Reader:
         self._tokenizer.promise(limit)
         if not ready.any():
             return []
-        chosen = np.flatnonzero(ready)
-        order = chosen[np.argsort(tsc[chosen], kind="stable")]
-        rows = np.flatnonzero(~ready)
-        columns = {}
-        for name, column in self._rows.items():
-            # One after the other, so that they are there once, not twice.
-            columns[name] = column[order]
-            self._rows[name] = column[rows]
+        columns = self._rows if ready.all() and (tsc[1:] >= tsc[:-1]).all() else self._ordered(ready)
+        if columns is self._rows:
+            self._rows = _nothing()
         table = EventTable(**columns, data=self._data, base=self._base, restart=self._restart, hurried=hurried)
         self._restart = False
         return [table]
+
+    def _ordered(self, ready: NDArray[np.bool_]) -> dict[str, NDArray[np.unsignedinteger[Any]]]:
+        # Take those that are ready out of the rows, in order of time.
+        chosen, rest = np.flatnonzero(ready), np.flatnonzero(~ready)
+        order = chosen[np.argsort(self._rows["tsc"][chosen], kind="stable")]
+        columns = {}
+        for name, column in self._rows.items():
+            # One column after the other, so that a hostile trace's are there once, not twice.
+            columns[name] = column[order]
+            self._rows[name] = column[rest]
+        return columns
 
     def _forget(self) -> None:
         # Bytes that no row needs any more; once a piece, since it copies the others.

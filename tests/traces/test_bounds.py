@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, BinaryIO
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -22,6 +23,7 @@ from tests.traces.hostile import MAKERS, record, runs, window
 from traces import scan as scans
 from traces.account import Account
 from traces.analyses import calls, counts, series, skew, slices, slowest
+from traces.analyses.compare import sampled
 from traces.analyses.report import report as report_of
 from traces.answers import Report
 from traces.counting.clock import Clock
@@ -32,7 +34,7 @@ from traces.exporters.parquet import writer as parquet
 from traces.exporters.perfetto import writer as perfetto
 from traces.reader import Reader, read
 from traces.scan import Scan
-from traces.table import PIECE, EventTable
+from traces.table import COLUMNS, PIECE, EventTable
 from traces.xen.formats import events as xentrace
 
 Trace = Callable[[FrameType, str, Any], Any]
@@ -219,6 +221,45 @@ def test_slow_ones_are_described_piece_by_piece(monkeypatch: pytest.MonkeyPatch)
     data = MAKERS["unstamped"](PIECE + 10)
     slow.describe(tables(data), reported(data), [slowest.Slow(1, 0, 1, 1, 0, 0)])
     assert pieces == [PIECE, 11]
+
+
+def test_a_table_is_there_once() -> None:
+    # Of the smallest records: their columns take seven times as much as the file.
+    size = 100_000
+    data = MAKERS["unstamped"](size)
+    columns = sum(np.dtype(kind).itemsize for kind in COLUMNS.values())
+    list(tables(data))
+    assert peak(lambda: [len(table) for table in tables(data)]) < 2 * columns * size + 3 * len(data)
+
+
+def test_what_is_alike_in_a_report_is_there_once() -> None:
+    vcpus = [vcpu for domain in reported(MAKERS["vectors_of_many"](300)).domains for vcpu in domain.vcpus]
+    interrupts = [interrupt for vcpu in vcpus for interrupt in vcpu.interrupts]
+    assert len(interrupts) == 300
+    assert len({id(one.alone) for one in interrupts if not one.alone.count}) == 1
+    assert len({id(one) for vcpu in vcpus for one in vcpu.runstates.values() if not one.seconds}) == 1
+    timed = [key for interrupt in interrupts for key in interrupt.wake_to_halt.counts]
+    assert len({id(key) for key in timed}) == len(set(timed))
+
+
+def test_what_two_traces_keep_to_be_compared_is_little() -> None:
+    def kept(vcpus: int) -> int:
+        tracemalloc.start()
+        try:
+            data = MAKERS["domains_that_work"](vcpus)
+            report = replace(reported(data), clock=Clock(1e3, "option"), span_s=10.0)
+            found = slices.read(tables(data), slices.wanted(report))
+            assert found
+            samples = sampled(found)
+            del report, found, data
+            assert len(samples) == vcpus
+            return tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+
+    kept(10)
+    # Of each domain its states and hypercalls: arrays of 40 slices would take three times as much.
+    assert (kept(220) - kept(20)) / 200 < 1500
 
 
 def test_runs_of_the_clock_share_the_bytes_that_they_lie_in() -> None:
