@@ -245,3 +245,14 @@ def test_an_extra_stands_behind_the_first_slot(size: int, kind: GsoType) -> None
     compiled = played(steps, RecordLane(), compiled=True)
     assert compiled == played(steps, ListLane(), compiled=False)
     assert compiled.responses[8:16] == gso(536, kind)
+
+
+@pytest.mark.parametrize("size", [0, 1, 18 * 4096, 18 * 4096 + 1, 19 * 4096])
+def test_a_frame_of_nothing_or_of_more_than_eighteen_slots_is_not_passed_on(size: int) -> None:
+    # Behind the pages in bad places, of which there are two.
+    before = BAD[-1] + 1 - 9_000
+    steps = [Step(b"", 200, [*[Frame(text(60))] * before, Frame(text(size)), Frame(text(70))])]
+    compiled = played(steps, RecordLane(), compiled=True)
+    assert compiled == played(steps, ListLane(), compiled=False)
+    passed = size in {1, 18 * 4096}
+    assert (compiled.counts["rx_packets"], compiled.counts["rx_errors"]) == (before - 2 + passed + 1, 2 + (not passed))
