@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pvdrivers.abi.netif import RX_REQUEST, RX_RING, TX_REQUEST, TX_RING, GsoType, TxFlag
+from pvdrivers.abi.netif import RX_REQUEST, RX_RESPONSE, RX_RING, TX_REQUEST, TX_RING, GsoType, RxFlag, TxFlag
 from pvdrivers.abi.ring import PAGE_SIZE
 from pvdrivers.errors import DriverError
 from pvdrivers.net.back.backqueue import BackQueue
@@ -256,3 +256,12 @@ def test_a_frame_of_nothing_or_of_more_than_eighteen_slots_is_not_passed_on(size
     assert compiled == played(steps, ListLane(), compiled=False)
     passed = size in {1, 18 * 4096}
     assert (compiled.counts["rx_packets"], compiled.counts["rx_errors"]) == (before - 2 + passed + 1, 2 + (not passed))
+
+
+@pytest.mark.parametrize("said", Checksum)
+def test_the_checksum_of_what_is_to_be_cut_is_blank_whatever_is_said_of_it(said: Checksum) -> None:
+    steps = [Step(b"", 2, [Frame(text(60), Offload(said, GsoType.TCPV4, 536))])]
+    compiled = played(steps, RecordLane(), compiled=True)
+    assert compiled == played(steps, ListLane(), compiled=False)
+    _, _, flags, _ = RX_RESPONSE.struct.unpack(compiled.responses[: RX_RESPONSE.size])
+    assert RxFlag(flags) == RxFlag.CSUM_BLANK | RxFlag.DATA_VALIDATED | RxFlag.EXTRA_INFO

@@ -41,6 +41,7 @@ class Passed(NamedTuple):
 DROPPED_PACKETS = [
     Passed("a status below zero", [received(-1)]),
     Passed("the lowest status", [received(-32768)]),
+    Passed("a status below zero that ends within the page", [received(-50, 0, 100)]),
     Passed("a status below zero between good slots", [received(60, MORE), received(-3, MORE), received(60)]),
     Passed("more than a page", [received(4097)]),
     Passed("the largest status at the largest offset", [received(32767, 0, 65535)]),
