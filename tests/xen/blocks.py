@@ -6,7 +6,7 @@ import textwrap
 from tests.xen.labs import Lab
 from xentool.lab import api
 
-#: In dom0: starts a process, and waits for it to serve.
+#: In dom0: starts a process, and waits for it to serve. Each look is programs, which take time from it there.
 START = """
 cd /tmp
 # What one of this name has said before is not taken for this one's.
@@ -14,16 +14,17 @@ cd /tmp
 setsid "$@" >$0.out 2>$0.err </dev/null &
 echo $! >$0.pid
 tries=600
-until grep -q "xentool: serving" $0.err || ! kill -0 "$(cat $0.pid)" 2>/dev/null || [ $tries = 0 ]; do
-    sleep 0.2; tries=$((tries - 1))
+until grep -q "xentool: serving" $0.err || ! kill -0 $! 2>/dev/null || [ $tries = 0 ]; do
+    sleep 0.4; tries=$((tries - 1))
 done
 cat $0.err
 """
 END = """
 cd /tmp
-kill -"$1" "$(cat $0.pid)"
+pid=$(cat $0.pid)
+kill -"$1" "$pid"
 tries=600
-while kill -0 "$(cat $0.pid)" 2>/dev/null && [ $tries -gt 0 ]; do sleep 0.2; tries=$((tries - 1)); done
+while kill -0 "$pid" 2>/dev/null && [ $tries -gt 0 ]; do sleep 0.2; tries=$((tries - 1)); done
 cat $0.out
 """
 

@@ -76,7 +76,8 @@ class Lab:
         self.xen = xen
         self.host = f"lab:{name}"
         self._dom0 = resolve(self.host)
-        (self._qemu,) = (lab.qemu_pid for lab in _labs() if lab.name == name)
+        (machine,) = (lab for lab in _labs() if lab.name == name)
+        self._qemu, self.emulated = machine.qemu_pid, machine.accel == "tcg"
         self.hz = xl.host_info(self._dom0).hz
         self._addresses: dict[str, str] = {}
         self._shells: dict[str, Path] = {}

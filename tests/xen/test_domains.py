@@ -63,9 +63,9 @@ def config(lab: Lab, name: str, kind: str, folder: Path) -> Path:
     """Write a guest's configuration here and make its disk in dom0."""
     kernel = lab.run("sh", "-c", ". /etc/default/xentool-lab; echo $KERNEL")
     lab.run("truncate", "-s", "16M", f"/var/lib/xentool/{name}.img")
-    text = configuration(api.Guest(name, kind, memory_mib=128), "0").replace("@IP@", "10.77.0.99")
+    text = configuration(api.Guest(name, kind, memory_mib=128), "0", emulated=lab.emulated)
     path = folder / f"{name}.cfg"
-    path.write_text(text.replace("@KERNEL@", kernel))
+    path.write_text(text.replace("@IP@", "10.77.0.99").replace("@KERNEL@", kernel))
     return path
 
 

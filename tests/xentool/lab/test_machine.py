@@ -75,6 +75,9 @@ def test_a_guests_configuration() -> None:
     for line in ('name = "domU"', 'type = "pvh"', "vcpus = 2", "memory = 256", 'vif = ["script=vif-xentool,ip=@IP@"]'):
         assert line in text.splitlines()
     assert "xentool.ready=w0rd xentool.workload=net" in text
+    assert "clearcpuid" not in text
+    emulated = guests.configuration(guests.Guest("domU"), "w0rd", emulated=True)
+    assert "quiet cryptomgr.notests clearcpuid=tsc lpj=4000000 xentool.ready=w0rd" in emulated
 
 
 def test_the_wheel_holds_the_three_packages_and_the_labs_data() -> None:

@@ -14,9 +14,11 @@ xl domid "$name" >/dev/null 2>&1 && exit 5
 # An address for good: the number of the line that holds the guest's name.
 exec 9>>/var/lib/xentool/names.lock
 flock 9
-touch /var/lib/xentool/names
-grep -qxF "$name" /var/lib/xentool/names || echo "$name" >>/var/lib/xentool/names
-number=$(grep -nxF "$name" /var/lib/xentool/names | cut -d: -f1)
+line=$(grep -nsxF "$name" /var/lib/xentool/names) || {
+    echo "$name" >>/var/lib/xentool/names
+    line=$(grep -nxF "$name" /var/lib/xentool/names)
+}
+number=${line%%:*}
 exec 9>&-
 
 sed "s,@IP@,10.77.0.$((10 + number)),; s,@KERNEL@,$KERNEL," >"$base.cfg"
@@ -54,12 +56,13 @@ while [ "$looks" -gt 0 ]; do
         echo "$id"
         exit 0
     fi
-    # A domain's node goes with it, and to look for that takes less than to start xl.
-    if ! xenstore-exists "/local/domain/$id"; then
+    # Now and then: on an emulated machine each program takes time from the guest's start. A domain's node goes with it,
+    # and to look for that takes less than to start xl.
+    if [ $((looks % 4)) = 0 ] && ! xenstore-exists "/local/domain/$id"; then
         console_end
         exit 3
     fi
-    sleep 0.2
+    sleep 0.4
 done
 console_end
 waiting
