@@ -30,12 +30,17 @@ cat $0.out
 
 
 class Guest:
-    """A guest whose shell does what it is sent."""
+    """A guest whose shell does what it is sent.
 
-    def __init__(self, lab: Lab, name: str, kind: str, vcpus: int, blkfront: tuple[str, ...]) -> None:
+    :param memory_mib: with persistent grants, each ring of 4 pages takes Linux's frontend 17 of them: 128 requests of
+        33 pages
+    """
+
+    def __init__(
+        self, lab: Lab, name: str, kind: str, vcpus: int, blkfront: tuple[str, ...], memory_mib: int = 512
+    ) -> None:
         self.lab, self.name = lab, name
-        # With persistent grants, each ring of 4 pages takes Linux's frontend 17 MiB: 128 requests of 33 pages.
-        guest = api.Guest(name, kind, vcpus, 512, workload="shell", blkfront=blkfront)
+        guest = api.Guest(name, kind, vcpus, memory_mib, workload="shell", blkfront=blkfront)
         self.domid = api.guest_start(guest, lab.name)
 
     def run(self, script: str) -> str:

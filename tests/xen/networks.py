@@ -72,16 +72,20 @@ ip link set {0.interface} mtu {mtu}
 echo 0 >/proc/sys/net/ipv6/conf/{0.interface}/accept_dad
 ip address add {v6}/64 dev {0.interface}
 """
-#: In dom0: gives a file to whoever comes, and the next one's bytes to another file.
+#: In dom0: gives a file to whoever comes to one port, and what comes by the other to another file.
 _EXCHANGE = """
-import socket, sys
-with socket.create_server(("", 5000)) as server:
-    print("xentool: serving", file=sys.stderr, flush=True)
-    with server.accept()[0] as taker:
-        taker.sendall(open("/tmp/net.sent", "rb").read())
-    with server.accept()[0] as giver, open("/tmp/net.back", "wb") as file:
-        while some := giver.recv(1 << 20):
-            file.write(some)
+import select, socket, sys
+gives, takes = (socket.create_server(("", port)) for port in (5000, 5001))
+print("xentool: serving", file=sys.stderr, flush=True)
+while True:
+    for server in select.select([gives, takes], [], [])[0]:
+        with server.accept()[0] as peer:
+            if server is gives:
+                peer.sendall(open("/tmp/net.sent", "rb").read())
+                continue
+            with open("/tmp/net.back", "wb") as file:
+                while some := peer.recv(1 << 20):
+                    file.write(some)
 """
 #: In dom0: gives a vif to a program in a guest by the kernel's backend, until it is told to end.
 KERNEL = """
@@ -103,6 +107,7 @@ until grep -q ":1451 " /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done
 def begin(lab: Lab) -> None:
     """Make the network, with dom0 in it."""
     lab.run("sh", "-ec", _NETWORK)
+    start(lab, "exchange", "python3", "-c", _EXCHANGE)
 
 
 def finish(lab: Lab) -> None:
@@ -117,14 +122,22 @@ def bring_up(guest: Guest, subnet: Subnet) -> None:
     assert guest.run(_UP.format(subnet) + v6) == ""
 
 
-def exchange(guest: Guest, subnet: Subnet, mib: int) -> None:
+#: In a guest: takes a file, tells its sum, and gives it back; its own nc would do so by the kilobyte.
+_TAKE_AND_GIVE = """
+exec bash -e <<'END OF EXCHANGE'
+cat </dev/tcp/{0}/5000 >/tmp/taken
+sha256sum </tmp/taken
+cat </tmp/taken >/dev/tcp/{0}/5001
+rm /tmp/taken
+END OF EXCHANGE
+"""
+
+
+def exchange(lab: Lab, inside: Userland, subnet: Subnet, mib: int) -> None:
     """Have a guest take a file from dom0 and give it back, and compare the sums of what each has by then."""
-    lab = guest.lab
     # Random, so that no wrong byte goes unseen.
     sent = lab.run("sh", "-c", f"head -c {mib}M /dev/urandom >/tmp/net.sent; sha256sum </tmp/net.sent")
-    start(lab, "exchange", "python3", "-c", _EXCHANGE)
-    assert guest.run(f"nc {subnet.dom0} 5000 </dev/null >/taken; sha256sum </taken") == sent
-    assert guest.run(f"nc {subnet.dom0} 5000 </taken; rm /taken; echo given") == "given"
+    assert inside.run(_TAKE_AND_GIVE.format(subnet.dom0)) == sent
     assert eventually(lambda: lab.run("sh", "-c", "sha256sum </tmp/net.back") == sent)
 
 
