@@ -255,14 +255,15 @@ def case_pieces_may_be_packed(ends: Ends) -> None:
     first, second = granted.grefs
     here = memoryview(bytearray(b"." * 16))
     pieces = [(first, 0, 4, 2), (NOBODYS_GREF, 0, 4, 6), (second, PAGE_SIZE - 4, 5, 10), (second, 0xFFFF, 0xFFFF, 0)]
-    pieces += [(second, PAGE_SIZE - 4, 4, 10), (first, PAGE_SIZE, 0, 0)]
+    # The last would end in the page behind, which is granted as well.
+    pieces += [(second, PAGE_SIZE - 4, 4, 10), (first, PAGE_SIZE, 0, 0), (first, PAGE_SIZE - 4, 5, 10)]
     batch = memoryview(bytearray().join(PIECE.pack(*piece, 77) for piece in pieces))
     with raises(ValueError):
         ends.back.copy(ends.front.domid, batch, here, into_peer=False)
     batch[3 * PIECE.size : 4 * PIECE.size] = PIECE.pack(second, 0xFFFF, 9, 0, 77)
     ends.back.copy(ends.front.domid, batch, here, into_peer=False)
     statuses = [status for *_, status in PIECE.iter_unpack(batch)]
-    assert [status == 0 for status in statuses] == [True, False, False, False, True, True], statuses
+    assert [status == 0 for status in statuses] == [True, False, False, False, True, True, False], statuses
     assert bytes(here) == b"..head....\0\0\0\0.."
     ends.back.copy(ends.front.domid, batch[: PIECE.size], here, into_peer=True)
     assert bytes(granted.memory[:6]) == b"head\0\0"
