@@ -151,8 +151,9 @@ class _Reader:
 
     def _time(self, domid: int, name: str, cycles: int, at: int) -> None:
         sums = self._took.setdefault((domid, name), np.zeros((2, self._columns.count)))
-        column = int(self._columns.place(np.array([at]))[0])
-        sums[:, min(column, self._columns.count - 1)] += (cycles, 1)
+        column = self._columns.column_of(at)
+        sums[0, column] += cycles
+        sums[1, column] += 1
 
     def finish(self, seconds: float) -> dict[int, dict[Measure, NDArray[np.float64]]]:
         self._intervals.finish(self._elapsed.end)
