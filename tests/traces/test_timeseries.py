@@ -101,3 +101,11 @@ def test_over_a_whole_capture_they_add_up_to_the_report(name: str) -> None:
     for (domid, _), vcpu in vcpus.items():
         expected.update({(domid, exit_.key): exit_.count for exit_ in vcpu.exits})
     assert exits == expected
+
+
+@pytest.mark.parametrize(("count", "cycles"), [(40, 1e9), (7, 3.0), (1, 0.0), (39, 123_456_789.5)])
+def test_one_time_lies_in_the_column_in_which_an_array_of_it_does(count: int, cycles: float) -> None:
+    columns = Columns(count, cycles)
+    edges = [round(cycles / count * place) + by for place in range(count + 1) for by in (-1, 0, 1)]
+    assert [columns.column_of(at) for at in edges] == columns.column(np.array(edges)).tolist()
+    assert {columns.column_of(-1), columns.column_of(1 << 61)} == {0, count - 1}
