@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from functools import partialmethod
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +20,6 @@ from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.report import report as report_of
 from traces.exporters.perfetto import writer as perfetto
 from traces.reader import Reader, read
-from traces.table import EventTable
 
 
 class Slice(NamedTuple):
@@ -207,9 +205,9 @@ def test_perfetto_has_the_reports_run_states(path: Path, tmp_path: Path) -> None
 def test_perfetto_in_small_pieces_is_the_same_and_in_order(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Run states that go on from one piece to the next begin before what their vCPU does.
     found = report_of(scans.read(io.BytesIO(capture(name))))
-    drawings, pieces = [], EventTable.pieces
+    drawings = []
     for piece in (1 << 17, 500):
-        monkeypatch.setattr(EventTable, "pieces", partialmethod(pieces, size=piece))
+        monkeypatch.setattr(perfetto, "_PIECE", piece)
         target = io.BytesIO()
         perfetto.write(read(io.BytesIO(capture(name)), Reader()), found, target)
         trace = Trace.FromString(target.getvalue())
