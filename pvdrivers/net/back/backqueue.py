@@ -280,6 +280,7 @@ class BackQueue(ThreadedQueue):
         if self._ending:
             # And not as long as the port has frames.
             return bool(messages)
+        refused = self._stats.rx_errors
         if self._passed and self._packed and self._is_plain:
             answers, needed = self._pass_plain(self._passed, self._packed)
         else:
@@ -290,7 +291,8 @@ class BackQueue(ThreadedQueue):
             self._held.clear()
             if self._passed:
                 self._passed.rest()
-        return bool(messages or answers)
+        # Behind frames that cannot be told to it there may be others.
+        return bool(messages or answers) or self._stats.rx_errors != refused
 
     @property
     def _is_plain(self) -> bool:

@@ -32,6 +32,17 @@ def test_a_seed_is_all_of_a_life() -> None:
         assert lived(target, 77) == lived(target, 77)
 
 
+@pytest.mark.parametrize(
+    "seed",
+    [
+        # Frames that were refused, since headroom had left them no room, lay before others that were not asked for.
+        128149963331284,
+    ],
+)
+def test_lives_that_went_wrong_once(seed: int) -> None:
+    assert lived("backend", seed)
+
+
 ENDS = {"BadRing", "TX_EXTRA_TYPE", "TX_BEYOND_PAGE", "TX_ENDLESS", "TX_GSO_SIZE", "TX_GSO_TYPE"}
 
 
