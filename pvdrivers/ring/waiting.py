@@ -121,11 +121,13 @@ class Waiting:
             for channel in self._channels:
                 _try(channel, channel.notify)
         while True:
+            # Whoever stops it while it turns may have asked for something since it looked.
+            stopping = self._stopping
             if turn():
                 continue
-            if self._stopping and not busy():
+            if stopping and not busy():
                 return
-            if self._stopping:
+            if stopping:
                 self.hear(None)
             # Not while there is something else to wait for.
             elif (busy() or not self._patience.look(*self._rings[:2])) and not self._more():

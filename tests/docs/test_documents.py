@@ -220,7 +220,11 @@ def test_drivers_that_were_judged() -> None:
 
 
 def test_measurements_of_networks() -> None:
-    told = fits(ran("net", "bench", "--seconds", "0.1", "--json").stdout, net.NetBench)
+    # Where others have the processors, none may pass in so short a time.
+    for seconds in ("0.1", "1", "10"):
+        told = fits(ran("net", "bench", "--seconds", seconds, "--json").stdout, net.NetBench)
+        if told["frames"]:
+            break
     assert told["frames"]
 
 

@@ -123,6 +123,24 @@ def test_whoever_stops_takes_what_is_there_or_nothing(drain: bool, answered: lis
         assert [len(ring.take()) // len(RESPONSE) for ring in made.rings] == answered
 
 
+def test_what_is_asked_and_stopped_between_two_looks_is_taken(place: Machine) -> None:
+    with two(place, 1) as made:
+        looks = 0
+
+        def turn() -> bool:
+            nonlocal looks
+            done, looks = made.turn(), looks + 1
+            if looks == 1:
+                # After it has found nothing.
+                made.rings[0].put(REQUEST * 3)
+                made.rings[0].push()
+                made.waiting.stop(drain=True)
+            return done
+
+        made.waiting.run(turn, lambda: 0)
+        assert len(made.rings[0].take()) == 3 * len(RESPONSE)
+
+
 def test_it_ends_only_when_nothing_is_under_way(place: Machine) -> None:
     with two(place, 1) as made:
         made.under_way = 1

@@ -71,10 +71,17 @@ class SocketFar:
         if former:
             with suppress(KeyError):
                 selector.unregister(former)
+            # What lies there yet came out before.
+            with suppress(OSError):
+                while message := former.recv(_ROOM, socket.MSG_DONTWAIT):
+                    self._came_out(message)
             former.close()
         selector.register(joined, selectors.EVENT_READ)
 
     def _take(self, joined: socket.socket, selector: selectors.BaseSelector) -> None:
+        if joined.fileno() < 0:
+            # Another has taken its place since it was found to have something.
+            return
         try:
             message = joined.recv(_ROOM)
         except OSError:
@@ -83,6 +90,9 @@ class SocketFar:
             # Its frontend has parted; another may come.
             selector.unregister(joined)
             return
+        self._came_out(message)
+
+    def _came_out(self, message: bytes) -> None:
         with self._changed:
             self._frames.append(_read(message))
             self._changed.notify_all()

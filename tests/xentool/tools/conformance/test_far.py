@@ -53,6 +53,20 @@ def test_another_frontend_comes(far: SocketFar, tmp_path: Path) -> None:
     assert far.receive(0) is None
 
 
+def test_what_lies_there_when_another_comes_has_come_out(far: SocketFar, tmp_path: Path) -> None:
+    for turn in range(20):
+        port, other = SocketPort(tmp_path / "far"), SocketPort(tmp_path / "far")
+        (lane,) = port.open(1, ALL)
+        frames = [plain(bytes([turn, number]) * 30) for number in range(6)]
+        lane.send([Frame(data) for data in frames])
+        (another,) = other.open(1, ALL)
+        frames.append(plain(bytes([turn, 100]) * 30))
+        another.send([Frame(frames[-1])])
+        assert [far.receive(10) for _ in frames] == [Carried(data) for data in frames]
+        port.close()
+        other.close()
+
+
 def test_nobody_is_there(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match=f"no far side at {tmp_path}/far: "):
         SocketPort(tmp_path / "far").open(1, ALL)
