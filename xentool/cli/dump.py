@@ -59,11 +59,10 @@ def command(
     functions = None if symbol_file is None else symbols.read(symbol_file)
     if functions and functions.unread:
         output.say(f"lines of {symbol_file} that are no symbols: {functions.unread}")
-    if file != STANDARD:
+    if file != STANDARD and kvm.is_file(file):
         with reports.opened(file, linux=True) as source:
-            if kvm.is_trace(source):
-                _of_kvm(cast(BufferedReader, source), file, chosen, as_json=as_json)
-                return
+            _of_kvm(cast(BufferedReader, source), file, chosen, as_json=as_json)
+        return
     if file == STANDARD and not sys.stdin.seekable():
         with pipes.interruptible(sys.stdin.buffer) as piped:  # type: ignore[arg-type] # a BufferedReader, always
             follow = Follow(paint(), as_json=as_json, symbols=functions)

@@ -2,10 +2,12 @@
 
 import csv
 import json
+import os
 import re
+import threading
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace
@@ -13,6 +15,7 @@ from pyarrow import parquet
 
 from tests.traces.captures import capture
 from tests.traces.handmade import CPU_CHANGE_HEADER
+from tests.xentool.cli.inprocess import ran
 from tests.xentool.cli.running import run
 from traces.account import UNKNOWN_DOMID
 
@@ -259,3 +262,24 @@ def test_no_functions(file: Path, tmp_path: Path, content: bytes | None, status:
     done = run("dump", str(file), "--symbols", str(symbols))
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (status, "", 1)
     assert why.format(symbols) in done.stderr
+
+
+@pytest.mark.parametrize("command", ["dump", "report"])
+def test_a_pipe_with_a_name_is_opened_once(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=[capture("xen-4.17-pv1")])
+    opened: list[tuple[Path, str]] = []
+    really = Path.open
+
+    def noted(path: Path, mode: str = "r", *others: Any, **more: Any) -> IO[Any]:  # noqa: ANN401 - as it is called
+        opened.append((path, mode))
+        return really(path, mode, *others, **more)
+
+    monkeypatch.setattr(Path, "open", noted)
+    writer.start()
+    told = ran(command, str(pipe))
+    writer.join()
+    # Whoever writes may be gone once nobody reads.
+    assert opened.count((pipe, "rb")) == 1
+    assert (told.returncode, told.stderr) == (0, "")

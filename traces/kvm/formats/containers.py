@@ -18,8 +18,8 @@ from construct import (
     Struct,
 )
 
-#: How every trace.dat begins.
-MAGIC = b"\x17\x08Dtracing"
+from traces.kvm import MAGIC
+
 #: A section's flag.
 COMPRESSED = 1
 

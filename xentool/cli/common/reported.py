@@ -62,7 +62,6 @@ class Besides:
 
 
 _NOTHING = Besides()
-_WHOLE = "{} is a trace of KVM, of which only domains and vCPUs can be chosen: leave out the other options"
 
 
 def show(
@@ -86,8 +85,6 @@ def show(
     series: Series | None = None
     # A stretch of time is found in a second reading, hypercalls' times, and intervals, in one more, the slowest in two.
     again = reading.chosen.where.timed or besides.tables
-    if again and file.is_file() and kvm.is_file(file):
-        raise XentoolError(_WHOLE.format(file))
     with _again(file) if again else reports.opened(file, linux=True) as source:
         start = source.tell() if again else 0
         if kvm.is_trace(source):
@@ -129,8 +126,10 @@ def _of_kvm(source: BufferedReader, file: Path, reading: Reading, besides: Besid
     from traces.analyses import select  # noqa: PLC0415 - see TYPE_CHECKING above
 
     where = reading.chosen.where
-    if besides.histograms or replace(where, domid=None, vcpus=frozenset()) != EVERYTHING:
-        raise XentoolError(_WHOLE.format(file))
+    if besides.histograms or besides.tables or replace(where, domid=None, vcpus=frozenset()) != EVERYTHING:
+        raise XentoolError(
+            f"{file} is a trace of KVM, of which only domains and vCPUs can be chosen: leave out the other options"
+        )
     report = kvm.report(source, str(file), hz=reading.hz, names=reading.chosen.names)
     domain = reading.chosen.domain
     return select.of(report, replace(where, domid=None if domain is None else reports.domid_of(report, domain)))
@@ -139,7 +138,7 @@ def _of_kvm(source: BufferedReader, file: Path, reading: Reading, besides: Besid
 def _again(file: Path) -> AbstractContextManager[TraceFile]:
     from xentool.tools.tracing.exports import rereadable  # noqa: PLC0415 - see TYPE_CHECKING above
 
-    return rereadable(file)
+    return rereadable(file, linux=True)
 
 
 def _more(

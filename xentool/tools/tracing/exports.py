@@ -204,13 +204,14 @@ def load(module: str, extra: str) -> Any:  # noqa: ANN401 - an exporter, loaded 
 
 
 @contextmanager
-def rereadable(capture: Path) -> Iterator[TraceFile]:
+def rereadable(capture: Path, *, linux: bool = False) -> Iterator[TraceFile]:
     """Open a capture to read it more than once; what can't be goes through a temporary file, until Ctrl-C.
 
+    :param linux: a file of KVM's will do, too; see ``reports.opened``
     :raises KeyboardInterrupt: after all, if there was one
     :raises XentoolError: it can't be read
     """
-    with reports.opened(capture) as source:
+    with reports.opened(capture, linux=linux) as source:
         if source.seekable():
             yield source
             return

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from traces.account import SEVERITIES, Diagnostic
 from traces.errors import TraceError
+from traces.kvm import MAGIC
 from traces.plain import replace
 from xentool.errors import PeerError, XentoolError
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from traces.answers import Report
     from traces.kvm.decode.tracedat import TraceDat, Unpack
 
-#: How every trace.dat begins.
-MAGIC = b"\x17\x08Dtracing"
 #: What unpacking may keep in mind.
 _MEMORY = 1 << 27
 
@@ -26,8 +25,10 @@ def is_trace(source: object) -> bool:
 
 
 def is_file(path: Path) -> bool:
-    """Tell whether a file is a trace.dat; one that cannot be read is none."""
+    """Tell whether a file is a trace.dat; one that cannot be read is none, and a pipe is left as it is."""
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as file:
             return file.read(len(MAGIC)) == MAGIC
     except OSError:
@@ -59,8 +60,8 @@ def report(
 
 def _read(
     source: BufferedReader, name: str, hz: float | None = None
-) -> "tuple[Report, TraceDat, int, dict[tuple[int, int], int]]":
-    # The report, what the file says of itself, when its first record was made, and the threads of vCPUs.
+) -> "tuple[Report, TraceDat, int, dict[int, tuple[int, int]]]":
+    # The report, what the file says of itself, when its first record was made, and which vCPUs threads are.
     from traces.analyses import kvm  # noqa: PLC0415 - few traces are of KVM
     from traces.kvm import counted  # noqa: PLC0415 - see above
     from traces.kvm.decode import tracedat  # noqa: PLC0415 - see above
@@ -82,7 +83,7 @@ def _read(
         raise XentoolError(f"cannot read {name}: {error.strerror}") from error
     threads = counts.threads
     of_vcpus = {
-        (machine.pid, threads[index].vcpu or 0): threads[index].pid
+        threads[index].pid: (machine.pid, threads[index].vcpu or 0)
         for machine in kvm.machines(threads, trace.guests)
         for index in machine.threads
     }
@@ -105,8 +106,7 @@ def dump(
     from traces.kvm.records import in_order  # noqa: PLC0415 - see above
     from xentool.tools.tracing import reports  # noqa: PLC0415 - it knows of this module
 
-    found, trace, start, threads = _read(source, name)
-    vcpus = {pid: key for key, pid in threads.items()}
+    found, trace, start, vcpus = _read(source, name)
     only = None
     if domain is not None:
         domid = reports.domid_of(found, domain)
