@@ -36,7 +36,8 @@ class Occupancy:
     """
 
     def __init__(self) -> None:
-        self._open: dict[int, Stretch] = {}
+        #: By pCPU: domid, vCPU, begin, end and records lost, of which a stretch is made when it has ended.
+        self._open: dict[int, tuple[int, int, int, int, int]] = {}
         self._end: dict[int, int] = {}
         self._found: list[Stretch] = []
 
@@ -61,7 +62,7 @@ class Occupancy:
             if loss:
                 self._lose(table.payload_bytes(first), pcpu, elapsed, end)
             else:
-                self._add(Stretch(pcpu, domid, vcpu, begin, end, 0))
+                self._add(pcpu, domid, vcpu, begin, end)
 
     def finish(self) -> None:
         """Close what is open: the trace, or a run of its clock, has ended."""
@@ -73,25 +74,26 @@ class Occupancy:
         found, self._found = self._found, []
         return found
 
-    def _add(self, stretch: Stretch) -> None:
-        before = self._open.get(stretch.pcpu)
-        if before is not None and before[1:3] == stretch[1:3]:
-            self._open[stretch.pcpu] = Stretch(*before[:4], max(before.end, stretch.end), before.lost)
+    def _add(self, pcpu: int, domid: int, vcpu: int, begin: int, end: int) -> None:
+        before = self._open.get(pcpu)
+        if before is not None and before[0] == domid and before[1] == vcpu:
+            self._open[pcpu] = domid, vcpu, before[2], max(before[3], end), before[4]
             return
-        self._close(stretch.pcpu)
-        if stretch.domid != UNKNOWN_DOMID:
-            self._open[stretch.pcpu] = stretch
+        self._close(pcpu)
+        if domid != UNKNOWN_DOMID:
+            self._open[pcpu] = domid, vcpu, begin, end, 0
 
     def _lose(self, payload: bytes, pcpu: int, elapsed: Elapsed, end: int) -> None:
         count, _, first = _LOSS.unpack(payload)
         self._close(pcpu)
-        self._open[pcpu] = Stretch(pcpu, UNKNOWN_DOMID, pcpu, elapsed.at(first), end, count)
+        self._open[pcpu] = UNKNOWN_DOMID, pcpu, elapsed.at(first), end, count
         self._close(pcpu)
 
     def _close(self, pcpu: int) -> None:
         stretch = self._open.pop(pcpu, None)
         if stretch is not None:
+            domid, vcpu, begin, end, lost = stretch
             # A damaged time stamp may lie before what came earlier.
-            begin = max(stretch.begin, self._end.get(pcpu, 0))
-            end = self._end[pcpu] = max(stretch.end, begin)
-            self._found.append(Stretch(*stretch[:3], begin, end, stretch.lost))
+            begin = max(begin, self._end.get(pcpu, 0))
+            end = self._end[pcpu] = max(end, begin)
+            self._found.append(Stretch(pcpu, domid, vcpu, begin, end, lost))

@@ -41,6 +41,7 @@ class Tracks:
         self._names = report.names
         self._recorded = report.recorded
         self._descriptors: list[TrackDescriptor] = []
+        self._running: dict[tuple[int, int], str] = {}  # of who was asked for: the report's vCPUs, by the million
         self.pcpus: dict[int, int] = {}
         self.vcpus: dict[tuple[int, int], int] = {}
         self.exits: dict[tuple[int, int], int] = {}
@@ -56,6 +57,12 @@ class Tracks:
 
     def running(self, domid: int, vcpu: int) -> str:
         """Name a vCPU as its pCPU's track shows it."""
+        found = self._running.get((domid, vcpu))
+        if found is None:
+            found = self._running[domid, vcpu] = self._named(domid, vcpu)
+        return found
+
+    def _named(self, domid: int, vcpu: int) -> str:
         if domid == UNKNOWN_DOMID:
             return f"pCPU {vcpu}"
         name = self._names.get(domid)

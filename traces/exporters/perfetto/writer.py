@@ -8,6 +8,7 @@ go on while what their vCPU did is written begin before that.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import BinaryIO
 
 import numpy as np
@@ -43,6 +44,9 @@ def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> Non
 
 _RUNNABLE = STATES.index("runnable")
 
+#: Slices of few kinds follow each other by the million.
+_kind = lru_cache(maxsize=1 << 12)(Kind)
+
 
 class _Writer:
     def __init__(self, report: Report, output: BinaryIO) -> None:
@@ -77,37 +81,43 @@ class _Writer:
     def _write(self, table: EventTable | None, cycles: NDArray[np.int64]) -> None:
         intervals, exits = self._intervals.taken()
         times: list[int] = []
-        numbers: list[int] = []
-        values: list[int] = []
-
-        def add(kind: Kind, at: int, value: int = 0) -> None:
-            times.append(min(max(at, self._begin), self._end))
-            numbers.append(self._packets.number(kind))
-            values.append(value)
-
+        kinds: list[Kind] = []
+        #: Where in those lists a kind has a value.
+        values: dict[int, int] = {}
         for one in filter(self._is_interval_wanted, intervals):
             state, since = self._begun.pop(one[:2], (-1, -1))
             track, note = self._tracks.vcpus[one[:2]], "" if one.counted else "clipped"
+            end = _kind(END, track)
             if since >= 0 and (state, since) != (one.state, one.begin):
                 # A time stamp ran backwards: this state came instead.
-                add(Kind(END, track), one.begin)
+                times.append(one.begin)
+                kinds.append(end)
             if (state, since) == (one.state, one.begin):
-                add(Kind(END, track, note=note), one.end)
+                times.append(one.end)
+                kinds.append(_kind(END, track, "", note))
             else:
                 # Clipped: it began before or goes on after what is known.
-                add(Kind(BEGIN, track, STATES[one.state], note), one.begin)
-                add(Kind(END, track), one.end)
-        for kind, begin, end, value in (
-            *map(self._of_stretch, filter(self._is_stretch_wanted, self._occupancy.taken())),
-            *map(self._of_exit, filter(self._is_exit_wanted, exits)),
-        ):
-            add(kind, begin, value)
-            add(Kind(END, kind.track), end)
+                times += one.begin, one.end
+                kinds += _kind(BEGIN, track, STATES[one.state], note), end
+        for stretch in filter(self._is_stretch_wanted, self._occupancy.taken()):
+            if stretch.lost:
+                values[len(times)] = stretch.lost
+            times += stretch.begin, stretch.end
+            kinds += self._of_stretch(stretch), _kind(END, self._tracks.pcpus[stretch.pcpu])
+        for exit_ in filter(self._is_exit_wanted, exits):
+            track = self._tracks.exits[exit_.domid, exit_.vcpu]
+            times += exit_.begin, exit_.end
+            kinds += _kind(BEGIN, track, self._exits.name(exit_.key)), _kind(END, track)
         if table is not None and not self._where.slower:
             for one in filter(self._goes_on, self._intervals.open()):
                 self._begun[one[:2]] = one.state, one.begin
-                add(Kind(BEGIN, self._tracks.vcpus[one[:2]], STATES[one.state]), one.begin)
-        at, what, value_of = np.array(times, np.int64), np.array(numbers, np.intp), np.array(values, np.uint64)
+                times.append(one.begin)
+                kinds.append(_kind(BEGIN, self._tracks.vcpus[one[:2]], STATES[one.state]))
+        at = np.array(times, np.int64).clip(self._begin, self._end)
+        number = {kind: self._packets.number(kind) for kind in dict.fromkeys(kinds)}
+        what = np.array([*map(number.__getitem__, kinds)], np.intp)
+        value_of = np.zeros(len(at), np.uint64)
+        value_of[[*values]] = [*values.values()]
         if table is not None and not self._where.slower:
             chosen = self._where.rows(table, cycles, self._hz)
             times_of = cycles[chosen]
@@ -120,7 +130,7 @@ class _Writer:
 
     def _is_there(self, one: Stretch | Interval | TimedExit) -> bool:
         # What takes no time has its place as well.
-        return max(one.begin, self._begin) <= min(one.end, self._end) and one.begin < self._end
+        return self._begin <= one.end >= one.begin < self._end
 
     def _is_stretch_wanted(self, one: Stretch) -> bool:
         # Idle is a gap.
@@ -146,11 +156,8 @@ class _Writer:
         slow = one.end - one.begin - one.away >= self._where.slower * self._hz
         return here and slow and one[:2] in self._tracks.exits and self._is_there(one)
 
-    def _of_stretch(self, one: Stretch) -> tuple[Kind, int, int, int]:
+    def _of_stretch(self, one: Stretch) -> Kind:
         track = self._tracks.pcpus[one.pcpu]
         if one.lost:
-            return Kind(BEGIN, track, "records lost", arg="count"), one.begin, one.end, one.lost
-        return Kind(BEGIN, track, self._tracks.running(one.domid, one.vcpu)), one.begin, one.end, 0
-
-    def _of_exit(self, one: TimedExit) -> tuple[Kind, int, int, int]:
-        return Kind(BEGIN, self._tracks.exits[one.domid, one.vcpu], self._exits.name(one.key)), one.begin, one.end, 0
+            return Kind(BEGIN, track, "records lost", arg="count")
+        return _kind(BEGIN, track, self._tracks.running(one.domid, one.vcpu))
