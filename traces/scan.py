@@ -229,6 +229,8 @@ class Scan:
         self.fold()
         self.collect(everything=True)
         self.fold()
+        for lane in self._lanes:
+            lane.release()
         self._close()
         self._fold.settle()
 
