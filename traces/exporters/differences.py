@@ -105,7 +105,7 @@ def _table(heading: str, changes: Sequence[Change], scale: float, marks: tuple[s
     for one in changes:
         values = [f"{mark}{_number(of * scale)}" for mark, of in zip(marks, (one.before, one.after), strict=True)]
         signed = [f"{max(marks)}{_number(of * scale, sign='+')}" for of in (one.difference, one.low, one.high)]
-        table.add_row(one.name, *values, signed[0], f"{signed[1]} to {signed[2]}", _ratio(one, max(marks)))
+        table.add_row(printable(one.name), *values, signed[0], f"{signed[1]} to {signed[2]}", _ratio(one, max(marks)))
     return table
 
 

@@ -56,7 +56,7 @@ def shutdown(domain: str, wait: bool, timeout: float, dry_run: bool, where: str 
             return
         if wait:
             lifecycle.wait_for_end(host, found, timeout)
-        output.line(f"{found.name} " + ("has shut down" if wait else "was asked to shut down"))
+        output.line(f"{xl.called(found)} " + ("has shut down" if wait else "was asked to shut down"))
 
 
 def _change(verb: str, name: str, done: str, dry_run: bool, where: str | None) -> None:
@@ -64,7 +64,7 @@ def _change(verb: str, name: str, done: str, dry_run: bool, where: str | None) -
         domain = xl.find_domain(host, name)
         _run(host, lifecycle.command(verb, domain), dry_run)
         if not dry_run:
-            output.line(f"{domain.name} {done}")
+            output.line(f"{xl.called(domain)} {done}")
 
 
 def _run(host: Host, command: Sequence[str], dry_run: bool) -> None:

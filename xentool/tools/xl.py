@@ -176,6 +176,11 @@ class Named(Protocol):
 AnyDomain = TypeVar("AnyDomain", bound=Named)
 
 
+def called(domain: Named) -> str:
+    """Say what a domain is called; one that is dying may have lost its name."""
+    return domain.name or f"domain {domain.domid}"
+
+
 def choose(domains: Sequence[AnyDomain], text: str) -> AnyDomain:
     """Find a domain by id or, if none has that id, by name.
 
@@ -187,7 +192,7 @@ def choose(domains: Sequence[AnyDomain], text: str) -> AnyDomain:
     for domain in domains:
         if text == domain.name:
             return domain
-    existing = ", ".join(f"{domain.name} ({domain.domid})" for domain in domains)
+    existing = ", ".join(f"{domain.name or 'unnamed'} ({domain.domid})" for domain in domains)
     raise XentoolError(f"there is no domain {text!r}; there are {existing or 'none at all'}")
 
 

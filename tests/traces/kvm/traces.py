@@ -100,13 +100,18 @@ def page(records: Sequence[Told], lost: int = 0, size: int = PAGE) -> bytes:
     return (_le(8, first) + _le(8, len(body) | missed) + body + told).ljust(size, b"\0")
 
 
-def sixth(pages: Sequence[Sequence[bytes]], comms: str = "", clock: str = "global") -> bytes:
-    """Make a trace.dat of version 6 of each processor's pages."""
+def sixth(
+    pages: Sequence[Sequence[bytes]], comms: str = "", clock: str = "global", formats: Sequence[str] = ()
+) -> bytes:
+    """Make a trace.dat of version 6 of each processor's pages.
+
+    :param formats: of events besides ``EVENTS``; one that has a number of theirs is instead of it
+    """
     out: bytes = containers.HEAD.build({"version": "6", "big_endian": 0, "long_size": 8, "page_size": PAGE})
     out += containers.HEADER_INFO.build({"page": _HEADER_PAGE, "event": b""})
     out += containers.FTRACE_EVENTS.build([])
-    formats = [_format(name, event) for name, event in EVENTS.items()]
-    out += containers.EVENT_FORMATS.build([{"system": "kvm", "events": formats}])
+    told = [_format(name, event) for name, event in EVENTS.items()] + [one.encode() for one in formats]
+    out += containers.EVENT_FORMATS.build([{"system": "kvm", "events": told}])
     out += containers.LEFT_OUT.build(b"") * 2 + containers.CMDLINES.build(comms.encode()) + _le(4, len(pages))
     out += containers.OPTIONS_WORD
     out += containers.OPTION.build({"id": containers.Option.TRACECLOCK, "data": f"local [{clock}]".encode()})

@@ -91,6 +91,23 @@ def test_a_listing(tmp_path: Path) -> None:
     assert chosen == [line for line in lines if "d500v0" in line]
 
 
+def test_names_out_of_formats_are_seen_as_they_are(tmp_path: Path) -> None:
+    evil = "w[/x][red]%s\x1b]0;pwn\x07\x9b2J\r\u202e;網"
+    shown = r"w[/x][red]%s\x1b]0;pwn\x07\x9b2J\r\u202e;網"
+    exits = "name: kvm_exit\nID: 12\nformat:\n" + "".join(
+        f"\tfield:u32 {name};\toffset:{at};\tsize:4;\tsigned:0;\n"
+        for name, at in (("isa", 8), ("vcpu_id", 12), ("exit_reason", 16))
+    )
+    path = tmp_path / "made.dat"
+    reasons = f'print fmt: "%s", __print_symbolic(REC->exit_reason, {{ 0x78, "{evil}" }})\n'
+    path.write_bytes(sixth([[page(LIFE)]], f"500 {evil}\n", formats=[f"{exits}\n{reasons}"]))
+    assert f"exit={shown}" in ran("dump", str(path)).stdout
+    # A table folds a name where there is no room.
+    assert shown in re.sub(r"\s.*\n\s+", "", ran("report", str(path)).stdout.split("VM exits, each")[1])
+    (vcpu,) = json.loads(ran("report", str(path), "--json").stdout)["domains"][0]["vcpus"]
+    assert evil in [one["name"] for one in vcpu["exits"]]
+
+
 def test_what_is_chosen(tmp_path: Path) -> None:
     path = tmp_path / "made.dat"
     path.write_bytes(sixth([[page([*LIFE, Told(2000, 900, "kvm_entry", {"vcpu_id": 0})])]]))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from xentool.errors import PeerError, XentoolError
-from xentool.tools.xl import Domain, HostInfo, choose, parse_domains, parse_info
+from xentool.tools.xl import Domain, HostInfo, called, choose, parse_domains, parse_info
 
 DATA = Path(__file__).parent / "data"
 DOMAINS = [Domain(0, "Domain-0", "pv", 2), Domain(4, "domU", "pv", 2)]
@@ -55,6 +55,9 @@ def test_no_such_domain_lists_those_there_are() -> None:
     assert caught.value.exit_code == 1
     with pytest.raises(XentoolError, match=r"there are none at all$"):
         choose([], "x")
+    with pytest.raises(XentoolError, match=r"there are unnamed \(18\)$"):
+        choose([Domain(18, None, None, 2)], "x")
+    assert [called(one) for one in (DOMAINS[1], Domain(18, None, None, 2))] == ["domU", "domain 18"]
 
 
 @pytest.mark.parametrize(("table", "long"), [(HEADER + "???\n", "[]"), (HEADER, "{"), (HEADER, '[{"domid": 1}]')])

@@ -24,6 +24,7 @@ from traces.exporters.cells import (
     share,
 )
 from traces.exporters.words import unit
+from traces.foreign import printable
 from traces.plural import plural
 
 #: With more vCPUs than this, hypercalls are told as totals only.
@@ -104,7 +105,7 @@ def _exits(domain: DomainReport, span_s: float, most: int) -> Iterator[Section]:
     whole = span_s * len(domain.vcpus)
     rows = [
         (
-            Cell(one.name),
+            Cell(printable(one.name)),
             count(one.count),
             rate(one.count, span_s),
             seconds(one.seconds),
@@ -126,7 +127,7 @@ def _exits(domain: DomainReport, span_s: float, most: int) -> Iterator[Section]:
     )
     yield Section("VM exits", columns, rows, len(found) - len(rows))
     ended = [one for one in found if one.latency.count]
-    each = [(Cell(one.name), *distributed(one.latency)) for one in ended[:most]]
+    each = [(Cell(printable(one.name)), *distributed(one.latency)) for one in ended[:most]]
     yield Section("VM exits, each", DISTRIBUTION, each, len(ended) - len(each))
 
 

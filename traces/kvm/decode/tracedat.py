@@ -32,7 +32,7 @@ _CPUS_MAX = 8192
 _OPTIONS_MAX = 1 << 12
 #: Where a page's records begin, and how many bytes its count takes, where this reads them.
 _PAGE = {"timestamp": (0, 8), "commit": (8, 8), "data": (16, None)}
-_COMM = re.compile(r"^(\d+) (.*)$", re.MULTILINE)
+_COMM = re.compile(r"^([0-9]{1,10}) (.*)$", re.MULTILINE)
 
 
 class Unpack(Protocol):

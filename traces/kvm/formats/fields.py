@@ -12,12 +12,14 @@ from traces.errors import TraceError
 from traces.plain import frozen
 
 _FIELD = re.compile(
-    r"field:(?P<type>[^;]*?)(?P<name>\w+)(?P<array>\[[^\]]*\])?;\s*offset:(?P<offset>\d+);\s*size:(?P<size>\d+);"
+    r"field:(?P<type>[^;]*?)(?P<name>\w+)(?P<array>\[[^\]]*\])?;\s*offset:(?P<offset>[0-9]+);\s*size:(?P<size>[0-9]+);"
     r"(?:\s*signed:(?P<signed>[01]);)?"
 )
-_HEAD = re.compile(r"name:\s*(?P<name>[^\s]+)\s*\nID:\s*(?P<id>\d+)\s*\n")
+_HEAD = re.compile(r"name:\s*(?P<name>[^\s]+)\s*\nID:\s*(?P<id>[0-9]+)\s*\n")
 _SYMBOLIC = re.compile(r"__print_symbolic\(\s*REC->(\w+)[^,{]*,\s*((?:\{[^{}]*\}\s*,?\s*)+)\)")
-_NAMED = re.compile(r'\{\s*(0x[0-9a-fA-F]+|\d+)[uUlL]*\s*,\s*"([^"]*)"\s*\}')
+_NAMED = re.compile(r'\{\s*(0[xX][0-9a-fA-F]+|[0-9]+)[uUlL]*\s*,\s*"([^"]*)"\s*\}')
+#: Digits of the largest number that a field may hold, in base eight.
+_DIGITS_MAX = 22
 #: Records are no larger than a page; a field beyond that is none.
 _PAGE_MAX = 1 << 16
 
@@ -56,7 +58,7 @@ class Layout:
     def symbols(self, name: str) -> list[dict[int, str]]:
         """Give the tables of names for a field's values, in the order of the print format."""
         return [
-            {int(value, 0): text for value, text in _NAMED.findall(table)}
+            {_constant(value): text for value, text in _NAMED.findall(table) if len(value) <= _DIGITS_MAX}
             for field, table in _SYMBOLIC.findall(self.print_format)
             if field == name
         ]
@@ -68,7 +70,7 @@ def layout(text: str, system: str) -> Layout:
     :raises TraceError: it names no event, or one that has a field beyond any record
     """
     head = _HEAD.search(text)
-    if head is None or int(head["id"]) > 0xFFFF:
+    if head is None or _number(head["id"]) > 0xFFFF:
         raise TraceError(f"a format of {system} names no event")
     body, _, print_format = text.partition("print fmt:")
     return Layout(system, head["name"], int(head["id"]), fields(body), print_format)
@@ -81,7 +83,7 @@ def fields(text: str) -> dict[str, Field]:
     """
     found = {}
     for each in _FIELD.finditer(text):
-        offset, size = int(each["offset"]), int(each["size"])
+        offset, size = _number(each["offset"]), _number(each["size"])
         if offset + size > _PAGE_MAX:
             raise TraceError(f"the field {each['name']} lies beyond its page")
         found[each["name"]] = Field(
@@ -110,3 +112,18 @@ def value(field: Field, record: bytes) -> int | str | bytes:
     if field.text:
         return raw.split(b"\0")[0].decode("utf8", "replace")
     return raw if field.array else number
+
+
+def _number(digits: str) -> int:
+    # So many digits as a file likes may stand there.
+    if len(digits) > _DIGITS_MAX:
+        raise TraceError("a number in a format is larger than any")
+    return int(digits)
+
+
+def _constant(text: str) -> int:
+    # As C has it; a kernel writes some of its flags in base eight.
+    if text[:2].lower() == "0x":
+        return int(text, 16)
+    octal = text.startswith("0") and not set(text) & {"8", "9"}
+    return int(text, 8 if octal else 10)

@@ -47,7 +47,7 @@ def attach(domain: str, kind: str, spec: tuple[str, ...], timeout: float, dry_ru
             output.line(shlex.join(hotplug.command("attach", found, kind, spec)))
             return
         device = hotplug.attach(host, found, kind, spec, timeout)
-        output.line(f"{device.name} of {found.name} is connected")
+        output.line(f"{device.name} of {xl.called(found)} is connected")
 
 
 @click.command()
@@ -66,4 +66,4 @@ def detach(domain: str, kind: str, device: str, timeout: float, dry_run: bool, w
             output.line(shlex.join(hotplug.detaching(found, kind, plugged)))
             return
         hotplug.detach(host, found, kind, plugged, timeout)
-        output.line(f"{plugged.name} of {found.name} is gone")
+        output.line(f"{plugged.name} of {xl.called(found)} is gone")

@@ -88,7 +88,7 @@ def find(host: Host, domain: xl.Domain, kind: str, which: str) -> Device:
         if which in (device.name, str(device.devid), device.details.get("mac")):
             return device
     existing = ", ".join(device.name for device in there) or "none"
-    raise XentoolError(f"{domain.name} has no {kind} device {which!r}; there are: {existing}")
+    raise XentoolError(f"{xl.called(domain)} has no {kind} device {which!r}; there are: {existing}")
 
 
 def detach(host: Host, domain: xl.Domain, kind: str, device: Device, seconds: float) -> None:

@@ -57,7 +57,7 @@ def wait_for_end(host: Host, domain: xl.Domain, seconds: float) -> None:
             kept += _POLL
         elif time.monotonic() >= deadline:
             raise XentoolError(
-                f"{domain.name} has not shut down within {seconds:g} s; "
+                f"{xl.called(domain)} has not shut down within {seconds:g} s; "
                 f"`xentool destroy {domain.domid}` ends it by force"
             )
         time.sleep(_POLL)
