@@ -15,6 +15,9 @@ cdef enum:
     KINDS_MAX = 1 << 16
     # The header of a place where nothing is: no record has it without its flag for a time stamp.
     EMPTY = 0xFFFFFFFF
+    # Places for what was met last, found by a cheap hash: a trace made to fill one of them only loses what they save.
+    NEAR_SHAPES_BITS = 8
+    NEAR_BITS = 10
 
 cdef struct Known:
     uint64_t told
@@ -46,6 +49,8 @@ cdef class KindTable:
     cdef uint32_t shape_count
     cdef Known *table
     cdef uint32_t table_mask
+    cdef Shape near_shapes[1 << NEAR_SHAPES_BITS]
+    cdef Known *near[1 << NEAR_BITS]    # in ``table``, or NULL
     # Of each kind.
     cdef uint8_t *wanted
     cdef int32_t *names[NAMES_MAX]      # their places in strings; -1: null
@@ -72,24 +77,29 @@ cdef inline uint32_t shape_place(uint64_t seed, uint32_t header) noexcept nogil:
 
 cdef inline Known *find(KindTable kinds, uint32_t header, const uint8_t *payload) noexcept nogil:
     """Find a record's kind; NULL for one that is not known yet. Reads eight bytes more than the record has."""
-    cdef uint32_t at = shape_place(kinds.seed, header)
-    cdef const Shape *shape = &kinds.shapes[at & kinds.shape_mask]
+    cdef const Shape *shape = &kinds.near_shapes[
+        header * <uint32_t>0x9E3779B1 >> (32 - <uint32_t>NEAR_SHAPES_BITS)]
     cdef uint64_t told
     cdef Known *known
-    while shape.header != header:
-        if shape.header == EMPTY:
+    if shape.header != header:
+        shape = found_shape(kinds, header)
+        if shape == NULL:
             return NULL
-        at += 1
-        shape = &kinds.shapes[at & kinds.shape_mask]
     told = told_of(shape, kinds.masks, payload)
-    at = place_of(kinds.seed, header, told)
-    known = &kinds.table[at & kinds.table_mask]
-    while known.told != told or known.header != header:
-        if known.header == EMPTY:
-            return NULL
-        at += 1
-        known = &kinds.table[at & kinds.table_mask]
+    known = kinds.near[near_place(header, told)]
+    if known == NULL or known.told != told or known.header != header:
+        known = found(kinds, header, told)
     return known
+
+
+cdef inline uint64_t near_place(uint32_t header, uint64_t told) noexcept nogil:
+    return (told + header) * <uint64_t>0x9E3779B97F4A7C15 >> (64 - <uint64_t>NEAR_BITS)
+
+
+cdef const Shape *found_shape(KindTable kinds, uint32_t header) noexcept nogil
+
+
+cdef Known *found(KindTable kinds, uint32_t header, uint64_t told) noexcept nogil
 
 
 cdef inline uint64_t got(const Origin *source, const uint8_t *payload) noexcept nogil:

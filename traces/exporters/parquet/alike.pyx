@@ -81,6 +81,8 @@ cdef class KindTable:
         self.table_mask = KNOWN_FIRST - 1
         self.shapes = <Shape *>empty((self.shape_mask + 1) * sizeof(Shape))
         self.table = <Known *>empty((self.table_mask + 1) * sizeof(Known))
+        memset(self.near_shapes, 0xFF, sizeof(self.near_shapes))
+        memset(self.near, 0, sizeof(self.near))
         return 0
 
     cdef void begin(self) noexcept nogil:
@@ -108,6 +110,7 @@ cdef class KindTable:
                 if old[i].header != EMPTY:
                     self._place(old[i].header, old[i].told)[0] = old[i]
             free(old)
+            memset(self.near, 0, sizeof(self.near))
         self.levels[0][kind] = self.levels[1][kind] = self.levels[2][kind] = 0
         for i in range(<uint32_t>words):
             self.levels[0][kind] |= level(i)
@@ -177,6 +180,31 @@ cdef class KindTable:
             found = ids[string] = len(ids)
             self.strings[name].append(string)
         return found
+
+
+cdef const Shape *found_shape(KindTable kinds, uint32_t header) noexcept nogil:
+    # Where the hash that nobody can foresee has it: NULL if nowhere; and near from now on.
+    cdef uint32_t at = shape_place(kinds.seed, header)
+    cdef const Shape *shape = &kinds.shapes[at & kinds.shape_mask]
+    while shape.header != header:
+        if shape.header == EMPTY:
+            return NULL
+        at += 1
+        shape = &kinds.shapes[at & kinds.shape_mask]
+    kinds.near_shapes[header * <uint32_t>0x9E3779B1 >> (32 - <uint32_t>NEAR_SHAPES_BITS)] = shape[0]
+    return shape
+
+
+cdef Known *found(KindTable kinds, uint32_t header, uint64_t told) noexcept nogil:
+    cdef uint32_t at = place_of(kinds.seed, header, told)
+    cdef Known *known = &kinds.table[at & kinds.table_mask]
+    while known.told != told or known.header != header:
+        if known.header == EMPTY:
+            return NULL
+        at += 1
+        known = &kinds.table[at & kinds.table_mask]
+    kinds.near[near_place(header, told)] = known
+    return known
 
 
 cdef uint64_t level(int column) noexcept:
