@@ -34,7 +34,7 @@ from xentool.detect.answer import answer
 from xentool.detect.document import document as detected
 from xentool.detect.sources import read
 from xentool.documents import captures, channels, conformance, detect, domains, labs, net, report, serving, store
-from xentool.lab import guests
+from xentool.lab import guest
 from xentool.lab.record import Lab
 from xentool.lab.status import Status
 from xentool.tools import xl
@@ -250,7 +250,7 @@ def test_labs(monkeypatch: pytest.MonkeyPatch) -> None:
     command = importlib.import_module("xentool.cli.lab.status")
     monkeypatch.setattr(command.api, "status", lambda: [Status(lab, "dead", "its QEMU is gone"), Status(lab, "up")])
     fits(ran("lab", "status", "--json").stdout, labs.Labs)
-    monkeypatch.setattr(command.api, "guest_list", lambda *_, **__: [guests.Running("domU", 1, "pv", 1, None)])
+    monkeypatch.setattr(command.api, "guest_list", lambda *_, **__: [guest.Running("domU", 1, "pv", 1, None)])
     fits(ran("lab", "guest", "list", "--json").stdout, labs.Guests)
 
 

@@ -22,8 +22,9 @@ from xentool.detect.sources import BUSES, FILES, FOLDERS, MARKS, NAMESPACES
 from xentool.errors import XentoolError
 from xentool.hosts import resolve
 from xentool.lab import api, cpio
-from xentool.lab.guests import EMULATED_TRIES, configuration
+from xentool.lab.guests import EMULATED_TRIES
 from xentool.lab.places import DATA_IN_DOM0
+from xentool.lab.xl_guest import configuration
 from xentool.tools.domains import lifecycle
 
 pytestmark = pytest.mark.lab

@@ -15,7 +15,7 @@ import pytest
 
 from tests.xen.labs import HUNG, Lab, eventually, one_xen, usually
 from xentool.lab import api
-from xentool.lab.guests import configuration
+from xentool.lab.xl_guest import configuration
 
 pytestmark = pytest.mark.lab
 
@@ -126,7 +126,7 @@ def with_guest(test: Callable[[Lab, Tool, tuple[str, str, int]], None]) -> Calla
     return run
 
 
-each_type = pytest.mark.parametrize("guest", api.TYPES, indirect=True)
+each_type = pytest.mark.parametrize("guest", api.XEN.types, indirect=True)
 a_pv_guest = pytest.mark.parametrize("guest", ["pv"], indirect=True)
 
 

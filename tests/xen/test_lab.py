@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.xen.labs import HUNG, Lab, eventually, one_xen, usually
-from xentool.lab import api, guests
+from xentool.lab import api, guests, xl_guest
 from xentool.lab.places import DATA_IN_DOM0
 
 pytestmark = pytest.mark.lab
@@ -71,7 +71,7 @@ def test_logs(lab: Lab) -> None:
 
 
 @usually("4.17 pv", "4.20 pvh")
-@pytest.mark.parametrize("kind", api.TYPES)
+@pytest.mark.parametrize("kind", api.XEN.types)
 def test_a_guest_from_start_to_stop(lab: Lab, kind: str) -> None:
     name = f"short-{kind}"
     lab.outlived(name, lambda: from_start_to_stop(lab, name, kind))
@@ -111,7 +111,7 @@ def test_a_guest_that_cannot_be(lab: Lab) -> None:
 
 @one_xen
 def test_a_guest_whose_kernel_fails_is_shown_failing(lab: Lab) -> None:
-    doomed = guests.configuration(api.Guest("doomed"), "word").replace('"console=', '"rdinit=/none panic=1 console=')
+    doomed = xl_guest.configuration(api.Guest("doomed"), "word").replace('"console=', '"rdinit=/none panic=1 console=')
     for _ in range(3):
         done = xentool(*f"run --name {lab.name} {DATA_IN_DOM0}/guest-start.sh doomed word 64 400".split(), input=doomed)
         # Under emulation a guest's kernel now and then fails before it could.

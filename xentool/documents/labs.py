@@ -14,7 +14,7 @@ class Lab(TypedDict):
     """A lab that was started and not ended."""
 
     name: str
-    xen: str
+    xen: str  # the version of Xen in its image, which a lab of KVM does not boot
     image: str
     accel: str
     memory_mib: int
@@ -25,6 +25,7 @@ class Lab(TypedDict):
     qemu_pid: int
     started: float  # since the epoch
     state: str
+    hypervisor: str  # xen or kvm
     reason: str | None  # why it is not up
 
 
@@ -39,7 +40,7 @@ class Guest(TypedDict):
     """A guest that runs."""
 
     name: str
-    domid: int
+    domid: int  # under KVM QEMU's process
     type: str | None
     vcpus: int
     workload: str | None  # null for a domain that somebody else started

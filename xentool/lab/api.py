@@ -1,10 +1,12 @@
 """What others use of the lab: the command line, the tests, `make demo`."""
 
 from xentool.lab.down import down
-from xentool.lab.guests import TYPES, WORKLOADS, Guest, Running
+from xentool.lab.guest import WORKLOADS, Guest, Running
 from xentool.lab.guests import every as guest_list
 from xentool.lab.guests import start as guest_start
 from xentool.lab.guests import stop as guest_stop
+from xentool.lab.guests import types as guest_types
+from xentool.lab.hypervisors import HYPERVISORS, TYPES, XEN
 from xentool.lab.image import Image
 from xentool.lab.image import ensure as build
 from xentool.lab.logs import console, guest_console
@@ -20,11 +22,13 @@ from xentool.lab.up import up
 __all__ = [
     "DEFAULT_NAME",
     "DEFAULT_XEN",
+    "HYPERVISORS",
     "RELEASES",
     "SILENT",
     "STORES",
     "TYPES",
     "WORKLOADS",
+    "XEN",
     "Guest",
     "Image",
     "Lab",
@@ -38,6 +42,7 @@ __all__ = [
     "guest_list",
     "guest_start",
     "guest_stop",
+    "guest_types",
     "interact",
     "run",
     "running",

@@ -2,32 +2,35 @@
 
 import re
 
-from xentool.lab import logged
+from xentool.lab import hypervisors, logged
+from xentool.lab.hypervisors import Hypervisor
 
 # First match wins: the cause comes before what follows from it. A line that is not whole yet says half of its reason.
 _DEATHS = (
-    (re.compile(r"xentool-lab: FAILED: (.+)\n"), "dom0 did not start: {}"),
+    (re.compile(r"xentool-lab: FAILED: (.+)\n"), "{host} did not start: {}"),
     (re.compile(r"\(XEN\) (?:\[[^]]*\] )?Panic on CPU (\d+)"), "Xen panicked on CPU {}"),
-    (re.compile(r"Kernel panic - not syncing: (.+)\n"), "dom0's kernel panicked: {}"),
+    (re.compile(r"Kernel panic - not syncing: (.+)\n"), "{host}'s kernel panicked: {}"),
     (re.compile(r"\(XEN\) .*Hardware Dom0 (crashed|halted|shutdown)"), "dom0 {}"),
-    (re.compile(r"reboot: (Power down|Restarting system)"), "dom0 shut itself down ({})"),
+    (re.compile(r"reboot: (Power down|Restarting system)"), "{host} shut itself down ({})"),
 )
 _STAGE = re.compile(r"^xentool-lab: (.+)$", re.MULTILINE)
 
 
-def death(text: str) -> str | None:
-    """Return why Xen or dom0 died, None when the console tells of no death."""
+def death(text: str, under: Hypervisor = hypervisors.XEN) -> str | None:
+    """Return why the hypervisor or its host died, None when the console tells of no death."""
     for pattern, message in _DEATHS:
         if match := pattern.search(text):
-            return message.format(match[1].strip())
+            return message.format(match[1].strip(), host=under.host)
     return None
 
 
-def stage(text: str) -> str:
+def stage(text: str, under: Hypervisor = hypervisors.XEN) -> str:
     """Return how far the start is, in a few words."""
     stages = _STAGE.findall(text)
     if stages:
-        return f"dom0: {stages[-1].strip()}"
+        return f"{under.host}: {stages[-1].strip()}"
+    if under is not hypervisors.XEN:
+        return "Linux starts"
     return "Xen starts" if "(XEN)" not in text else "Xen started dom0"
 
 

@@ -1,4 +1,4 @@
-"""Ends a lab: guests, dom0, QEMU, in this order and in bounded time."""
+"""Ends a lab: guests, their host, QEMU, in this order and in bounded time."""
 
 from xentool.errors import Unavailable, XentoolError
 from xentool.hosts.base import checked
@@ -29,7 +29,7 @@ def down(name: str | None = None, progress: Progress = SILENT) -> str:
         if state is not None and state.state == "dead":
             how = f"was dead already: {state.reason}"
         elif state is not None and state.state == record.UP:
-            progress.step(f"ending lab {name}: guests, dom0, Xen")
+            progress.step(f"ending lab {name}: guests, {state.lab.under.host}, {state.lab.under.title}")
             how = _in_order(state)
         elif state is not None and state.reason:
             how = f"by force: {state.reason}"
@@ -42,7 +42,7 @@ def down(name: str | None = None, progress: Progress = SILENT) -> str:
 def _in_order(state: status.Status) -> str:
     host = state.lab.host()
     try:
-        stop = [f"{places.DATA_IN_DOM0}/dom0-stop.sh"]
+        stop = [state.lab.under.end]
         checked(host.name, patience.run(host, stop, Patience(_GUESTS_S, state.lab.qemu_pid)))
     except XentoolError as error:
         return f"by force: {error}"
@@ -51,7 +51,7 @@ def _in_order(state: status.Status) -> str:
     powered_off = Patience(_DOM0_S, state.lab.qemu_pid)
     while not process.wait(state.lab.run, _QEMU_S):
         if powered_off.over():
-            return f"by force: dom0 did not power off in {powered_off.passed:.0f} s"
+            return f"by force: {state.lab.under.host} did not power off in {powered_off.passed:.0f} s"
     return "in order"
 
 

@@ -1,33 +1,37 @@
-"""The start-up archives of dom0 and of the guests: busybox, kernel modules and a script."""
+"""The start-up archives of hosts and of guests: busybox, kernel modules and a script."""
 
 import gzip
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from xentool.lab import cpio, releases
 
-_FOLDERS = ("bin", "proc", "sys", "dev", "modules", "root", "sbin")
+_FOLDERS = ("bin", "proc", "sys", "dev", "root", "sbin")
 # The kernel runs this when the toolstack asks for a shutdown; process 1 is a shell that no signal would end.
 _POWEROFF = b"#!/bin/busybox sh\nexec /bin/busybox poweroff -f\n"
 
 
-def make(image: Path, name: str, init: str, more: str | None = None) -> bytes:
+def make(
+    image: Path, name: str, init: str, others: Mapping[str, str] = MappingProxyType({}), programs: Iterable[str] = ()
+) -> bytes:
     """Make an archive.
 
     :param image: an image's folder
     :param name: ``root`` or ``guest``, whose modules go in
     :param init: the file of `data` that runs as process 1
-    :param more: whose modules are to be at hand besides, in ``more/``: a file system, for those who need one
+    :param others: folders with further modules, for those who need them; by name of the list that they are of
+    :param programs: scripts of `data`, to be at hand by their names without the ending
     """
-    modules = image / "modules" / name
     entries = [
         *(cpio.directory(folder) for folder in _FOLDERS),
         cpio.file("bin/busybox", (image / "busybox").read_bytes(), 0o755),
         cpio.file("sbin/poweroff", _POWEROFF, 0o755),
         cpio.file("init", releases.data(init), 0o755),
-        *(cpio.file(f"modules/{path.name}", path.read_bytes()) for path in sorted(modules.iterdir())),
+        *(cpio.file(f"bin/{program}", releases.data(f"{program}.sh"), 0o755) for program in programs),
     ]
-    if more:
-        files = sorted((image / "modules" / more).iterdir())
-        entries += [cpio.directory("more"), *(cpio.file(f"more/{path.name}", path.read_bytes()) for path in files)]
+    for folder, listed in {"modules": name, **others}.items():
+        files = sorted((image / "modules" / listed).iterdir())
+        entries += [cpio.directory(folder), *(cpio.file(f"{folder}/{path.name}", path.read_bytes()) for path in files)]
     # Fast rather than small: it is made at each start, and read from memory.
     return gzip.compress(cpio.pack(entries), compresslevel=1, mtime=0)

@@ -1,4 +1,4 @@
-"""What Xen, dom0 and the guests wrote to their consoles."""
+"""What hypervisors, their hosts and guests wrote to their consoles."""
 
 import subprocess
 import time
@@ -38,8 +38,9 @@ def guest_console(guest: str, name: str | None = None, *, follow: bool = False) 
 
     :raises XentoolError: no guest of that name was ever started
     """
-    path = f"/var/log/xen/console/guest-{places.checked_name(guest, 'guest')}.log"
-    host = status.running(name).host()
+    lab = status.running(name)
+    path = lab.under.console(places.checked_name(guest, "guest"))
+    host = lab.host()
     try:
         if host.run(["test", "-f", path], check=False).returncode != 0:
             raise XentoolError(f"no guest {guest} was ever started; `xentool lab guest list` shows the running ones")

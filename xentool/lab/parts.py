@@ -12,8 +12,8 @@ from pathlib import Path
 from xentool.errors import XentoolError
 from xentool.lab import kernel, modules, releases
 
-# The two start-up archives, by the name that their module lists begin with.
-ARCHIVES = ("root", "guest")
+# What start-up archives are made of, by the name that its list of modules begins with.
+ARCHIVES = ("root", "guest", "virtio", "emulated")
 
 _XEN = re.compile(r"\./boot/xen-[\d.]+-amd64\.gz")
 _KERNEL = re.compile(r"\./boot/vmlinuz-(.+)")

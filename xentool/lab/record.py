@@ -7,7 +7,8 @@ from pathlib import Path
 
 from xentool.hosts.labs import ssh_host
 from xentool.hosts.ssh import SshHost
-from xentool.lab import places
+from xentool.lab import hypervisors, places, releases
+from xentool.lab.hypervisors import Hypervisor
 
 _FILE = "state.json"
 STARTING, UP = "starting", "up"
@@ -17,8 +18,10 @@ STARTING, UP = "starting", "up"
 class Lab:
     """A lab as its record has it.
 
+    :param xen: the version of Xen that its image brings, which a lab of KVM does not boot
     :param state: ``starting`` or ``up``; whether its QEMU lives is another question
     :param started: seconds since the epoch
+    :param hypervisor: one of ``hypervisors.HYPERVISORS``
     """
 
     name: str
@@ -33,6 +36,17 @@ class Lab:
     qemu_pid: int
     started: float
     state: str
+    hypervisor: str = hypervisors.XEN.name
+
+    @property
+    def under(self) -> Hypervisor:
+        """What its guests run under."""
+        return hypervisors.HYPERVISORS[self.hypervisor]
+
+    @property
+    def runs(self) -> str:
+        """What it runs, in words."""
+        return releases.running(self.under, self.xen)
 
     @property
     def run(self) -> Path:
@@ -40,7 +54,7 @@ class Lab:
         return places.run_folder(self.name)
 
     def host(self) -> SshHost:
-        """Return dom0; nothing is connected to yet."""
+        """Return its host, dom0 under Xen; nothing is connected to yet."""
         return ssh_host(self.name, asdict(self))
 
     def age_s(self) -> float:
@@ -56,9 +70,10 @@ def read(name: str) -> Lab | None:
     """Return a lab's record, None when there is none that can be read."""
     try:
         values = json.loads((places.run_folder(name) / _FILE).read_bytes())
-        return Lab(**{field.name: values[field.name] for field in fields(Lab)})
+        lab = Lab(**{field.name: values[field.name] for field in fields(Lab) if field.name in values})
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    return lab if lab.hypervisor in hypervisors.HYPERVISORS else None
 
 
 def write(lab: Lab) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from importlib.resources import files
 
+from xentool.lab.hypervisors import XEN, Hypervisor
+
 
 @dataclass(frozen=True)
 class Release:
@@ -16,6 +18,11 @@ RELEASES = {release.xen: release for release in (Release("4.17", "bookworm"), Re
 DEFAULT_XEN = "4.17"
 #: Xen's two programs that serve XenStore; Debian's toolstack starts the first.
 STORES = ("oxenstored", "xenstored")
+
+
+def running(under: Hypervisor, xen: str) -> str:
+    """Return what a lab of an image runs, in words."""
+    return f"Xen {xen}" if under is XEN else f"{under.title} of Debian {RELEASES[xen].suite}"
 
 
 def data(name: str) -> bytes:

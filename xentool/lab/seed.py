@@ -1,4 +1,4 @@
-"""The seed: a tar that dom0 unpacks over its root while it boots, with all that is the project's own or this lab's own.
+"""The seed: a tar that a host unpacks over its root while it boots, with all that is the project's or this lab's own.
 
 Being apart from the image, it makes a change of code cost seconds, and the image the same for all labs.
 """
@@ -9,17 +9,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xentool.lab import initramfs, parts, payload, places, releases
+from xentool.lab.hypervisors import Hypervisor
 from xentool.lab.image import Image
 from xentool.lab.progress import Progress
 
 _SCRIPTS = (
     "bridge.sh",
+    "console-end.sh",
     "dom0-consoled.sh",
     "dom0-start.sh",
     "dom0-stop.sh",
+    "guest-number.sh",
     "guest-start.sh",
     "guest-stop.sh",
+    "host-start.sh",
+    "kvm-guest-list.sh",
+    "kvm-guest-start.sh",
+    "kvm-guest-stop.sh",
+    "kvm-start.sh",
+    "kvm-stop.sh",
+    "tap-up.sh",
 )
+_LISTS = ("dom0-modules.list", "kvm-modules.list")
 _HOTPLUG = ("block-xentool", "vif-xentool")
 _SECTOR = 512
 # Files that are neither programs nor secret are readable for all.
@@ -41,24 +52,32 @@ def software(image: Image, progress: Progress) -> dict[str, bytes]:
     kernel = parts.UNPACKED.format(image.kernel)
     settings = f"XEN_BIN=/usr/lib/xen-{image.release.xen}/bin\nKERNEL={kernel}\n"
     return {
-        **{f"{here}/{name}": releases.data(name) for name in (*_SCRIPTS, "dom0-modules.list")},
+        **{f"{here}/{name}": releases.data(name) for name in (*_SCRIPTS, *_LISTS)},
         **{f"etc/xen/scripts/{name}": releases.data(f"{name}.sh") for name in _HOTPLUG},
-        "etc/inittab": releases.data("inittab"),
         "etc/default/xentool-lab": settings.encode(),
         "etc/ssh/sshd_config.d/xentool.conf": releases.data("sshd.conf"),
-        f"{here}/guest-initrd": initramfs.make(image.folder, "guest", "guest.init", more="root"),
+        f"{here}/guest-initrd": initramfs.make(
+            image.folder,
+            "guest",
+            "guest.init",
+            {"more": "root", "virtio": "virtio", "emulated": "emulated"},
+            programs=["work"],
+        ),
         **payload.collect(image.python, progress),
     }
 
 
-def identity(name: str, keys: Keys, store: str, hvm_cpus: str) -> dict[str, bytes]:
+def identity(name: str, keys: Keys, under: Hypervisor, store: str, hvm_cpus: str) -> dict[str, bytes]:
     """Return the files that are one lab's own.
 
-    :param store: the program that is its XenStore
-    :param hvm_cpus: where hardware-assisted guests may run, as xl.conf(5) wants it
+    :param under: what it boots
+    :param store: the program that is its XenStore, under Xen
+    :param hvm_cpus: where hardware-assisted guests may run, as xl.conf(5) and taskset(1) have it
     """
     return {
         "etc/hostname": f"{name}\n".encode(),
+        "etc/inittab": releases.data(under.inittab),
+        "etc/default/xentool-guests": f"GUEST_CPUS={hvm_cpus}\n".encode(),
         "etc/xen/xl.conf": f'vm.hvm.cpumask="{hvm_cpus}"\n'.encode(),
         "etc/default/xenstored": f"XENSTORED={store}\n".encode(),
         "root/.ssh/authorized_keys": keys.authorized,

@@ -32,14 +32,16 @@ def of(lab: Lab) -> Status:
     """Look at a lab: its process, its console, and QEMU's own view of it."""
     # The process first: what it wrote before its end is there then.
     alive = process.find(lab.run) is not None
-    died = console.death(read_console(lab))
+    died = console.death(read_console(lab), lab.under)
     if not alive:
         return Status(lab, "dead", died or "QEMU was killed or crashed")
     if died is not None:
         return Status(lab, "dead", died)
     if monitor.run_state(lab.run) == "io-error":
         return Status(
-            lab, "paused", "no space is left on this machine's disk for dom0's changes; free some, then end it"
+            lab,
+            "paused",
+            f"no space is left on this machine's disk for {lab.under.host}'s changes; free some, then end it",
         )
     return Status(lab, lab.state)
 
@@ -74,7 +76,7 @@ def explain(status: Status) -> str:
 
 
 def read_console(lab: Lab) -> str:
-    """Return what Xen and dom0 wrote to the console; empty when there is nothing yet."""
+    """Return what the hypervisor and its host wrote to the console; empty when there is nothing yet."""
     try:
         return (lab.run / qemu.CONSOLE).read_text(errors="replace")
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Starts a lab: image, keys, seed, QEMU, and the wait for dom0; undone as a whole if anything fails or interrupts."""
+"""Starts a lab: image, keys, seed, QEMU, and the wait for its host; undone whole if anything fails or interrupts."""
 
 import os
 import shutil
@@ -17,6 +17,7 @@ from xentool.hosts import waiting
 from xentool.lab import (
     accel,
     console,
+    hypervisors,
     image,
     initramfs,
     leftovers,
@@ -30,6 +31,7 @@ from xentool.lab import (
     sshkeys,
     status,
 )
+from xentool.lab.hypervisors import Hypervisor
 from xentool.lab.image import Image
 from xentool.lab.places import run_folder
 from xentool.lab.progress import SILENT, Progress
@@ -46,53 +48,58 @@ _NEEDED_MIB = 512
 def up(
     name: str = status.DEFAULT_NAME,
     *,
+    hypervisor: str = hypervisors.XEN.name,
     xen: str = releases.DEFAULT_XEN,
     memory_mib: int = 3072,
     vcpus: int = 2,
     store: str = releases.STORES[0],
     progress: Progress = SILENT,
 ) -> Lab:
-    """Start a lab, building its image first when that is missing, and return when its dom0 answers.
+    """Start a lab, building its image first when that is missing, and return when its host answers.
 
     A lab of that name that is up already is returned as it is.
 
+    :param hypervisor: one of ``hypervisors.HYPERVISORS``
+    :param xen: the version of Xen, and with it Debian's; a lab of KVM boots that Debian's kernel
     :param store: which of ``releases.STORES`` is its XenStore
     :raises XentoolError: it did not start; the message ends with the console's last lines where they help
     :raises Unavailable: this machine lacks something that is needed
     """
-    run = run_folder(name)
+    run, under = run_folder(name), hypervisors.HYPERVISORS[hypervisor]
     if shutil.which("qemu-system-x86_64") is None:
         raise Unavailable("qemu-system-x86_64 is not installed; it is in Debian's package qemu-system-x86")
     # Before minutes go into an image that nobody needs.
-    if lab := _there(name, xen):
+    if lab := _there(name, under, xen):
         return lab
     built = image.ensure(releases.RELEASES[xen], progress)
     run.mkdir(exist_ok=True)
     with locks.hold(run / "lock", f"another xentool starts or ends lab {name} right now; wait for it"), _signals():
-        if lab := _there(name, xen):
+        if lab := _there(name, under, xen):
             return lab
         leftovers.clear(name)
         try:
-            lab = _start(name, built, memory_mib, vcpus, store, progress)
+            lab = _start(name, built, under, memory_mib, vcpus, store, progress)
         except BaseException:
             leftovers.clear(name)
             raise
     return lab
 
 
-def _there(name: str, xen: str) -> Lab | None:
+def _there(name: str, under: Hypervisor, xen: str) -> Lab | None:
     lab = record.read(name)
     if lab is None or status.of(lab).state != record.UP:
         return None
-    if lab.xen != xen:
+    if (lab.under, lab.xen) != (under, xen):
         raise XentoolError(
-            f"lab {name} runs Xen {lab.xen} already: end it with `xentool lab down{status.option(name)}`, "
+            f"lab {name} runs {lab.runs} already: end it with `xentool lab down{status.option(name)}`, "
             f"or give the new one another --name"
         )
     return lab
 
 
-def _start(name: str, built: Image, memory_mib: int, vcpus: int, store: str, progress: Progress) -> Lab:
+def _start(
+    name: str, built: Image, under: Hypervisor, memory_mib: int, vcpus: int, store: str, progress: Progress
+) -> Lab:
     run = run_folder(name)
     free_mib = shutil.disk_usage(run).free >> 20
     if free_mib < _NEEDED_MIB:
@@ -100,10 +107,11 @@ def _start(name: str, built: Image, memory_mib: int, vcpus: int, store: str, pro
     keys = sshkeys.make(run)
     (run / qemu.INITRD).write_bytes(initramfs.make(built.folder, "root", "dom0.init"))
     chosen = accel.choose()
-    own = seed.identity(name, keys, store, qemu.cpus_for_hvm(chosen, vcpus))
+    own = seed.identity(name, keys, under, store, qemu.cpus_for_hvm(chosen, vcpus))
     (run / qemu.SEED).write_bytes(seed.pack({**seed.software(built, progress), **own}))
-    progress.step(f"starting Xen {built.release.xen} in QEMU ({chosen}, {plural(vcpus, 'CPU')}, {memory_mib} MiB)")
-    port = _launch(name, built, chosen, memory_mib, vcpus)
+    what = releases.running(under, built.release.xen)
+    progress.step(f"starting {what} in QEMU ({chosen}, {plural(vcpus, 'CPU')}, {memory_mib} MiB)")
+    port = _launch(name, built, under, chosen, memory_mib, vcpus)
     known_hosts = run / "known_hosts"
     known_hosts.write_bytes(b"[127.0.0.1]:%d %s" % (port, keys.host_public))
     lab = Lab(
@@ -119,6 +127,7 @@ def _start(name: str, built: Image, memory_mib: int, vcpus: int, store: str, pro
         qemu_pid=process.find(run) or 0,
         started=time.time(),
         state=record.STARTING,
+        hypervisor=under.name,
     )
     record.write(lab)
     _await(lab, progress)
@@ -127,13 +136,13 @@ def _start(name: str, built: Image, memory_mib: int, vcpus: int, store: str, pro
     return lab
 
 
-def _launch(name: str, built: Image, chosen: str, memory_mib: int, vcpus: int) -> int:
+def _launch(name: str, built: Image, under: Hypervisor, chosen: str, memory_mib: int, vcpus: int) -> int:
     run = run_folder(name)
     # Emptied rather than removed, so that somebody who follows it goes on seeing this start.
     (run / qemu.CONSOLE).write_bytes(b"")
     for _ in range(_PORT_TRIES):
         port = free_port()
-        machine = qemu.Machine(name, run, built.folder, chosen, memory_mib, vcpus, port)
+        machine = qemu.Machine(name, run, built.folder, chosen, memory_mib, vcpus, port, under)
         ended = subprocess.run(
             qemu.command(machine),
             cwd=run,
@@ -177,11 +186,11 @@ def _await(lab: Lab, progress: Progress) -> None:
                 f"lab {lab.name} did not start in {at - began:.0f} s, and its console said nothing for the last "
                 f"{at - heard:.0f} s (QEMU: {monitor.run_state(lab.run)}); the console's end:\n{console.ending(text)}"
             )
-        progress.detail(console.stage(text))
+        progress.detail(console.stage(text, lab.under))
         time.sleep(0.2)
     host = lab.host()
     try:
-        host.run(["xl", "list"])
+        host.run(lab.under.ready)
     finally:
         host.close()
 

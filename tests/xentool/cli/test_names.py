@@ -31,7 +31,7 @@ from xentool.errors import XentoolError
 from xentool.hosts.base import Stream
 from xentool.hosts.local import LocalHost
 from xentool.lab import api
-from xentool.lab.guests import Running
+from xentool.lab.guest import Running
 from xentool.lab.record import Lab
 from xentool.lab.status import Status
 
@@ -406,6 +406,9 @@ class FakeLab:
 
     def guest_list(self, *_: object, **__: object) -> list[Running]:
         return [Running(EVIL, 1, EVIL, 1, EVIL)]
+
+    def guest_types(self, *_: object, **__: object) -> tuple[str, ...]:
+        return ("pv",)
 
     def guest_start(self, *_: object, **__: object) -> int:
         return 1

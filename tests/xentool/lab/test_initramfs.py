@@ -51,8 +51,20 @@ def test_an_archive_holds_busybox_modules_and_init(tmp_path: Path) -> None:
     (tmp_path / "busybox").write_bytes(b"BUSYBOX")
     (tmp_path / "modules/guest/order").write_text("a.ko\n")
     (tmp_path / "modules/guest/a.ko").write_bytes(b"MODULE")
-    unpacked = gzip.decompress(initramfs.make(tmp_path, "guest", "guest.init"))
-    for part in (b"BUSYBOX", b"MODULE", b"modules/order\0", b"xentool-guest: ready", b"sbin/poweroff\0"):
+    (tmp_path / "modules/virtio").mkdir()
+    (tmp_path / "modules/virtio/v.ko").write_bytes(b"VIRTIO")
+    made = initramfs.make(tmp_path, "guest", "guest.init", {"other": "virtio"}, programs=["work"])
+    unpacked = gzip.decompress(made)
+    assert unpacked.index(b"other\0") < unpacked.index(b"other/v.ko\0") < unpacked.index(b"VIRTIO")
+    for part in (
+        b"bin/work\0",
+        b"xentool-phase",
+        b"BUSYBOX",
+        b"MODULE",
+        b"modules/order\0",
+        b"xentool-guest: ready",
+        b"sbin/poweroff\0",
+    ):
         assert part in unpacked
 
 

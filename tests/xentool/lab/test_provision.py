@@ -107,6 +107,7 @@ def test_guests_start_from_busybox_their_init_and_each_module_after_what_it_need
     subprocess.run(["cpio", "-i", "--quiet"], input=archive, cwd=out, check=True)
     assert sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()) == [
         "bin/busybox",
+        "bin/work",
         "init",
         "modules/order",
         "modules/xen-blkfront.ko",

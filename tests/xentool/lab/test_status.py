@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import time
 from pathlib import Path
@@ -7,7 +8,7 @@ from click.testing import CliRunner
 
 from xentool.cli.lab import group
 from xentool.errors import Unavailable
-from xentool.lab import api, places, qemu, record, status
+from xentool.lab import api, hypervisors, places, qemu, record, status
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +33,21 @@ def test_a_record_comes_back_as_it_was() -> None:
     assert record.read("a") == lab
     assert record.names() == ["a"]
     record.remove("a")
+    assert record.read("a") is None
+
+
+def test_a_record_says_what_it_boots_and_an_older_one_means_xen() -> None:
+    lab = leave("a", "")
+    path = lab.run / "state.json"
+    record.write(dataclasses.replace(lab, hypervisor="kvm"))
+    found = record.read("a")
+    assert found is not None
+    assert (found.under, found.runs) == (hypervisors.KVM, "KVM of Debian bookworm")
+    values = json.loads(path.read_text())
+    del values["hypervisor"]
+    path.write_text(json.dumps(values))
+    assert record.read("a") == lab
+    path.write_text(json.dumps(values | {"hypervisor": "bhyve"}))
     assert record.read("a") is None
 
 
@@ -63,7 +79,7 @@ def test_status_without_labs() -> None:
 def test_status_of_a_dead_lab() -> None:
     leave("a", "")
     lines = CliRunner().invoke(group, ["status"]).output.splitlines()
-    assert lines[1].split() == ["a", "dead", "4.17", "tcg", "2", "3072", "1", "2222"]
+    assert lines[1].split() == ["a", "dead", "Xen", "4.17", "tcg", "2", "3072", "1", "2222"]
     assert lines[2].startswith("a: QEMU was killed or crashed")
 
 

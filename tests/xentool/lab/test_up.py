@@ -10,6 +10,7 @@ import pytest
 from xentool.errors import XentoolError
 from xentool.hosts import waiting
 from xentool.lab import monitor, record, status, up
+from xentool.lab.hypervisors import XEN
 from xentool.lab.progress import SILENT
 
 
@@ -18,7 +19,7 @@ class Machine:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, says: Iterator[str], answers: int) -> None:
         self.looks, self.text, self.says = 0, "", says
-        self.lab = SimpleNamespace(name="test", ssh_port=22, run=tmp_path, host=lambda: self)
+        self.lab = SimpleNamespace(name="test", ssh_port=22, run=tmp_path, host=lambda: self, under=XEN)
         monkeypatch.setattr(time, "monotonic", lambda: float(self.looks))
         monkeypatch.setattr(time, "sleep", lambda _: None)
         monkeypatch.setattr(up, "_sshd_answers", lambda *_: self.looks >= answers)
@@ -32,9 +33,9 @@ class Machine:
         self.text += next(self.says, "")
         return self.text
 
-    def run(self, argv: list[str], timeout: float | None = None) -> None:
+    def run(self, argv: tuple[str, ...], timeout: float | None = None) -> None:
         # For as long as the user waits.
-        assert (argv, timeout) == (["xl", "list"], None)
+        assert (argv, timeout) == (("xl", "list"), None)
 
     def close(self) -> None:
         pass

@@ -11,7 +11,7 @@ from xentool.lab import api
 @click.command("down")
 @options.name
 def command(name: str | None) -> None:
-    """End a lab: its guests, dom0 and Xen; nothing but its console file is kept."""
+    """End a lab: its guests, their host, the hypervisor; nothing but its console file is kept."""
     with shown() as progress:
         ended = api.down(name, progress)
     output.line(ended)

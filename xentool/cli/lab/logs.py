@@ -17,9 +17,9 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 @click.command("logs")
 @options.name
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is added.")
-@click.option("--guest", metavar="GUEST", help="A guest's console instead of that of Xen and dom0.")
+@click.option("--guest", metavar="GUEST", help="A guest's console instead of that of the hypervisor and its host.")
 def command(name: str | None, follow: bool, guest: str | None) -> None:
-    """Show the console of Xen and dom0, also of a lab that died, or of a guest.
+    """Show the console of Xen and dom0, or of a KVM host, also of a lab that died, or of a guest.
 
     Without its colours, and with what else a terminal would act on escaped: a guest writes there what it likes.
     """

@@ -14,6 +14,10 @@ where = click.option(
     help="A host in a lab's stead that was made ready as one, as the Vagrantfile's is: ssh://root@xentool-dom0.",
 )
 xen = click.option(
-    "--xen", type=click.Choice(list(RELEASES)), default=DEFAULT_XEN, show_default=True, help="Which version of Xen."
+    "--xen",
+    type=click.Choice(list(RELEASES)),
+    default=DEFAULT_XEN,
+    show_default=True,
+    help="Which version of Xen, and with it which Debian.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")

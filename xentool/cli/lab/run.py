@@ -11,5 +11,8 @@ from xentool.lab import api
 @click.argument("argv", metavar="CMD...", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context
 def command(ctx: click.Context, name: str | None, argv: tuple[str, ...]) -> None:
-    """Run a command in dom0, as root and without a shell, on this one's own streams; its exit status is passed on."""
+    """Run a command in dom0, or in the KVM host, as root and without a shell.
+
+    Its standard streams are this one's own, and its exit status is passed on.
+    """
     ctx.exit(api.run(argv, name))

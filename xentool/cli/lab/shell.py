@@ -10,5 +10,5 @@ from xentool.lab import api
 @options.name
 @click.pass_context
 def command(ctx: click.Context, name: str | None) -> None:
-    """Log in to dom0 as root."""
+    """Log in to dom0, or to the KVM host, as root."""
     ctx.exit(api.interact(name))

@@ -24,12 +24,12 @@ def command(as_json: bool) -> None:
         output.line("no lab is running; `xentool lab up` starts one")
     else:
         table = Table(box=None, pad_edge=False)
-        for title in ("name", "state", "Xen", "by", "CPUs", "MiB", "minutes", "ssh port"):
+        for title in ("name", "state", "runs", "by", "CPUs", "MiB", "minutes", "ssh port"):
             table.add_column(title, justify="right" if title in {"CPUs", "MiB", "minutes", "ssh port"} else "left")
         for each in labs:
             lab = each.lab
             numbers = (lab.vcpus, lab.memory_mib, round(lab.age_s() / 60), lab.ssh_port)
-            table.add_row(*map(views.words, (lab.name, each.state, lab.xen, lab.accel, *numbers)))
+            table.add_row(*map(views.words, (lab.name, each.state, lab.runs, lab.accel, *numbers)))
         output.stdout().print(table)
         for each in labs:
             if each.reason:

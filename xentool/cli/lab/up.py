@@ -10,16 +10,23 @@ from xentool.lab import api
 
 
 @click.command("up")
+@click.option(
+    "--hypervisor",
+    type=click.Choice(list(api.HYPERVISORS)),
+    default=api.XEN.name,
+    show_default=True,
+    help="What it boots: Xen with a dom0, or Linux with KVM, of the same Debian.",
+)
 @options.xen
 @options.new_name
 @click.option(
     "--memory", type=click.IntRange(1536), metavar="MIB", default=3072, show_default=True, help="Memory of the machine."
 )
 @click.option(
-    "--vcpus", type=click.IntRange(1, 16), metavar="N", default=2, show_default=True, help="CPUs that Xen sees."
+    "--vcpus", type=click.IntRange(1, 16), metavar="N", default=2, show_default=True, help="CPUs that it has."
 )
-def command(xen: str, name: str, memory: int, vcpus: int) -> None:
-    """Boot real Xen in the background and wait for its dom0; the image is built first when it is missing."""
+def command(hypervisor: str, xen: str, name: str, memory: int, vcpus: int) -> None:
+    """Boot real Xen, or KVM, in the background and wait for its host; the image is built first when it is missing."""
     with shown() as progress:
-        lab = api.up(name, xen=xen, memory_mib=memory, vcpus=vcpus, progress=progress)
-    output.line(f"lab {lab.name} is up: Xen {lab.xen}, {lab.accel}, {plural(lab.vcpus, 'CPU')}, {lab.memory_mib} MiB")
+        lab = api.up(name, hypervisor=hypervisor, xen=xen, memory_mib=memory, vcpus=vcpus, progress=progress)
+    output.line(f"lab {lab.name} is up: {lab.runs}, {lab.accel}, {plural(lab.vcpus, 'CPU')}, {lab.memory_mib} MiB")

@@ -10,9 +10,10 @@ trap 'rm -rf "$tree"' EXIT
 for name in bin proc sys dev modules root sbin; do mkdir "$tree/$name"; done
 cp "$(command -v busybox)" "$tree/bin/busybox"
 cp "$data/guest.init" "$tree/init"
+cp "$data/work.sh" "$tree/bin/work"
 # The kernel runs this when the toolstack asks for a shutdown; process 1 is a shell that no signal would end.
 printf '#!/bin/busybox sh\nexec /bin/busybox poweroff -f\n' >"$tree/sbin/poweroff"
-chmod 755 "$tree/bin/busybox" "$tree/init" "$tree/sbin/poweroff"
+chmod 755 "$tree/bin/busybox" "$tree/bin/work" "$tree/init" "$tree/sbin/poweroff"
 
 # Each with what it needs before it, once.
 modules=$(grep -v '^#' "$data/guest-modules.list")

@@ -5,22 +5,14 @@
 # LOOKS times: on a busy machine a look takes longer, and so does the guest.
 # Exit status: 2 xl failed, 3 the guest died, 4 it took too long, 5 it runs already.
 . /etc/default/xentool-lab
+here=/usr/lib/xentool-lab
 name=$1 word=$2 disk_mib=$3 looks=$4
 base=/var/lib/xentool/$name
 log=/var/log/xen/console/guest-$name.log
 
 xl domid "$name" >/dev/null 2>&1 && exit 5
 
-# An address for good: the number of the line that holds the guest's name.
-exec 9>>/var/lib/xentool/names.lock
-flock 9
-line=$(grep -nsxF "$name" /var/lib/xentool/names) || {
-    echo "$name" >>/var/lib/xentool/names
-    line=$(grep -nxF "$name" /var/lib/xentool/names)
-}
-number=${line%%:*}
-exec 9>&-
-
+number=$("$here/guest-number.sh" "$name")
 sed "s,@IP@,10.77.0.$((10 + number)),; s,@KERNEL@,$KERNEL," >"$base.cfg"
 rm -f "$base.img"
 truncate -s "${disk_mib}M" "$base.img"
@@ -42,14 +34,6 @@ waiting() {
     done
 }
 
-# Prints the end of this guest's console; where its kernel says that it fails, from there.
-console_end() {
-    tail -c "+$((before + 1))" "$log" | awk '
-        { line[NR] = $0 }
-        !from && /BUG:|Oops|Kernel panic|general protection|invalid opcode|double fault/ { from = NR }
-        END { for (i = from ? from : NR - 7; i <= NR && (!from || i < from + 40); i++) if (i > 0) print line[i] }'
-}
-
 while [ "$looks" -gt 0 ]; do
     looks=$((looks - 1))
     if grep -sq "xentool-guest: ready $word" "$log" && [ -z "$(waiting)" ]; then
@@ -59,12 +43,12 @@ while [ "$looks" -gt 0 ]; do
     # Now and then: on an emulated machine each program takes time from the guest's start. A domain's node goes with it,
     # and to look for that takes less than to start xl.
     if [ $((looks % 4)) = 0 ] && ! xenstore-exists "/local/domain/$id"; then
-        console_end
+        "$here/console-end.sh" "$log" "$before"
         exit 3
     fi
     sleep 0.4
 done
-console_end
+"$here/console-end.sh" "$log" "$before"
 waiting
 xl destroy "$name"
 exit 4

@@ -8,6 +8,7 @@ from xentool.cli.lab import options
 from xentool.cli.lab.progress import shown
 from xentool.lab import api
 
+_TYPES = "; ".join(f"{name}: {does}" for name, does in api.TYPES.items())
 _WORKLOADS = "; ".join(f"{name}: {does}" for name, does in api.WORKLOADS.items())
 
 
@@ -15,7 +16,12 @@ _WORKLOADS = "; ".join(f"{name}: {does}" for name, does in api.WORKLOADS.items()
 @click.argument("guest")
 @options.name
 @options.where
-@click.option("--type", "kind", type=click.Choice(api.TYPES), default="pv", show_default=True, help="How Xen runs it.")
+@click.option(
+    "--type",
+    "kind",
+    type=click.Choice(list(api.TYPES)),
+    help=f"How it is run; by default by the first way of the lab's hypervisor. {_TYPES}.",
+)
 @click.option("--vcpus", type=click.IntRange(1, 16), metavar="N", default=1, show_default=True, help="Its CPUs.")
 @click.option("--memory", type=click.IntRange(128), metavar="MIB", default=192, show_default=True, help="Its memory.")
 @click.option(
@@ -25,8 +31,11 @@ _WORKLOADS = "; ".join(f"{name}: {does}" for name, does in api.WORKLOADS.items()
     show_default=True,
     help=f"What it does. {_WORKLOADS}.",
 )
-def command(guest: str, name: str | None, where: str | None, kind: str, vcpus: int, memory: int, workload: str) -> None:
+def command(
+    guest: str, name: str | None, where: str | None, kind: str | None, vcpus: int, memory: int, workload: str
+) -> None:
     """Start a guest with a disk and a network interface, and wait until it runs and they are connected."""
+    kind = kind or api.guest_types(name, where=where)[0]
     with shown() as progress:
         domid = api.guest_start(api.Guest(guest, kind, vcpus, memory, workload), name, progress, where=where)
     output.line(f"{guest} is up: domid {domid}, {kind}, {plural(vcpus, 'CPU')}, {memory} MiB, workload {workload}")

@@ -12,6 +12,6 @@ from xentool.lab import api
 @options.name
 @options.where
 def command(guest: str, name: str | None, where: str | None) -> None:
-    """Stop a guest in order, by force when it does not follow within 10 s."""
+    """Stop a guest: under Xen in order, by force when it does not follow within 10 s."""
     api.guest_stop(guest, name, where=where)
     output.line(f"{guest} is stopped")
