@@ -50,7 +50,7 @@ extensions = [
         "traces.counting.line",
         "traces.xen.lane",
         "traces.kvm.counted",
-        "traces.kvm.decode.cut",
+        "traces.kvm.decode.streams",
         "traces.exporters.parquet.alike",
         "traces.exporters.parquet.encode",
         "pvdrivers.ring.engine",

@@ -249,6 +249,8 @@ class Numbering:
     in_doubt: bool = False
     by_id: bool = True
     diagnostics: tuple[Diagnostic, ...] = ()
+    #: By reason, as the trace itself has them; of KVM.
+    names: Mapping[int, str] = field(default_factory=dict)
 
     def of(self, key: int) -> Vendor:
         """Say whose a kind of exits is, by ``formats.exits.key_of``."""
@@ -256,6 +258,8 @@ class Numbering:
 
     def name(self, key: int) -> str:
         """Name a kind of exits, by ``formats.exits.key_of``."""
+        if key in self.names:
+            return self.names[key]
         return exit_name(key, self.of(key))
 
 
@@ -306,7 +310,8 @@ class Report:
         Where run states are recorded, it holds no more than what came before the first of each pCPU.
         """
         left_out = (IDLE_DOMID, UNKNOWN_DOMID) if self.run_states else (IDLE_DOMID,)
-        return tuple(domain for domain in self.domains if domain.domid not in left_out)
+        # A machine of KVM's may have any number.
+        return tuple(domain for domain in self.domains if domain.domid not in left_out or domain.mode == "kvm")
 
     @property
     def shifts(self) -> Mapping[int, int]:

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from traces.kvm.table import RecordTable
     from traces.table import EventTable
 
 #: What a record gets that was made before its pCPU's first time stamp.
@@ -23,7 +24,7 @@ class Elapsed:
         #: Cycles up to the first record of the running run of the clock, and up to the newest record so far.
         self.begin = self.end = 0
 
-    def of(self, table: "EventTable") -> "NDArray[np.int64]":
+    def of(self, table: "EventTable | RecordTable") -> "NDArray[np.int64]":
         """Give each record's cycles since the first one, or ``UNTIMED``; feed it every table in order."""
         import numpy as np  # noqa: PLC0415 - see above
 

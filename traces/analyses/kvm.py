@@ -5,16 +5,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from traces.account import SEVERITIES, UNKNOWN_DOMID, Account, Diagnostic
-from traces.answers import DomainReport, Exit, GuestInterrupt, Io, Report, Runstate, VcpuReport, Wait
+from traces.answers import DomainReport, Exit, GuestInterrupt, Io, Numbering, Report, Runstate, VcpuReport, Wait
 from traces.counting.clock import DEFAULT_HZ, Clock
 from traces.counting.latencies import Distribution, distribution, merged
 from traces.kvm.counted import STATES
-from traces.plain import frozen
+from traces.kvm.formats.reasons import Reasons
+from traces.plain import frozen, replace
 
 if TYPE_CHECKING:
     from traces.kvm.counted import Counted, Row, Thread
     from traces.kvm.decode.tracedat import TraceDat
-    from traces.kvm.formats.fields import Layout
 
 #: What KVM's events do not tell. It is never guessed here.
 NOT_RECORDED = (
@@ -28,8 +28,6 @@ MODES = ("guest", "kernel", "user")
 #: Clocks that count nanoseconds. Ref: Linux, kernel/trace/trace.c, trace_clocks
 _NANOSECONDS = frozenset({"local", "global", "perf", "mono", "mono_raw", "boot", "tai"})
 _CYCLES = "x86-tsc"
-#: Of a reason of Intel's, the number; above are flags, of which one says that the guest was not entered.
-_BASIC, _FAILED = 0xFFFF, 1 << 31
 _BUCKET_BITS, _WHO, _EVENT = 9, 32, 16
 
 
@@ -70,7 +68,7 @@ def report(
     :param diagnostics: of reading it, besides those of the trace itself
     :param hz: the clock's rate in ticks a second, if the user says so
     """
-    clock = _clock(trace, hz)
+    clock = clock_of(trace, hz)
     tables = _Tables(counted, trace, clock)
     threads = counted.threads
     found = machines(threads, trace.guests)
@@ -97,12 +95,26 @@ def report(
         notifications=(),
         names={machine.pid: machine.name for machine in found if machine.name},
         not_recorded=NOT_RECORDED if counted.switched else (NO_RUN_STATES, *NOT_RECORDED),
+        exits=Numbering(
+            "amd" if counted.amd else "intel",
+            "trace",
+            names={exit_.key: exit_.name for domain in domains for vcpu in domain.vcpus for exit_ in vcpu.exits},
+        ),
         source="kvm",
         kernel=trace.kernel,
     )
 
 
-def _clock(trace: "TraceDat", hz: float | None) -> Clock:
+def seen(counted: "Counted") -> frozenset[int]:
+    """Give the numbers of the events that a finished count has met."""
+    return frozenset(key & 0xFFFF for key, *_ in counted.items("events"))
+
+
+def clock_of(trace: "TraceDat", hz: float | None) -> Clock:
+    """Say how fast a trace's clock ticks.
+
+    :param hz: as the user says
+    """
     if hz:
         return Clock(hz, "option")
     if trace.clock in _NANOSECONDS:
@@ -132,8 +144,7 @@ class _Tables:
         self.ports = _by_thread(counted.items("ports"), 48)
         self.memory = _by_thread(counted.items("memory"), 48)
         self.pcpus = _by_thread(counted.items("pcpus"), _EVENT)
-        self._reasons = _reasons(trace.layouts.values(), amd=counted.amd)
-        self._amd = counted.amd
+        self._reasons, self._amd = Reasons(trace.layouts.values()), counted.amd
         self.switched = counted.switched
 
     def events_of(self, threads: Iterable[int]) -> Counter[str]:
@@ -144,10 +155,7 @@ class _Tables:
         return found
 
     def exit_name(self, reason: int) -> str:
-        if self._amd or reason <= _BASIC:
-            return self._reasons.get(reason, f"exit_{reason:#x}")
-        name = self._reasons.get(reason & _BASIC, f"exit_{reason & _BASIC:#x}")
-        return f"{name} (failed VM entry)" if reason & _FAILED else f"{name} ({reason & ~_BASIC:#x})"
+        return self._reasons.name(reason, amd=self._amd)
 
 
 def _by_thread(rows: "Iterable[Row]", bits: int) -> "dict[int, list[Row]]":
@@ -155,12 +163,6 @@ def _by_thread(rows: "Iterable[Row]", bits: int) -> "dict[int, list[Row]]":
     for key, *rest in rows:
         found[key >> bits].append((key & (1 << bits) - 1, *rest))  # type: ignore[arg-type] # of four, as it was of five
     return found
-
-
-def _reasons(layouts: "Iterable[Layout]", *, amd: bool) -> dict[int, str]:
-    # A kernel's print format has Intel's names first, and AMD's behind.
-    tables = next((one.symbols("exit_reason") for one in layouts if one.name == "kvm_exit"), [])
-    return tables[-1 if amd else 0] if tables else {}
 
 
 def _vcpu(index: int, thread: "Thread", tables: _Tables, clock: Clock) -> VcpuReport:
@@ -196,14 +198,18 @@ def _vcpu(index: int, thread: "Thread", tables: _Tables, clock: Clock) -> VcpuRe
 
 def _runstates(thread: "Thread", clock: Clock) -> dict[str, Runstate]:
     found = {
-        name: Runstate(count, clock.seconds(ticks), clock.seconds(clipped))
-        for name, (count, ticks, clipped) in zip(STATES, thread.states, strict=True)
+        name: Runstate(count, clock.seconds(ticks), clock.seconds(clipped), _octaves(stays, clock))
+        for name, (count, ticks, clipped), stays in zip(STATES, thread.states, thread.stays, strict=True)
         if name != "offline"
     }
     running = found["running"]
     modes = {name: clock.seconds(ticks) for name, ticks in zip(MODES, thread.modes, strict=True)}
-    found["running"] = Runstate(running.count, running.seconds, running.clipped_seconds, modes=modes)
+    found["running"] = replace(running, modes=modes)
     return found
+
+
+def _octaves(stays: Mapping[int, int], clock: Clock) -> dict[tuple[float, float], int]:
+    return {((1 << i) / clock.hz, (2 << i) / clock.hz): count for i, count in sorted(stays.items())}
 
 
 def _exits(index: int, tables: _Tables, clock: Clock) -> tuple[Exit, ...]:

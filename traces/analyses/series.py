@@ -5,37 +5,28 @@ report does not tell, because it was not chosen, is None and not 0.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from traces.analyses import select
+from traces.analyses import select, sights
 from traces.analyses.elapsed import Elapsed
-from traces.analyses.intervals import RUNNING, STATES, Interval, Intervals
+from traces.analyses.intervals import RUNNING, STATES, Interval
 from traces.analyses.timeseries import Edges, Notifiers, Occurrences, Stays
 from traces.answers import Report
 from traces.choice.where import Kinds, Where
-from traces.table import EventTable
-from traces.xen import find
 from traces.xen.formats import events as xentrace
 from traces.xen.formats.names import HYPERCALLS
 
 #: Of all domains together; more are no longer read by anybody, and a document of them would fill the memory.
 ROWS_MAX = 100_000
 
-#: What is counted, and the records of a table that count: their rows, and numbers that tell them apart.
-COUNTS: Mapping[str, Callable[[EventTable], tuple[NDArray[np.intp], NDArray[np.integer[Any]]]]] = {
-    "hypercalls": find.hypercalls,
-    "multicall_subcalls": find.subcalls,
-    "exits": find.exits,
-    "interrupts": lambda table: find.first_words(table, xentrace.HVM_INJ_VIRQ),
-    "grant_maps": lambda table: find.first_words(table, xentrace.GRANT_MAP),
-    "grant_unmaps": lambda table: find.first_words(table, xentrace.GRANT_UNMAP),
-}
+COUNTS = sights.COUNTS
 NOTIFICATIONS = "notifications"
+#: What only Xen has.
+_XENS = {"multicall_subcalls", "grant_maps", "grant_unmaps", NOTIFICATIONS}
 
 
 class TooMany(Exception):
@@ -94,7 +85,7 @@ def edges(report: Report, seconds: float) -> Edges:
     )
 
 
-def read(tables: Iterable[EventTable], report: Report, columns: Edges, seconds: float) -> Series:
+def read(tables: Iterable[sights.Table], report: Report, columns: Edges, seconds: float) -> Series:
     """Read a trace again.
 
     :param report: on the same trace, and on what is chosen of it
@@ -117,15 +108,18 @@ class _Reader:
         timed = {(one.domid, vcpu.vcpu) for one in report.domains for vcpu in one.vcpus if vcpu.runstates}
         self._timed = timed
         self._stays = Stays(len(report.domains), len(STATES), columns)
-        told = _told(report.where)
+        told = _told(report.where) - (set() if report.source == "xentrace" else _XENS)
         self._counted = {
             name: Occurrences({one.domid: [] for one in report.domains}, columns)
             for name in (*COUNTS, NOTIFICATIONS)
             if name in told
         }
-        self._elapsed, self._intervals, self._notifiers = Elapsed(), Intervals(exits=False), Notifiers()
+        sight = sights.of(report.source)
+        self._elapsed, self._intervals, self._found = Elapsed(), sight.intervals(exits=False), sight.counts
+        # KVM has no event channels.
+        self._notifiers = Notifiers() if NOTIFICATIONS in self._counted else None
 
-    def feed(self, table: EventTable) -> None:
+    def feed(self, table: sights.Table) -> None:
         cycles = self._elapsed.of(table)
         self._intervals.feed(table, cycles, self._elapsed)
         self._take()
@@ -135,15 +129,15 @@ class _Reader:
         if not self._where.kinds.all:
             there = np.zeros(len(table), bool)
             there[self._whole.rows(table, cycles, self._hz)] = True
-        for name, rows_of in COUNTS.items():
+        for name in COUNTS:
             if name in self._counted:
-                rows, numbers = rows_of(table)
+                rows, numbers = self._found[name](table)
                 # All exits are told where one kind of them is chosen, and grants of both kinds.
                 wanted = (chosen if name in ("hypercalls", "multicall_subcalls") else there)[rows]
                 rows, numbers = rows[wanted], numbers[wanted]
                 self._counted[name].add(table.domid[rows], numbers, cycles[rows])
-        rows, sources = self._notifiers.of(table)
-        if NOTIFICATIONS in self._counted:
+        if self._notifiers is not None:
+            rows, sources = self._notifiers.of(table)
             # Who is notified may be chosen as well, but is not counted here.
             wanted = self._is_there(table, rows, cycles)
             rows, sources = rows[wanted], sources[wanted]
@@ -166,7 +160,7 @@ class _Reader:
             found.append(DomainSeries(one.domid, len(timed), states or None, counts))
         return tuple(found)
 
-    def _is_there(self, table: EventTable, rows: NDArray[np.intp], cycles: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def _is_there(self, table: sights.Table, rows: NDArray[np.intp], cycles: NDArray[np.int64]) -> NDArray[np.bool_]:
         # A wake is where and when it was, whoever ran there.
         anybody = replace(self._whole, domid=None, vcpus=frozenset())
         found = np.zeros(len(table), bool)

@@ -12,13 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from traces.analyses import sights
 from traces.analyses.elapsed import Elapsed
-from traces.analyses.intervals import RUNNING, STATES, Interval, Intervals
+from traces.analyses.intervals import RUNNING, STATES, Interval
 from traces.analyses.timeseries import Columns, Occurrences, Shares
 from traces.answers import Report
-from traces.table import EventTable
-from traces.xen import find
-from traces.xen.formats import events as xentrace
 from traces.xen.formats.names import hypercall_name
 
 #: Slices of a trace, and how short one may be: over shorter ones a guest's work is no longer spread.
@@ -28,6 +26,7 @@ SECONDS_MIN = 0.02
 _RUNNABLE, _BLOCKED, _OFFLINE = (STATES.index(name) for name in ("runnable", "blocked", "offline"))
 #: What a wait for a pCPU is called, by the state before it.
 _WAITS = {_BLOCKED: "wake to run", _OFFLINE: "wake to run", RUNNING: "preempted"}
+WAITS = frozenset(_WAITS.values())
 
 
 class Measure(NamedTuple):
@@ -67,6 +66,7 @@ class Wanted:
     vcpus: Sequence[tuple[int, int]]
     calls: Mapping[int, Sequence[int]]
     exits: Mapping[int, Mapping[int, str]]
+    source: str = "xentrace"
 
 
 def wanted(report: Report) -> Wanted:
@@ -81,10 +81,11 @@ def wanted(report: Report) -> Wanted:
             for one in domains
         },
         exits={one.domid: {exit_.key: exit_.name for vcpu in one.vcpus for exit_ in vcpu.exits} for one in domains},
+        source=report.source,
     )
 
 
-def read(tables: Iterable[EventTable], of: Wanted) -> Slices | None:
+def read(tables: Iterable[sights.Table], of: Wanted) -> Slices | None:
     """Read a trace again; None if it is too short.
 
     :param of: the report on the same trace
@@ -110,7 +111,8 @@ class _Reader:
         self._exited = Occurrences({domid: sorted(names) for domid, names in of.exits.items()}, columns)
         self._granted = Occurrences({domid: [] for domid in of.calls}, columns)
         self._states = Shares(len(of.vcpus), len(STATES), columns)
-        self._elapsed, self._intervals = Elapsed(), Intervals()
+        sight = sights.of(of.source)
+        self._elapsed, self._intervals, self._found = Elapsed(), sight.intervals(), sight.counts
         self._columns, self._hz = columns, of.hz
         #: Intervals that are not added up yet: their vCPU's row, state, begin and end.
         self._chosen: list[NDArray[np.int64]] = []
@@ -119,15 +121,16 @@ class _Reader:
         #: Of each vCPU, the states of its last two intervals.
         self._before: dict[tuple[int, int], tuple[Interval | None, Interval]] = {}
 
-    def feed(self, table: EventTable) -> None:
+    def feed(self, table: sights.Table) -> None:
         cycles = self._elapsed.of(table)
         self._intervals.feed(table, cycles, self._elapsed)
         self._take()
-        for rows, numbers in (find.hypercalls(table), find.subcalls(table)):
+        for name in ("hypercalls", "multicall_subcalls"):
+            rows, numbers = self._found[name](table)
             self._called.add(table.domid[rows], numbers, cycles[rows])
-        rows, keys = find.exits(table)
+        rows, keys = self._found["exits"](table)
         self._exited.add(table.domid[rows], keys, cycles[rows])
-        rows, granters = find.first_words(table, xentrace.GRANT_MAP)
+        rows, granters = self._found["grant_maps"](table)
         self._granted.add(granters.astype(np.uint16), granters, cycles[rows])
 
     def _take(self) -> None:

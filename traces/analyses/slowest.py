@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from traces.account import UNKNOWN_DOMID
+from traces.analyses import sights
 from traces.analyses.elapsed import Elapsed
-from traces.analyses.intervals import RUNNING, STATES, Interval, Intervals, TimedExit
-from traces.analyses.occupancy import Occupancy
+from traces.analyses.intervals import RUNNING, STATES, Interval, TimedExit
 from traces.answers import Report
 from traces.choice.where import Where
-from traces.table import EventTable
 from traces.xen.formats.events import HVM_SVM_EXIT, HVM_VMX_EXIT, RUNSTATE_CHANGE
 
 _BLOCKED, _OFFLINE, _RUNNABLE = (STATES.index(name) for name in ("blocked", "offline", "runnable"))
@@ -73,7 +72,7 @@ class _Heap:
         return Slowest([one for *_, one in sorted(self._heap, reverse=True)], self.count)
 
 
-def find(tables: Iterable[EventTable], report: Report, most: int, least_s: float = 0.0) -> dict[str, Slowest]:
+def find(tables: Iterable[sights.Table], report: Report, most: int, least_s: float = 0.0) -> dict[str, Slowest]:
     """Find the slowest "wake_to_run" and "exits" of what a report is about.
 
     :param most: how many of each
@@ -93,14 +92,14 @@ class _Finder:
         self._begin, self._end = begin, _FOREVER if end is None else end
         least = round(least_s * report.clock.hz)
         self._waits, self._exits = _Heap(most, least), _Heap(most, least)
-        self._elapsed, self._intervals = Elapsed(), Intervals()
+        self._elapsed, self._intervals = Elapsed(), sights.of(report.source).intervals()
         #: Of each vCPU, the last two intervals.
         self._last: dict[tuple[int, int], tuple[Interval | None, Interval]] = {}
         kinds = report.where.kinds
         self._waits_wanted = kinds.keeps(RUNSTATE_CHANGE)
         self._exits_wanted = kinds.keeps(HVM_VMX_EXIT) or kinds.keeps(HVM_SVM_EXIT)
 
-    def feed(self, table: EventTable) -> None:
+    def feed(self, table: sights.Table) -> None:
         self._intervals.feed(table, self._elapsed.of(table), self._elapsed)
         self._take()
 
@@ -150,8 +149,8 @@ class Meanwhile:
     After that ``ran`` has, of each of them, cycles by (domid, vcpu).
     """
 
-    def __init__(self, slow: Sequence[Slow]) -> None:
-        self._occupancy = Occupancy()
+    def __init__(self, slow: Sequence[Slow], source: str) -> None:
+        self._occupancy = sights.of(source).occupancy()
         self.ran: list[Counter[tuple[int, int]]] = [Counter() for _ in slow]
         #: Of each pCPU, those that no stretch has reached yet, the first one last; and those that one may reach again.
         self._ahead: dict[int, list[tuple[Slow, Counter[tuple[int, int]]]]] = {}
@@ -159,7 +158,7 @@ class Meanwhile:
         for one, ran in sorted(zip(slow, self.ran, strict=True), key=lambda pair: -pair[0].begin):
             self._ahead.setdefault(one.pcpu, []).append((one, ran))
 
-    def feed(self, table: EventTable, cycles: NDArray[np.int64], elapsed: Elapsed) -> None:
+    def feed(self, table: sights.Table, cycles: NDArray[np.int64], elapsed: Elapsed) -> None:
         """Take the next table and its cycles; ``elapsed`` has just given them."""
         self._occupancy.feed(table, cycles, elapsed)
         self._take()

@@ -75,9 +75,10 @@ class Occurrences:
         }
         #: By domain: a row a series, the shared one last.
         self.counts = {domid: self._every[place] for domid, place in self._places.items()}
-        # Of each domain the last row, -1 where it does not count; of each series its row, by domain and number.
-        self._last = np.full(1 << 16, -1, np.intp)
-        self._last[np.fromiter(series, np.intp, len(series))] = ends - 1
+        # Of each domain the last row; of each series its row, by domain and number.
+        domids = np.fromiter(series, np.int64, len(series))
+        by_domid = np.argsort(domids)
+        self._domids, self._last = domids[by_domid], (ends - 1)[by_domid]
         keys = [domid << _NUMBER_BITS | number for domid, of in series.items() for number in of]
         places = [end - count + at for end, count in zip(ends.tolist(), rows, strict=True) for at in range(count - 1)]
         order = np.argsort(np.array(keys, np.int64), kind="stable")
@@ -88,11 +89,15 @@ class Occurrences:
         every = self._every / seconds
         return {domid: every[place] for domid, place in self._places.items()}
 
-    def add(self, domids: NDArray[np.uint16], numbers: NDArray[np.integer[Any]], cycles: NDArray[np.int64]) -> None:
+    def add(
+        self, domids: NDArray[np.unsignedinteger[Any]], numbers: NDArray[np.integer[Any]], cycles: NDArray[np.int64]
+    ) -> None:
         """Count some, given as columns of equal length."""
-        rows = self._last[domids]
-        there = rows >= 0
-        rows = rows[there]
+        if not len(self._domids):
+            return
+        at = np.minimum(np.searchsorted(self._domids, domids), len(self._domids) - 1)
+        there = self._domids[at] == domids
+        rows = self._last[at[there]]
         if len(self._keys):
             keys = domids[there].astype(np.int64) << _NUMBER_BITS | numbers[there]
             at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)

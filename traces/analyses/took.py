@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from traces.account import IDLE_DOMID
+from traces.analyses import sights
 from traces.analyses.elapsed import Elapsed
-from traces.analyses.intervals import Intervals
-from traces.table import EventTable
 from traces.xen.formats.events import RUNSTATES
 
 #: What a record gets that ends nothing of which the beginning is known.
@@ -20,10 +19,10 @@ _RUNNABLE = RUNSTATES.index("runnable")
 class Took:
     """Tells for each record what it ends; feed it every table in order of time."""
 
-    def __init__(self) -> None:
-        self._intervals = Intervals()
+    def __init__(self, source: str = "xentrace") -> None:
+        self._intervals = sights.of(source).intervals()
 
-    def of(self, table: EventTable, cycles: NDArray[np.int64], elapsed: Elapsed) -> NDArray[np.int64]:
+    def of(self, table: sights.Table, cycles: NDArray[np.int64], elapsed: Elapsed) -> NDArray[np.int64]:
         """Give cycles by row of the next table, or ``NOTHING``; ``elapsed`` has just given its ``cycles``."""
         self._intervals.feed(table, cycles, elapsed)
         intervals, exits = self._intervals.taken()

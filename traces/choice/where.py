@@ -6,7 +6,7 @@ event (``sched_switch``) or a hypercall (``mmu_update``).
 
 import math
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from traces.choice.classes import ALL_EVENTS, CLASSES, HYPERCALL_EVENTS, classes_of, mask_for
 from traces.plain import field, frozen
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from traces.kvm.table import RecordTable
     from traces.table import EventTable
 
 #: Whose first word says which hypercall it is: all but those of Xen before 4.2.
@@ -120,7 +121,7 @@ class Where:
         begin, end = (min(at * hz, _CYCLES_MAX) for at in (self.begin, self.end))
         return math.ceil(begin), None if self.end == _FOREVER else math.ceil(end)
 
-    def rows(self, table: "EventTable", cycles: "NDArray[np.int64]", hz: float) -> "NDArray[np.intp]":
+    def rows(self, table: "EventTable | RecordTable", cycles: "NDArray[np.int64]", hz: float) -> "NDArray[np.intp]":
         """Give the chosen rows of a table, however long what they end took.
 
         :param cycles: of each row, since the first record; what has no time (negative) counts as of time 0
@@ -140,7 +141,8 @@ class Where:
         if end is not None:
             chosen &= cycles < end
         rows = np.flatnonzero(chosen)
-        return rows if self.kinds.all else rows[self._of_kinds(table, rows)]
+        # -e names what Xen records; of KVM's tables all kinds are wanted.
+        return rows if self.kinds.all else rows[self._of_kinds(cast("EventTable", table), rows)]
 
     def keeps(self, event: int, words: int, payload: bytes) -> bool:
         """Decide on a record by its kind alone, not by whose it is nor by its time."""

@@ -4,7 +4,7 @@ Each is written once, however many points it is near to.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from traces.analyses.elapsed import UNTIMED, nanoseconds
-from traces.exporters import dump, jsonl
-from traces.exporters.details import Naming
-from traces.table import EventTable
+from traces.analyses.sights import Table
 
 #: Records before a point, and from it on.
 NEAR = 3
+#: Gives of each record of a table a line, and an object of JSON.
+Written = Callable[[Table, NDArray[np.int64]], Iterable[tuple[str, str]]]
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,16 @@ class Around:
 
     :param points: pCPUs and cycles of ``Elapsed``
     :param hz: the clock's rate
+    :param written: gives records of a table, with nanoseconds, in both forms
     """
 
-    def __init__(self, points: Iterable[tuple[int, int]], hz: float, naming: Naming) -> None:
+    def __init__(self, points: Iterable[tuple[int, int]], hz: float, written: Written) -> None:
         by_pcpu: dict[int, set[int]] = {}
         for pcpu, at in points:
             by_pcpu.setdefault(pcpu, set()).add(at)
-        self._pcpus = {pcpu: _Pcpu(sorted(at), hz, naming) for pcpu, at in by_pcpu.items()}
+        self._pcpus = {pcpu: _Pcpu(sorted(at), hz, written) for pcpu, at in by_pcpu.items()}
 
-    def feed(self, table: EventTable, cycles: NDArray[np.int64]) -> None:
+    def feed(self, table: Table, cycles: NDArray[np.int64]) -> None:
         """Take the next table and its cycles."""
         for pcpu, one in self._pcpus.items():
             rows = np.flatnonzero((table.pcpu == pcpu) & (cycles != UNTIMED))
@@ -54,16 +55,16 @@ class Around:
 
 
 class _Pcpu:
-    def __init__(self, points: list[int], hz: float, naming: Naming) -> None:
-        self._hz, self._naming = hz, naming
+    def __init__(self, points: list[int], hz: float, written: Written) -> None:
+        self._hz, self._forms = hz, written
         # Those that no record has reached yet, the last one first.
         self._ahead = points[::-1]
         self._found: dict[int, list[Record]] = {}
         # Those that were reached, and how many records from there on they lack.
         self._open: dict[int, int] = {}
-        self._last: list[Record] | tuple[EventTable, NDArray[np.int64]] = []
+        self._last: list[Record] | tuple[Table, NDArray[np.int64]] = []
 
-    def feed(self, table: EventTable, rows: NDArray[np.intp], cycles: NDArray[np.int64]) -> None:
+    def feed(self, table: Table, rows: NDArray[np.intp], cycles: NDArray[np.int64]) -> None:
         """Take the pCPU's rows of the next table."""
         wanted = {at: (0, lacks) for at, lacks in self._open.items()}
         while self._ahead and self._ahead[-1] <= cycles[-1]:
@@ -81,7 +82,7 @@ class _Pcpu:
         if self._ahead:
             self._keep(table, rows, cycles)
 
-    def _keep(self, table: EventTable, rows: NDArray[np.intp], cycles: NDArray[np.int64]) -> None:
+    def _keep(self, table: Table, rows: NDArray[np.intp], cycles: NDArray[np.int64]) -> None:
         if len(rows) < NEAR:
             self._last = [*self._before(), *self._written(table.take(rows), cycles)][-NEAR:]
         else:
@@ -93,12 +94,11 @@ class _Pcpu:
             self._last = self._written(*self._last)
         return self._last
 
-    def _written(self, table: EventTable, cycles: NDArray[np.int64]) -> list[Record]:
+    def _written(self, table: Table, cycles: NDArray[np.int64]) -> list[Record]:
         if not len(table):
             return []
         ns = nanoseconds(cycles, self._hz)
-        texts = zip(dump.lines(table, ns, self._naming), jsonl.lines(table, ns, self._naming), strict=True)
-        return [Record(line.rstrip("\n"), json.loads(fields)) for line, fields in texts]
+        return [Record(line.rstrip("\n"), json.loads(fields)) for line, fields in self._forms(table, ns)]
 
     def records(self, at: int) -> list[Record]:
         """See ``Around.records``."""

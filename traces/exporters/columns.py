@@ -1,6 +1,7 @@
 """The columns of the wide table of records (``wide``), and where ``encode`` gets them from."""
 
 import json
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from traces.answers import Report
@@ -63,10 +64,11 @@ ENCODED = [COLUMNS.index(column) for column in (*_RECORD, *_COMMON, *WORDS, *_NU
 _NUMBER_PLACES = {column.name: place for place, column in enumerate(_NUMBERS)}
 
 
-def _pandas() -> str:
+def in_pandas(columns: Iterable[Column]) -> str:
+    """Say by which types pandas is to read columns, in the metadata that it looks for."""
     # What pandas' columns are: left to itself it makes floats of numbers that may be null, and addresses are rounded.
     # Ref: "Storing pandas DataFrame objects in Apache Parquet format" in pandas' developer guide
-    about = {"index_columns": [], "column_indexes": [], "columns": [_in_pandas(column) for column in COLUMNS]}
+    about = {"index_columns": [], "column_indexes": [], "columns": [_in_pandas(column) for column in columns]}
     return json.dumps({**about, "attributes": {}, "creator": {"library": "xentool"}, "pandas_version": "1.0.0"})
 
 
@@ -82,7 +84,7 @@ def _in_pandas(column: Column) -> dict[str, Any]:
     return {**names, "pandas_type": kind, "numpy_type": own, "metadata": None}
 
 
-_PANDAS = _pandas()
+_PANDAS = in_pandas(COLUMNS)
 
 
 def metadata(report: Report) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """What differs between two traces, as text and as the document ``xentool.diff/1``.
 
 ``{"schema", "before", "after", "domains": [{"before": domid, "after": domid, "name", "alike": int, "changes":
-[{"kind", "name", "before", "after", "low", "high", "p"}]}], "unmatched": {"before": [domid], "after": [domid]}}``:
+[{"kind", "name", "before", "after", "low", "high", "p"}]}], "unmatched": {"before": [domid], "after": [domid]},
+"not_compared": [kind]}``:
 means over time in 1/s, for run states as a share, for latencies in seconds; ``low`` to ``high`` is the 95 % interval
 of ``after - before``.
 """
@@ -45,6 +46,8 @@ class Differences:
     unmatched: tuple[Sequence[int], Sequence[int]]
     #: Whether nobody says how fast their clocks tick.
     assumed: tuple[bool, bool] = (False, False)
+    #: Kinds of measures that are left out, since Xen's and KVM's are not the same things.
+    not_compared: Sequence[str] = ()
 
 
 def document(found: Differences) -> dict[str, Any]:
@@ -55,6 +58,7 @@ def document(found: Differences) -> dict[str, Any]:
         "after": found.after,
         "domains": [asdict(domain) for domain in found.domains],
         "unmatched": {"before": list(found.unmatched[0]), "after": list(found.unmatched[1])},
+        "not_compared": list(found.not_compared),
     }
 
 
@@ -85,6 +89,11 @@ def write(found: Differences, console: Console) -> None:
         if domids:
             more = f" and {len(domids) - ROWS_MAX:,} more" if len(domids) > ROWS_MAX else ""
             console.print(f"Only in {side}: {', '.join(f'domid {domid}' for domid in domids[:ROWS_MAX])}{more}")
+    if found.not_compared:
+        console.print(
+            "One is of Xen and one of KVM: run states and waits for a processor are compared; VM exits and hypercalls, "
+            "which each has of its own, and grants are not."
+        )
     note = f"B - A with its 95 % interval, over slices of time; about {CHANCE:.0%} of what is told may be chance."
     console.print(Text(note, "dim"))
     if any(found.assumed) and any(domain.changes for domain in found.domains):

@@ -1,10 +1,11 @@
 """Where vCPUs' time went, as stacks for flame graphs: ``domain;vcpu;state;exit microseconds``.
 
 The widths are time in run states; of a PVH or HVM guest's running time, what Xen spent on each kind of exit is apart.
-Xen does not record how long a PV guest's hypercalls take, so they are part of its running time.
+Xen does not record how long a PV guest's hypercalls take, so they are part of its running time. A vCPU of KVM's runs in
+its guest, its kernel or its process, and the latter two are told by exit where one is known.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO
 
 from traces.answers import DomainReport, Report, VcpuReport
@@ -39,8 +40,19 @@ def _stacks(vcpu: VcpuReport) -> Iterator[tuple[str, float]]:
         yield from ((f"exit {one.name}", one.seconds) for one in vcpu.exits)
     in_xen = sum(one.seconds for one in vcpu.exits)
     for state, of in vcpu.runstates.items():
-        if state == "running":
+        if of.modes:
+            yield from _of_thread(vcpu, of.modes)
+        elif state == "running":
             yield state, of.seconds - in_xen
             yield from ((f"{state};exit {one.name}", one.seconds) for one in vcpu.exits)
         else:
             yield state, of.seconds
+
+
+def _of_thread(vcpu: VcpuReport, modes: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+    left = dict(modes)
+    for one in vcpu.exits:
+        for mode, seconds in (("kernel", one.seconds), ("user", one.user_seconds or 0.0)):
+            yield f"running;{mode};exit {one.name}", seconds
+            left[mode] -= seconds
+    yield from ((f"running;{mode}", seconds) for mode, seconds in left.items())

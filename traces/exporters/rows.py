@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,12 @@ from traces.analyses.took import Took
 from traces.choice.where import Where
 from traces.exporters.details import Columns, Constants, Naming, details, selector, untold
 from traces.exporters.payload import fields
+from traces.kvm.table import RecordTable
 from traces.table import EventTable
 from traces.xen.formats.events import BY_ID, base_id, event_name
 
+#: Of Xen's records, or of KVM's.
+_Table = TypeVar("_Table", EventTable, RecordTable)
 _WORD = 4
 #: Damage after which records may come late, or without a time although their pCPU has told one.
 _UNORDERED = {"clock_restart", "out_of_order", "tsc_backwards", "bad_tsc"}
@@ -54,15 +58,23 @@ class Chooser:
     :param hz: the clock's rate
     :param size: the most records of a table that comes out, which bounds what is made of one
     :param timing: whether ``took`` is wanted
+    :param source: of the tables, as a report names it
     :param account: of the same trace, should it have been read before: then ``parts`` ends where nothing more is chosen
     """
 
     def __init__(
-        self, where: Where, hz: float, size: int = 1 << 16, *, timing: bool = False, account: Account | None = None
+        self,
+        where: Where,
+        hz: float,
+        size: int = 1 << 16,
+        *,
+        timing: bool = False,
+        account: Account | None = None,
+        source: str = "xentrace",
     ) -> None:
         self._where, self._hz, self._size = where, hz, size
         self._elapsed = Elapsed()
-        self._took = Took() if timing or where.slower else None
+        self._took = Took(source) if timing or where.slower else None
         #: Of the records that came out last, the nanoseconds that what they end took, or ``UNTIMED``.
         self.took: NDArray[np.int64] | None = None
         in_order = account is not None and _UNORDERED.isdisjoint(one.code for one in account.diagnostics)
@@ -70,14 +82,14 @@ class Chooser:
         self._silent = set(account.pcpus) if account and in_order else None
         self._over = False
 
-    def parts(self, tables: Iterable[EventTable]) -> Iterator[tuple[EventTable, NDArray[np.int64]]]:
+    def parts(self, tables: Iterable[_Table]) -> Iterator[tuple[_Table, NDArray[np.int64]]]:
         """Do as ``of`` does with one table after the other, until no later one can hold anything that is chosen."""
         for table in tables:
             yield from self.of(table)
             if self._over:
                 break
 
-    def of(self, table: EventTable) -> Iterator[tuple[EventTable, NDArray[np.int64]]]:
+    def of(self, table: _Table) -> Iterator[tuple[_Table, NDArray[np.int64]]]:
         """Give what is chosen of the next table, with nanoseconds since the trace's first record."""
         for piece in table.pieces(self._size):
             cycles = self._elapsed.of(piece)
@@ -92,7 +104,7 @@ class Chooser:
                 part = piece if len(rows) == len(piece) else piece.take(rows)
                 yield part, nanoseconds(cycles[rows], self._hz)
 
-    def _ends(self, piece: EventTable) -> bool:
+    def _ends(self, piece: _Table) -> bool:
         _, end = self._where.cycles(self._hz)
         if self._silent is None or end is None or piece.hurried:
             self._silent = None

@@ -14,12 +14,13 @@ from rich.text import Text
 
 from traces.account import IDLE_DOMID
 from traces.analyses.elapsed import Elapsed
+from traces.analyses.sights import Table
 from traces.analyses.slowest import Meanwhile, Slow, Slowest
 from traces.answers import Report
-from traces.exporters.around import Around, Record
-from traces.exporters.details import naming
+from traces.exporters import dump, jsonl
+from traces.exporters.around import Around, Record, Written
+from traces.exporters.details import Naming, naming
 from traces.exporters.words import duration, seconds, who
-from traces.table import EventTable
 from traces.xen.formats.exits import reason_of
 
 #: Of those who ran meanwhile, in text.
@@ -37,13 +38,20 @@ class Described:
     records: list[Record]
 
 
-def describe(tables: Iterable[EventTable], report: Report, slow: list[Slow]) -> list[Described]:
+def describe(
+    tables: Iterable[Table], report: Report, slow: list[Slow], written: Written | None = None
+) -> list[Described]:
     """Read a trace again to describe some slow ones.
 
     :param report: on the same trace: its clock, and the names of its exits
+    :param written: gives records in both forms, see ``around``; those of Xen's without it
     """
-    elapsed, meanwhile = Elapsed(), Meanwhile(slow)
-    around = Around(((one.pcpu, at) for one in slow for at in (one.begin, one.end)), report.clock.hz, naming(report))
+    elapsed, meanwhile = Elapsed(), Meanwhile(slow, report.source)
+    around = Around(
+        ((one.pcpu, at) for one in slow for at in (one.begin, one.end)),
+        report.clock.hz,
+        written or _written(naming(report)),
+    )
     for table in tables:
         for piece in table.pieces():
             cycles = elapsed.of(piece)
@@ -60,6 +68,10 @@ def describe(tables: Iterable[EventTable], report: Report, slow: list[Slow]) -> 
         }
         found.append(Described(one, ran, list(records.values())))
     return found
+
+
+def _written(of: Naming) -> Written:
+    return lambda table, ns: zip(dump.lines(table, ns, of), jsonl.lines(table, ns, of), strict=True)
 
 
 def document(found: Mapping[str, Slowest], described: Mapping[str, list[Described]], report: Report) -> dict[str, Any]:

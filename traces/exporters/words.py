@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from traces.account import UNKNOWN_DOMID
 from traces.answers import DomainReport, Report
 from traces.counting.clock import Clock
+from traces.exporters.sources import words_of
 from traces.foreign import printable
 from traces.plural import plural
 
@@ -40,8 +41,7 @@ def who(domid: int, report: Report) -> str:
 
 def called(domain: DomainReport) -> str:
     """Name a domain where its number is told besides."""
-    nameless = "QEMU thread" if domain.mode == "kvm" else "Domain"
-    return printable(domain.name or f"{nameless} {domain.domid}")
+    return printable(domain.name or f"{words_of(domain.mode).nameless} {domain.domid}")
 
 
 def unit(domid: int) -> str:
@@ -149,7 +149,7 @@ def recorded(report: Report) -> str | None:
 
 def not_recorded(report: Report) -> str:
     """Say why it is not known when it was recorded; nothing of KVM's traces, which rarely tell."""
-    if report.source == "kvm":
+    if not words_of(report.source).noted:
         return ""
     if not report.noted:
         return "Nobody noted when it was recorded; `xentool record` does"

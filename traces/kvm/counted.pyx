@@ -17,14 +17,15 @@ from libc.string cimport memcpy, memset
 import os
 
 from traces.counting cimport counter
-from traces.counting.bucket cimport BUCKETS, bucket_of
+from traces.counting.bucket cimport bucket_of
 from traces.counting.counter cimport Counter, Room, Slot
 from traces.counting.states cimport BLOCKED, LOST, RUNNABLE, RUNNING
 from traces.counting.states cimport STATES as STATES_
 from traces.kvm.decode.cursor cimport Cursor, advance, word
-from traces.kvm.decode.merged cimport Merged, pop, push, sink
+from traces.kvm.decode.merged cimport sink
+from traces.kvm.decode.streams cimport Streams
 from traces.kvm.task cimport (
-    GUEST, KERNEL, USER, Task, Took, begin, enter, exit_now, move, runs, took,
+    GUEST, KERNEL, USER, Task, begin, buckets_of, enter, exit_now, move, octaves_of, runs,
 )
 
 cdef enum Kind:
@@ -71,6 +72,9 @@ cdef enum:
     MMIO_WRITE = 2
     ADDRESS_BITS = 48
 
+cdef extern from *:
+    const uint64_t NEVER "UINT64_MAX"
+
 KINDS = {
     "kvm_entry": <int>ENTRY,
     "kvm_exit": <int>EXIT,
@@ -106,17 +110,11 @@ def of(trace):
     layouts = {one.name: one.fields for one in trace.layouts.values()}
     kinds = {number: KINDS.get(one.name, <int>OTHER) for number, one in trace.layouts.items()}
     places = [layouts[event][field].offset if field in layouts.get(event, ()) else -1 for event, field in FIELDS]
-    return Counted(kinds, places, [one.page_size for one in trace.streams], [one.cpu for one in trace.streams])
+    return Counted([one.page_size for one in trace.streams], [one.cpu for one in trace.streams], kinds, places)
 
 
-cdef dict buckets_of(const Took *of):
-    cdef int i
-    cdef dict found = {}
-    if of.buckets != NULL:
-        for i in range(BUCKETS):
-            if of.buckets[i]:
-                found[i] = of.buckets[i]
-    return found
+cdef inline uint64_t _after(uint64_t first, uint64_t ticks) noexcept nogil:
+    return first + ticks if ticks < NEVER - first else NEVER
 
 
 @cython.final
@@ -127,6 +125,7 @@ cdef class Thread:
     cdef readonly object vcpu
     cdef readonly object migrations
     cdef readonly list states           # of each of STATES: how many were seen whole, all their time, that of others
+    cdef readonly list stays            # of each of STATES: how many that were seen whole took 2 ** i or more, by i
     cdef readonly list modes            # guest, kernel, user
     cdef readonly tuple longest_wait    # how long, since when, and on which processor it ended
     cdef readonly tuple wake_to_run     # by buckets, the longest, all
@@ -159,19 +158,17 @@ _TABLES = {
 
 
 @cython.final
-cdef class Counted:
+cdef class Counted(Streams):
     """Counts what ``run`` is given; then read it off.
 
-    :param kinds: by number of an event, one of KINDS' values, for all that formats tell of
-    :param places: of each of FIELDS, at which byte of a record it is, -1 where there is none
     :param page_sizes: of each stream, in bytes
     :param cpus: whose the streams are
+    :param kinds: by number of an event, one of KINDS' values, for all that formats tell of
+    :param places: of each of FIELDS, at which byte of a record it is, -1 where there is none
     """
 
     cdef uint8_t kinds[1 << 16]
     cdef int32_t places[PLACES]
-    cdef Merged merged
-    cdef list held              # pieces that cursors point into
     cdef Room room
     cdef Counter tables[TABLES]
     cdef Counter pids           # thread's number -> index into tasks
@@ -182,7 +179,6 @@ cdef class Counted:
     cdef uint64_t now
     cdef uint64_t first_
     cdef readonly uint64_t records
-    cdef readonly uint64_t bytes    # of pages, unpacked
     cdef uint64_t uncounted_
     cdef uint64_t short_
     cdef uint64_t first_short
@@ -190,24 +186,25 @@ cdef class Counted:
     cdef uint64_t first_unknown
     cdef bint amd_
     cdef bint switched_
+    # What is counted, in ticks: from where on, up to where, and which of both comes next.
+    cdef uint64_t begin_
+    cdef uint64_t end_
+    cdef uint64_t edge
+    cdef uint64_t floor
+    cdef bint counting
+    cdef bint over
+    cdef uint64_t opened
+    cdef uint64_t closed
 
-    def __cinit__(self, dict kinds, places, page_sizes, cpus):
+    def __cinit__(self, _page_sizes, _cpus, dict kinds, places):
         cdef Py_ssize_t i
         memset(self.kinds, UNKNOWN, sizeof(self.kinds))
         for number, kind in kinds.items():
             self.kinds[<uint16_t>number] = kind
         for i in range(<int>PLACES):
             self.places[i] = places[i]
-        self.merged.streams = len(cpus)
-        self.merged.cursors = <Cursor *>calloc(self.merged.streams + 1, sizeof(Cursor))
-        self.merged.heap = <uint32_t *>calloc(self.merged.streams + 1, sizeof(uint32_t))
-        if self.merged.cursors == NULL or self.merged.heap == NULL:
-            raise MemoryError
-        for i in range(self.merged.streams):
-            self.merged.cursors[i].page_size = page_sizes[i]
-            self.merged.cursors[i].cpu = cpus[i]
-        self.held = [b""] * self.merged.streams
         memset(self.near, NULL_TASK, sizeof(self.near))
+        self.end_ = self.edge = self.floor = NEVER
         self.room.left = KEYS_MAX
         self.room.steps = 0
         self.room.seed = int.from_bytes(os.urandom(8), "little")
@@ -219,9 +216,10 @@ cdef class Counted:
 
     def __dealloc__(self):
         cdef Py_ssize_t i
-        free(self.merged.cursors)
-        free(self.merged.heap)
+        cdef int state
         for i in range(self.task_count):
+            for state in range(STATES_):
+                free(self.tasks[i].stays[state])
             free(self.tasks[i].wake.buckets)
             free(self.tasks[i].preempt.buckets)
         free(self.tasks)
@@ -229,49 +227,27 @@ cdef class Counted:
             free(self.tables[i].slots)
         free(self.pids.slots)
 
+    def window(self, uint64_t begin, end=None):
+        """Count only a stretch of time, before anything is counted.
+
+        States of before are known when it begins. A wait belongs to where it ends, an exit to where it begins; of one
+        that goes on beyond the end, the time is not known.
+
+        :param begin: its first tick since the first record
+        :param end: the first behind it
+        """
+        self.begin_, self.end_ = begin, NEVER if end is None else end
+
     def run(self, pieces):
         """Read all streams to their ends."""
-        cdef Py_ssize_t i, dry
-        for i in range(self.merged.streams):
-            self._refill(i, pieces[i])
-            if self._found(i, pieces[i]):
-                push(&self.merged, i)
+        cdef Py_ssize_t dry
+        self.start(pieces)
         while self.merged.heaped:
             with nogil:
                 dry = self._go_on()
             if dry >= 0:
-                # The one on top: its next record is not here.
-                if self._found(dry, pieces[dry]):
-                    sink(&self.merged)
-                else:
-                    pop(&self.merged)
+                self.follow(dry, pieces)
         self._close()
-
-    cdef bint _refill(self, Py_ssize_t i, pieces) except -1:
-        # The next piece; False: there is none.
-        cdef Cursor *c = &self.merged.cursors[i]
-        cdef const uint8_t[::1] view
-        data = next(pieces, None)
-        if data is None:
-            c.over = True
-            return False
-        self.held[i] = data
-        c.base += c.size
-        c.size = len(data)
-        c.next_page = c.at = c.end = 0
-        if c.size:
-            view = data
-            c.data = &view[0]
-        self.bytes += c.size
-        return True
-
-    cdef bint _found(self, Py_ssize_t i, pieces) except -1:
-        # Find its next record, by refilling; False: it is over.
-        cdef Cursor *c = &self.merged.cursors[i]
-        while not advance(c):
-            if c.over or not self._refill(i, pieces):
-                return False
-        return True
 
     cdef Py_ssize_t _go_on(self) noexcept nogil:
         # Count until a stream runs dry, and say which.
@@ -298,10 +274,17 @@ cdef class Counted:
         if c.ts > self.now:
             self.now = c.ts
         if self.records == 0:
-            self.first_ = self.now
+            self.first_ = self.opened = self.closed = self.now
+            self.edge = _after(self.first_, self.begin_)
         self.records += 1
+        while self.now >= self.edge:
+            self._pass()
+        if self.over:
+            self._know(c, self.kinds[event], pid)
+            return
         who = self._task(pid)
-        counter.count(&self.tables[<int>EVENTS], <uint64_t>(who if who >= 0 else THREADS_MAX) << 16 | event, offset)
+        if self.counting:
+            counter.count(&self.tables[<int>EVENTS], <uint64_t>(who if who >= 0 else THREADS_MAX) << 16 | event, offset)
         kind = self.kinds[event]
         if kind == OTHER:
             return
@@ -333,11 +316,45 @@ cdef class Counted:
             self._runs(who, c.cpu)
             enter(task, USER, self.now)
         elif kind == INJECTED:
-            if self._has(c, INJECTED_VECTOR, 4):
+            if self.counting and self._has(c, INJECTED_VECTOR, 4):
                 counter.count(&self.tables[<int>INTERRUPTS],
                               <uint64_t>who << 32 | word(c.record + self.places[<int>INJECTED_VECTOR]), offset)
-        else:
+        elif self.counting:
             self._io(c, who, kind, offset)
+
+    cdef void _know(self, Cursor *c, int kind, uint32_t pid) noexcept nogil:
+        # Behind the stretch that is counted: whose vCPU a thread is that did something in it, or nothing that is known.
+        cdef Py_ssize_t known = self.task_count, who
+        if kind != ENTRY and kind != EXIT:
+            return
+        who = self._task(pid)
+        if who < 0:
+            return
+        self._vcpu(c, &self.tasks[who], ENTRY_VCPU if kind == ENTRY else EXIT_VCPU)
+        if who >= known:
+            self.tasks[who].cycles[LOST] = self.tasks[who].clipped[LOST] = self.closed - self.opened
+
+    cdef void _pass(self) noexcept nogil:
+        # From before the stretch that is counted into it, or behind it.
+        cdef uint64_t now = self.now
+        if self.counting:
+            self.now = self.edge
+            self._close()
+            self.now = now
+            self.counting, self.over, self.edge = False, True, NEVER
+            return
+        self.counting = True
+        self.opened = self.edge
+        self._from(self.edge)
+        self.edge = _after(self.first_, self.end_)
+
+    cdef void _from(self, uint64_t floor) noexcept nogil:
+        cdef Py_ssize_t i
+        self.floor = floor
+        for i in range(self.task_count):
+            self.tasks[i].floor = floor
+            # What began before does not belong here.
+            self.tasks[i].in_exit = False
 
     cdef inline bint _has(self, Cursor *c, int place, int size) noexcept nogil:
         cdef int32_t at = self.places[place]
@@ -376,7 +393,7 @@ cdef class Counted:
             self.task_room = room
         slot.sum = <uint64_t>self.task_count
         task = &self.tasks[self.task_count]
-        begin(task, pid, self.first_)
+        begin(task, pid, self.first_, self.floor)
         self.task_count += 1
         return self.task_count - 1
 
@@ -431,6 +448,8 @@ cdef class Counted:
         reason = word(c.record + self.places[<int>EXIT_REASON])
         if self._has(c, EXIT_ISA, 4):
             self.amd_ = word(c.record + self.places[<int>EXIT_ISA]) == ISA_AMD
+        if not self.counting:
+            return
         slot = counter.count(&self.tables[<int>EXITS], <uint64_t>who << 32 | reason, offset)
         if slot == &self.tables[<int>EXITS].spill:
             return
@@ -484,9 +503,12 @@ cdef class Counted:
                              <uint64_t>who << ADDRESS_BITS | address, offset)
         slot.sum += direction != 0
 
-    cdef void _close(self):
+    cdef void _close(self) noexcept nogil:
         cdef Py_ssize_t i
         cdef Task *task
+        if self.over:
+            return
+        self.closed = self.now if self.counting else self.opened
         for i in range(self.task_count):
             task = &self.tasks[i]
             task.in_exit = False
@@ -521,6 +543,7 @@ cdef class Counted:
             one.states = []
             for s in range(STATES_):
                 one.states.append((task.counts[s], task.cycles[s], task.clipped[s]))
+            one.stays = [octaves_of(task.stays[s]) for s in range(STATES_)]
             one.modes = [task.modes[<int>GUEST], task.modes[<int>KERNEL], task.modes[<int>USER]]
             one.longest_wait = (task.wait_longest, task.wait_since - self.first_, task.wait_cpu)
             one.wake_to_run = (buckets_of(&task.wake), task.wake.longest, task.wake.sum)
@@ -530,7 +553,8 @@ cdef class Counted:
 
     @property
     def span(self):
-        return self.now - self.first_
+        """How many ticks are counted."""
+        return self.closed - self.opened if self.closed > self.opened else 0
 
     @property
     def first(self):
@@ -562,33 +586,3 @@ cdef class Counted:
     @property
     def unknown(self):
         return self.unknown_, self.first_unknown
-
-    @property
-    def damages(self):
-        """(what, how often, where first) of each stream's damage."""
-        cdef Py_ssize_t i
-        found = []
-        for i in range(self.merged.streams):
-            if self.merged.cursors[i].skipped:
-                found.append(("bad_page", 1, self.merged.cursors[i].first_skipped))
-            if self.merged.cursors[i].lost:
-                found.append(("lost_records", self.merged.cursors[i].lost, self.merged.cursors[i].first_lost))
-            if self.merged.cursors[i].backwards:
-                found.append(("tsc_backwards", self.merged.cursors[i].backwards, self.merged.cursors[i].first_backwards))
-        return found
-
-    @property
-    def skipped_bytes(self):
-        cdef Py_ssize_t i
-        cdef uint64_t all_ = 0
-        for i in range(self.merged.streams):
-            all_ += self.merged.cursors[i].skipped
-        return all_
-
-    @property
-    def lost(self):
-        cdef Py_ssize_t i
-        cdef uint64_t all_ = 0
-        for i in range(self.merged.streams):
-            all_ += self.merged.cursors[i].lost
-        return all_

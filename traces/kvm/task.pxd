@@ -15,6 +15,11 @@ from traces.counting.states cimport STATES as STATES_
 
 cdef enum:
     NOBODY = 0xFFFFFFFF
+    OCTAVES = 64
+
+cdef extern from *:
+    int __builtin_clzll(unsigned long long) nogil
+
 
 cdef enum Mode:
     GUEST
@@ -38,9 +43,11 @@ cdef struct Task:
     uint64_t place_since
     bint woken
     bint preempted
+    uint64_t floor          # only time from here on counts, and what ends then
     uint64_t counts[STATES_]
     uint64_t cycles[STATES_]
     uint64_t clipped[STATES_]
+    uint32_t *stays[STATES_]    # of those that count, by the octave of their time
     bint seen               # this state's beginning was
     uint64_t modes[MODES]
     uint64_t migrations
@@ -67,10 +74,28 @@ cdef inline void took(Took *of, uint64_t time) noexcept nogil:
         of.longest = time
 
 
-cdef inline void begin(Task *task, uint32_t pid, uint64_t at) noexcept nogil:
+cdef inline void stayed(uint32_t **of, uint64_t time) noexcept nogil:
+    if time == 0:
+        return
+    if of[0] == NULL:
+        of[0] = <uint32_t *>calloc(OCTAVES, sizeof(uint32_t))
+        if of[0] == NULL:
+            return
+    of[0][63 - __builtin_clzll(time)] += 1
+
+
+cdef inline uint64_t told(const Task *task, uint64_t since, uint64_t now) noexcept nogil:
+    """Give what counts of a time."""
+    if since < task.floor:
+        since = task.floor
+    return now - since if now > since else 0
+
+
+cdef inline void begin(Task *task, uint32_t pid, uint64_t at, uint64_t floor) noexcept nogil:
     """Make it one of which nothing is known yet."""
     memset(task, 0, sizeof(Task))
     task.pid = pid
+    task.floor = floor
     task.vcpu = -1
     task.state = LOST
     task.mode = KERNEL
@@ -87,12 +112,12 @@ cdef inline void runs(Task *task, uint32_t cpu, uint64_t now, Counter *places, u
     if task.state == RUNNING:
         if task.cpu != cpu:
             # Where it was switched out and in again was not recorded.
-            task.migrations += 1
+            task.migrations += now >= task.floor
             _leave(task, now, places, who)
             task.cpu = cpu
         return
     if task.cpu != NOBODY and task.cpu != cpu:
-        task.migrations += 1
+        task.migrations += now >= task.floor
     task.cpu = cpu
     move(task, RUNNING, now, places, who)
     task.place_since = now
@@ -100,7 +125,7 @@ cdef inline void runs(Task *task, uint32_t cpu, uint64_t now, Counter *places, u
 
 cdef inline void _leave(Task *task, uint64_t now, Counter *places, uint64_t who) noexcept nogil:
     cdef Slot *slot = counter.add(places, who << 16 | (task.cpu & 0xFFFF), 0, 0)
-    slot.sum += now - task.place_since
+    slot.sum += told(task, task.place_since, now)
     task.place_since = now
 
 
@@ -110,11 +135,12 @@ cdef inline void move(Task *task, int state, uint64_t now, Counter *places, uint
     cdef int old = task.state
     if old == state:
         return
-    task.cycles[old] += time
-    if task.seen:
+    task.cycles[old] += told(task, task.since, now)
+    if task.seen and task.since >= task.floor:
         task.counts[old] += 1
+        stayed(&task.stays[old], time)
     else:
-        task.clipped[old] += time
+        task.clipped[old] += told(task, task.since, now)
     if old == RUNNING:
         _spend(task, now)
         _leave(task, now, places, who)
@@ -122,13 +148,15 @@ cdef inline void move(Task *task, int state, uint64_t now, Counter *places, uint
         if task.in_exit:
             task.exit_away += time
         if old == RUNNABLE and state == RUNNING:
-            _waited(task, time)
+            _waited(task, time, now)
     task.mode_since = task.since = now
     task.state = state
     task.seen = old != LOST
 
 
-cdef inline void _waited(Task *task, uint64_t time) noexcept nogil:
+cdef inline void _waited(Task *task, uint64_t time, uint64_t now) noexcept nogil:
+    if now < task.floor:
+        return
     if task.seen:
         if task.woken:
             took(&task.wake, time)
@@ -148,7 +176,7 @@ cdef inline void enter(Task *task, int mode, uint64_t now) noexcept nogil:
 
 cdef inline void _spend(Task *task, uint64_t now) noexcept nogil:
     cdef uint64_t time = now - task.mode_since
-    task.modes[task.mode] += time
+    task.modes[task.mode] += told(task, task.mode_since, now)
     if task.in_exit:
         task.exit_modes[task.mode] += time
     task.mode_since = now
@@ -160,3 +188,15 @@ cdef inline void exit_now(Task *task, uint32_t reason) noexcept nogil:
     task.reason = reason
     task.exit_away = 0
     memset(task.exit_modes, 0, sizeof(task.exit_modes))
+
+
+cdef inline dict buckets_of(const Took *of):
+    """Read off how many took how long, by buckets."""
+    cdef int i
+    return {} if of.buckets == NULL else {i: of.buckets[i] for i in range(BUCKETS) if of.buckets[i]}
+
+
+cdef inline dict octaves_of(const uint32_t *of):
+    """Read off how many stays took 2 ** i or more, by i."""
+    cdef int i
+    return {} if of == NULL else {i: of[i] for i in range(OCTAVES) if of[i]}

@@ -1,7 +1,8 @@
 """``xentool dump``: a trace, record by record."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -9,8 +10,8 @@ from typing import BinaryIO, cast
 import click
 
 from traces.answers import Report
-from traces.choice.where import EVERYTHING
 from traces.exporters import dump, jsonl
+from traces.kvm.table import RecordTable
 from traces.table import EventTable
 from traces.xen.formats.exits import Vendor
 from xentool import output
@@ -20,8 +21,9 @@ from xentool.cli.common.paint import paint
 from xentool.cli.screens.follow import Follow
 from xentool.errors import XentoolError
 from xentool.tools import outputs
-from xentool.tools.tracing import kvm, pipes, reports, symbols
+from xentool.tools.tracing import kvm, packed, pipes, reports, symbols
 from xentool.tools.tracing.exports import written
+from xentool.tools.tracing.kvm import Known
 from xentool.tools.tracing.reports import STANDARD, Chosen, Reading
 
 
@@ -52,21 +54,34 @@ def command(
     """Print the records of FILE in order of time, a line each; `-` reads stdin, and prints while records come.
 
     FILE may be compressed by gzip, xz, bzip2 or zstd. Times are seconds since the first record. A record belongs to the
-    domain and vCPU that ran when it was made. Of a trace.dat of trace-cmd, which is about KVM, a domain can be chosen.
+    domain and vCPU that ran when it was made. FILE may also be a trace.dat of
+    trace-cmd, which is about KVM: without -e and without symbols.
     """
     wall_clock.check(wall, file)
     reading = Reading(chosen, hz, xen_version, vendor)
     functions = None if symbol_file is None else symbols.read(symbol_file)
     if functions and functions.unread:
         output.say(f"lines of {symbol_file} that are no symbols: {functions.unread}")
-    if file != STANDARD and kvm.is_file(file):
-        with reports.opened(file, linux=True) as source:
-            _of_kvm(cast(BufferedReader, source), file, chosen, as_json=as_json)
-        return
+
+    def of_kvm(tables: Iterator[RecordTable], known: Known, output: BinaryIO) -> None:
+        if functions or wall:
+            raise XentoolError("KVM's traces are listed without --symbols and -t: leave them out")
+        from traces.exporters.kvm import lines  # noqa: PLC0415 - few traces are of KVM
+
+        (lines.write if as_json else lines.write_text)(tables, known.named, output)
+
     if file == STANDARD and not sys.stdin.seekable():
-        with pipes.interruptible(sys.stdin.buffer) as piped:  # type: ignore[arg-type] # a BufferedReader, always
-            follow = Follow(paint(), as_json=as_json, symbols=functions)
-            report = pipes.follow(piped, reading, follow.show)
+        with ExitStack() as stack, pipes.interruptible(sys.stdin.buffer) as piped:  # type: ignore[arg-type] # a BufferedReader, always
+            comes = packed.pipe(piped, "standard input")
+            if kvm.comes(comes):
+                settled = cast(BufferedReader, stack.enter_context(kvm.settled(comes, "standard input")))
+                stack.enter_context(outputs.orderly_end())
+                known = kvm.read(settled, "standard input", reading, whole=True)
+                of_kvm(kvm.tables(settled, known), known, sys.stdout.buffer)
+                report = known.report
+            else:
+                follow = Follow(paint(), as_json=as_json, symbols=functions)
+                report = pipes.follow(comes, piped.end, reading, follow.show)
         if piped.interrupted:
             click.get_current_context().exit(INTERRUPTED)
         doubts.tell(report)
@@ -80,19 +95,6 @@ def command(
         else:
             dump.write(tables, report, output, paint=paint(), symbols=functions, stamp=stamp)
 
-    report = written(file, write, STANDARD, reading, whole=True, progress=lambda _done, _total: None)
+    report = written(file, write, STANDARD, reading, whole=True, progress=lambda _done, _total: None, of_kvm=of_kvm)
     doubts.tell(report)
-    reports.raise_for_damage(report, str(file))
-
-
-def _of_kvm(source: BufferedReader, file: Path, chosen: Chosen, *, as_json: bool) -> None:
-    if chosen.where != EVERYTHING or chosen.names:
-        raise XentoolError(
-            f"{file} is a trace of KVM, of which only a domain can be chosen: leave out the other options"
-        )
-    with outputs.orderly_end():
-        stdout = sys.stdout.buffer
-        report = kvm.dump(
-            source, str(file), lambda line: stdout.write(line.encode()), as_json=as_json, domain=chosen.domain
-        )
     reports.raise_for_damage(report, str(file))

@@ -11,14 +11,18 @@ from xentool import output as consoles
 from xentool.cli.common import doubts, options
 from xentool.cli.screens import answers
 from xentool.tools.tracing import reports
-from xentool.tools.tracing.queries import MEANINGS, opened
+from xentool.tools.tracing.queries import opened
 from xentool.tools.tracing.reports import Chosen, Reading
+from xentool.tools.tracing.views import KVM_MEANINGS, MEANINGS
 
 _EXAMPLE = "select hypercall, count(*) from hypercalls group by 1 order by 2 desc"
 _EPILOG = "\b\n" + "\n".join(
     [
         "Tables (--tables lists their columns):",
         *(f"  {name:<10}  {re.split('[;,]', meaning)[0]}" for name, meaning in MEANINGS.items()),
+        "",
+        "\b",
+        f"Of KVM's traces: {', '.join(KVM_MEANINGS)}.",
         "",
         "\b",
         "Example:",
@@ -44,7 +48,9 @@ def command(
     vendor: Vendor | None,
     as_json: bool,
 ) -> None:
-    """Ask FILE a question in SQL (DuckDB's): FILE is an xentrace file, `-`, or what `export --format parquet` wrote.
+    """Ask FILE a question in SQL (DuckDB's).
+
+    FILE is an xentrace file, a trace.dat of KVM, `-`, or what `export --format parquet` wrote.
 
     The answer is a table on a terminal, and CSV with a heading in a pipe. Times are nanoseconds since the first record.
     """

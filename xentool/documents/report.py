@@ -345,6 +345,7 @@ class Diff(TypedDict):
     after: str
     domains: "list[DomainChanges]"
     unmatched: "Unmatched"
+    not_compared: list[str]  # kinds of measures, where one trace is of Xen and one of KVM
 
 
 class Unmatched(TypedDict):
@@ -389,7 +390,8 @@ class KvmRecord(TypedDict):
     comm: str | None
     event: int
     name: str
-    fields: dict[str, int | str]  # as the event's format names them; with names of values, where that has some
+    fields: dict[str, int | str | None]  # as the event's format names them; null beyond its end; with values' names
+    took_ns: NotRequired[int]  # of what the record ends, a wait for a pCPU or a VM exit
 
 
 class Record(TypedDict):

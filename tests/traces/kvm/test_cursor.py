@@ -7,12 +7,17 @@ import pytest
 
 from tests.traces.kvm.traces import PAGE, Told, page, sample, unpack
 from traces.kvm.decode import reference, tracedat
-from traces.kvm.decode.cut import records
+from traces.kvm.table import Told as TraceTold
+from traces.kvm.table import read
 
 
-def _cut(data: bytes) -> list[tuple[int, bytes]]:
-    found, _ = records(data, PAGE)
-    return [(ts, data[at : at + size]) for ts, at, size in found]
+def _cut(*pages: bytes) -> list[tuple[int, bytes]]:
+    found = []
+    for table in read([(0, PAGE)], [iter(pages)], TraceTold({}, {})):
+        raw = table.data.tobytes()
+        ends = (table.place + table.length).tolist()
+        found += [(ts, raw[at:end]) for ts, at, end in zip(table.tsc.tolist(), table.place.tolist(), ends, strict=True)]
+    return found
 
 
 def test_real_pages() -> None:

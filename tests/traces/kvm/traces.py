@@ -8,10 +8,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, NamedTuple
 
+from traces.analyses import kvm
+from traces.choice.where import Where
+from traces.exporters.kvm.groups import Trace
 from traces.kvm.counted import Counted, of
 from traces.kvm.decode import tracedat
 from traces.kvm.decode.tracedat import TraceDat
 from traces.kvm.formats import containers
+from traces.kvm.table import RecordTable, read
+from traces.kvm.table import Told as TableTold
+from traces.plain import replace
 
 FOLDER = Path(__file__).parents[2] / "captures" / "kvm"
 PAGE = 4096
@@ -61,7 +67,8 @@ def _le(size: int, number: int) -> bytes:
 def _format(name: str, event: Event) -> bytes:
     text, at = f"name: {name}\nID: {event.number}\nformat:{_COMMON}\n", 8
     for kind, field, size in event.fields:
-        text += f"\tfield:{kind} {field};\toffset:{at};\tsize:{size};\tsigned:0;\n"
+        signed = int(kind in ("int", "pid_t", "long"))
+        text += f"\tfield:{kind} {field};\toffset:{at};\tsize:{size};\tsigned:{signed};\n"
         at += size
     return f"{text}\nprint fmt: {event.print_format}\n".encode()
 
@@ -194,3 +201,19 @@ def counted(data: bytes) -> tuple[TraceDat, Counted, list[tuple[str, int]]]:
     lost: list[tuple[str, int]] = []
     counts.run(pieces(file, trace, lost))
     return trace, counts, lost
+
+
+def known(data: bytes, where: Where | None = None) -> tuple[Iterator[RecordTable], Trace]:
+    """Read a trace twice: its records in tables, and what names them."""
+    trace, counts, _ = counted(data)
+    report = replace(kvm.report(counts, trace), where=where or Where())
+    threads = counts.threads
+    vcpus = {
+        threads[index].pid: (machine.pid, threads[index].vcpu or 0)
+        for machine in kvm.machines(threads, trace.guests)
+        for index in machine.threads
+    }
+    told = TableTold({one.name: one for one in trace.layouts.values()}, vcpus)
+    streams = [(one.cpu, one.page_size) for one in trace.streams]
+    tables = read(streams, pieces(io.BytesIO(data), trace, []), told)
+    return tables, Trace(report, trace.layouts, trace.comms, kvm.seen(counts))

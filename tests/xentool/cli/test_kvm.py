@@ -1,15 +1,23 @@
 """A trace.dat of KVM through the commands that read traces, held to trace-cmd."""
 
+import csv
+import gzip
 import json
+import lzma
 import re
 import shutil
 import subprocess
+import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zstandard
+from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
 
 from tests import missing
+from tests.traces.captures import capture
 from tests.traces.kvm.traces import LIFE, Told, page, sample, sixth
 from tests.xentool.cli.inprocess import ran
 
@@ -114,21 +122,224 @@ def test_what_is_chosen(tmp_path: Path) -> None:
     told = json.loads(ran("report", str(path), "--json", "--domain", "web", "--name", "900=web").stdout)
     assert [(one["domid"], one["name"], one["mode"]) for one in told["domains"]] == [(900, "web", "kvm")]
     assert "no domain 'x'; it has" in ran("report", str(path), "--domain", "x").stderr
-    refused = ran("report", str(path), "--from", "1")
-    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
-    assert "only domains and vCPUs can be chosen" in refused.stderr
 
 
 @pytest.mark.parametrize(
-    "words",
-    [("export", "--format", "csv"), ("sql", "select 1"), ("report", "--html", "-"), ("diff",), ("report", "--times")],
+    ("words", "why"),
+    [
+        (("dump", "-e", "sched"), "-e names what Xen records"),
+        (("report", "--pcpu", "0"), "not told by pCPU"),
+        (("dump", "-tt"), "without --symbols"),
+    ],
 )
-def test_what_cannot_be_done_yet_says_so(real: Path, words: tuple[str, ...]) -> None:
-    files = [str(real)] * (2 if words[0] == "diff" else 1)
-    told = ran(words[0], *files, *words[1:])
-    assert told.returncode in (1, 4)
-    assert told.stderr.startswith(f"xentool: {real} is a trace")
-    assert told.stderr.count("\n") == 1
+def test_what_does_not_fit_is_refused_in_a_line(real: Path, words: tuple[str, ...], why: str) -> None:
+    told = ran(words[0], str(real), *words[1:])
+    assert (told.returncode, told.stderr.count("\n")) == (1, 1)
+    assert why in told.stderr
+
+
+def _rows(*words: str) -> list[list[str]]:
+    told = ran("sql", *words)
+    assert (told.returncode, told.stderr) == (0, "")
+    return list(csv.reader(told.stdout.splitlines()))[1:]
+
+
+def test_sql_has_the_reports_counts_and_times(real: Path) -> None:
+    (machine, _) = json.loads(ran("report", str(real), "--json").stdout)["domains"]
+    (vcpu,) = machine["vcpus"]
+    query = "select reason, count(*), sum(duration_ns) / 1e9, count(*) filter (went_to_user) from exits group by 1"
+    found = {name: (int(count), float(time), int(user)) for name, count, time, user in _rows(str(real), query)}
+    for one in vcpu["exits"]:
+        count, time, user = found[one["name"]]
+        # The last hlt is not ended.
+        assert count == one["count"] - (one["name"] == "hlt")
+        assert time == pytest.approx(one["seconds"] + one["descheduled_seconds"] + one["user_seconds"], rel=1e-3)
+        assert user == 0
+    states = {
+        state: float(time)
+        for state, time in _rows(str(real), "select state, sum(duration_ns) / 1e9 from runstates group by 1")
+    }
+    for state, time in states.items():
+        # Without what goes on when the trace ends.
+        assert time == pytest.approx(vcpu["runstates"][state]["seconds"], rel=0.25)
+    assert _rows(str(real), "select address, count(*) from accesses where is_write group by 1 order by 2") == [
+        ["4273975300", "10"],
+        ["4273958912", "28"],
+    ]
+    assert _rows(str(real), "select count(*) from interrupts where vector = 236") == [["130"]]
+
+
+def test_sql_of_a_life(tmp_path: Path) -> None:
+    path, table = tmp_path / "made.dat", tmp_path / "made.parquet"
+    path.write_bytes(sixth([[page(LIFE)]]))
+    query = "select state, begin_ns, end_ns from runstates order by begin_ns"
+    assert ran("export", "--format", "parquet", "-o", str(table), str(path)).returncode == 0
+    for asked in (path, table):
+        assert _rows(str(asked), query) == [
+            ["running", "0", "120"],
+            ["runnable", "120", "150"],
+            ["running", "150", "306"],
+            ["blocked", "306", "400"],
+            ["runnable", "400", "411"],
+            ["running", "411", ""],
+        ]
+        exits = _rows(str(asked), "select reason, begin_ns, end_ns, went_to_user from exits order by begin_ns")
+        assert exits == [
+            ["npf", "110", "157", "False"],
+            ["exit_0x7b", "207", "250", "True"],
+            ["hlt", "300", "413", "False"],
+        ]
+    assert _rows(str(path), "select domid, mode from domains order by 1") == [["500", "kvm"], ["32768", "unknown"]]
+
+
+def test_intervals_add_up_to_the_report(real: Path) -> None:
+    told = json.loads(ran("report", str(real), "--json", "--interval", "50ms").stdout)
+    (machine, _) = told["domains"]
+    of = [domain for one in told["intervals"] for domain in one["domains"] if domain["domid"] == machine["domid"]]
+    assert len(of) == 15
+    assert sum(one["exits"] for one in of) == 632
+    assert sum(one["interrupts"] for one in of) == 179
+    assert {one["grant_maps"] for one in of} == {None}
+    for name, state in machine["vcpus"][0]["runstates"].items():
+        assert sum(one["runstates"][name]["seconds"] for one in of) == pytest.approx(state["seconds"], abs=1e-6)
+
+
+def test_the_slowest(real: Path) -> None:
+    told = json.loads(ran("report", str(real), "--json", "--slowest", "3").stdout)
+    (vcpu,) = told["domains"][0]["vcpus"]
+    waits, exits = told["slowest"]["wake_to_run"], told["slowest"]["exits"]
+    assert (waits["count"], exits["count"]) == (17, 631)
+    assert waits["slowest"][0]["seconds"] == pytest.approx(vcpu["latencies"]["wake_to_run"]["max_s"])
+    worst = exits["slowest"][0]
+    assert (worst["name"], round(worst["seconds"] * 1e3, 1)) == ("cpuid", 17.2)
+    inside = [one for one in worst["records"] if worst["begin_s"] <= one["ns"] / 1e9 <= worst["end_s"]]
+    assert (inside[0]["name"], inside[-1]["name"]) == ("kvm_exit", "kvm_entry")
+    assert inside[0]["fields"]["exit"] == "cpuid"
+
+
+def test_a_stretch_of_time(real: Path) -> None:
+    told = json.loads(ran("report", str(real), "--json", "--from", "0.1", "--to", "0.3").stdout)
+    assert told["capture"]["records"] == 3713
+    inside = [
+        one
+        for line in ran("dump", str(real), "--json", "--from", "0.1", "--to", "0.3").stdout.splitlines()
+        if 1e8 <= (one := json.loads(line))["ns"] < 3e8
+    ]
+    events: Counter[str] = Counter()
+    for domain in told["domains"]:
+        for vcpu in domain["vcpus"]:
+            events.update(vcpu["events"])
+    assert events == Counter(one["name"] for one in inside)
+    assert ran("report", str(real), "--from", "0.1", "--to", "0.3").stdout.splitlines()[1].endswith(": 0.20 s")
+
+
+def test_histograms(real: Path) -> None:
+    told = ran("report", str(real), "--histograms").stdout
+    assert re.search(r"d1127 v0: wake to run\n16.4 µs +- 32.8 µs  1 ", told)
+    assert "d1127 v0: times blocked" in told
+
+
+def test_times_of_hypercalls_are_refused(real: Path) -> None:
+    told = ran("report", str(real), "--times")
+    assert (told.returncode, told.stderr.count("\n")) == (1, 1)
+    assert "a hypercall is a VM exit" in told.stderr
+
+
+def test_a_page(real: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    assert ran("report", str(real), "--html", str(page)).returncode == 0
+    text = page.read_text()
+    assert "KVM trace" in text
+    assert "In Linux for a VM exit" in text
+    assert "How long Linux lets a vCPU wait" in text
+    assert "xen" not in re.sub(r"<[^>]*>", " ", text.partition("<body>")[2]).replace("xentool", "").lower()
+
+
+def test_two_traces(real: Path, tmp_path: Path) -> None:
+    alike = json.loads(ran("diff", str(real), str(real), "--json").stdout)
+    assert [(one["before"], one["alike"], one["changes"]) for one in alike["domains"]] == [(1127, 15, [])]
+    assert alike["not_compared"] == []
+    path = tmp_path / "pvh"
+    path.write_bytes(capture("xen-4.17-pvh"))
+    mixed = json.loads(ran("diff", str(real), str(path), "--domain", "1127:3", "--json").stdout)
+    assert mixed["not_compared"] == ["exits", "grants", "hypercalls"]
+    (domain,) = mixed["domains"]
+    assert {one["kind"] for one in domain["changes"]} <= {"runstates", "latencies"}
+    assert any(one["name"] == "blocked" for one in domain["changes"])
+    told = ran("diff", str(real), str(path), "--domain", "1127:3").stdout
+    assert "One is of Xen and one of KVM: run states and waits for a processor are compared" in told
+
+
+def test_perfetto(real: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.perfetto-trace"
+    assert ran("export", str(real), "--format", "perfetto", "-o", str(path)).returncode == 0
+    trace = Trace()
+    trace.ParseFromString(path.read_bytes())
+    tracks = {one.track_descriptor.uuid: one.track_descriptor.name for one in trace.packet if one.track_descriptor.uuid}
+    assert {"pCPU 0", "pCPU 1", "d1127", "d1127v0", "d1127v0 VM exits"} <= set(tracks.values())
+    names: dict[int, str] = {}
+    begun: Counter[tuple[str, str]] = Counter()
+    for packet in trace.packet:
+        names |= {one.iid: one.name for one in packet.interned_data.event_names}
+        if packet.HasField("track_event") and packet.track_event.type != TrackEvent.TYPE_SLICE_END:
+            begun[tracks[packet.track_event.track_uuid], names[packet.track_event.name_iid]] += 1
+    exits = {name: count for (track, name), count in begun.items() if track.endswith("exits")}
+    assert exits == {"msr": 194, "cpuid": 165, "interrupt": 132, "vintr": 85, "npf": 38, "hlt": 17}
+    assert begun["d1127v0", "kvm_mmio"] == 38
+    assert begun["d1127v0", "kvm_inj_virq"] == 179
+    assert begun["pCPU 1", "d1127v0"] == 39
+
+
+def test_folded(tmp_path: Path) -> None:
+    path = tmp_path / "made.dat"
+    # A thousand times as long, since stacks are told in microseconds.
+    path.write_bytes(sixth([[page([one._replace(ts=one.ts * 1000) for one in LIFE])]]))
+    assert ran("export", str(path), "--format", "folded", "-o", "-").stdout.splitlines() == [
+        "d500;v0;running;kernel;exit npf 17",
+        "d500;v0;running;kernel;exit hlt 8",
+        "d500;v0;running;kernel;exit exit_0x7b 3",
+        "d500;v0;running;user;exit exit_0x7b 40",
+        "d500;v0;running;guest 287",
+        "d500;v0;running;kernel 10",
+        "d500;v0;runnable 41",
+        "d500;v0;blocked 94",
+    ]
+
+
+@pytest.mark.parametrize("packing", ["gz", "xz", "zst", "pipe", "pipe of xz"])
+def test_packed_and_by_a_pipe(real: Path, tmp_path: Path, packing: str) -> None:
+    data = real.read_bytes()
+    packers: dict[str, Callable[[bytes], bytes]] = {
+        "gz": gzip.compress,
+        "xz": lzma.compress,
+        "zst": lambda data: zstandard.ZstdCompressor().compress(data),
+        "pipe": bytes,
+        "pipe of xz": lzma.compress,
+    }
+    packed = tmp_path / "packed.dat"
+    packed.write_bytes(packers[packing](data))
+    for words in (["report", "--json"], ["dump"], ["export", "--format", "jsonl", "-o", "-"]):
+        expected = ran(words[0], str(real), *words[1:]).stdout
+        assert len(expected) > 1000
+        if packing.startswith("pipe"):
+            command = [sys.executable, "-m", "xentool", words[0], "-", *words[1:]]
+            with packed.open("rb") as file, subprocess.Popen(["cat"], stdin=file, stdout=subprocess.PIPE) as cat:
+                told = subprocess.run(command, stdin=cat.stdout, capture_output=True, text=True, check=True).stdout
+        else:
+            told = ran(words[0], str(packed), *words[1:]).stdout
+        assert told == expected
+
+
+def test_what_is_packed_and_cut_says_so(real: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.gz"
+    _trace_cmd(
+        "convert", "-i", str(real), "-o", str(tmp_path / "6.dat"), "--file-version", "6", "--compression", "none"
+    )
+    cut.write_bytes(gzip.compress((tmp_path / "6.dat").read_bytes())[:-20_000])
+    told = ran("report", str(cut), "--json")
+    assert told.returncode == 4
+    codes = [one["code"] for one in json.loads(told.stdout)["capture"]["diagnostics"]]
+    assert "compressed_data_cut" in codes
 
 
 def test_damage_is_told_after_the_report(tmp_path: Path) -> None:

@@ -13,16 +13,16 @@ from typing import BinaryIO
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from traces.analyses.sights import Table
 from traces.answers import Report
 from traces.exporters.html.choice import choose
 from traces.exporters.html.course import read
 from traces.exporters.html.page import page
 from traces.exporters.words import marked
 from traces.foreign import printable
-from traces.table import EventTable
 
 
-def write(tables: Iterable[EventTable], report: Report, output: BinaryIO, title: str) -> None:
+def write(tables: Iterable[Table], report: Report, output: BinaryIO, title: str) -> None:
     """Write the page, from the records in order of time.
 
     :param report: on the same trace
@@ -32,7 +32,7 @@ def write(tables: Iterable[EventTable], report: Report, output: BinaryIO, title:
         _write(tables, report, output, title)
 
 
-def _write(tables: Iterable[EventTable], report: Report, output: BinaryIO, title: str) -> None:
+def _write(tables: Iterable[Table], report: Report, output: BinaryIO, title: str) -> None:
     choice = choose(report)
     course = read(tables, report, choice)
     style, script = _file("page.css"), _file("page.js")

@@ -7,15 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
-from traces.analyses import totals
+from traces.analyses import sights, totals
 from traces.analyses.elapsed import Elapsed
-from traces.analyses.intervals import STATES, Interval, Intervals
-from traces.analyses.occupancy import Occupancy, Stretch
+from traces.analyses.intervals import STATES, Interval
+from traces.analyses.occupancy import Stretch
 from traces.analyses.timeseries import Columns, Occurrences, Shares
 from traces.answers import Report
 from traces.exporters.html.choice import Choice
-from traces.table import EventTable
-from traces.xen import find
 
 #: Series that have a colour of their own; the rest share one.
 COLOURS = 8
@@ -47,7 +45,7 @@ class Course:
     exits: dict[int, Series]
 
 
-def read(tables: Iterable[EventTable], report: Report, choice: Choice) -> Course:
+def read(tables: Iterable[sights.Table], report: Report, choice: Choice) -> Course:
     """Read a trace again.
 
     :param report: on the same trace
@@ -65,7 +63,9 @@ class _Reader:
         cycles = report.span_s * report.clock.hz
         rows = max(len(choice.vcpus) + len(choice.pcpus), 1)
         columns = Columns(min(max(_COLUMNS_OF_ALL // rows, _COLUMNS_MIN), _COLUMNS_MAX), cycles)
-        self._elapsed, self._intervals, self._occupancy = Elapsed(), Intervals(exits=False), Occupancy()
+        sight = sights.of(report.source)
+        self._elapsed, self._intervals = Elapsed(), sight.intervals(exits=False)
+        self._occupancy, self._found = sight.occupancy(), sight.counts
         self._vcpus = {who: row for row, who in enumerate(choice.vcpus)}
         self._pcpus = {pcpu: row for row, pcpu in enumerate(choice.pcpus)}
         self._colours = {domain.domid: colour for colour, domain in enumerate(choice.domains[:COLOURS])}
@@ -83,13 +83,13 @@ class _Reader:
         self._call_names = {domid: [call.name for call in of] for domid, of in calls.items()}
         self._exit_names = {domid: [exit_.name for exit_ in of] for domid, of in exits.items()}
 
-    def feed(self, table: EventTable) -> None:
+    def feed(self, table: sights.Table) -> None:
         cycles = self._elapsed.of(table)
         self._intervals.feed(table, cycles, self._elapsed)
         self._occupancy.feed(table, cycles, self._elapsed)
         self._take()
-        for found, counted in ((find.hypercalls, self._hypercalls), (find.exits, self._exits)):
-            rows, numbers = found(table)
+        for name, counted in (("hypercalls", self._hypercalls), ("exits", self._exits)):
+            rows, numbers = self._found[name](table)
             counted.add(table.domid[rows], numbers, cycles[rows])
 
     def finish(self) -> Course:

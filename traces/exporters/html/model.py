@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from traces.exporters.html.tables import Table
 from traces.exporters.sections import Found
+from traces.exporters.sources import Words
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class Page:
     """Everything."""
 
     title: str
+    words: Words
     facts: Sequence[Fact]
     findings: Sequence[Rule]
     timeline: Sequence[TimelineGroup]

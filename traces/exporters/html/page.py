@@ -17,6 +17,7 @@ from traces.exporters.html.course import COLOURS, Course, Series
 from traces.exporters.html.graph import EDGES_MAX, NODES_MAX, Edge, graph
 from traces.exporters.html.model import Domain, Fact, Figure, Legend, Page, Row, Rule, TimelineGroup
 from traces.exporters.sections import Found, Heading, tell
+from traces.exporters.sources import words
 from traces.exporters.words import duration, run_state, who
 from traces.plural import plural
 
@@ -28,13 +29,13 @@ _NARROW_NODES = 4
 _LATENCY_NOTES = {
     "wake_to_run": (
         "From waking until running",
-        "How long Xen lets a vCPU wait that was blocked and has something to do.",
+        "How long {scheduler} lets a vCPU wait that was blocked and has something to do.",
     ),
     "preempted_to_run": (
         "From being preempted until running again",
-        "How long Xen lets a vCPU wait that it took off a pCPU.",
+        "How long {scheduler} lets a vCPU wait that it took off a pCPU.",
     ),
-    "exits": ("In Xen for a VM exit", "From the exit to the entry that ends it, without time descheduled."),
+    "exits": ("In {scheduler} for a VM exit", "From the exit to the entry that ends it, without time descheduled."),
 }
 
 
@@ -48,6 +49,7 @@ def page(report: Report, choice: Choice, course: Course, title: str) -> Page:
     missing = [f"only the {DOMAINS_MAX} busiest of {DOMAINS_MAX + told.domains_left:,} domains"]
     return Page(
         title=title,
+        words=words(report),
         facts=_facts(told.heading),
         findings=_findings(told.findings),
         timeline=_timeline(report, choice, course, styles),
@@ -68,7 +70,7 @@ def _facts(of: Heading) -> list[Fact]:
         Fact("Span", of.span, f"on {plural(of.pcpus, 'pCPU')}"),
         Fact("Records", f"{of.records:,}", of.size),
         Fact("Lost", plural(of.lost, "record"), of.lost_share, alarm=True) if of.lost else Fact("Lost", "none"),
-        Fact("Clock", of.clock, of.clock_source, alarm=of.clock_assumed),
+        Fact("Clock", of.clock or "ns", of.clock_source, alarm=of.clock_assumed),
     ]
     begin, _, clock = of.recorded.partition(" (")
     told = (
@@ -80,8 +82,19 @@ def _facts(of: Heading) -> list[Fact]:
         Fact("VM exits", "in doubt", of.exit_doubt, alarm=True),
         Fact("Recorded", begin, clock.rstrip(")")),
         Fact("Xen", of.xen_version),
+        Fact("Kernel", of.kernel),
     )
-    there = (of.only, of.tracer, of.skew, of.no_run_states, of.skipped, of.exit_doubt, of.recorded, of.xen_version)
+    there = (
+        of.only,
+        of.tracer,
+        of.skew,
+        of.no_run_states,
+        of.skipped,
+        of.exit_doubt,
+        of.recorded,
+        of.xen_version,
+        of.kernel,
+    )
     return found + [fact for fact, known in zip(told, there, strict=True) if known]
 
 
@@ -143,7 +156,9 @@ def _domain(domain: DomainReport, told: sections.ToldDomain, report: Report, cou
         if domain.domid in of and report.span_s:
             rates.append(_rates(title, of[domain.domid], report.span_s))
     latencies = []
-    for name, (title, remark) in _LATENCY_NOTES.items():
+    scheduler = words(report).scheduler
+    for name, notes in _LATENCY_NOTES.items():
+        title, remark = (note.format(scheduler=scheduler) for note in notes)
         found = merged(vcpu.latencies[name] for vcpu in domain.vcpus if name in vcpu.latencies)
         if found.count:
             facts = [Fact(what, duration(found.quantile(share))) for what, share in QUANTILES.items()]

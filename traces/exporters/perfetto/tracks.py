@@ -12,6 +12,7 @@ from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import (
 from traces.account import UNKNOWN_DOMID
 from traces.answers import DomainReport, Report, VcpuReport
 from traces.counting.wallclock import Recorded
+from traces.exporters.sources import words
 
 _EXPLICIT = TrackDescriptor.EXPLICIT
 
@@ -45,7 +46,7 @@ class Tracks:
         self.pcpus: dict[int, int] = {}
         self.vcpus: dict[tuple[int, int], int] = {}
         self.exits: dict[tuple[int, int], int] = {}
-        root = self._add("pCPUs", description="Which vCPU each pCPU runs; gaps are idle.")
+        root = self._add("pCPUs", description=f"Which vCPU each pCPU runs; gaps are {words(report).gaps}.")
         for pcpu in sorted(report.where.pcpus & {*report.account.pcpus}) or report.account.pcpus:
             self.pcpus[pcpu] = self._add(f"pCPU {pcpu}", root, rank=pcpu)
         for domain in report.told:

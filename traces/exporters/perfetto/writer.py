@@ -15,22 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from traces.account import IDLE_DOMID
+from traces.analyses import sights
 from traces.analyses.elapsed import UNTIMED, Elapsed, nanoseconds
-from traces.analyses.intervals import RUNNING, STATES, Interval, Intervals, TimedExit
-from traces.analyses.occupancy import Occupancy, Stretch
+from traces.analyses.intervals import RUNNING, STATES, Interval, TimedExit
+from traces.analyses.occupancy import Stretch
 from traces.answers import Report
 from traces.exporters.details import naming
 from traces.exporters.perfetto.instants import Instants
+from traces.exporters.perfetto.of_kvm import ThreadInstants
 from traces.exporters.perfetto.packets import BEGIN, END, Kind, Packets
 from traces.exporters.perfetto.tracks import Tracks
-from traces.table import EventTable
 
 _FOREVER = 1 << 62
 #: Records that are written at once: run states that go on behind them are begun early, so that fewer make it larger.
 _PIECE = 1 << 17
 
 
-def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> None:
+def write(tables: Iterable[sights.Table], report: Report, output: BinaryIO) -> None:
     """Write a trace, from its records in order of time.
 
     :param report: on the same trace: its clock, domains and vCPUs, the names of its exits, and what of it is wanted
@@ -59,15 +60,17 @@ class _Writer:
         self._output = output
         self._tracks = Tracks(report)
         self._exits = report.exits
-        self._instants = Instants(self._tracks, naming(report))
+        of_kvm = report.source == "kvm"
+        self._instants = ThreadInstants(self._tracks) if of_kvm else Instants(self._tracks, naming(report))
         # One more for each rounding.
         self._packets = Packets(int((report.where.begin + report.span_s) * 1e9) + 2)
-        self._elapsed, self._intervals, self._occupancy = Elapsed(), Intervals(), Occupancy()
+        sight = sights.of(report.source)
+        self._elapsed, self._intervals, self._occupancy = Elapsed(), sight.intervals(), sight.occupancy()
         #: Slices that were begun and not ended: a run state, and since when.
         self._begun: dict[tuple[int, int], tuple[int, int]] = {}
         output.write(self._tracks.described())
 
-    def feed(self, table: EventTable) -> None:
+    def feed(self, table: sights.Table) -> None:
         cycles = self._elapsed.of(table)
         self._intervals.feed(table, cycles, self._elapsed)
         self._occupancy.feed(table, cycles, self._elapsed)
@@ -78,7 +81,7 @@ class _Writer:
         self._occupancy.finish()
         self._write(None, np.empty(0, np.int64))
 
-    def _write(self, table: EventTable | None, cycles: NDArray[np.int64]) -> None:
+    def _write(self, table: sights.Table | None, cycles: NDArray[np.int64]) -> None:
         intervals, exits = self._intervals.taken()
         times: list[int] = []
         kinds: list[Kind] = []

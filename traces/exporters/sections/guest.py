@@ -23,6 +23,7 @@ from traces.exporters.cells import (
     seconds,
     share,
 )
+from traces.exporters.sources import words_of
 from traces.exporters.words import unit
 from traces.foreign import printable
 from traces.plural import plural
@@ -119,7 +120,7 @@ def _exits(domain: DomainReport, span_s: float, most: int) -> Iterator[Section]:
     columns = (
         Column("count"),
         PER_S,
-        Column("in Linux" if threads else "in Xen", SECONDS, bar=True),
+        Column(words_of("kvm" if threads else "xentrace").in_hypervisor, SECONDS, bar=True),
         Column("of all", SHARE),
         Column("mean", SECONDS),
         *((Column("in its process", SECONDS),) if threads else ()),

@@ -22,6 +22,9 @@ _NAMED = re.compile(r'\{\s*(0[xX][0-9a-fA-F]+|[0-9]+)[uUlL]*\s*,\s*"([^"]*)"\s*\
 _DIGITS_MAX = 22
 #: Records are no larger than a page; a field beyond that is none.
 _PAGE_MAX = 1 << 16
+_NUMBERS = {1, 2, 4, 8}
+#: Linux' largest event has some fifty.
+_FIELDS_MAX = 1 << 8
 
 
 @frozen
@@ -38,6 +41,11 @@ class Field:
     array: bool = False
     text: bool = False
     dynamic: bool = False
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is one number; others are texts and arrays of bytes."""
+        return self.size in _NUMBERS and not self.array and not self.dynamic
 
 
 @frozen
@@ -79,10 +87,12 @@ def layout(text: str, system: str) -> Layout:
 def fields(text: str) -> dict[str, Field]:
     """Find the fields of a format file, by name.
 
-    :raises TraceError: one lies beyond any record
+    :raises TraceError: one lies beyond any record, or there are more than any event has
     """
-    found = {}
+    found: dict[str, Field] = {}
     for each in _FIELD.finditer(text):
+        if len(found) >= _FIELDS_MAX:
+            raise TraceError("an event has more fields than any")
         offset, size = _number(each["offset"]), _number(each["size"])
         if offset + size > _PAGE_MAX:
             raise TraceError(f"the field {each['name']} lies beyond its page")
@@ -96,22 +106,6 @@ def fields(text: str) -> dict[str, Field]:
             dynamic="__data_loc" in each["type"],
         )
     return found
-
-
-def value(field: Field, record: bytes) -> int | str | bytes:
-    """Read a field out of a record: a number, text up to its NUL, or the bytes of another array; b"" beyond its end."""
-    raw = record[field.offset : field.offset + field.size]
-    if len(raw) < field.size:
-        return b""
-    number = int.from_bytes(raw, "little", signed=field.signed)
-    if field.dynamic:
-        # Low half: where, of the record; high half: how many bytes.
-        at, size = number & 0xFFFF, number >> 16 & 0xFFFF
-        raw = record[at : at + size]
-        return raw.split(b"\0")[0].decode("utf8", "replace") if field.text else raw
-    if field.text:
-        return raw.split(b"\0")[0].decode("utf8", "replace")
-    return raw if field.array else number
 
 
 def _number(digits: str) -> int:

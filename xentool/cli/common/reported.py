@@ -11,8 +11,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from traces.choice.where import EVERYTHING
-from traces.plain import frozen, replace
+from traces.plain import frozen
 from xentool import output
 from xentool.errors import XentoolError
 from xentool.tools.tracing import kvm, packed, reports, sidecar
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from traces.analyses.slowest import Slowest
     from traces.answers import Report
     from traces.exporters.slow import Described
+    from xentool.tools.tracing.kvm import Known
 
     _Slow: TypeAlias = tuple[dict[str, Slowest], dict[str, list[Described]]]
 
@@ -84,28 +84,41 @@ def show(
     slowest: _Slow | None = None
     series: Series | None = None
     # A stretch of time is found in a second reading, hypercalls' times, and intervals, in one more, the slowest in two.
-    again = reading.chosen.where.timed or besides.tables
-    with _again(file) if again else reports.opened(file, linux=True) as source:
-        start = source.tell() if again else 0
+    twice = reading.chosen.where.timed or besides.tables
+    known: Known | None = None
+    with _again(file) if twice else reports.opened(file) as source:
+        start = source.tell() if twice else 0
         if kvm.is_trace(source):
-            report = _of_kvm(cast(BufferedReader, source), file, reading, besides)
+            if besides.times:
+                raise XentoolError(
+                    f"{file} is a trace of KVM, where a hypercall is a VM exit, whose times are told: leave out --times"
+                )
+            known = kvm.read(cast(BufferedReader, source), str(file), reading)
+            report = known.report
         elif source.seekable():
             report = reports.report(source, str(file), reading, capture=sidecar.read(file), meanwhile=load)
         else:
             from xentool.tools.tracing import pipes  # noqa: PLC0415 - see TYPE_CHECKING above
 
             with pipes.interruptible(cast(BufferedReader, source)) as piped:
-                report = reports.report(packed.pipe(piped, str(file)), str(file), reading)
+                comes = packed.pipe(piped, str(file))
+                if kvm.comes(comes):
+                    with kvm.settled(comes, str(file)) as settled:
+                        report = kvm.report(cast(BufferedReader, settled), str(file), reading)
+                else:
+                    report = reports.report(comes, str(file), reading)
             interrupted = piped.interrupted
         if besides.tables:
             from traces.exporters.words import marked  # noqa: PLC0415 - see TYPE_CHECKING above
-            from xentool.tools.tracing.slowest import find, in_intervals, times_of_calls  # noqa: PLC0415 - see TYPE_CHECKING above
+            from xentool.tools.tracing.slowest import find, in_intervals, of_xen, times_of_calls  # noqa: PLC0415 - see TYPE_CHECKING above
 
-            series = in_intervals(source, start, report, besides.interval) if besides.interval is not None else None
-            took = times_of_calls(source, start, report) if besides.times else None
+            of_kvm = None if known is None else kvm.again(cast(BufferedReader, source), known)
+            again, forms = of_kvm or (of_xen(source, start, report), None)
+            series = in_intervals(again, report, besides.interval) if besides.interval is not None else None
+            took = times_of_calls(again, report) if besides.times else None
             if besides.slowest:
                 with marked(report.clock):
-                    slowest = find(source, start, report, besides.most or _SLOWEST, besides.least or 0.0)
+                    slowest = find(again, report, besides.most or _SLOWEST, besides.least or 0.0, forms)
     if as_json:
         from traces.exporters import document  # noqa: PLC0415 - see TYPE_CHECKING above
 
@@ -122,23 +135,10 @@ def show(
     return interrupted
 
 
-def _of_kvm(source: BufferedReader, file: Path, reading: Reading, besides: Besides) -> "Report":
-    from traces.analyses import select  # noqa: PLC0415 - see TYPE_CHECKING above
-
-    where = reading.chosen.where
-    if besides.histograms or besides.tables or replace(where, domid=None, vcpus=frozenset()) != EVERYTHING:
-        raise XentoolError(
-            f"{file} is a trace of KVM, of which only domains and vCPUs can be chosen: leave out the other options"
-        )
-    report = kvm.report(source, str(file), hz=reading.hz, names=reading.chosen.names)
-    domain = reading.chosen.domain
-    return select.of(report, replace(where, domid=None if domain is None else reports.domid_of(report, domain)))
-
-
 def _again(file: Path) -> AbstractContextManager[TraceFile]:
     from xentool.tools.tracing.exports import rereadable  # noqa: PLC0415 - see TYPE_CHECKING above
 
-    return rereadable(file, linux=True)
+    return rereadable(file)
 
 
 def _more(

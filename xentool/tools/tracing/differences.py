@@ -1,17 +1,22 @@
 """What differs between two trace files."""
 
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
+from typing import cast
 
 from traces.analyses import slices
 from traces.analyses.compare import Samples, compare, sampled
 from traces.answers import Report
 from traces.exporters.differences import Differences
 from traces.plain import replace
-from traces.reader import Reader, read
 from xentool.errors import XentoolError
-from xentool.tools.tracing import reports, sidecar
+from xentool.tools.tracing import kvm, reports, sidecar
 from xentool.tools.tracing.reports import AS_IT_IS, Reading
+from xentool.tools.tracing.slowest import Again, of_xen
+
+#: Between a trace of Xen and one of KVM.
+NOT_COMPARED = ("exits", "grants", "hypercalls")
 
 
 @dataclass(frozen=True)
@@ -30,13 +35,17 @@ def trace(path: Path, reading: Reading = AS_IT_IS) -> Trace:
     :raises PeerError: it is no xentrace
     """
     with reports.opened(path) as source:
-        report = reports.report(source, str(path), reading, capture=sidecar.read(path))
+        if kvm.is_trace(source):
+            known = kvm.read(cast(BufferedReader, source), str(path), reading)
+            report, again = known.report, cast(Again, kvm.again(cast(BufferedReader, source), known)[0])
+        else:
+            report = reports.report(source, str(path), reading, capture=sidecar.read(path))
+            again = of_xen(source, 0, report)
         wanted = slices.wanted(report)
         # Of a hostile trace the rest is large, and goes before it is read again.
         domains = tuple(replace(one, vcpus=(), contention={}) for one in report.domains)
         report = replace(report, domains=domains, grants=(), notifications=(), irqs=())
-        source.seek(0)
-        found = slices.read(read(source, Reader(report.shifts)), wanted)
+        found = slices.read(again(), wanted)
     if found is None:
         least = slices.COUNT_MIN * slices.SECONDS_MIN
         raise XentoolError(f"{path} is too short to compare: {report.span_s:.2f} s, and {least} s are needed")
@@ -62,8 +71,22 @@ def differences(before: Trace, after: Trace, domain: str | None = None) -> Diffe
         _without(others, {other for _, other in pairs}),
     )
     assumed = before.report.clock.assumed, after.report.clock.assumed
-    changes = compare(before.samples, after.samples, named)
-    return Differences(str(before.path), str(after.path), changes, unmatched, assumed)
+    one_kind = before.report.source == after.report.source
+    of = [trace.samples if one_kind else _common(trace.samples) for trace in (before, after)]
+    changes = compare(of[0], of[1], named)
+    return Differences(str(before.path), str(after.path), changes, unmatched, assumed, () if one_kind else NOT_COMPARED)
+
+
+def _common(samples: Samples) -> Samples:
+    # What Xen's traces and KVM's have in common: each has hypercalls and VM exits of its own.
+    return {
+        domid: {
+            measure: sample
+            for measure, sample in of.items()
+            if measure.kind not in NOT_COMPARED and (measure.kind != "latencies" or measure.name in slices.WAITS)
+        }
+        for domid, of in samples.items()
+    }
 
 
 def _without(domids: list[int], matched: set[int]) -> list[int]:

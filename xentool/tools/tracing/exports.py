@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from traces.errors import TraceError
 from xentool.errors import PeerError, XentoolError
 from xentool.tools import outputs
-from xentool.tools.tracing import packed, reports, sidecar
+from xentool.tools.tracing import kvm, packed, reports, sidecar
+from xentool.tools.tracing.kvm import Known
 from xentool.tools.tracing.packed import Unpacked
 from xentool.tools.tracing.reports import AS_IT_IS, STANDARD, Reading, TraceFile
 
 if TYPE_CHECKING:
     # What writes is loaded while the trace is read for its report.
+    from traces.analyses.sights import Table
     from traces.answers import Report
-    from traces.table import EventTable
+    from traces.kvm.table import RecordTable
 
 _CAPTURE_SUFFIX = ".xentrace"
-#: Bytes read from a pipe at once.
-_SPOOLED = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -45,22 +45,29 @@ class Format:
     streams: bool = True
     compiled: bool = False
     records: bool = True
+    #: What writes records of KVM; those that know no records write both.
+    of_kvm: str = ""
 
 
+_OF_KVM = "traces.exporters.kvm"
 FORMATS = {
     "perfetto": Format("traces.exporters.perfetto.writer", ".perfetto-trace", records=False),
-    "parquet": Format("traces.exporters.parquet.writer", ".parquet", streams=False, compiled=True),
-    "jsonl": Format("traces.exporters.jsonl", ".jsonl", text=True),
-    "csv": Format("traces.exporters.csv", ".csv", text=True),
+    "parquet": Format(
+        "traces.exporters.parquet.writer", ".parquet", streams=False, compiled=True, of_kvm=f"{_OF_KVM}.parquet"
+    ),
+    "jsonl": Format("traces.exporters.jsonl", ".jsonl", text=True, of_kvm=f"{_OF_KVM}.lines"),
+    "csv": Format("traces.exporters.csv", ".csv", text=True, of_kvm=f"{_OF_KVM}.csv"),
     "folded": Format("traces.exporters.folded", ".folded", text=True, records=False),
 }
 
 #: Called with the bytes read so far and those to read in all.
 Progress = Callable[[int, int], None]
 #: Writes a trace from its records, the report on what is wanted of it, and into what.
-Writer = Callable[["Iterable[EventTable]", "Report", BinaryIO], None]
+Writer = Callable[["Iterable[Table]", "Report", BinaryIO], None]
 #: The same from its bytes.
 CompiledWriter = Callable[["_Counted", "Report", BinaryIO], None]
+#: Writes a trace of KVM from its records.
+KvmWriter = Callable[["Iterator[RecordTable]", Known, BinaryIO], None]
 
 
 class _Counted:
@@ -121,17 +128,37 @@ def export(capture: Path, kind: Format, output: Path, reading: Reading = AS_IT_I
     def ahead() -> None:
         load(kind.module, "export")
 
-    return _copied(capture, copy, output, reading, whole=kind.records, progress=progress, meanwhile=ahead)
+    def of_kvm(tables: "Iterator[RecordTable]", known: Known, target: BinaryIO) -> None:
+        write = load(kind.of_kvm or kind.module, "export").write
+        write(tables, known.named if kind.of_kvm else known.report, target)
+
+    return _copied(
+        capture, copy, output, reading, whole=kind.records, progress=progress, meanwhile=ahead, of_kvm=of_kvm
+    )
 
 
 def written(
-    capture: Path, write: Writer, output: Path, reading: Reading, *, whole: bool = False, progress: Progress
+    capture: Path,
+    write: Writer,
+    output: Path,
+    reading: Reading,
+    *,
+    whole: bool = False,
+    progress: Progress,
+    of_kvm: "KvmWriter | None" = None,
 ) -> "Report":
     """Read a capture twice, for its report and for what is written; see ``export``.
 
     :param whole: of the report only what names single records is needed, see ``reports.report``
+    :param of_kvm: writes KVM's, if ``write`` takes none of its tables
     """
-    return _copied(capture, _from_tables(write), output, reading, whole=whole, progress=progress)
+
+    def plain(tables: "Iterator[RecordTable]", known: Known, target: BinaryIO) -> None:
+        write(tables, known.report, target)
+
+    return _copied(
+        capture, _from_tables(write), output, reading, whole=whole, progress=progress, of_kvm=of_kvm or plain
+    )
 
 
 def _from_tables(write: Writer) -> CompiledWriter:
@@ -148,6 +175,7 @@ def _copied(
     *,
     whole: bool,
     progress: Progress,
+    of_kvm: "KvmWriter",
     meanwhile: Callable[[], None] = lambda: None,
 ) -> "Report":
     with ExitStack() as stack:
@@ -158,6 +186,8 @@ def _copied(
         # Before anything is read: whether it can be written is not told after an hour.
         target = stack.enter_context(nullcontext(sys.stdout.buffer) if output == STANDARD else outputs.replaced(output))
         start = source.tell()
+        if kvm.is_trace(source):
+            return _of_kvm(cast(BufferedReader, source), str(capture), of_kvm, target, reading, whole, progress)
         size, done = _way(source, start)
         known = None if capture == STANDARD else sidecar.read(capture)
         report = reports.report(
@@ -176,6 +206,23 @@ def _copied(
         except TraceError as error:
             raise PeerError(f"{capture} has changed while it was read: it {error}") from error
     return report
+
+
+def _of_kvm(
+    source: BufferedReader,
+    name: str,
+    write: "KvmWriter",
+    target: BinaryIO,
+    reading: Reading,
+    whole: bool,
+    progress: Progress,
+) -> "Report":
+    # Its pages may be packed: how many bytes there are is known when they were read once.
+    size = os.fstat(source.fileno()).st_size
+    known = kvm.read(source, name, reading, whole=whole, progress=lambda read: progress(min(read, size), 2 * size))
+    read_again = kvm.tables(source, known, lambda read: progress(size + min(read, size), 2 * size))
+    write(read_again, known, target)
+    return known.report
 
 
 def _way(source: TraceFile, start: int) -> tuple[int, Callable[[int], int]]:
@@ -204,27 +251,22 @@ def load(module: str, extra: str) -> Any:  # noqa: ANN401 - an exporter, loaded 
 
 
 @contextmanager
-def rereadable(capture: Path, *, linux: bool = False) -> Iterator[TraceFile]:
+def rereadable(capture: Path) -> Iterator[TraceFile]:
     """Open a capture to read it more than once; what can't be goes through a temporary file, until Ctrl-C.
 
-    :param linux: a file of KVM's will do, too; see ``reports.opened``
     :raises KeyboardInterrupt: after all, if there was one
     :raises XentoolError: it can't be read
     """
-    with reports.opened(capture, linux=linux) as source:
+    with reports.opened(capture) as source:
         if source.seekable():
             yield source
             return
-        import tempfile  # noqa: PLC0415 - see above
+        from xentool.tools.tracing import pipes, spool  # noqa: PLC0415 - see above
 
-        from xentool.tools.tracing import pipes  # noqa: PLC0415 - see above
-
-        with tempfile.TemporaryFile() as spool:
+        with ExitStack() as stack:
             with pipes.interruptible(cast(BufferedReader, source)) as piped:
-                while data := piped.read(_SPOOLED):
-                    spool.write(data)
-            spool.seek(0)
+                spooled = stack.enter_context(spool.spooled(piped, str(capture)))
             # Compressed as it came.
-            yield packed.file(cast(BufferedReader, spool), str(capture))
+            yield stack.enter_context(kvm.settled(packed.file(spooled, str(capture)), str(capture)))
         if piped.interrupted:
             raise KeyboardInterrupt

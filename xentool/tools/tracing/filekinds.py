@@ -1,4 +1,4 @@
-"""What files are that are no traces of Xen, by how they begin: people give what lies beside a trace.
+"""What files are that are no traces of Xen or KVM, by how they begin: people give what lies beside a trace.
 
 Law: only what no trace can begin with is taken for something else; a trace may be damaged from its first byte on.
 """
@@ -6,7 +6,6 @@ Law: only what no trace can begin with is taken for something else; a trace may 
 import re
 from typing import NamedTuple
 
-from traces.kvm import MAGIC
 from xentool.errors import PeerError
 
 
@@ -24,7 +23,6 @@ _UNPACK = "unpack it, and give the trace in it"
 _LZ4 = "unpack it: lz4 -dc FILE | xentool ... -"
 _PACKETS = "tcpdump and Wireshark read it"
 KINDS = (
-    FileKind(MAGIC, "trace.dat of trace-cmd", f"{_LINUX}; of KVM's, xentool report reads it, as a file"),
     FileKind(b"PERFILE2", "perf.data", f"{_LINUX}; perf script reads it"),
     FileKind(
         b"PAR1", "Parquet file", "xentool sql asks what xentool export wrote; else give the trace that it was made of"

@@ -1,127 +1,190 @@
-"""Reports on what Linux recorded of KVM: a trace.dat of trace-cmd."""
+"""Traces of KVM, that Linux recorded: a trace.dat of trace-cmd. Reports on them, and their records."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BufferedReader
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 from traces.account import SEVERITIES, Diagnostic
+from traces.choice.where import Kinds
 from traces.errors import TraceError
 from traces.kvm import MAGIC
-from traces.plain import replace
+from traces.plain import frozen, replace
 from xentool.errors import PeerError, XentoolError
+from xentool.tools.tracing import packed
 
 if TYPE_CHECKING:
     from traces.answers import Report
+    from traces.choice.where import Where
+    from traces.exporters.around import Written
+    from traces.exporters.kvm.groups import Trace
     from traces.kvm.decode.tracedat import TraceDat, Unpack
+    from traces.kvm.table import RecordTable
+    from xentool.tools.tracing.reports import Reading
+    from xentool.tools.tracing.spool import Spooled
 
+_Source = TypeVar("_Source")
 #: What unpacking may keep in mind.
 _MEMORY = 1 << 27
 
 
 def is_trace(source: object) -> bool:
-    """Tell whether a source is a file that is a trace.dat, and stands at its beginning."""
+    """Tell whether a source is a file that is a trace of KVM, and stands at its beginning."""
     return isinstance(source, BufferedReader) and source.seekable() and source.peek(len(MAGIC)).startswith(MAGIC)
 
 
-def is_file(path: Path) -> bool:
-    """Tell whether a file is a trace.dat; one that cannot be read is none, and a pipe is left as it is."""
-    try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
-    except OSError:
-        return False
+def comes(source: object) -> bool:
+    """Tell whether what comes out of a pipe, or out of what is packed, is a trace of KVM."""
+    return isinstance(source, packed.Unpacked | packed.Led) and source.peek().startswith(MAGIC)
 
 
-def report(
-    source: BufferedReader,
-    name: str,
-    *,
-    hz: float | None = None,
-    names: tuple[tuple[int, str], ...] = (),
-) -> "Report":
-    """Read a trace.dat to its end and report on it.
+@contextmanager
+def settled(source: _Source, name: str) -> "Iterator[_Source | Spooled]":
+    """Give a source; a packed trace of KVM by a file without a name, since its parts lie anywhere.
 
     :param name: of the file, for messages
-    :param hz: the clock's rate, if the user knows it better
-    :param names: what the user calls machines, by the number that their report has
-    :raises PeerError: it is none that can be read
-    :raises XentoolError: reading it fails
+    :raises XentoolError: there is no room for it
     """
-    found, *_ = _read(source, name, hz)
-    if not names:
-        return found
-    called = dict(names)
-    domains = tuple(replace(one, name=called.get(one.domid, one.name)) for one in found.domains)
-    return replace(found, domains=domains, names={**found.names, **called})
+    if not comes(source):
+        yield source
+        return
+    from xentool.tools.tracing.spool import Readable, spooled  # noqa: PLC0415 - few traces are of KVM
+
+    with spooled(cast(Readable, source), name) as file:
+        yield file
 
 
-def _read(
-    source: BufferedReader, name: str, hz: float | None = None
-) -> "tuple[Report, TraceDat, int, dict[int, tuple[int, int]]]":
-    # The report, what the file says of itself, when its first record was made, and which vCPUs threads are.
-    from traces.analyses import kvm  # noqa: PLC0415 - few traces are of KVM
+@frozen
+class Known:
+    """A trace that was read once.
+
+    :param trace: what it says of itself
+    :param report: on what is chosen of it
+    :param start: when its first record was made, in ticks
+    :param vcpus: (machine, vCPU) of threads that are one
+    """
+
+    trace: "TraceDat"
+    report: "Report"
+    start: int
+    vcpus: dict[int, tuple[int, int]]
+    seen: frozenset[int]
+
+    @property
+    def named(self) -> "Trace":
+        """What names its records."""
+        from traces.exporters.kvm.groups import Trace  # noqa: PLC0415 - brings numpy
+
+        return Trace(self.report, self.trace.layouts, self.trace.comms, self.seen)
+
+
+def report(source: BufferedReader, name: str, reading: "Reading") -> "Report":
+    """Read a trace to its end and report on what is chosen of it.
+
+    :param name: of the file, for messages
+    :raises PeerError: it is none that can be read
+    :raises XentoolError: reading it fails, it has no such domain, or that cannot be chosen
+    """
+    return read(source, name, reading).report
+
+
+def read(
+    source: BufferedReader,
+    name: str,
+    reading: "Reading",
+    *,
+    whole: bool = False,
+    progress: Callable[[int], None] = lambda _bytes: None,
+) -> Known:
+    """Read a trace to its end.
+
+    :param whole: count whatever is chosen, or not: what must be known to name single records
+    :param progress: is told how many bytes of pages were read so far
+    :raises PeerError: it is none that can be read
+    :raises XentoolError: reading it fails, it has no such domain, or that cannot be chosen
+    """
+    from traces.analyses import kvm, select  # noqa: PLC0415 - few traces are of KVM
     from traces.kvm import counted  # noqa: PLC0415 - see above
     from traces.kvm.decode import tracedat  # noqa: PLC0415 - see above
+    from xentool.tools.tracing import reports  # noqa: PLC0415 - it knows of this module
 
-    unpack = _zstd()
+    chosen = reading.chosen
+    _check(chosen.where, name, whole=whole)
     damages: list[Diagnostic] = []
 
     def lost(code: str, offset: int) -> None:
         damages.append(Diagnostic(code, SEVERITIES[code], 1, offset))
 
     try:
-        trace = tracedat.read(cast(BinaryIO, source), unpack)
+        trace = tracedat.read(cast(BinaryIO, source), _zstd())
         counts = counted.of(trace)
-        piece = tracedat.piece_size(len(trace.streams))
-        counts.run([tracedat.pages(source, one, unpack, piece, lost) for one in trace.streams])
+        if chosen.where.timed and not whole:
+            counts.window(*chosen.where.cycles(kvm.clock_of(trace, reading.hz).hz))
+        counts.run(_pieces(source, trace, lost, progress))
     except TraceError as error:
         raise PeerError(f"{name} {error}") from error
     except OSError as error:
         raise XentoolError(f"cannot read {name}: {error.strerror}") from error
     threads = counts.threads
-    of_vcpus = {
+    vcpus = {
         threads[index].pid: (machine.pid, threads[index].vcpu or 0)
         for machine in kvm.machines(threads, trace.guests)
         for index in machine.threads
     }
-    return kvm.report(counts, trace, damages, hz=hz), trace, counts.first, of_vcpus
+    found = packed.told(kvm.report(counts, trace, damages, hz=reading.hz), source)
+    if chosen.names:
+        called = dict(chosen.names)
+        domains = tuple(replace(one, name=called.get(one.domid, one.name)) for one in found.domains)
+        found = replace(found, domains=domains, names={**found.names, **called})
+    domid = None if chosen.domain is None else reports.domid_of(found, chosen.domain)
+    return Known(trace, select.of(found, replace(chosen.where, domid=domid)), counts.first, vcpus, kvm.seen(counts))
 
 
-def dump(
-    source: BufferedReader, name: str, write: Callable[[str], object], *, as_json: bool, domain: str | None = None
-) -> "Report":
-    """Give the records of a trace.dat in order of time, a line each, after a first reading that tells who is in it.
+def tables(
+    source: BufferedReader, known: Known, progress: Callable[[int], None] = lambda _bytes: None
+) -> "Iterator[RecordTable]":
+    """Read a trace again, for its records in order of time; what could not be read was told by the first reading."""
+    from traces.kvm import table  # noqa: PLC0415 - brings numpy
 
-    :param write: is given each line
-    :param domain: only what its vCPUs did, by number or name
-    :raises PeerError: it is none that can be read
-    :raises XentoolError: reading it fails, or it has no such domain
-    """
-    from traces.exporters.kvm import Machines, Written  # noqa: PLC0415 - few traces are of KVM
-    from traces.exporters.words import marked  # noqa: PLC0415 - see above
+    trace = known.trace
+    told = table.Told({one.name: one for one in trace.layouts.values()}, known.vcpus)
+    pieces = _pieces(source, trace, lambda _code, _at: None, progress)
+    return table.read([(one.cpu, one.page_size) for one in trace.streams], pieces, told)
+
+
+def again(source: BufferedReader, known: Known) -> "tuple[Callable[[], Iterator[RecordTable]], Written]":
+    """Give what reads a trace once more, and what writes its records as ``around`` wants them."""
+    from traces.exporters.kvm import lines  # noqa: PLC0415 - brings numpy
+
+    return lambda: tables(source, known), lines.forms(known.named)
+
+
+def _pieces(
+    source: BufferedReader, trace: "TraceDat", lost: Callable[[str, int], None], progress: Callable[[int], None]
+) -> list[Iterator[bytes]]:
     from traces.kvm.decode import tracedat  # noqa: PLC0415 - see above
-    from traces.kvm.records import in_order  # noqa: PLC0415 - see above
-    from xentool.tools.tracing import reports  # noqa: PLC0415 - it knows of this module
 
-    found, trace, start, vcpus = _read(source, name)
-    only = None
-    if domain is not None:
-        domid = reports.domid_of(found, domain)
-        only = {pid for pid, (of, _vcpu) in vcpus.items() if of == domid}
     unpack = _zstd()
     piece = tracedat.piece_size(len(trace.streams))
-    # What could not be read was told by the first reading.
-    pieces = [tracedat.pages(source, one, unpack, piece, lambda _code, _at: None) for one in trace.streams]
-    every = in_order([(one.cpu, one.page_size, of) for one, of in zip(trace.streams, pieces, strict=True)])
-    chosen = every if only is None else (one for one in every if one.pid in only)
-    written = Written(trace.layouts, Machines(vcpus, trace.comms), found.clock.hz, start)
-    with marked(found.clock):
-        for line in written.objects(chosen) if as_json else written.text(chosen, len(found.account.pcpus)):
-            write(line)
-    return found
+    done = 0
+
+    def counted(pages: Iterator[bytes]) -> Iterator[bytes]:
+        nonlocal done
+        for data in pages:
+            done += len(data)
+            progress(done)
+            yield data
+
+    return [counted(tracedat.pages(cast(Any, source), one, unpack, piece, lost)) for one in trace.streams]
+
+
+def _check(where: "Where", name: str, *, whole: bool) -> None:
+    if where.kinds != Kinds():
+        raise XentoolError(f"{name} is a trace of KVM, and -e names what Xen records: leave it out")
+    if where.pcpus and not whole:
+        raise XentoolError(
+            f"{name} is a trace of KVM, whose run states are not told by pCPU: leave out --pcpu, which dump takes"
+        )
 
 
 def _zstd() -> "Unpack | None":

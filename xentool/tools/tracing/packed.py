@@ -311,18 +311,26 @@ class Unpacked:
         return self._packed[self._used : self._used + _READ]
 
 
-class _Led:
-    # A pipe of which the first bytes were read.
+class Led:
+    """A pipe of which the first bytes were read."""
+
     def __init__(self, head: bytes, source: "Piped") -> None:
+        """Put them before it again."""
         self._head, self._source = head, source
 
     def readinto(self, buffer: memoryview, /) -> int:
+        """Fill a buffer and say with how many bytes: less than it takes only at the end."""
         head = self._head[: len(buffer)]
         buffer[: len(head)] = head
         self._head = self._head[len(head) :]
         return len(head) + self._source.readinto(buffer[len(head) :])
 
+    def peek(self) -> bytes:
+        """Give the first of what comes next and leave it there."""
+        return self._head
+
     def read(self, size: int, /) -> bytes:
+        """Give what has come, at most ``size`` bytes; none at the end."""
         if not self._head:
             return self._source.read(size)
         head, self._head = self._head[:size], self._head[size:]
@@ -345,14 +353,14 @@ def file(source: "BufferedReader", name: str) -> "BufferedReader | Unpacked":
     return source if packing is None else _checked(Unpacked(source, packing, name), name)
 
 
-def pipe(source: "Piped", name: str) -> "_Led | Unpacked":
+def pipe(source: "Piped", name: str) -> "Led | Unpacked":
     """Do the same with a pipe, of which nothing was read yet."""
     head = b""
     while len(head) < _MAGIC_MAX and (more := source.read(HEAD)):
         head += more
     filekinds.check(head, name)
     packing = packing_of(head)
-    return _Led(head, source) if packing is None else _checked(Unpacked(source, packing, name, head), name)
+    return Led(head, source) if packing is None else _checked(Unpacked(source, packing, name, head), name)
 
 
 def _checked(source: Unpacked, name: str) -> Unpacked:
@@ -374,7 +382,7 @@ def blame(source: object) -> str | None:
 
 def told(report: "Report", source: object) -> "Report":
     """Add to a report on what came out of ``source`` what was wrong with how it was packed."""
-    damage = source.damage if isinstance(source, Unpacked) else None
+    damage = getattr(source, "damage", None)
     if damage is None:
         return report
     return replace(report, account=replace(report.account, diagnostics=[*report.account.diagnostics, damage]))

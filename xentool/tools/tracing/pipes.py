@@ -2,7 +2,7 @@
 
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from io import BufferedReader, RawIOBase
@@ -84,9 +84,10 @@ def interruptible(source: BufferedReader) -> Iterator[Piped]:
         yield piped
 
 
-def follow(piped: Piped, reading: Reading, show: Progress) -> Report:
+def follow(source: "packed.Led | packed.Unpacked", end: Callable[[], None], reading: Reading, show: Progress) -> Report:
     """Show a trace while it comes.
 
+    :param end: ends it
     :param reading: if it tells no rate of the clock, the first records do
     :param show: see ``trace.Progress``
     :raises PeerError: it is no xentrace
@@ -102,7 +103,6 @@ def follow(piped: Piped, reading: Reading, show: Progress) -> Report:
     scan = Scan()
     began = time.monotonic()
     head: list[bytes] = []
-    source = packed.pipe(piped, "standard input")
     while hz is None and (chunk := source.read(_PIECE)):
         head.append(chunk)
         scan.feed(chunk)
@@ -110,7 +110,7 @@ def follow(piped: Piped, reading: Reading, show: Progress) -> Report:
             break
     found = clocks.from_trace(scan.clock_pairs) or clocks.Clock(clocks.DEFAULT_HZ, "default")
     assumed = hz is None and found.assumed
-    running = Running(where, hz or found.hz, scan, began, piped.end, xen_version, vendor=vendor, assumed=assumed)
+    running = Running(where, hz or found.hz, scan, began, end, xen_version, vendor=vendor, assumed=assumed)
     for chunk in head:
         show(running, chunk)
     while chunk := source.read(_PIECE):

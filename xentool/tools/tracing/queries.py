@@ -14,6 +14,7 @@ from xentool.errors import XentoolError
 from xentool.tools.outputs import orderly_end
 from xentool.tools.tracing.exports import FORMATS, Progress, export
 from xentool.tools.tracing.reports import AS_IT_IS, STANDARD, Reading
+from xentool.tools.tracing.views import DOMAINS, KVM_MEANINGS, KVM_VIEWS, MEANINGS, VIEWS
 
 _PARQUET_MAGIC = b"PAR1"
 #: Of the engine; what a query needs beyond goes to files beside the table.
@@ -22,69 +23,6 @@ _MEMORY = "1GB"
 _SPILL = 16 << 30
 _ROWS = 10_000
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True)
-class View:
-    """A view over ``events``: what one row of it is, and its query."""
-
-    meaning: str
-    select: str
-
-
-VIEWS: dict[str, View] = {
-    "hypercalls": View(
-        "one hypercall, those in multicalls too; count is what a batching one asks for, is_restart one that goes on",
-        """
-        SELECT ns, pcpu, coalesce(domid, 32768) AS domid, coalesce(vcpu, pcpu) AS vcpu, nr, hypercall, subop, count,
-               name = 'pv_hypercall_subcall' AS in_multicall,
-               coalesce(name <> 'hvm_vmmcall' AND (nr IN (1, 26) AND w1 > 2147483647 OR nr = 20 AND w1 > 4095), false)
-                   AS is_restart
-        FROM events WHERE hypercall IS NOT NULL""",
-    ),
-    "runstates": View(
-        "a vCPU's stay in one run state, as long as the next change tells its end; times in ns",
-        """
-        SELECT target_domid AS domid, target_vcpu AS vcpu, new AS state, ns AS begin_ns, pcpu,
-               lead(ns) OVER (PARTITION BY target_domid, target_vcpu ORDER BY ns, byte_offset) AS end_ns,
-               end_ns - begin_ns AS duration_ns
-        FROM events WHERE name = 'sched_runstate_change'""",
-    ),
-    "exits": View(
-        "a VM exit of a PVH or HVM guest until its next VM entry, time while it was descheduled included; in ns",
-        """
-        SELECT * EXCLUDE (kind, next_kind) FROM (
-            SELECT coalesce(domid, 32768) AS domid, coalesce(vcpu, pcpu) AS vcpu, exit AS reason, ns AS begin_ns, pcpu,
-                   name AS kind,
-                   lead(name) OVER each AS next_kind,
-                   lead(ns) OVER each AS end_ns,
-                   end_ns - begin_ns AS duration_ns
-            FROM events WHERE exit IS NOT NULL OR name = 'hvm_vmentry'
-            WINDOW each AS (PARTITION BY coalesce(domid, 32768), coalesce(vcpu, pcpu) ORDER BY ns, byte_offset)
-        ) WHERE kind <> 'hvm_vmentry' AND next_kind = 'hvm_vmentry'""",
-    ),
-    "grants": View(
-        "a page that domain mapper mapped or unmapped of those that granter granted",
-        """
-        SELECT ns, pcpu, coalesce(domid, 32768) AS mapper, target_domid AS granter,
-               name = 'mem_page_grant_map' AS is_map
-        FROM events WHERE name IN ('mem_page_grant_map', 'mem_page_grant_unmap')""",
-    ),
-    "irqs": View(
-        "a hardware interrupt, and cycles that Xen took to handle it (both stamps are cut to 32 bits)",
-        """
-        SELECT ns, pcpu, w0 AS irq, (w2::BIGINT - w1::BIGINT + (1::BIGINT << 32)) % (1::BIGINT << 32) AS cycles
-        FROM events WHERE name = 'hw_irq_handled' AND w2 IS NOT NULL""",
-    ),
-}
-
-_DOMAINS = "domains"
-#: All that can be asked, and what one row of it is. A Parquet file brings no ``domains``.
-MEANINGS = {
-    "events": "one record, in order of time; null where Xen records no such thing",
-    _DOMAINS: "a domain, and what the trace shows it to be; 32768 stands for what nobody says whose it is, by pCPU",
-    **{name: view.meaning for name, view in VIEWS.items()},
-}
 
 
 @dataclass(frozen=True)
@@ -100,6 +38,7 @@ class Database:
 
     def __init__(self, engine: Any, report: Report | None) -> None:  # noqa: ANN401 - duckdb's connection, loaded late
         self._engine = engine
+        self._meanings = KVM_MEANINGS if _is_of_kvm(engine) else MEANINGS
         #: Of the trace; None for a Parquet file.
         self.report = report
 
@@ -124,8 +63,8 @@ class Database:
         """Describe what can be asked: name, meaning, and columns with their types."""
         return [
             (name, meaning, [(row[0], str(row[1])) for row in self.ask(f"DESCRIBE {name}").rows])
-            for name, meaning in MEANINGS.items()
-            if name != _DOMAINS or self.report is not None
+            for name, meaning in self._meanings.items()
+            if name != DOMAINS or self.report is not None
         ]
 
 
@@ -173,13 +112,14 @@ def _engine(table: Path, folder: Path, report: Report | None) -> Iterator[Any]:
         room = min(_SPILL, shutil.disk_usage(folder).free // 2)
         engine.execute(f"SET max_temp_directory_size = '{room}B'")
         if report is not None:
-            engine.execute("CREATE TABLE domains (domid USMALLINT, name VARCHAR, mode VARCHAR, vcpus INTEGER)")
+            kind = "UINTEGER" if report.source == "kvm" else "USMALLINT"
+            engine.execute(f"CREATE TABLE domains (domid {kind}, name VARCHAR, mode VARCHAR, vcpus INTEGER)")
             rows = [(one.domid, one.name, one.mode, len(one.vcpus)) for one in report.domains]
             if rows:
                 engine.executemany("INSERT INTO domains VALUES (?, ?, ?, ?)", rows)
         try:
             engine.read_parquet(path).create_view("events")
-            for name, view in VIEWS.items():
+            for name, view in (KVM_VIEWS if _is_of_kvm(engine) else VIEWS).items():
                 engine.execute(f"CREATE VIEW {name} AS {view.select}")
         except duckdb.Error as error:
             raise XentoolError(f"{table} is no Parquet file of `xentool export`: {_first_line(error)}") from error
@@ -188,6 +128,11 @@ def _engine(table: Path, folder: Path, report: Report | None) -> Iterator[Any]:
         engine.execute("SET enable_external_access = false")
         engine.execute("SET lock_configuration = true")
         yield engine
+
+
+def _is_of_kvm(engine: Any) -> bool:  # noqa: ANN401 - duckdb's connection, loaded late
+    # Xen's records have no thread.
+    return "pid" in {row[0] for row in engine.execute("DESCRIBE events").fetchall()}
 
 
 def _is_parquet(path: Path) -> bool:

@@ -59,16 +59,18 @@ class TraceFile(scans.Source, Protocol):
 
 
 @contextmanager
-def opened(path: Path, *, linux: bool = False) -> Iterator[TraceFile]:
+def opened(path: Path) -> Iterator[TraceFile]:
     """Open a trace file; `-` is stdin, which stays open. A pipe is given as it is, see ``packed.pipe``.
 
-    :param linux: a trace.dat of KVM will do, too
     :raises PeerError: it is a directory, or known to be something else than a trace
     :raises XentoolError: it can't be read
     """
     with nullcontext(cast(BufferedReader, sys.stdin.buffer)) if path == STANDARD else _open(path) as file:
-        as_it_is = not file.seekable() or (linux and kvm.is_trace(file))
-        yield file if as_it_is else packed.file(file, str(path))
+        if not file.seekable():
+            yield file
+            return
+        with kvm.settled(packed.file(file, str(path)), str(path)) as source:
+            yield source
 
 
 def _open(path: Path) -> BufferedReader:

@@ -54,7 +54,6 @@ def cpio(form: str) -> bytes:
 
 
 FILES = {
-    "trace.dat": (b"\x17\x08Dtracing6\0" + bytes(500), "a trace.dat of trace-cmd: it is of a Linux kernel, not of Xen"),
     "perf.data": (b"PERFILE2" + bytes(500), "a perf.data: it is of a Linux kernel, not of Xen"),
     "tar": (archive(), "a tar archive: unpack it, and give the trace in it"),
     "zip": (zipped(), "a zip archive: unpack it"),
@@ -91,9 +90,7 @@ def test_it_is_named_with_what_to_do(name: str, tmp_path: Path) -> None:
     data, told = FILES[name]
     path = tmp_path / name
     path.write_bytes(data)
-    # Of trace.dats report reads those of KVM.
-    reports = [] if name == "trace.dat" else [["report", str(path)]]
-    for command in (*reports, ["export", "--format", "csv", str(path)], ["diff", str(path), str(path)]):
+    for command in (["report", str(path)], ["export", "--format", "csv", str(path)], ["diff", str(path), str(path)]):
         with pytest.raises(PeerError) as error:
             group.main(command, standalone_mode=False)
         assert str(error.value).startswith(f"{path} is {told}")

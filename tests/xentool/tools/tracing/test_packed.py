@@ -254,7 +254,7 @@ def test_what_holds_no_trace(data: bytes, told: str, tmp_path: Path) -> None:
         report(path)
     assert str(error.value).startswith(f"{path} {told}")
     with piped(data) as source, pytest.raises(PeerError) as error:
-        pipes.follow(source, AS_IT_IS, lambda _running, _chunk: None)
+        pipes.follow(packed.pipe(source, "standard input"), source.end, AS_IT_IS, lambda _running, _chunk: None)
     assert str(error.value).startswith(f"standard input {told}")
 
 

@@ -1,0 +1,128 @@
+"""KVM's records as one wide table, in order of time: what Parquet and CSV files hold.
+
+byte_offset, tsc, ns, pcpu   where and when a record was made: ``byte_offset`` in its processor's pages
+domid, vcpu                  whose vCPU the thread is; null where it is none
+pid, comm                    the thread that ran, and what it is called
+event, name                  the event's number in this trace, and its name
+exit                         of a VM exit, the name of its reason
+
+All else are fields of the events by the names that their formats have, null in records of others; ``FIELD_name`` is the
+name of a number where the kernel has one. ``columns.ALWAYS`` are in every file, with the same type. A field whose name
+is one of these or means something else in another event is ``EVENT_FIELD``: ``sched_wakeup_pid``. Arrays of bytes are
+in hexadecimal. The table's metadata has ``schema`` (xentool.kvm-events/1), ``hz``, ``hz_source``.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from traces.exporters.columns import Column, in_pandas
+from traces.exporters.kvm.columns import Plan, plan
+from traces.exporters.kvm.groups import Groups, Trace
+from traces.exporters.rows import Chooser
+from traces.kvm.table import NOBODY, RecordTable, Values
+
+SCHEMA = "xentool.kvm-events/1"
+_NAMES = pa.dictionary(pa.int32(), pa.string())
+
+
+class Wide:
+    """Makes the table of a trace's records, in pieces of bounded size."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._plan = plan(trace)
+        clock = trace.report.clock
+        told = {"schema": SCHEMA, "hz": repr(clock.hz), "hz_source": clock.source}
+        fields = [pa.field(one.name, _type(one), one.nullable) for one in self._plan.columns]
+        #: pyarrow's, of the table.
+        self.schema = pa.schema(fields, {**told, "pandas": in_pandas(self._plan.columns)})
+
+    def pieces(self, tables: Iterable[RecordTable]) -> Iterator[Any]:
+        """Give the table of what is wanted of the trace."""
+        report, groups = self._trace.report, Groups(self._trace)
+        chooser = Chooser(report.where, report.clock.hz, account=report.account, source=report.source)
+        for part, ns in chooser.parts(tables):
+            made = _fields(part, groups, self._plan) | self._record(part, ns)
+            yield pa.table([made[column.name] for column in self._plan.columns], schema=self.schema)
+
+    def _record(self, table: RecordTable, ns: NDArray[np.int64]) -> dict[str, Any]:
+        nobody = table.domid == NOBODY
+        comms = _Names(len(table))
+        pids, inverse = np.unique(table.pid, return_inverse=True)
+        named = [self._trace.comms.get(pid) for pid in pids.tolist()]
+        there = np.array([one is not None for one in named], bool)[inverse]
+        comms.put(np.flatnonzero(there), [named[at] or "" for at in inverse[there].tolist()])
+        return {
+            "byte_offset": pa.array(table.offset),
+            "tsc": pa.array(table.tsc),
+            "ns": pa.array(ns),
+            "pcpu": pa.array(table.pcpu),
+            "domid": pa.array(table.domid, mask=nobody),
+            "vcpu": pa.array(table.vcpu, mask=nobody),
+            "pid": pa.array(table.pid),
+            "comm": comms.array(),
+            "event": pa.array(table.event.astype(np.uint32)),
+        }
+
+
+def _fields(table: RecordTable, groups: Groups, of: Plan) -> dict[str, Any]:
+    called = _Names(len(table))
+    filled: dict[str, _Names | _Numbers] = {}
+    for group in groups.of(table):
+        called.put(group.rows, [group.name] * len(group.rows))
+        for name, values in group.fields.items():
+            column = of.places.get((group.name, name))
+            if column is None:
+                continue
+            if column.name not in filled:
+                filled[column.name] = _Numbers(len(table), column) if column.bits else _Names(len(table))
+            filled[column.name].put(*_there(group.rows, values))
+    found = {name: column.array() for name, column in filled.items()}
+    # Most tables lack most events.
+    empty = {one.name: pa.nulls(len(table), _type(one)) for one in of.columns if one.name not in found}
+    return {**empty, **found, "name": called.array()}
+
+
+def _there(rows: NDArray[np.intp], of: Values) -> tuple[NDArray[np.intp], Any]:
+    if of.there is None:
+        return rows, of.values
+    if isinstance(of.values, list):
+        return rows[of.there], [of.values[row] for row in np.flatnonzero(of.there).tolist()]
+    return rows[of.there], of.values[of.there]
+
+
+def _type(column: Column) -> Any:  # noqa: ANN401 - pyarrow ships no types
+    return getattr(pa, f"{'int' if column.signed else 'uint'}{column.bits}")() if column.bits else _NAMES
+
+
+class _Numbers:
+    # A column of numbers, null where none was put.
+    def __init__(self, rows: int, column: Column) -> None:
+        self._values = np.zeros(rows, np.int64 if column.signed else np.uint64)
+        self._null = np.ones(rows, bool)
+
+    def put(self, rows: NDArray[np.intp], values: Any) -> None:  # noqa: ANN401 - an array of any integers
+        self._values[rows] = values
+        self._null[rows] = False
+
+    def array(self) -> Any:  # noqa: ANN401 - pyarrow ships no types
+        return pa.array(self._values, mask=self._null)
+
+
+class _Names:
+    # A column of names, each stored once, null where none was put.
+    def __init__(self, rows: int) -> None:
+        self._codes = np.full(rows, -1, np.int32)
+        self._vocabulary: dict[str, int] = {}
+
+    def put(self, rows: NDArray[np.intp], values: Any) -> None:  # noqa: ANN401 - a list, as the other has arrays
+        known = self._vocabulary
+        self._codes[rows] = [known.setdefault(one, len(known)) for one in values]
+
+    def array(self) -> Any:  # noqa: ANN401 - pyarrow ships no types
+        codes = pa.array(self._codes, mask=self._codes < 0)
+        return pa.DictionaryArray.from_arrays(codes, pa.array(list(self._vocabulary), pa.string()))
