@@ -108,6 +108,26 @@ def test_the_difference_is_found_and_run_states_are_those_of_even_clocks(case: s
     assert {one.code for one in found.account.diagnostics} <= {"clock_skew", "unattributed"}
 
 
+@pytest.mark.parametrize("seed", [0, 9, 10, 13])
+def test_a_few_microseconds_on_many_pcpus_that_tell_little_of_each_other(seed: int, tmp_path: Path) -> None:
+    # What is taken of the first two of them is wrong for those that come later.
+    offsets = [0.0, 3 * US, -2 * US, 4 * US, US, -5 * US]
+    found = report(written(hopping(6, 8, 120, seed), offsets), tmp_path / "odd")
+    assert found.skew is not None
+    assert (found.skew.contradictions > 40, found.skew.left) == (True, 0)
+    relative = [found.shifts[0] - found.shifts[pcpu] for pcpu in range(6)]
+    assert relative == pytest.approx(offsets, abs=15 * US)
+
+
+def test_a_difference_is_never_where_two_records_have_one_time() -> None:
+    # The second one begins when the first stops, says its clock, and 100 cycles before, says the other's.
+    begins, ends = 10_000, 20_000
+    first = change(begins, 0, RUNNABLE, RUNNING) + change(ends, 0, RUNNING, RUNNABLE)
+    second = change(ends - 100, 0, RUNNABLE, RUNNING) + change(ends + 90_000, 0, RUNNING, RUNNABLE)
+    table = read(io.BytesIO(window(0, first) + window(1, second)), Reader())
+    assert skew.estimate(table) == {0: 0, 1: 101}
+
+
 def test_clocks_that_drift_apart_are_told_and_not_corrected(tmp_path: Path) -> None:
     found = report(written(hopping(2, 1, 1000), [0, 0], drift=5e-3), tmp_path / "x")
     assert found.skew is not None

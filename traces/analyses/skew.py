@@ -8,7 +8,7 @@ nearest to none at all, is taken. A run counts only where both its ends were rec
 Law: a difference is corrected only if the trace then makes sense; else it is told, and time stamps stay as they are.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import isqrt
@@ -36,6 +36,8 @@ _PAIRS_EACH = 2
 _SHARE_MAX = 0.25
 #: What is so far off counts as much as if so many of the contradictions were left.
 _FAR = 0.05
+#: How often each pCPU is moved once more as all others ask for it, as long as so much of what is left goes away by it.
+_ROUNDS, _LESS = 4, 0.95
 #: Of the contradictions: with more of them left, it was something else.
 LEFT_MAX = 0.05
 
@@ -58,9 +60,9 @@ def estimate(tables: Iterable[EventTable]) -> dict[int, int] | None:
     before = sum(_forbids(pair, 0) for pair in pairs.values())
     if not before:
         return {}
-    offsets = _offsets(pairs)
-    left = sum(_forbids(pair, offsets[b] - offsets[a]) for (a, b), pair in pairs.items())
-    if left > LEFT_MAX * before or not any(offsets.values()):
+    most = LEFT_MAX * before
+    offsets = _offsets(pairs, most)
+    if _left(pairs, offsets) > most or not any(offsets.values()):
         return None
     least = min(offsets.values())
     return {pcpu: offset - least for pcpu, offset in sorted(offsets.items())}
@@ -184,7 +186,12 @@ def _forbids(pair: _Pair, difference: int) -> int:
     return int(np.searchsorted(pair.low, difference) - np.searchsorted(pair.high, difference, "right"))
 
 
-def _offsets(pairs: Mapping[tuple[int, int], _Pair]) -> dict[int, int]:
+def _left(pairs: Mapping[tuple[int, int], _Pair], offsets: Mapping[int, int]) -> int:
+    return sum(_forbids(pair, offsets[b] - offsets[a]) for (a, b), pair in pairs.items())
+
+
+def _offsets(pairs: Mapping[tuple[int, int], _Pair], most: float) -> dict[int, int]:
+    # Of which at most so many contradictions are left, if that can be found.
     # Groups of pCPUs whose differences are known are put together: those first that do not differ, as in one socket,
     # then those that tell most of each other.
     neighbours: dict[int, list[int]] = {}
@@ -197,21 +204,45 @@ def _offsets(pairs: Mapping[tuple[int, int], _Pair]) -> dict[int, int]:
         joins = _join(groups, a, b)
         if joins is None:
             continue
-        low, high = [], []
-        for second in joins:
-            for first in neighbours[second]:
-                if groups[first] is groups[second] and first not in joins:
-                    known = offsets[first] - offsets[second]
-                    if (first, second) in pairs:
-                        low.append(pairs[first, second].low + known)
-                        high.append(pairs[first, second].high + known)
-                    else:
-                        low.append(known - pairs[second, first].high)
-                        high.append(known - pairs[second, first].low)
-        more = _best(_Pair(np.sort(np.concatenate(low)), np.sort(np.concatenate(high)), pairs[a, b].most))
+        more = _best(_around(joins, groups[a], neighbours, offsets, pairs))
         for pcpu in joins:
             offsets[pcpu] += more
+    # Those that were put together first knew nothing of those that came later.
+    left = _left(pairs, offsets)
+    for _ in range(_ROUNDS):
+        if left <= most:
+            break
+        for pcpu in offsets:
+            offsets[pcpu] += _best(_around({pcpu}, groups[pcpu], neighbours, offsets, pairs))
+        before, left = left, _left(pairs, offsets)
+        if left > _LESS * before:
+            break
     return offsets
+
+
+def _around(
+    moved: Collection[int],
+    group: Collection[int],
+    neighbours: Mapping[int, Sequence[int]],
+    offsets: Mapping[int, int],
+    pairs: Mapping[tuple[int, int], _Pair],
+) -> _Pair:
+    # What forbids to move some pCPUs of a group by so much, while its others stay where they are.
+    low, high, most = [], [], 0
+    for second in moved:
+        for first in neighbours[second]:
+            if first in moved or first not in group:
+                continue
+            known = offsets[first] - offsets[second]
+            pair = pairs.get((first, second)) or pairs[second, first]
+            if (first, second) in pairs:
+                low.append(pair.low + known)
+                high.append(pair.high + known)
+            else:
+                low.append(known - pair.high)
+                high.append(known - pair.low)
+            most = max(most, pair.most)
+    return _Pair(np.sort(np.concatenate(low)), np.sort(np.concatenate(high)), most)
 
 
 def _join(groups: dict[int, set[int]], a: int, b: int) -> set[int] | None:
@@ -243,6 +274,9 @@ def _best(pair: _Pair) -> int:
     while last < len(edges) - 1 and after[last] <= fewest and on[last + 1] <= fewest:
         last += 1
     low, high = int(edges[first]), int(edges[last])
-    if high - low <= 2 * min(abs(low), abs(high)):
+    # Before the first and behind the last nothing is forbidden.
+    ends = first > 0 and last < len(edges) - 1
+    if ends and high - low <= 2 * min(abs(low), abs(high)):
         return (low + high) // 2
-    return low if abs(low) < abs(high) else high
+    # Not the end of what is forbidden itself: there two pCPUs' records have one time stamp, and no order.
+    return low + 1 if last == len(edges) - 1 or (ends and abs(low) < abs(high)) else high - 1
