@@ -63,13 +63,26 @@ class Hypercall:
 
 @frozen
 class Io:
-    """Accesses of an HVM guest to a port or to memory ("port", "memory") that Xen or a device model emulates.
+    """Accesses of a guest to a port or to memory ("port", "memory") that a hypervisor or a device model emulates.
 
-    Above 4 GiB, ``address`` is that of its page.
+    Of Xen, above 4 GiB, ``address`` is that of its page. Of KVM, ``entries`` is for how many of them the machine's
+    process was entered, the others were answered in the kernel; ``device`` is who answers there, as far as it is known.
     """
 
     kind: str
     address: int
+    reads: int
+    writes: int
+    entries: int | None = None
+    device: str | None = None
+
+
+@frozen
+class Msr:
+    """Accesses of a guest of KVM's to a model-specific register, with an exit each; ``name`` where it is known."""
+
+    number: int
+    name: str | None
     reads: int
     writes: int
 
@@ -182,6 +195,10 @@ class VcpuReport:
     cr3_writes: Mapping[int, int] = field(default_factory=dict)
     #: The most frequent first.
     interrupts: tuple[GuestInterrupt, ...] = ()
+    #: Of KVM, the most frequent first.
+    msrs: tuple[Msr, ...] = ()
+    #: Of KVM, how often the machine's process was entered, by the reason for it.
+    entries: Mapping[str, int] = field(default_factory=dict)
 
 
 @frozen

@@ -5,10 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from traces.account import SEVERITIES, UNKNOWN_DOMID, Account, Diagnostic
-from traces.answers import DomainReport, Exit, GuestInterrupt, Io, Numbering, Report, Runstate, VcpuReport, Wait
+from traces.answers import DomainReport, Exit, GuestInterrupt, Io, Msr, Numbering, Report, Runstate, VcpuReport, Wait
 from traces.counting.clock import DEFAULT_HZ, Clock
 from traces.counting.latencies import Distribution, distribution, merged
 from traces.kvm.counted import STATES
+from traces.kvm.devices import Devices
+from traces.kvm.formats.msrs import NAMES as MSRS
 from traces.kvm.formats.reasons import Reasons
 from traces.plain import frozen, replace
 
@@ -25,6 +27,7 @@ NO_RUN_STATES = (
     "run states: the scheduler's switches; trace-cmd record -e sched:sched_switch -e sched:sched_wakeup adds them"
 )
 MODES = ("guest", "kernel", "user")
+_ENTERED, _INTERRUPTED = "kvm_userspace_exit", 0xFFFFFFFF
 #: Clocks that count nanoseconds. Ref: Linux, kernel/trace/trace.c, trace_clocks
 _NANOSECONDS = frozenset({"local", "global", "perf", "mono", "mono_raw", "boot", "tai"})
 _CYCLES = "x86-tsc"
@@ -61,15 +64,21 @@ def machines(threads: "Sequence[Thread]", guests: Mapping[int, str]) -> list[Mac
 
 
 def report(
-    counted: "Counted", trace: "TraceDat", diagnostics: Iterable[Diagnostic] = (), *, hz: float | None = None
+    counted: "Counted",
+    trace: "TraceDat",
+    diagnostics: Iterable[Diagnostic] = (),
+    *,
+    hz: float | None = None,
+    devices: Devices | None = None,
 ) -> Report:
     """Answer what a finished count shows.
 
+    :param devices: of the machines; without it, those that PCs have
     :param diagnostics: of reading it, besides those of the trace itself
     :param hz: the clock's rate in ticks a second, if the user says so
     """
     clock = clock_of(trace, hz)
-    tables = _Tables(counted, trace, clock)
+    tables = _Tables(counted, trace, clock, devices or Devices())
     threads = counted.threads
     found = machines(threads, trace.guests)
     of_machines = {index for machine in found for index in machine.threads}
@@ -127,8 +136,8 @@ def clock_of(trace: "TraceDat", hz: float | None) -> Clock:
 
 class _Tables:
     # What was counted, by the thread that it is of.
-    def __init__(self, counted: "Counted", trace: "TraceDat", clock: Clock) -> None:
-        self.clock = clock
+    def __init__(self, counted: "Counted", trace: "TraceDat", clock: Clock, devices: Devices) -> None:
+        self.clock, self.devices = clock, devices
         names = {number: one.name for number, one in trace.layouts.items()}
         self.events: dict[int, dict[str, tuple[int, int]]] = defaultdict(dict)
         for key, count, _sum, _most, first in counted.items("events"):
@@ -143,6 +152,9 @@ class _Tables:
         self.interrupts = _by_thread(counted.items("interrupts"), _WHO)
         self.ports = _by_thread(counted.items("ports"), 48)
         self.memory = _by_thread(counted.items("memory"), 48)
+        self.msrs = _by_thread(counted.items("msrs"), _WHO)
+        self.entries = _by_thread(counted.items("entries"), _WHO)
+        self.entered = next((one.symbols("reason") for one in trace.layouts.values() if one.name == _ENTERED), [])
         self.pcpus = _by_thread(counted.items("pcpus"), _EVENT)
         self._reasons, self._amd = Reasons(trace.layouts.values()), counted.amd
         self.switched = counted.switched
@@ -156,6 +168,11 @@ class _Tables:
 
     def exit_name(self, reason: int) -> str:
         return self._reasons.name(reason, amd=self._amd)
+
+    def entry_name(self, reason: int) -> str:
+        if reason == _INTERRUPTED:
+            return "a signal"
+        return (self.entered[0] if self.entered else {}).get(reason, f"reason {reason}")
 
 
 def _by_thread(rows: "Iterable[Row]", bits: int) -> "dict[int, list[Row]]":
@@ -189,6 +206,8 @@ def _vcpu(index: int, thread: "Thread", tables: _Tables, clock: Clock) -> VcpuRe
         pcpus={pcpu: clock.seconds(sum_) for pcpu, _count, sum_, *_ in sorted(tables.pcpus.get(index, []))},
         longest_wait=Wait(clock.seconds(since), clock.seconds(since + length), pcpu) if length else None,
         io=_io(index, tables),
+        msrs=_msrs(index, tables),
+        entries={tables.entry_name(reason): count for reason, count, *_ in sorted(tables.entries.get(index, []))},
         interrupts=tuple(
             GuestInterrupt(vector, count, Distribution(), Distribution(), Distribution())
             for vector, count, *_ in sorted(tables.interrupts.get(index, []), key=lambda row: (-row[1], row[0]))
@@ -224,11 +243,19 @@ def _exits(index: int, tables: _Tables, clock: Clock) -> tuple[Exit, ...]:
 
 def _io(index: int, tables: _Tables) -> tuple[Io, ...]:
     found = [
-        Io(kind, address, count - writes, writes)
+        Io(kind, address, count - writes, writes, entries, tables.devices.name(kind, address))
         for kind, of in (("port", tables.ports), ("memory", tables.memory))
-        for address, count, writes, *_ in of.get(index, [])
+        for address, count, writes, entries, _first in of.get(index, [])
     ]
     return tuple(sorted(found, key=lambda one: (-one.reads - one.writes, one.kind, one.address)))
+
+
+def _msrs(index: int, tables: _Tables) -> tuple[Msr, ...]:
+    found = [
+        Msr(number, MSRS.get(number), count - writes, writes)
+        for number, count, writes, *_ in tables.msrs.get(index, [])
+    ]
+    return tuple(sorted(found, key=lambda one: (-one.reads - one.writes, one.number)))
 
 
 def _distribution(counts: Mapping[int, int], longest: int, ticks: int, clock: Clock) -> Distribution:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from traces.account import IDLE_DOMID
 from traces.answers import Batches, Exit, GuestInterrupt, Hypercall, Io, Report, Trap, VcpuReport
 from traces.counting.latencies import merged
-from traces.plain import frozen
+from traces.plain import frozen, replace
 
 
 @frozen
@@ -87,7 +87,15 @@ def io(vcpus: Iterable[VcpuReport]) -> tuple[Io, ...]:
     found: dict[tuple[str, int], list[Io]] = {}
     for one in (one for vcpu in vcpus for one in vcpu.io):
         found.setdefault((one.kind, one.address), []).append(one)
-    sums = [Io(*key, sum(one.reads for one in of), sum(one.writes for one in of)) for key, of in found.items()]
+    sums = [
+        replace(
+            of[0],
+            reads=sum(one.reads for one in of),
+            writes=sum(one.writes for one in of),
+            entries=None if of[0].entries is None else sum(one.entries or 0 for one in of),
+        )
+        for of in found.values()
+    ]
     return tuple(sorted(sums, key=lambda one: -one.reads - one.writes))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from traces.account import Account
 from traces.analyses.findings import findings
-from traces.answers import DomainReport, Hypercall, Report, VcpuReport
+from traces.answers import DomainReport, Hypercall, Msr, Report, VcpuReport
 from traces.choice.where import EVERYTHING, Where
 from traces.counting.latencies import QUANTILES, Distribution
 from traces.exporters.words import lost_rate
@@ -174,7 +174,18 @@ def _vcpu(vcpu: VcpuReport) -> dict[str, Any]:
         "events": dict(vcpu.events),
         "migrations": vcpu.migrations,
         "pcpus": {str(pcpu): seconds for pcpu, seconds in vcpu.pcpus.items()},
-        "io": [{"kind": one.kind, "address": one.address, "reads": one.reads, "writes": one.writes} for one in vcpu.io],
+        "io": [
+            {
+                "kind": one.kind,
+                "address": one.address,
+                "reads": one.reads,
+                "writes": one.writes,
+                **({} if one.entries is None else {"entries": one.entries, "device": one.device}),
+            }
+            for one in vcpu.io
+        ],
+        **({"msrs": [_msr(one) for one in vcpu.msrs]} if vcpu.msrs else {}),
+        **({"entries": dict(vcpu.entries)} if vcpu.entries else {}),
         "cr3_writes": [{"cr3": root, "count": count} for root, count in vcpu.cr3_writes.items()],
         "latencies": {name: latency(one) for name, one in vcpu.latencies.items()},
     }
@@ -191,6 +202,10 @@ def latency(one: Distribution) -> dict[str, Any]:
         "max_s": one.longest,
         "histogram": _histogram(one.octaves()),
     }
+
+
+def _msr(one: Msr) -> dict[str, Any]:
+    return {"number": one.number, "name": one.name, "reads": one.reads, "writes": one.writes}
 
 
 def _latency(one: Distribution) -> dict[str, Any] | None:

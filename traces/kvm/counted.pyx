@@ -24,39 +24,16 @@ from traces.counting.states cimport STATES as STATES_
 from traces.kvm.decode.cursor cimport Cursor, advance, word
 from traces.kvm.decode.merged cimport sink
 from traces.kvm.decode.streams cimport Streams
-from traces.kvm.task cimport (
-    GUEST, KERNEL, USER, Task, begin, buckets_of, enter, exit_now, move, octaves_of, runs,
+from traces.kvm.kinds cimport (
+    OTHER, UNKNOWN, ENTRY, EXIT, TO_USER, SWITCH, WAKEUP, PIO, MMIO, INJECTED, FAST_MMIO, MSR, ENTRY_VCPU,
+    EXIT_VCPU, EXIT_REASON, EXIT_ISA, SWITCH_FROM, SWITCH_STATE, SWITCH_TO, WAKEUP_PID, PIO_RW, PIO_PORT, MMIO_TYPE,
+    MMIO_ADDRESS, INJECTED_VECTOR, FAST_MMIO_ADDRESS, MSR_NUMBER, MSR_WRITE, USER_REASON, USER_ERRNO, PLACES,
+    EVENTS, EXITS, EXITS_USER, EXITS_AWAY, EXITS_TOOK, IO_PORTS, IO_MEMORY, INTERRUPTS, MSRS, ENTRIES, PLACES_RUN,
+    TABLES,
 )
-
-cdef enum Kind:
-    OTHER
-    UNKNOWN             # no format tells of it
-    ENTRY
-    EXIT
-    TO_USER
-    SWITCH
-    WAKEUP
-    PIO
-    MMIO
-    INJECTED
-    KINDS_
-
-cdef enum Place:
-    # Fields, as FIELDS names them; -1: this kernel has none.
-    ENTRY_VCPU
-    EXIT_VCPU
-    EXIT_REASON
-    EXIT_ISA
-    SWITCH_FROM
-    SWITCH_STATE
-    SWITCH_TO
-    WAKEUP_PID
-    PIO_RW
-    PIO_PORT
-    MMIO_TYPE
-    MMIO_ADDRESS
-    INJECTED_VECTOR
-    PLACES
+from traces.kvm.task cimport (
+    GUEST, KERNEL, NO_TABLE, USER, Task, begin, buckets_of, enter, exit_now, move, octaves_of, runs,
+)
 
 cdef enum:
     THREADS_MAX = 1 << 16
@@ -71,6 +48,10 @@ cdef enum:
     MMIO_READ = 1
     MMIO_WRITE = 2
     ADDRESS_BITS = 48
+    # Reasons for which a process is entered. Ref: Linux, include/uapi/linux/kvm.h
+    ENTERED_IO = 2
+    ENTERED_MMIO = 6
+    INTERRUPTED = 0xFFFFFFFF
 
 cdef extern from *:
     const uint64_t NEVER "UINT64_MAX"
@@ -85,6 +66,8 @@ KINDS = {
     "kvm_pio": <int>PIO,
     "kvm_mmio": <int>MMIO,
     "kvm_inj_virq": <int>INJECTED,
+    "kvm_fast_mmio": <int>FAST_MMIO,
+    "kvm_msr": <int>MSR,
 }
 FIELDS = (
     ("kvm_entry", "vcpu_id"),
@@ -100,6 +83,11 @@ FIELDS = (
     ("kvm_mmio", "type"),
     ("kvm_mmio", "gpa"),
     ("kvm_inj_virq", "vector"),
+    ("kvm_fast_mmio", "gpa"),
+    ("kvm_msr", "ecx"),
+    ("kvm_msr", "write"),
+    ("kvm_userspace_exit", "reason"),
+    ("kvm_userspace_exit", "errno"),
 )
 #: What a vCPU's thread may do, in the order of ``Thread.states``.
 STATES = ("running", "runnable", "blocked", "offline", "lost")
@@ -132,18 +120,6 @@ cdef class Thread:
     cdef readonly tuple preempted_to_run
 
 
-cdef enum Table:
-    EVENTS              # thread << 16 | event
-    EXITS               # thread << 32 | reason; count, time in the kernel, the longest of those
-    EXITS_USER          # the same: how many went to user space, and the time there
-    EXITS_AWAY          # the same: how many were switched out, and for how long
-    EXITS_TOOK          # thread << 41 | reason << 9 | bucket
-    IO_PORTS            # thread << 48 | port; count, of which are writes
-    IO_MEMORY           # thread << 48 | address
-    INTERRUPTS          # thread << 32 | vector
-    PLACES_RUN          # thread << 16 | processor; time
-    TABLES
-
 _TABLES = {
     "events": <int>EVENTS,
     "exits": <int>EXITS,
@@ -153,6 +129,8 @@ _TABLES = {
     "ports": <int>IO_PORTS,
     "memory": <int>IO_MEMORY,
     "interrupts": <int>INTERRUPTS,
+    "msrs": <int>MSRS,
+    "entries": <int>ENTRIES,
     "pcpus": <int>PLACES_RUN,
 }
 
@@ -266,6 +244,7 @@ cdef class Counted(Streams):
         cdef uint32_t pid
         cdef Task *task
         cdef Py_ssize_t who
+        cdef Slot *slot
         cdef uint64_t offset = <uint64_t>(c.base + (c.record - c.data))
         cdef int kind
         memcpy(&event, c.record, 2)
@@ -315,12 +294,18 @@ cdef class Counted(Streams):
         elif kind == TO_USER:
             self._runs(who, c.cpu)
             enter(task, USER, self.now)
+            self._entered(c, task, who, offset)
         elif kind == INJECTED:
             if self.counting and self._has(c, INJECTED_VECTOR, 4):
                 counter.count(&self.tables[<int>INTERRUPTS],
                               <uint64_t>who << 32 | word(c.record + self.places[<int>INJECTED_VECTOR]), offset)
+        elif kind == MSR:
+            if self.counting and self._has(c, MSR_NUMBER, 4) and self._has(c, MSR_WRITE, 4):
+                slot = counter.count(&self.tables[<int>MSRS],
+                                     <uint64_t>who << 32 | word(c.record + self.places[<int>MSR_NUMBER]), offset)
+                slot.sum += word(c.record + self.places[<int>MSR_WRITE]) != 0
         elif self.counting:
-            self._io(c, who, kind, offset)
+            self._io(c, task, who, kind, offset)
 
     cdef void _know(self, Cursor *c, int kind, uint32_t pid) noexcept nogil:
         # Behind the stretch that is counted: whose vCPU a thread is that did something in it, or nothing that is known.
@@ -432,6 +417,18 @@ cdef class Counted(Streams):
             self.tasks[who].woken = True
             self.tasks[who].preempted = False
 
+    cdef void _entered(self, Cursor *c, Task *task, Py_ssize_t who, uint64_t offset) noexcept nogil:
+        # Why its process was entered: where a signal called it, the reason is an old one.
+        cdef uint32_t reason
+        if not self._has(c, USER_REASON, 4):
+            return
+        reason = word(c.record + self.places[<int>USER_REASON])
+        if self._has(c, USER_ERRNO, 4) and word(c.record + self.places[<int>USER_ERRNO]) >> 31:
+            reason = INTERRUPTED
+        task.entries += reason == ENTERED_IO or reason == ENTERED_MMIO
+        if self.counting:
+            counter.count(&self.tables[<int>ENTRIES], <uint64_t>who << 32 | reason, offset)
+
     cdef inline void _runs(self, Py_ssize_t who, uint32_t cpu) noexcept nogil:
         runs(&self.tasks[who], cpu, self.now, &self.tables[<int>PLACES_RUN], who)
 
@@ -474,10 +471,14 @@ cdef class Counted(Streams):
         if task.exit_away:
             slot = counter.count(&self.tables[<int>EXITS_AWAY], key, 0)
             slot.sum += task.exit_away
+        if task.entries and task.io_table != NO_TABLE:
+            slot = counter.add(&self.tables[task.io_table], task.io_key, 0, 0)
+            slot.most += 1
 
-    cdef void _io(self, Cursor *c, Py_ssize_t who, int kind, uint64_t offset) noexcept nogil:
+    cdef void _io(self, Cursor *c, Task *task, Py_ssize_t who, int kind, uint64_t offset) noexcept nogil:
         cdef uint64_t address = 0
         cdef uint32_t direction
+        cdef int table = IO_PORTS if kind == PIO else IO_MEMORY
         cdef Slot *slot
         if who >> (64 - ADDRESS_BITS):
             self.uncounted_ += 1
@@ -487,6 +488,11 @@ cdef class Counted(Streams):
                 return
             address = word(c.record + self.places[<int>PIO_PORT])
             direction = word(c.record + self.places[<int>PIO_RW])
+        elif kind == FAST_MMIO:
+            if not self._has(c, FAST_MMIO_ADDRESS, 8):
+                return
+            direction = True
+            memcpy(&address, c.record + self.places[<int>FAST_MMIO_ADDRESS], 8)
         else:
             if not (self._has(c, MMIO_TYPE, 4) and self._has(c, MMIO_ADDRESS, 8)):
                 return
@@ -499,8 +505,8 @@ cdef class Counted(Streams):
         if address >> ADDRESS_BITS:
             self.uncounted_ += 1
             return
-        slot = counter.count(&self.tables[<int>(IO_PORTS if kind == PIO else IO_MEMORY)],
-                             <uint64_t>who << ADDRESS_BITS | address, offset)
+        task.io_table, task.io_key = table, <uint64_t>who << ADDRESS_BITS | address
+        slot = counter.count(&self.tables[table], task.io_key, offset)
         slot.sum += direction != 0
 
     cdef void _close(self) noexcept nogil:

@@ -15,6 +15,7 @@ from traces.counting.states cimport STATES as STATES_
 
 cdef enum:
     NOBODY = 0xFFFFFFFF
+    NO_TABLE = -1
     OCTAVES = 64
 
 cdef extern from *:
@@ -61,6 +62,10 @@ cdef struct Task:
     uint32_t reason
     uint64_t exit_modes[MODES]
     uint64_t exit_away
+    # What it accessed last in that exit, as a key of a table of accesses, and how often its process was entered in it.
+    int io_table            # -1: nothing
+    uint64_t io_key
+    uint64_t entries
 
 
 cdef inline void took(Took *of, uint64_t time) noexcept nogil:
@@ -186,7 +191,8 @@ cdef inline void exit_now(Task *task, uint32_t reason) noexcept nogil:
     """Begin an exit; whichever was open is forgotten."""
     task.in_exit = True
     task.reason = reason
-    task.exit_away = 0
+    task.exit_away = task.entries = 0
+    task.io_table = NO_TABLE
     memset(task.exit_modes, 0, sizeof(task.exit_modes))
 
 

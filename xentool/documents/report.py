@@ -123,6 +123,8 @@ class Vcpu(TypedDict):
     migrations: int
     pcpus: dict[str, float]  # seconds on each pCPU
     io: "list[Io]"  # emulated accesses
+    msrs: NotRequired["list[Msr]"]  # under KVM: accesses with an exit
+    entries: NotRequired[dict[str, int]]  # under KVM: how often the machine's process was entered, by reason
     cr3_writes: "list[Cr3]"
     latencies: "dict[str, Latency]"  # wake_to_run, preempted, ...
 
@@ -209,6 +211,17 @@ class Io(TypedDict):
 
     kind: str  # port, memory, ...
     address: int
+    reads: int
+    writes: int
+    entries: NotRequired[int]  # under KVM: for how many of them the machine's process was entered
+    device: NotRequired[str | None]  # under KVM: who answers there
+
+
+class Msr(TypedDict):
+    """Accesses to a model-specific register."""
+
+    number: int
+    name: str | None
     reads: int
     writes: int
 

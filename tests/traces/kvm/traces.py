@@ -51,12 +51,18 @@ EVENTS = {
         '"%s", (REC->isa == 1) ? __print_symbolic(REC->exit_reason & 0xffff, { 12, "HLT" }, { 48, "EPT_VIOLATION" }) : '
         '__print_symbolic(REC->exit_reason, { 0x078, "hlt" }, { 0x400, "npf" })',
     ),
-    "kvm_userspace_exit": Event(13, [("__u32", "reason", 4), ("int", "errno", 4)]),
+    "kvm_userspace_exit": Event(
+        13,
+        [("__u32", "reason", 4), ("int", "errno", 4)],
+        '"reason %s", __print_symbolic(REC->reason, { 2, "KVM_EXIT_" "IO" }, { 6, "KVM_EXIT_" "MMIO" })',
+    ),
     "kvm_pio": Event(14, [("unsigned int", "rw", 4), ("unsigned int", "port", 4)]),
     "kvm_mmio": Event(15, [("u32", "type", 4), ("u32", "len", 4), ("u64", "gpa", 8), ("u64", "val", 8)]),
     "kvm_inj_virq": Event(16, [("unsigned int", "vector", 4)]),
     "sched_switch": Event(17, [("pid_t", "prev_pid", 4), ("pid_t", "next_pid", 4), ("long", "prev_state", 8)]),
     "sched_wakeup": Event(18, [("pid_t", "pid", 4)]),
+    "kvm_fast_mmio": Event(19, [("u64", "gpa", 8)]),
+    "kvm_msr": Event(20, [("unsigned", "write", 4), ("u32", "ecx", 4), ("u64", "data", 8)]),
 }
 
 

@@ -358,3 +358,23 @@ def test_what_is_cut_before_its_events_is_refused(size: int, tmp_path: Path) -> 
     path.write_bytes(sample()[:size])
     told = ran("report", str(path))
     assert (told.returncode, told.stdout, told.stderr.count("\n")) == (4, "", 1)
+
+
+def test_devices_by_a_map_beside_it(real: Path) -> None:
+    assert "unknown memory" in ran("report", str(real)).stdout
+    Path(f"{real}.devices").write_text("febf7000-febf7fff : disk's doorbell\n")
+    told = ran("report", str(real)).stdout
+    assert re.search(r"disk's doorbell +0 +28 +38 +28 +0", told)
+    assert re.search(r"memory 0xfebf7000 +0 +28 +38 +0 +disk's doorbell", told)
+    assert re.search(r"0x6e0 TSC_DEADLINE +0 +140 ", told)
+    assert re.search(r"without an exit \(PV EOI\) +123 ", told)
+    document = json.loads(ran("report", str(real), "--json").stdout)
+    (vcpu,) = document["domains"][0]["vcpus"]
+    assert vcpu["io"][0] == {
+        "kind": "memory",
+        "address": 0xFEBF7000,
+        "reads": 0,
+        "writes": 28,
+        "entries": 0,
+        "device": "disk's doorbell",
+    }

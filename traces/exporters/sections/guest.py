@@ -23,6 +23,7 @@ from traces.exporters.cells import (
     seconds,
     share,
 )
+from traces.exporters.sections import machine
 from traces.exporters.sources import words_of
 from traces.exporters.words import unit
 from traces.foreign import printable
@@ -46,7 +47,9 @@ def sections(domain: DomainReport, span_s: float, most: int) -> Iterator[Section
     yield _calls(_multicalls(domain), domain, [vcpu.multicall_subcalls for vcpu in domain.vcpus], span_s, most)
     yield _page_tables(domain, span_s)
     yield from _exits(domain, span_s, most)
-    yield _io(domain, span_s)
+    if domain.mode != "kvm":
+        yield _io(domain, span_s)
+    yield from machine.sections(domain, span_s)
     yield _roots(domain, span_s)
     yield from _interrupts(domain, span_s, most)
     yield _traps(domain, span_s, most)

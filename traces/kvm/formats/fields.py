@@ -17,7 +17,9 @@ _FIELD = re.compile(
 )
 _HEAD = re.compile(r"name:\s*(?P<name>[^\s]+)\s*\nID:\s*(?P<id>[0-9]+)\s*\n")
 _SYMBOLIC = re.compile(r"__print_symbolic\(\s*REC->(\w+)[^,{]*,\s*((?:\{[^{}]*\}\s*,?\s*)+)\)")
-_NAMED = re.compile(r'\{\s*(0[xX][0-9a-fA-F]+|[0-9]+)[uUlL]*\s*,\s*"([^"]*)"\s*\}')
+_NAMED = re.compile(r'\{\s*(0[xX][0-9a-fA-F]+|[0-9]+)[uUlL]*\s*,\s*("[^"]*"(?:\s*"[^"]*")*)\s*\}')
+#: A text in C may be in several pieces.
+_PIECE = re.compile(r'"([^"]*)"')
 #: Digits of the largest number that a field may hold, in base eight.
 _DIGITS_MAX = 22
 #: Records are no larger than a page; a field beyond that is none.
@@ -66,7 +68,11 @@ class Layout:
     def symbols(self, name: str) -> list[dict[int, str]]:
         """Give the tables of names for a field's values, in the order of the print format."""
         return [
-            {_constant(value): text for value, text in _NAMED.findall(table) if len(value) <= _DIGITS_MAX}
+            {
+                _constant(value): "".join(_PIECE.findall(text))
+                for value, text in _NAMED.findall(table)
+                if len(value) <= _DIGITS_MAX
+            }
             for field, table in _SYMBOLIC.findall(self.print_format)
             if field == name
         ]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 from traces.account import SEVERITIES, Diagnostic
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
     from traces.exporters.around import Written
     from traces.exporters.kvm.groups import Trace
     from traces.kvm.decode.tracedat import TraceDat, Unpack
+    from traces.kvm.devices import Devices
     from traces.kvm.table import RecordTable
     from xentool.tools.tracing.reports import Reading
     from xentool.tools.tracing.spool import Spooled
 
 _Source = TypeVar("_Source")
+#: Of the file beside a trace that says which device is where, see ``traces.kvm.devices``; and how much of it is read.
+DEVICES, _MAP_MAX = ".devices", 1 << 20
 #: What unpacking may keep in mind.
 _MEMORY = 1 << 27
 
@@ -131,7 +135,7 @@ def read(
         for machine in kvm.machines(threads, trace.guests)
         for index in machine.threads
     }
-    found = packed.told(kvm.report(counts, trace, damages, hz=reading.hz), source)
+    found = packed.told(kvm.report(counts, trace, damages, hz=reading.hz, devices=_devices(name)), source)
     if chosen.names:
         called = dict(chosen.names)
         domains = tuple(replace(one, name=called.get(one.domid, one.name)) for one in found.domains)
@@ -176,6 +180,19 @@ def _pieces(
             yield data
 
     return [counted(tracedat.pages(cast(Any, source), one, unpack, piece, lost)) for one in trace.streams]
+
+
+def _devices(name: str) -> "Devices":
+    # By a map beside the trace, should there be one.
+    from traces.kvm.devices import Devices, parsed  # noqa: PLC0415 - few traces are of KVM
+
+    path = Path(f"{packed.without_suffix(name)}{DEVICES}")
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAP_MAX)
+    except (OSError, ValueError):
+        return Devices()
+    return Devices(parsed(text.decode("utf8", "replace")))
 
 
 def _check(where: "Where", name: str, *, whole: bool) -> None:
