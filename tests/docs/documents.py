@@ -43,7 +43,9 @@ report: Report = json.loads(Path("report.json").read_text())
 print(report["capture"]["records"])
 ```
 
-and a test holds what commands print to them. `| null` says that nobody told it; a field with *?* is not always there.
+and a test holds what commands print to them. `xentool schema report` prints the same as JSON Schema, for programs in
+any language; `xentool schema` lists those that there are. `| null` says that nobody told it; a field with *?* is not
+always there.
 """
 _NAMES = {
     "str": "string",
@@ -69,11 +71,7 @@ def _module(path: Path, title: str) -> str:
     parts = [f"## {title}\n\n{_prose(doc)}\n"]
     for node, after in zip(tree.body, [*tree.body[1:], None], strict=True):
         if isinstance(node, ast.ClassDef):
-            rows = [
-                (_target(item), item.annotation, _comment(lines[item.end_lineno - 1]))
-                for item in node.body
-                if isinstance(item, ast.AnnAssign) and item.end_lineno
-            ]
+            rows = _rows(node, lines)
             parts.append(_table(path.stem, node.name, ast.get_docstring(node) or "", rows, here))
         elif (called := _call(node)) is not None:
             name, fields = called
@@ -85,6 +83,22 @@ def _module(path: Path, title: str) -> str:
             ]
             parts.append(_table(path.stem, name, str(told), rows, here))
     return "\n".join(parts)
+
+
+def comments(path: Path) -> dict[str, dict[str, str]]:
+    """Give what the comments of a module say of the fields of its types: by type, by field."""
+    source = path.read_text()
+    classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+    lines = source.splitlines()
+    return {node.name: {name: _prose(told) for name, _, told in _rows(node, lines)} for node in classes}
+
+
+def _rows(node: ast.ClassDef, lines: list[str]) -> list[tuple[str, ast.expr, str]]:
+    return [
+        (_target(item), item.annotation, _comment(lines[item.end_lineno - 1]))
+        for item in node.body
+        if isinstance(item, ast.AnnAssign) and item.end_lineno
+    ]
 
 
 def _called(tree: ast.Module) -> Iterator[str]:

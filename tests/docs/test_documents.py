@@ -12,10 +12,11 @@ from typing import Any, get_type_hints
 
 import pytest
 from click.testing import CliRunner
+from jsonschema import Draft202012Validator, ValidationError
 
 from pvdrivers.transport.loopback import Loopback
 from pvdrivers.xenstore.client import Client
-from tests.docs import documents
+from tests.docs import documents, schemas
 from tests.docs.paths import ROOT
 from tests.docs.shapes import wrong
 from tests.pvdrivers.bus.joined import until
@@ -58,9 +59,18 @@ TRACES: dict[str, Callable[[], bytes]] = {
 }
 
 
+#: By the type that a document has: what checks it as a program of somebody else's does.
+VALIDATORS = {
+    kind: Draft202012Validator(json.loads((schemas.SCHEMAS / f"{name}.json").read_text()))
+    for name, kind in schemas.documents()
+}
+
+
 def fits(text: str, kind: object, *, more: bool = False) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(text)
     assert list(wrong(found, kind, more=more)) == []
+    if isinstance(kind, type) and kind in VALIDATORS:
+        VALIDATORS[kind].validate(found)
     return found
 
 
@@ -271,13 +281,37 @@ def test_nothing_imports_them() -> None:
         str(path)
         for room in ("xentool", "traces", "pvdrivers")
         for path in (ROOT / room).rglob("*.py")
-        if path.parent != documents.FOLDER and "xentool.documents" in path.read_text()
+        if path.parent != documents.FOLDER and re.search(r"(from|import) xentool\.documents", path.read_text())
     ]
     assert found == []
 
 
 def test_the_page_is_made_of_them() -> None:
     assert documents.PAGE.read_text() == documents.page()
+
+
+def test_the_schemas_are_made_of_them() -> None:
+    assert {path.name: path.read_text() for path in schemas.SCHEMAS.iterdir()} == dict(schemas.texts())
+    for validator in VALIDATORS.values():
+        Draft202012Validator.check_schema(validator.schema)
+
+
+def test_a_schema_is_printed_and_refuses_what_is_no_such_document() -> None:
+    schema = json.loads(ran("schema", "labs").stdout)
+    assert (schema["title"], schema["required"]) == ("xentool.labs/1", ["schema", "labs"])
+    Draft202012Validator(schema).validate({"schema": "xentool.labs/1", "labs": []})
+    with pytest.raises(ValidationError, match=r"'xentool\.labs/1' was expected"):
+        Draft202012Validator(schema).validate({"schema": "xentool.labs/2", "labs": []})
+    with pytest.raises(ValidationError, match="'image' is a required property"):
+        Draft202012Validator(schema).validate({"schema": "xentool.labs/1", "labs": [{"name": "a", "xen": "4.17"}]})
+
+
+def test_all_schemas_are_listed_with_what_they_are_of() -> None:
+    lines = ran("schema").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == sorted(name for name, _ in schemas.documents())
+    assert "report          `xentool report --json` and `xentool trace --json`. Times are in seconds" in "\n".join(
+        lines
+    )
 
 
 def test_every_field_of_a_type_is_on_the_page() -> None:

@@ -34,6 +34,7 @@ COMMANDS = {
     "conformance": ("xentool.cli.conformance:command", "Judge PV drivers by what Xen's headers say."),
     "store": ("xentool.cli.store:group", "Read, change, watch and serve XenStore."),
     "lab": ("xentool.cli.lab:group", "Boot real Xen on this machine, without virtualization hardware."),
+    "schema": ("xentool.cli.schema:command", "Print the JSON Schema of a document that --json prints."),
     "man": ("xentool.cli.man:command", "Show manual pages, or write them into a folder."),
     "completion": ("xentool.cli.completion:command", "Print the completion script of a shell."),
 }

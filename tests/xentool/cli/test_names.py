@@ -49,6 +49,7 @@ LINES_SHOWN = SHOWN + r"\nxentool: forged"
 NOTHING = {
     ("completion",): "its own words",
     ("man",): "its own words",
+    ("schema",): "its own words",
     ("lab", "shell"): "the terminal is dom0's",
     ("lab", "run"): "the streams are the command's",
 }
