@@ -21,6 +21,7 @@ MODULES = {
     "channels": "Grants and event channels",
     "store": "XenStore",
     "detect": "What virtualizes a machine",
+    "doctor": "What works on a host",
     "net": "Network interfaces",
     "conformance": "Conformance of drivers",
     "labs": "Labs",

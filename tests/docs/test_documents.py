@@ -34,7 +34,19 @@ from traces.exporters import columns
 from xentool.detect.answer import answer
 from xentool.detect.document import document as detected
 from xentool.detect.sources import read
-from xentool.documents import captures, channels, conformance, detect, domains, labs, net, report, serving, store
+from xentool.documents import (
+    captures,
+    channels,
+    conformance,
+    detect,
+    doctor,
+    domains,
+    labs,
+    net,
+    report,
+    serving,
+    store,
+)
 from xentool.lab import guest
 from xentool.lab.record import Lab
 from xentool.lab.status import Status
@@ -253,6 +265,10 @@ def test_devices_that_are_served(tmp_path: Path, group: str, device: list[str], 
         assert served.end() == 0
     (row,) = served.rows
     fits(json.dumps(row), kind)
+
+
+def test_what_works_here() -> None:
+    assert fits(ran("doctor", "--json").stdout, doctor.Doctor)["host"] == "local"
 
 
 def test_labs(monkeypatch: pytest.MonkeyPatch) -> None:

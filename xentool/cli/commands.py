@@ -15,6 +15,7 @@ COMMANDS = {
     ),
     "sql": ("xentool.cli.sql:command", "Ask a trace file questions in SQL."),
     "detect": ("xentool.cli.detect:command", "Tell what virtualizes this machine, how, and by which evidence."),
+    "doctor": ("xentool.cli.doctor:command", "Tell what works on a host, what is missing, and what mends it."),
     "list": ("xentool.cli.list:command", "List the domains of a host."),
     "info": ("xentool.cli.info:command", "Tell what a host is: its hypervisor, CPUs and memory."),
     "show": ("xentool.cli.show:command", "Tell all about a domain, and what looks wrong with its devices."),

@@ -27,7 +27,8 @@ def command(name: str | None) -> None:
         for one in _names():
             output.line(f"{one:<16}{json.loads(_text(one))['description']}")
         return
-    click.echo(_text(name), nl=False)
+    text = _text(name)
+    click.echo(text, nl=False)
 
 
 def _text(name: str) -> str:

@@ -206,6 +206,7 @@ HOSTS: list[list[str]] = [
     ["list", "-c", "LIBVIRT"],
     ["list", "-c", f"nosuch:///{EVIL}"],
     ["info"],
+    ["doctor"],
     ["show", "1"],
     ["show", "1", "-c", "LIBVIRT"],
     ["show", EVIL],
