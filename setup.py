@@ -50,6 +50,7 @@ extensions = [
         "traces.counting.line",
         "traces.xen.lane",
         "traces.kvm.counted",
+        "traces.kvm.decode.samples",
         "traces.kvm.decode.streams",
         "traces.exporters.parquet.alike",
         "traces.exporters.parquet.encode",

@@ -1,4 +1,4 @@
-"""What Linux records of KVM: trace.dat of trace-cmd, and how its bytes become counts and rows."""
+"""What Linux records of KVM: trace.dat of trace-cmd, perf.data of perf kvm; how their bytes become rows."""
 
-#: How every trace.dat begins.
-MAGIC = b"\x17\x08Dtracing"
+#: How every trace.dat begins, and every perf.data.
+MAGIC, PERF_MAGIC = b"\x17\x08Dtracing", b"PERFILE2"

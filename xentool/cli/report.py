@@ -51,10 +51,10 @@ def command(
     with --vcpu, neither grants nor notifications, which are known by domain only. The line about the capture is about
     all of it.
 
-    FILE may also be a trace.dat of trace-cmd (record -e kvm -e sched): a domain is then a machine of KVM. All
-    but -e, --pcpu and --times is told of it, too; of an exit that goes on beyond --to, the time is not.
-    Devices have the names of PCs, or those in FILE.devices: what `info mtree` in QEMU's monitor prints, or the guest's
-    /proc/iomem and /proc/ioports.
+    FILE may also be a trace.dat of trace-cmd (record -e kvm -e sched) or a perf.data of perf kvm stat: a domain is then
+    a machine of KVM. All but -e, --pcpu and --times is told of it, too; of an exit that goes on beyond --to, the time
+    is not. Devices have the names of PCs, or those in FILE.devices: what `info mtree` in QEMU's monitor prints, or the
+    guest's /proc/iomem and /proc/ioports.
 
     FILE may be compressed by gzip, xz, bzip2 or zstd. Damage in it does not stop the report: it is counted, and the
     exit code is then 4.

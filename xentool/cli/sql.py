@@ -50,7 +50,7 @@ def command(
 ) -> None:
     """Ask FILE a question in SQL (DuckDB's).
 
-    FILE is an xentrace file, a trace.dat of KVM, `-`, or what `export --format parquet` wrote.
+    FILE is an xentrace file, a trace.dat or perf.data of KVM, `-`, or what `export --format parquet` wrote.
 
     The answer is a table on a terminal, and CSV with a heading in a pipe. Times are nanoseconds since the first record.
     """

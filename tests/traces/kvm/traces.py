@@ -113,6 +113,16 @@ def page(records: Sequence[Told], lost: int = 0, size: int = PAGE) -> bytes:
     return (_le(8, first) + _le(8, len(body) | missed) + body + told).ljust(size, b"\0")
 
 
+def described(formats: Sequence[str] = ()) -> bytes:
+    """Give what says how pages and events are laid out; see ``sixth``."""
+    told = [_format(name, event) for name, event in EVENTS.items()] + [one.encode() for one in formats]
+    return bytes(
+        containers.HEADER_INFO.build({"page": _HEADER_PAGE, "event": b""})
+        + containers.FTRACE_EVENTS.build([])
+        + containers.EVENT_FORMATS.build([{"system": "kvm", "events": told}])
+    )
+
+
 def sixth(
     pages: Sequence[Sequence[bytes]], comms: str = "", clock: str = "global", formats: Sequence[str] = ()
 ) -> bytes:
@@ -121,10 +131,7 @@ def sixth(
     :param formats: of events besides ``EVENTS``; one that has a number of theirs is instead of it
     """
     out: bytes = containers.HEAD.build({"version": "6", "big_endian": 0, "long_size": 8, "page_size": PAGE})
-    out += containers.HEADER_INFO.build({"page": _HEADER_PAGE, "event": b""})
-    out += containers.FTRACE_EVENTS.build([])
-    told = [_format(name, event) for name, event in EVENTS.items()] + [one.encode() for one in formats]
-    out += containers.EVENT_FORMATS.build([{"system": "kvm", "events": told}])
+    out += described(formats)
     out += containers.LEFT_OUT.build(b"") * 2 + containers.CMDLINES.build(comms.encode()) + _le(4, len(pages))
     out += containers.OPTIONS_WORD
     out += containers.OPTION.build({"id": containers.Option.TRACECLOCK, "data": f"local [{clock}]".encode()})

@@ -18,6 +18,7 @@ from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
 
 from tests import missing
 from tests.traces.captures import capture
+from tests.traces.kvm.perfmade import perf_sample
 from tests.traces.kvm.traces import LIFE, Told, page, sample, sixth
 from tests.xentool.cli.inprocess import ran
 
@@ -378,3 +379,28 @@ def test_devices_by_a_map_beside_it(real: Path) -> None:
         "entries": 0,
         "device": "disk's doorbell",
     }
+
+
+def test_a_perf_data(tmp_path: Path) -> None:
+    path = tmp_path / "perf.data"
+    path.write_bytes(perf_sample())
+    told = json.loads(ran("report", str(path), "--json").stdout)
+    assert (told["capture"]["source"], told["capture"]["records"]) == ("kvm", 4525)
+    exits = {one["name"]: one["count"] for one in told["domains"][0]["vcpus"][0]["exits"]}
+    assert exits == {"msr": 700, "interrupt": 396, "vintr": 338, "cpuid": 297, "npf": 109, "hlt": 18}
+    assert _rows(str(path), "select count(*) from exits where reason = 'npf'") == [["109"]]
+    lines = ran("dump", str(path), "--json").stdout.splitlines()
+    assert len(lines) == 4525
+    packed = tmp_path / "perf.data.xz"
+    packed.write_bytes(lzma.compress(perf_sample()))
+    assert ran("dump", str(packed), "--json").stdout.splitlines() == lines
+    with packed.open("rb") as file:
+        command = [sys.executable, "-m", "xentool", "report", "--json", "-"]
+        with subprocess.Popen(["cat"], stdin=file, stdout=subprocess.PIPE) as cat:
+            piped = subprocess.run(command, stdin=cat.stdout, capture_output=True, check=True).stdout
+    assert json.loads(piped) == told
+    pieces = tmp_path / "cut.data"
+    pieces.write_bytes(perf_sample()[:300_000])
+    refused = ran("report", str(pieces))
+    assert (refused.returncode, refused.stderr.count("\n")) == (4, 1)
+    assert "formats lie at its end" in refused.stderr

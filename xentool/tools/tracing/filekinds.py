@@ -18,12 +18,10 @@ class FileKind(NamedTuple):
     offset: int = 0
 
 
-_LINUX = "it is of a Linux kernel, not of Xen"
 _UNPACK = "unpack it, and give the trace in it"
 _LZ4 = "unpack it: lz4 -dc FILE | xentool ... -"
 _PACKETS = "tcpdump and Wireshark read it"
 KINDS = (
-    FileKind(b"PERFILE2", "perf.data", f"{_LINUX}; perf script reads it"),
     FileKind(
         b"PAR1", "Parquet file", "xentool sql asks what xentool export wrote; else give the trace that it was made of"
     ),

@@ -1,7 +1,7 @@
-"""Traces of KVM, that Linux recorded: a trace.dat of trace-cmd. Reports on them, and their records."""
+"""Traces of KVM, that Linux recorded: trace.dat of trace-cmd, perf.data of perf kvm. Reports on them, their records."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 from traces.account import SEVERITIES, Diagnostic
 from traces.choice.where import Kinds
 from traces.errors import TraceError
-from traces.kvm import MAGIC
+from traces.kvm import MAGIC, PERF_MAGIC
 from traces.plain import frozen, replace
 from xentool.errors import PeerError, XentoolError
 from xentool.tools.tracing import packed
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from xentool.tools.tracing.spool import Spooled
 
 _Source = TypeVar("_Source")
+#: What is told of records of a perf.data that are none.
+_SHORT = "short_record"
 #: Of the file beside a trace that says which device is where, see ``traces.kvm.devices``; and how much of it is read.
 DEVICES, _MAP_MAX = ".devices", 1 << 20
 #: What unpacking may keep in mind.
@@ -39,23 +41,52 @@ def is_trace(source: object) -> bool:
 
 def comes(source: object) -> bool:
     """Tell whether what comes out of a pipe, or out of what is packed, is a trace of KVM."""
-    return isinstance(source, packed.Unpacked | packed.Led) and source.peek().startswith(MAGIC)
+    return isinstance(source, packed.Unpacked | packed.Led) and source.peek().startswith((MAGIC, PERF_MAGIC))
 
 
 @contextmanager
 def settled(source: _Source, name: str) -> "Iterator[_Source | Spooled]":
-    """Give a source; a packed trace of KVM by a file without a name, since its parts lie anywhere.
+    """Give a source; a trace of KVM that is packed or a perf.data as a trace.dat in a file without a name.
+
+    Parts of it lie anywhere, which only a file can be asked for.
 
     :param name: of the file, for messages
+    :raises PeerError: it is a perf.data that cannot be read
     :raises XentoolError: there is no room for it
     """
-    if not comes(source):
+    if not comes(source) and not _is_perf(source):
         yield source
         return
-    from xentool.tools.tracing.spool import Readable, spooled  # noqa: PLC0415 - few traces are of KVM
+    from xentool.tools.tracing.spool import Readable, empty, spooled  # noqa: PLC0415 - few traces are of KVM
 
-    with spooled(cast(Readable, source), name) as file:
-        yield file
+    with ExitStack() as stack:
+        file = stack.enter_context(spooled(cast(Readable, source), name)) if comes(source) else source
+        if not _is_perf(file):
+            yield cast("Spooled", file)
+            return
+        made = stack.enter_context(empty())
+        damage = getattr(file, "damage", None)
+        try:
+            skipped = _converted(cast(BinaryIO, file), made.raw)
+        except TraceError as error:
+            raise PeerError(f"{name} {error}") from error
+        except OSError as error:
+            raise XentoolError(f"cannot read {name} by a temporary file: {error.strerror}") from error
+        made.seek(0)
+        made.damage = damage or (Diagnostic(_SHORT, SEVERITIES[_SHORT], skipped, 0) if skipped else None)
+        yield made
+
+
+def _is_perf(source: object) -> bool:
+    return (
+        isinstance(source, BufferedReader) and source.seekable() and source.peek(len(PERF_MAGIC)).startswith(PERF_MAGIC)
+    )
+
+
+def _converted(file: BinaryIO, out: Any) -> int:  # noqa: ANN401 - a raw file, that construct reads as any other
+    from traces.kvm.decode import perfdata  # noqa: PLC0415 - few traces are of perf
+
+    return perfdata.convert(file, out)
 
 
 @frozen

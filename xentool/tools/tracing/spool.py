@@ -29,6 +29,13 @@ class Spooled(io.BufferedReader):
 
 
 @contextmanager
+def empty() -> Iterator[Spooled]:
+    """Give one that holds nothing yet: it is written by its ``raw``."""
+    with tempfile.TemporaryFile(buffering=0) as file:
+        yield Spooled(file)
+
+
+@contextmanager
 def spooled(source: Readable, name: str) -> Iterator[Spooled]:
     """Copy all of a source; it takes at most half of what is free where temporary files are.
 

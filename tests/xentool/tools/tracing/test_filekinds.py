@@ -54,7 +54,6 @@ def cpio(form: str) -> bytes:
 
 
 FILES = {
-    "perf.data": (b"PERFILE2" + bytes(500), "a perf.data: it is of a Linux kernel, not of Xen"),
     "tar": (archive(), "a tar archive: unpack it, and give the trace in it"),
     "zip": (zipped(), "a zip archive: unpack it"),
     **{f"cpio-{form}": (cpio(form), "a cpio archive: unpack it") for form in ("bin", "odc", "newc", "crc")},
