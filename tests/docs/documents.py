@@ -19,6 +19,7 @@ MODULES = {
     "domains": "Hosts, domains and devices",
     "serving": "Devices served",
     "channels": "Grants and event channels",
+    "memory": "Memory",
     "store": "XenStore",
     "detect": "What virtualizes a machine",
     "doctor": "What works on a host",

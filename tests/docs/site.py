@@ -28,6 +28,7 @@ _PARTS = {
     "Reference": ["json", "conformance", "verdicts", "reading", "xenalyze", "xen-versions", "speed", "../man/index"],
     "How it works": [
         "split-driver",
+        "walk",
         "packet",
         "xenbus",
         "../ARCHITECTURE",

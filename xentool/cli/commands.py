@@ -23,6 +23,7 @@ COMMANDS = {
     "grants": ("xentool.cli.grants:command", "Tell which pages a domain has granted, who uses them, and for what."),
     "evtchn": ("xentool.cli.evtchn:command", "Tell a domain's event channel ports and which device each serves."),
     "channels": ("xentool.cli.channels:command", "Show which domains are connected, and for which devices."),
+    "walk": ("xentool.cli.walk:command", "Follow a domain's address through its page tables to the machine's memory."),
     "console": ("xentool.cli.console:command", "Attach this terminal to a domain's console."),
     "create": ("xentool.cli.create:command", "Make and start a domain from a configuration."),
     "destroy": ("xentool.cli.lifecycle:destroy", "End a domain at once."),

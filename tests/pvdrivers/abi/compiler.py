@@ -10,9 +10,13 @@ from itertools import pairwise
 from pvdrivers.abi.layout import Layout
 
 
-def complaints(headers: Iterable[str], assertions: Iterable[str], bits: int = 64) -> str:
-    """Give what the compiler says of assertions in C; nothing if all of them hold."""
-    text = "".join(f"#include <{header}>\n" for header in headers)
+def complaints(headers: Iterable[str], assertions: Iterable[str], bits: int = 64, defined: Iterable[str] = ()) -> str:
+    """Give what the compiler says of assertions in C; nothing if all of them hold.
+
+    :param defined: macros that headers go by
+    """
+    text = "".join(f"#define {name} 1\n" for name in defined)
+    text += "".join(f"#include <{header}>\n" for header in headers)
     text += "".join(f"_Static_assert({each}, {_quoted(each)});\n" for each in assertions)
     command = ["gcc", "-x", "c", f"-m{bits}", "-ffreestanding", "-fsyntax-only", "-Wall", "-"]
     return subprocess.run(command, input=text, capture_output=True, text=True, check=False).stderr
