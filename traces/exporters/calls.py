@@ -76,5 +76,5 @@ def _section(title: str, found: Sequence[CallTimes]) -> Section:
         told = times if took.count else [Cell("-")] * len(times)
         rows.append((Cell(name), made, sign, *told, count(sum(one.unknown for one in of))))
     first, *others = DISTRIBUTION
-    columns = (first, Column("", WORDS), *others, Column("not\nknown"))
+    columns = (first, Column("", WORDS, rank=0), *others, Column("not\nknown"))
     return Section(title, columns, rows, len(summed) - len(rows))

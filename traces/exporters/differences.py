@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from traces.analyses.compare import CHANCE, Change, DomainChanges
 from traces.exporters.cells import DOMAINS_MAX, ROWS_MAX, busiest
+from traces.exporters.fitted import Fitted
 from traces.exporters.words import ASSUMED
 from traces.foreign import printable
 from traces.plural import plural
@@ -106,11 +105,11 @@ def _marks(assumed: tuple[bool, bool]) -> tuple[str, str]:
     return one, other
 
 
-def _table(heading: str, changes: Sequence[Change], scale: float, marks: tuple[str, str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 2))
-    table.add_column(heading)
-    for column in ("A", "B", "B - A", "95 % interval", ""):
-        table.add_column(column, justify="right")
+def _table(heading: str, changes: Sequence[Change], scale: float, marks: tuple[str, str]) -> Fitted:
+    table = Fitted(lined=True)
+    table.add_column(Text(heading), folds=True)
+    for rank, column in enumerate(("A", "B", "B - A", "95 % interval", "B / A")):
+        table.add_column(Text(column), right=True, rank=rank)
     for one in changes:
         values = [f"{mark}{_number(of * scale)}" for mark, of in zip(marks, (one.before, one.after), strict=True)]
         signed = [f"{max(marks)}{_number(of * scale, sign='+')}" for of in (one.difference, one.low, one.high)]

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TextIO
 
 if TYPE_CHECKING:
     import rich.padding
-    import rich.table
     import rich.text
+
+    from traces.exporters.fitted import Fitted
 
 #: Beyond ASCII, what is as wide as a letter; all else is left to rich.
 _NARROW = str.maketrans("", "", "─±µ→…")
@@ -67,7 +68,9 @@ class Text:
 class _Column(NamedTuple):
     heading: Text
     right: bool
-    how: dict[str, Any]
+    wraps: bool
+    style: str
+    rank: int | None
 
 
 class Table:
@@ -81,10 +84,14 @@ class Table:
         self._columns: list[_Column] = []
         self._rows: list[tuple[Text, ...]] = []
 
-    def add_column(self, heading: Text, *, right: bool = False, wraps: bool = False, style: str = "") -> None:
-        """Add a column, of numbers on the right; one that wraps folds what does not fit."""
-        how = {"no_wrap": not wraps, "overflow": "fold" if wraps else "ellipsis", "style": style}
-        self._columns.append(_Column(heading, right, how))
+    def add_column(
+        self, heading: Text, *, right: bool = False, wraps: bool = False, style: str = "", rank: int | None = None
+    ) -> None:
+        """Add a column, of numbers on the right; one that wraps folds what does not fit.
+
+        :param rank: the higher, the sooner it is left out; 0 never is, None goes by its place
+        """
+        self._columns.append(_Column(heading, right, wraps, style, rank))
 
     def add_row(self, *cells: Text) -> None:
         """Add a row; missing cells are empty."""
@@ -115,14 +122,13 @@ class Table:
         for cell, width, column in zip(row, widths, self._columns, strict=True):
             yield cell.rstrip().rjust(width) if column.right else cell.ljust(width)
 
-    def __rich__(self) -> "rich.table.Table":
-        from rich import box  # noqa: PLC0415 - see above
-        from rich.table import Table as Drawn  # noqa: PLC0415 - see above
+    def __rich__(self) -> "Fitted":
+        from traces.exporters.fitted import Fitted  # noqa: PLC0415 - see above
 
-        padding = (0, 1, 0, 0) if self._tight else (0, 1)
-        drawn = Drawn(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="none", padding=padding)
+        drawn = Fitted(lined=True, tight=self._tight)
         for column in self._columns:
-            drawn.add_column(column.heading.__rich__(), justify="right" if column.right else "left", **column.how)
+            heading = column.heading.__rich__()
+            drawn.add_column(heading, right=column.right, folds=column.wraps, style=column.style, rank=column.rank)
         for cells in self._rows:
             drawn.add_row(*(cell.__rich__() for cell in cells))
         return drawn

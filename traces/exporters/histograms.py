@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Mapping
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from traces.answers import Report, VcpuReport
 from traces.exporters.cells import busiest
+from traces.exporters.fitted import Fitted
 from traces.exporters.words import LATENCIES, duration, run_state, unit, who
 from traces.plural import plural
 
-_BAR = 40
+#: Columns of the longest bar, and of a terminal besides it.
+_BAR, _BESIDES = 40, 32
 #: Hundreds of lines each would say no more.
 VCPUS_MAX = 64
 
@@ -23,7 +24,7 @@ def write(report: Report, console: Console) -> None:
         for what, counts in _of(vcpu, report):
             console.print()
             console.print(Text(f"{who(domid, report)} {unit(domid)}{vcpu.vcpu}: {what}", "bold cyan"))
-            console.print(_table(counts))
+            console.print(_table(counts, max(min(_BAR, console.width - _BESIDES), 1)))
     if len(found) > VCPUS_MAX:
         console.print(Text(f"\nand {plural(len(found) - VCPUS_MAX, 'vCPU')} more (--json, --domain)", "dim"))
 
@@ -36,12 +37,14 @@ def _of(vcpu: VcpuReport, report: Report) -> Iterator[tuple[str, Mapping[tuple[f
         yield LATENCIES[name], latency.octaves()
 
 
-def _table(counts: Mapping[tuple[float, float], int]) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False)
+def _table(counts: Mapping[tuple[float, float], int], longest: int) -> Fitted:
+    table = Fitted(headed=False)
     for _ in range(3):
-        table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True)
+        table.add_column(Text(), right=True)
+    table.add_column(Text())
     most = max(counts.values())
     for (begin, end), count in sorted(counts.items()):
-        table.add_row(duration(begin), f"- {duration(end)}", f"{count:,}", Text("█" * -(-_BAR * count // most), "blue"))
+        table.add_row(
+            duration(begin), f"- {duration(end)}", f"{count:,}", Text("█" * -(-longest * count // most), "blue")
+        )
     return table

@@ -132,5 +132,5 @@ def _write(one: Described, report: Report, console: Console) -> None:
     for record in one.records:
         at = record.fields["ns"] / 1e9
         inside = slow.begin / hz <= at + 5e-10 and at - 5e-10 <= slow.end / hz
-        text = Text(record.line, "" if inside else "dim", no_wrap=True, overflow="ellipsis")
+        text = Text(record.line, "" if inside else "dim", overflow="fold")
         console.print(Padding(text, _DEEPER, expand=False))

@@ -84,7 +84,8 @@ def draw(section: Section, console: Prints, indent: int = 0, *, tight: bool = Fa
         if not column.joined:
             heading = Text(column.name, STATE_STYLES.get(column.name, "dim"))
             long = column.unit in (LONG, MEANING)
-            table.add_column(heading, right=not long, wraps=long, style="dim" if column.unit == MEANING else "")
+            style = "dim" if column.unit == MEANING else ""
+            table.add_column(heading, right=not long, wraps=long, style=style, rank=column.rank)
     for name, *cells in section.rows:
         table.add_row(Text(name.text), *(Text(text) for text in _joined(cells, section.columns)))
     if section.left:

@@ -23,8 +23,7 @@ def command(where: str | None, uri: str | None, as_json: bool) -> None:
     if as_json:
         output.write_json({"schema": "xentool.host/1", **asdict(machine)})
         return
-    table = views.table("", "~")
-    table.show_header = False
+    table = views.table("", "~", headed=False)
     for title, value in _lines(machine):
         if value:
             table.add_row(Text(title, "bold"), views.words(value))

@@ -1,6 +1,7 @@
 """``xentool sql``: questions to a trace."""
 
 import re
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -8,14 +9,18 @@ import click
 
 from traces.xen.formats.exits import Vendor
 from xentool import output as consoles
-from xentool.cli.common import doubts, options
+from xentool.cli.common import choosing, doubts, options
 from xentool.cli.screens import answers
 from xentool.tools.tracing import reports
 from xentool.tools.tracing.queries import opened
 from xentool.tools.tracing.reports import Chosen, Reading
 from xentool.tools.tracing.views import KVM_MEANINGS, MEANINGS
 
-_EXAMPLE = "select hypercall, count(*) from hypercalls group by 1 order by 2 desc"
+_EXAMPLES = (
+    "select hypercall, count(*) from hypercalls group by 1 order by 2 desc",
+    "select domid, state, sum(duration_ns) / 1e6 as ms from runstates group by all order by 3 desc",
+    "select ns, name, hypercall from events where ns between 5000000 and 6000000",
+)
 _EPILOG = "\b\n" + "\n".join(
     [
         "Tables (--tables lists their columns):",
@@ -25,8 +30,9 @@ _EPILOG = "\b\n" + "\n".join(
         f"Of KVM's traces: {', '.join(KVM_MEANINGS)}.",
         "",
         "\b",
-        "Example:",
-        f'  xentool sql domU.xentrace "{_EXAMPLE}"',
+        "Examples:",
+        *(f'  xentool sql domU.xentrace "{example}"' for example in _EXAMPLES),
+        "  xentool sql domU.xentrace < question.sql",
     ]
 )
 
@@ -35,7 +41,7 @@ _EPILOG = "\b\n" + "\n".join(
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.argument("query", required=False)
 @click.option("--tables", is_flag=True, help="List the tables with their columns and types.")
-@options.names
+@choosing.choice(slower=False)
 @options.hz
 @options.vendor
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a row.")
@@ -43,7 +49,7 @@ def command(
     file: Path,
     query: str | None,
     tables: bool,
-    names: tuple[tuple[int, str], ...],
+    chosen: Chosen,
     hz: float | None,
     vendor: Vendor | None,
     as_json: bool,
@@ -53,17 +59,27 @@ def command(
     FILE is an xentrace file, a trace.dat or perf.data of KVM, `-`, or what `export --format parquet` wrote.
 
     The answer is a table on a terminal, and CSV with a heading in a pipe. Times are nanoseconds since the first record.
+    Without QUERY it is read from stdin; where that is a terminal, what can be asked is listed, with examples.
     """
-    if (query is None) != tables:
+    if query is not None and tables:
         raise click.UsageError("give either a QUERY or --tables")
+    if query is None and not tables:
+        query = _read(file)
     with ExitStack() as stack:
         with consoles.progress(f"reading {file}") as progress:
-            reading = Reading(Chosen(names=names), hz=hz, vendor=vendor)
+            reading = Reading(chosen, hz=hz, vendor=vendor)
             database = stack.enter_context(opened(file, reading=reading, progress=progress))
         if query is None:
-            answers.describe(database, as_json=as_json)
+            answers.describe(database, [] if tables else _EXAMPLES, as_json=as_json)
         else:
             answers.write(database.ask(query), as_json=as_json)
         if database.report is not None:
             doubts.tell(database.report)
             reports.raise_for_damage(database.report, str(file))
+
+
+def _read(file: Path) -> str | None:
+    # A query from stdin; None where nobody sends one.
+    if file == reports.STANDARD or sys.stdin.isatty():
+        return None
+    return sys.stdin.read().strip() or None

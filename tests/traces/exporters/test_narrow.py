@@ -39,6 +39,10 @@ def test_no_number_is_cut_by_a_narrow_terminal(name: str) -> None:
     assert "…" not in narrow
     tables = [[line for line in told.splitlines() if " µs " in line] for told in (narrow, wide)]
     assert tables[1]
+    fields = written(found, data, 40)
+    assert max(map(len, fields.splitlines())) <= 40
+    assert "…" not in fields
+    assert set(numbers("\n".join(tables[1]))) <= set(numbers(fields))
     assert numbers("\n".join(tables[0])) == numbers("\n".join(tables[1]))
 
 

@@ -1,6 +1,7 @@
 """`xentool sql` as a user runs it: its tables count what the report counts, and a query reaches nothing else."""
 
 import csv
+import io
 import json
 import os
 import signal
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from tests.traces.captures import capture
 from tests.xentool.cli.running import run
+from xentool.cli.screens import answers
 
 DEFAULT = 32768  # where records go before any vCPU is known
 
@@ -206,3 +209,59 @@ def ticks(pid: int) -> dict[int, int]:
             found[int(path.name)] = int(fields[11]) + int(fields[12])
     del found[pid]
     return found
+
+
+@one_trace
+def test_the_engines_hint_is_kept(file: Path) -> None:
+    done = run("sql", str(file), "select * from hypercall")
+    assert done.returncode == 1
+    assert done.stderr.endswith('Table with name hypercall does not exist! Did you mean "hypercalls"?\n')
+
+
+@one_trace
+def test_a_query_may_come_from_stdin(file: Path) -> None:
+    done = run("sql", str(file), stdin=b"select 7\n  as seven;\n")
+    assert (done.returncode, done.stdout) == (0, "seven\n7\n")
+
+
+@one_trace
+def test_without_a_query_it_says_what_can_be_asked(file: Path) -> None:
+    done = run("sql", str(file))
+    lines = done.stdout.splitlines()
+    assert (done.returncode, lines[0].split(":")[0]) == (0, "events")
+    examples = [line.strip() for line in lines[lines.index("examples:") + 1 :]]
+    assert len(examples) == 3
+    for example in examples:
+        answer = run("sql", str(file), example)
+        assert (answer.returncode, answer.stderr) == (0, "")
+        assert len(answer.stdout.splitlines()) > 1
+    assert "examples:" not in run("sql", str(file), "--tables").stdout
+
+
+@one_trace
+def test_a_query_sees_what_is_chosen(file: Path) -> None:
+    (row,) = ask(file, "select count(*) as n, min(ns) as first from events")
+    done = run("sql", str(file), "select count(*) as n, min(ns) as first from events", "--from", "0.5", "--json")
+    late = json.loads(done.stdout)
+    assert late["first"] >= 500_000_000 > row["first"]
+    assert 0 < late["n"] < row["n"]
+
+
+@one_trace
+def test_a_table_of_records_is_chosen_from_by_sql(file: Path, tmp_path: Path) -> None:
+    table = tmp_path / "events.parquet"
+    assert run("export", str(file), "--format", "parquet", "-o", str(table)).returncode == 0
+    done = run("sql", str(table), "select 1", "--from", "0.5")
+    assert done.returncode == 1
+    assert "and `where` chooses" in done.stderr
+
+
+def test_numbers_stand_on_the_right_and_null_is_seen() -> None:
+    rows = [("iret", 12345, None, True), ("mmu_update", 7, 1.5, None)]
+    file = io.StringIO()
+    Console(file=file, width=80, color_system=None).print(answers.table(["name", "n", "x", "is"], rows))
+    assert [line.rstrip() for line in file.getvalue().splitlines()] == [
+        "name            n     x  is",
+        "iret        12345  NULL  True",
+        "mmu_update      7   1.5  NULL",
+    ]

@@ -4,7 +4,6 @@ import json
 from dataclasses import asdict
 
 import click
-from rich.table import Table
 
 from xentool import output
 from xentool.cli.lab import options
@@ -23,9 +22,7 @@ def command(as_json: bool) -> None:
     elif not labs:
         output.line("no lab is running; `xentool lab up` starts one")
     else:
-        table = Table(box=None, pad_edge=False)
-        for title in ("name", "state", "runs", "by", "CPUs", "MiB", "minutes", "ssh port"):
-            table.add_column(title, justify="right" if title in {"CPUs", "MiB", "minutes", "ssh port"} else "left")
+        table = views.table("name", "state", "runs", "by", ">CPUs", ">MiB", ">minutes", ">ssh port")
         for each in labs:
             lab = each.lab
             numbers = (lab.vcpus, lab.memory_mib, round(lab.age_s() / 60), lab.ssh_port)

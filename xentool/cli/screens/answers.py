@@ -3,13 +3,14 @@
 import csv
 import json
 import sys
+from collections.abc import Sequence
 from itertools import islice
+from numbers import Number
 
 import click
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
+from traces.exporters.fitted import Fitted
 from traces.foreign import printable
 from xentool import output as consoles
 from xentool.tools.tracing.queries import Database, QueryResult
@@ -24,12 +25,7 @@ def write(answer: QueryResult, *, as_json: bool) -> None:
         for row in answer.rows:
             click.echo(json.dumps(dict(zip(answer.columns, row, strict=True)), default=str))
     elif sys.stdout.isatty():
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        for column in answer.columns:
-            table.add_column(_cell(column))
-        for row in islice(answer.rows, _SCREEN_ROWS):
-            table.add_row(*map(_cell, row))
-        consoles.stdout().print(table)
+        consoles.stdout().print(table(answer.columns, list(islice(answer.rows, _SCREEN_ROWS))))
         if next(answer.rows, None) is not None:
             consoles.say(f"more than {_SCREEN_ROWS} rows; a pipe or --json gets them all")
     else:
@@ -38,12 +34,23 @@ def write(answer: QueryResult, *, as_json: bool) -> None:
         writer.writerows(answer.rows)
 
 
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Fitted:
+    """Make a table of rows: numbers on the right, and NULL told from text that is empty."""
+    made = Fitted()
+    for place, name in enumerate(columns):
+        number = any(isinstance(row[place], Number) and not isinstance(row[place], bool) for row in rows)
+        made.add_column(Text(printable(name)), right=number, folds=not number)
+    for row in rows:
+        made.add_row(*map(_cell, row))
+    return made
+
+
 def _cell(value: object) -> Text:
-    return Text("" if value is None else printable(str(value)))
+    return Text("NULL", "dim italic") if value is None else Text(printable(str(value)))
 
 
-def describe(database: Database, *, as_json: bool) -> None:
-    """Show what tables there are."""
+def describe(database: Database, examples: Sequence[str], *, as_json: bool) -> None:
+    """Show what tables there are; to people, also what may be asked for example."""
     for name, meaning, columns in database.tables():
         if as_json:
             click.echo(json.dumps({"table": name, "meaning": meaning, "columns": dict(columns)}))
@@ -51,3 +58,7 @@ def describe(database: Database, *, as_json: bool) -> None:
             consoles.line(f"{name}: {meaning}")
             for column, kind in columns:
                 consoles.line(f"  {column:<14} {'text' if kind.startswith('ENUM') else kind.lower()}")
+    if examples and not as_json:
+        consoles.line("examples:")
+        for example in examples:
+            consoles.line(f"  {example}")

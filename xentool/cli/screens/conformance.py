@@ -8,6 +8,7 @@ from pvdrivers.conformance.case import FAILURES, Case, Verdict
 from pvdrivers.conformance.run import Result
 from pvdrivers.conformance.subject import Subject
 from xentool import output
+from xentool.cli.screens import views
 from xentool.tools.conformance.session import Judged, Told, repeated
 
 
@@ -40,11 +41,16 @@ def shown(found: Sequence[Judged]) -> None:
 
 def listed(cases: Sequence[Case], subjects: Mapping[str, str]) -> None:
     """Print all subjects and cases."""
+    drivers = views.table("", "!~", headed=False)
     for name, what in subjects.items():
-        output.line(f"{name:<22} {what}")
+        drivers.add_row(name, what)
+    told = views.table("case", "of a", "risk", "!~what it is about")
     for case in cases:
-        kind = f"{case.device} {case.role.name.lower()}"
-        output.line(f"{case.ident:<6} {kind:<12} {case.risk.value:<12} {case.title}")
+        told.add_row(case.ident, f"{case.device} {case.role.name.lower()}", case.risk.value, case.title)
+    console = output.stdout()
+    console.print(drivers)
+    console.print()
+    console.print(told)
 
 
 def explained(case: Case) -> None:

@@ -2,9 +2,9 @@
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
+from traces.exporters.fitted import Fitted
 from traces.foreign import printable
 from xentool.cli.screens import devices as screen
 from xentool.cli.screens import views
@@ -31,14 +31,13 @@ def write(domain: Domain, devices: tuple[Inspected, ...] | None, console: Consol
         screen.write(devices, domain.domid, console)
 
 
-def _print(what: Table, console: Console) -> None:
+def _print(what: Fitted, console: Console) -> None:
     console.print()
     console.print(Padding(what, (0, 0, 0, 2), expand=False))
 
 
-def _facts(domain: Domain) -> Table:
-    table = views.table("", "~")
-    table.show_header = False
+def _facts(domain: Domain) -> Fitted:
+    table = views.table("", "~", headed=False)
     vcpus = f"{domain.vcpus}" + (f" of {domain.max_vcpus}" if domain.max_vcpus is not None else "")
     limit = "" if domain.max_memory_bytes is None else f" of {views.size(domain.max_memory_bytes)}"
     for name, value in (
@@ -52,7 +51,7 @@ def _facts(domain: Domain) -> Table:
     return table
 
 
-def _vcpus(domain: Domain) -> Table:
+def _vcpus(domain: Domain) -> Fitted:
     table = views.table(">vCPU", "State", ">pCPU", ">CPU s", "~may run on", "~prefers")
     for vcpu in domain.each_vcpu:
         table.add_row(
@@ -66,7 +65,7 @@ def _vcpus(domain: Domain) -> Table:
     return table
 
 
-def _traffic(domain: Domain) -> Table:
+def _traffic(domain: Domain) -> Fitted:
     table = views.table("Device", ">reads, received", ">bytes", ">writes, sent", ">bytes", "~besides")
     for block in domain.blocks:
         besides = _counted(

@@ -1,7 +1,6 @@
 """The grants of a domain, as a table: a line for each page that has a name, or for all."""
 
-from rich.table import Table
-
+from traces.exporters.fitted import Fitted
 from traces.plural import plural
 from xentool.cli.screens import survey as survey_view
 from xentool.cli.screens import views
@@ -10,7 +9,7 @@ from xentool.tools.channels.serves import grant_name
 from xentool.tools.channels.survey import Survey
 
 
-def drawn(found: Survey, table: GrantTable, every: bool) -> Table:
+def drawn(found: Survey, table: GrantTable, every: bool) -> Fitted:
     """Draw a domain's grants.
 
     :param every: a line for each page of data too

@@ -4,12 +4,11 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.live import Live as RichLive
-from rich.table import Table
 from rich.text import Text
 
+from traces.exporters.fitted import Fitted
 from traces.foreign import printable
 from xentool import output
 from xentool.cli.screens.sample import Moment, heading, sample
@@ -55,10 +54,10 @@ def picture(domain: str, now: Moment, before: Moment) -> RenderableType:
     """Draw one moment; rates are those since ``before``."""
     span = now.seconds - before.seconds
     busiest = sorted(now.shown.hypercalls.items(), key=lambda one: -one[1].count)[:_BUSIEST]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("Hypercall")
-    table.add_column("count", justify="right")
-    table.add_column("per s", justify="right")
+    table = Fitted(lined=True, flat=True)
+    table.add_column(Text("Hypercall"), folds=True)
+    table.add_column(Text("count"), right=True)
+    table.add_column(Text("per s"), right=True)
     for name, of in busiest:
         table.add_row(name, f"{of.count:,}", f"{(of.count - before.count('hypercalls', name)) / span:,.0f}")
     return Group(heading(domain, now, before), table, Text("Ctrl-C ends the trace and reports.", "dim"))

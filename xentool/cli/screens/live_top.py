@@ -14,12 +14,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
+from traces.exporters.fitted import Fitted
 from traces.exporters.words import duration
 from traces.foreign import printable
 from traces.xen.formats.events import HVM_SVM_EXIT, HVM_VMX_EXIT, PV_HYPERCALL_V2, RUNSTATE_CHANGE
@@ -30,8 +29,8 @@ from xentool.tools.tracing.trace import Progress, Running
 
 #: Seconds between two pictures: rates over less than that jump about.
 INTERVAL, PLAIN_INTERVAL = 1.0, 2.0
-#: Lines of the page that are not rows: heading, views, table head and rule, keys.
-_FRAME = 6
+#: Lines of the page that are not rows: heading, views, table head and rule, what had no room, keys.
+_FRAME = 7
 _DASH = "-"
 #: What columns are called in JSON, where not as on the page: shares of a second, and seconds.
 _KEYS = {"per s": "per_s", "in Xen": "in_xen", "mean": "mean_s"}
@@ -205,12 +204,12 @@ def _empty(page: Page, now: Moment) -> Text:
     return Text(f"\n{page.view.title}: {why}\n", "yellow")
 
 
-def _table(page: Page, rows: Sequence[Row]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+def _table(page: Page, rows: Sequence[Row]) -> Fitted:
+    table = Fitted(lined=True, flat=True)
     names = ["", *page.view.columns]
     for index, name in enumerate(names):
         mark = ("▲" if page.reverse == (index > 0) else "▼") if index == page.column else ""
-        table.add_column(f"{name}{mark}", justify="right" if index else "left", no_wrap=True)
+        table.add_column(Text(f"{name}{mark}"), right=index > 0, folds=not index)
     for row in rows:
         cells = ((row.values.get(name), form) for name, form in page.view.columns.items())
         table.add_row(Text(row.shown), *(_DASH if value is None else form(value) for value, form in cells))

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from math import inf
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from traces.exporters.fitted import Fitted
 from traces.foreign import printable
 from traces.plural import plural
 from xentool.cli.screens import views
@@ -74,7 +74,7 @@ def _heading(name: str, frame: Frame) -> Text:
     return line
 
 
-def _table(domains: Sequence[Rates], *, wide: bool, traced: bool) -> Table:
+def _table(domains: Sequence[Rates], *, wide: bool, traced: bool) -> Fitted:
     disk = (">reads/s", ">read B/s", ">writes/s", ">written B/s") if wide else (">rd B/s", ">wr B/s")
     net = (">packets in/s", ">in B/s", ">packets out/s", ">out B/s") if wide else (">in B/s", ">out B/s")
     vcpus = wide or not traced  # 80 columns have no room for both
@@ -89,8 +89,8 @@ def _table(domains: Sequence[Rates], *, wide: bool, traced: bool) -> Table:
         ">Memory",
         *disk,
         *net,
+        flat=True,
     )
-    table.columns[1].no_wrap, table.columns[1].overflow = True, "ellipsis"  # a line each, however long a name
     for domain in domains:
         reads, writes = domain.reads_per_s, domain.writes_per_s
         packets_in, packets_out = domain.received_packets_per_s, domain.sent_packets_per_s

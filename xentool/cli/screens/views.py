@@ -1,9 +1,9 @@
 """How domains and devices look, the same in each command: words, colours, units. What guests wrote is escaped."""
 
-from rich.table import Table
 from rich.text import Text
 
 from pvdrivers.abi.xenbus import XenbusState
+from traces.exporters.fitted import Fitted
 from traces.foreign import printable
 from traces.plural import plural
 
@@ -24,16 +24,19 @@ _UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")
 _END_STYLES = {XenbusState.CONNECTED: "green", XenbusState.CLOSING: "red", XenbusState.CLOSED: "red"}
 
 
-def table(*columns: str) -> Table:
-    """Make a table without lines; ``>`` before a column's title aligns it right, ``~`` lets it be folded."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
+def table(*columns: str, headed: bool = True, flat: bool = False) -> Fitted:
+    """Make a table without lines.
+
+    :param columns: their titles; ``>`` before one aligns it right, ``~`` lets it be folded, ``!`` keeps it whatever
+        room there is; of the others those to the right are left out first
+    :param headed: whether titles are shown
+    :param flat: see ``Fitted``
+    """
+    made = Fitted(headed=headed, flat=flat)
     for title in columns:
-        made.add_column(
-            title.lstrip(">~"),
-            justify="right" if title.startswith(">") else "left",
-            no_wrap=not title.startswith("~"),
-            overflow="fold",
-        )
+        marks = title[: len(title) - len(title.lstrip(">~!"))]
+        rank = 0 if "!" in marks else None
+        made.add_column(Text(title[len(marks) :]), right=">" in marks, folds="~" in marks, rank=rank)
     return made
 
 

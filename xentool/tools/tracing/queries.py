@@ -78,7 +78,7 @@ def opened(
     """Open a trace for queries: xentrace (as columns in a temporary file), or a Parquet file that an export wrote.
 
     :param capture: `-` is stdin
-    :param reading: of what is chosen, the names that the user gives to domains; a query sees all else
+    :param reading: what of it is chosen; a query sees nothing else
     :raises PeerError: it is no trace
     :raises XentoolError: duckdb is missing, or see ``exports.export``
     """
@@ -89,9 +89,10 @@ def opened(
     with orderly_end(), tempfile.TemporaryDirectory(prefix="xentool-sql-", ignore_cleanup_errors=True) as made:
         folder = Path(made)
         table, report = capture, None
-        if reading.chosen.names and capture != STANDARD and _is_parquet(capture):
+        if reading.chosen != AS_IT_IS.chosen and capture != STANDARD and _is_parquet(capture):
             raise XentoolError(
-                f"{capture} is a table of records, which has no domains to be named; --name is for traces"
+                f"{capture} is a table of records: its domains have no names, and `where` chooses; "
+                "-e, --domain, --name, --from and the like are for traces"
             )
         if capture == STANDARD or not _is_parquet(capture):
             table = folder / "events.parquet"
@@ -169,7 +170,9 @@ def _rows(engine: Any, cursor: Any) -> Iterator[tuple[Any, ...]]:  # noqa: ANN40
 
 
 def _refused(error: Exception) -> XentoolError:
-    return XentoolError(f"the query failed: {_first_line(error)}")
+    # Its hint is in the next lines ("Did you mean ..."), and then the query is shown, which the user has.
+    told = str(error).partition("\nLINE ")[0].split()
+    return XentoolError(f"the query failed: {' '.join(told) or type(error).__name__}")
 
 
 def _first_line(error: Exception) -> str:

@@ -4,7 +4,6 @@ import json
 from dataclasses import asdict
 
 import click
-from rich.table import Table
 
 from xentool import output
 from xentool.cli.lab import options
@@ -22,9 +21,7 @@ def command(name: str | None, where: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"schema": "xentool.guests/1", "guests": [asdict(guest) for guest in guests]}))
         return
-    table = Table(box=None, pad_edge=False)
-    for title in ("domid", "name", "type", "CPUs", "workload"):
-        table.add_column(title, justify="right" if title in {"domid", "CPUs"} else "left")
+    table = views.table(">domid", "!name", "type", ">CPUs", "~workload")
     for guest in guests:
         cells = (guest.domid, guest.name, guest.type or "?", guest.vcpus, guest.workload or "?")
         table.add_row(*map(views.words, cells))
