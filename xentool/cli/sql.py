@@ -16,10 +16,11 @@ from xentool.tools.tracing.queries import opened
 from xentool.tools.tracing.reports import Chosen, Reading
 from xentool.tools.tracing.views import KVM_MEANINGS, MEANINGS
 
+#: Xen's traces answer them, and KVM's.
 _EXAMPLES = (
-    "select hypercall, count(*) from hypercalls group by 1 order by 2 desc",
+    "select name, count(*) from events group by 1 order by 2 desc",
     "select domid, state, sum(duration_ns) / 1e6 as ms from runstates group by all order by 3 desc",
-    "select ns, name, hypercall from events where ns between 5000000 and 6000000",
+    "select ns, pcpu, domid, name from events where ns between 5000000 and 6000000",
 )
 _EPILOG = "\b\n" + "\n".join(
     [
