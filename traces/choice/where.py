@@ -85,8 +85,11 @@ def kinds(text: str) -> Kinds:
     given = frozenset(term for term in terms if not term.startswith("!")) or frozenset({"all"})
     for name in sorted(taken | given):
         if name not in _names():
+            from traces.meant import meant  # noqa: PLC0415 - for mistakes alone
+
             raise ValueError(
                 f"{name!r} is no class of events ({', '.join(CLASSES)}, all), no event and no hypercall that Xen has"
+                f"{meant(name, _names())}"
             )
     found = Kinds(given, taken)
     if not any(found.keeps(event, nr) for event, nr in _known()):
@@ -216,6 +219,18 @@ def _names() -> frozenset[str]:
 
     hypercalls = (hypercall_name(nr) for nr in (*HYPERCALLS, *_HYPERV_NUMBERS))
     return frozenset({*CLASSES, *hypercalls, *(event.name for event in EVENTS), "all"})
+
+
+def catalogue() -> dict[str, list[str]]:
+    """Give all names that ``-e`` takes besides the classes: events and hypercalls by class, under "" those in none."""
+    from traces.xen.formats.events import event_name  # noqa: PLC0415 - see above
+
+    found: dict[str, set[str]] = {name: set() for name in (*CLASSES, "")}
+    for event, nr in _known():
+        for name in classes_of(event, nr) or {""}:
+            found[name].add(event_name(event) if nr is None else hypercall_name(nr))
+    # What Hyper-V has comes last.
+    return {name: sorted(names, key=lambda one: (one[:1].isupper(), one)) for name, names in found.items()}
 
 
 @cache

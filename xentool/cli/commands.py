@@ -1,7 +1,20 @@
 """What commands there are: where each is, and what it does in a line. Nothing here is loaded before it is asked for."""
 
+WRONG_USAGE = 2
 INTERRUPTED = 130
 SUMMARY = "See and exercise Xen paravirtualization."
+#: What is said to who says nothing.
+BRIEF = f"""\
+xentool: {SUMMARY[0].lower()}{SUMMARY[1:]}
+
+  xentool trace domU            what domU does: hypercalls, grants, exits, runs
+  xentool report FILE           the same of a trace in a file
+  xentool list                  all domains; `xentool show domU`: all about one
+  xentool store tree            XenStore; `xentool store watch`: what changes
+  xentool lab up                boots real Xen on this machine, if it has none
+
+xentool --help lists all commands; xentool COMMAND --help begins with examples.
+"""
 
 COMMANDS = {
     "trace": ("xentool.cli.trace:command", "Show what a domain really does: hypercalls, grants, exits, scheduling."),
@@ -39,4 +52,15 @@ COMMANDS = {
     "schema": ("xentool.cli.schema:command", "Print the JSON Schema of a document that --json prints."),
     "man": ("xentool.cli.man:command", "Show manual pages, or write them into a folder."),
     "completion": ("xentool.cli.completion:command", "Print the completion script of a shell."),
+}
+
+#: How they are listed: what most come for first.
+SECTIONS = {
+    "Trace": ("trace", "record", "report", "diff", "dump", "export", "sql"),
+    "Look": ("list", "info", "show", "top", "grants", "evtchn", "channels", "detect"),
+    "Store": ("store",),
+    "Drivers": ("device", "block", "net", "conformance"),
+    "Lab": ("lab",),
+    "Domains": ("console", "create", "destroy", "pause", "unpause", "shutdown"),
+    "Tools": ("man", "completion"),
 }

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from xentool.cli.commands import COMMANDS, INTERRUPTED, SUMMARY
+from xentool.cli.commands import BRIEF, COMMANDS, INTERRUPTED, SECTIONS, SUMMARY, WRONG_USAGE
 
 #: Lines of help have so many characters where a terminal has room for two more. In narrower ones click folds them.
 _WIDTH = 78
@@ -32,6 +32,9 @@ def run(words: list[str]) -> int | None:
             return None
         sys.stdout.write(f"{help_text()}\n")
         return 0
+    if not words:
+        sys.stderr.write(BRIEF)
+        return WRONG_USAGE
     asked = report_asked(words)
     return None if asked is None else _report(asked)
 
@@ -59,14 +62,17 @@ def _report(asked: Asked) -> int:
 
 def help_text() -> str:
     """Write what ``xentool --help`` says in a terminal that is wide enough."""
-    commands = ((name, what) for name, (_, what) in COMMANDS.items())
-    return "\n".join(
-        (
-            *("Usage: xentool [OPTIONS] COMMAND [ARGS]...", "", f"  {SUMMARY}", ""),
-            *("Options:", *_listed(_OPTIONS.items()), ""),
-            *("Commands:", *_listed(commands)),
-        )
-    )
+    lines = [
+        "Usage: xentool [OPTIONS] COMMAND [ARGS]...",
+        "",
+        f"  {SUMMARY}",
+        "",
+        "Options:",
+        *_listed(_OPTIONS.items()),
+    ]
+    for title, names in SECTIONS.items():
+        lines += ("", f"{title}:", *_listed((name, COMMANDS[name][1]) for name in names))
+    return "\n".join(lines)
 
 
 def _listed(found: Iterable[tuple[str, str]]) -> Iterator[str]:

@@ -6,14 +6,26 @@ import click
 
 from traces.foreign import printable_lines
 from xentool import __version__
-from xentool.cli.commands import COMMANDS, INTERRUPTED, SUMMARY
+from xentool.cli.commands import BRIEF, COMMANDS, INTERRUPTED, SECTIONS, SUMMARY, WRONG_USAGE
 from xentool.cli.common.lazy import LazyGroup
 
 
-@click.group(cls=LazyGroup, commands=COMMANDS, help=SUMMARY, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    commands=COMMANDS,
+    sections=SECTIONS,
+    help=SUMMARY,
+    invoke_without_command=True,
+    subcommand_metavar="COMMAND [ARGS]...",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, "-V", "--version", prog_name="xentool")
-def group() -> None:
+@click.pass_context
+def group(context: click.Context) -> None:
     """Stand for the command line as a whole."""
+    if context.invoked_subcommand is None:
+        click.echo(BRIEF, nl=False, err=True)
+        context.exit(WRONG_USAGE)
 
 
 def run() -> int:

@@ -33,7 +33,6 @@ _EPILOG = "\b\n" + "\n".join(
         "\b",
         "Examples:",
         *(f'  xentool sql domU.xentrace "{example}"' for example in _EXAMPLES),
-        "  xentool sql domU.xentrace < question.sql",
     ]
 )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from traces.meant import meant
 from xentool.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def choose(name: str | None, labs: Mapping[str, Mapping[str, Any]]) -> "SshHost"
         if name != "default" and len(labs) > 1:
             raise Unavailable(f"several labs are running ({', '.join(labs)}); choose with --host lab:NAME")
     if name not in labs:
-        raise Unavailable(f"no lab {name} is running; `xentool lab up --name {name}` starts it")
+        raise Unavailable(f"no lab {name} is running; `xentool lab up --name {name}` starts it{meant(name, labs)}")
     state = labs[name]
     if state.get("state") != "up":
         raise Unavailable(f"lab {name} is not up yet ({state.get('state')}); `xentool lab status` shows how far it is")

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 
+from traces.meant import meant
 from xentool.errors import Unavailable, XentoolError
 from xentool.hosts import labs
 from xentool.hosts.base import Host
@@ -43,7 +44,8 @@ def resolve(text: str | None, environ: Mapping[str, str] = os.environ) -> Host:
         return SshHost(text.rstrip("/"), name=text)
     if match := LAB.fullmatch(text):
         return labs.choose(match["name"], labs.running(environ))
-    raise HostError(f"{text!r} is no host; a host is {FORMS}")
+    near = meant(text, ["local", "lab", *(f"lab:{name}" for name in labs.running(environ))])
+    raise HostError(f"{text!r} is no host; a host is {FORMS}{near}")
 
 
 def _any_lab(environ: Mapping[str, str]) -> Host:

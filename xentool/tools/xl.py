@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from traces.meant import meant
 from traces.xen.formats.exits import Vendor
 from xentool.errors import PeerError, XentoolError
 from xentool.hosts import Host
@@ -193,7 +194,8 @@ def choose(domains: Sequence[AnyDomain], text: str) -> AnyDomain:
         if text == domain.name:
             return domain
     existing = ", ".join(f"{domain.name or 'unnamed'} ({domain.domid})" for domain in domains)
-    raise XentoolError(f"there is no domain {text!r}; there are {existing or 'none at all'}")
+    near = meant(text, [domain.name for domain in domains if domain.name])
+    raise XentoolError(f"there is no domain {text!r}; there are {existing or 'none at all'}{near}")
 
 
 def list_domains(host: Host) -> list[Domain]:

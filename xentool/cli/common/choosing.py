@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable
 from functools import wraps
+from shutil import get_terminal_size
+from textwrap import wrap
 from typing import Any
 
 import click
@@ -15,11 +17,28 @@ from xentool.cli.common.numbers import TRACE_SECONDS_MAX, Number
 from xentool.tools.tracing.reports import Chosen
 
 
-def _kinds(_context: click.Context, _parameter: click.Parameter, value: str) -> Kinds:
+def _kinds(context: click.Context, _parameter: click.Parameter, value: str) -> Kinds:
+    if value == "list":
+        _list()
+        context.exit()
     try:
         return wheres.kinds(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def _list() -> None:
+    for name, names in wheres.catalogue().items():
+        click.echo(f"{name}: {classes.CLASSES[name].meaning}" if name else "in no class:")
+        for line in wrap(" ".join(names), max(get_terminal_size().columns - 3, 20)):
+            click.echo(f"  {line}")
+
+
+def _complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    before, comma, last = incomplete.rpartition(",")
+    taken = "!" * last.startswith("!")
+    names = {"all", "list", *(one for name, of in wheres.catalogue().items() for one in (name, *of) if one)}
+    return [f"{before}{comma}{taken}{name}" for name in sorted(names) if name.startswith(last[len(taken) :])]
 
 
 #: Goes behind a command's help: what ``-e`` takes, the same everywhere.
@@ -34,7 +53,9 @@ events = click.option(
     default="all",
     callback=_kinds,
     metavar="NAMES",
-    help="Only these: classes, events or hypercalls, as in grant,sched_switch,iret. `!` takes away: '!sched'.",
+    shell_complete=_complete,
+    help="Only these: classes, events or hypercalls, as in grant,sched_switch,iret; `list` names all. `!` takes away: "
+    "'!sched'.",
 )
 #: Of vCPUs and pCPUs: records have 16 bits for either.
 _NUMBER_MAX = 0xFFFF

@@ -237,7 +237,10 @@ def domid_of(report: "Report", text: str) -> int:
     if found:
         return found[0]
     existing = ", ".join(f"{domain.name or 'unnamed'} ({domain.domid})" for domain in report.domains)
-    raise XentoolError(f"the trace has no domain {text!r}; it has {existing}")
+    from traces.meant import meant  # noqa: PLC0415 - for mistakes alone
+
+    near = meant(text, [one.name for one in report.domains if one.name])
+    raise XentoolError(f"the trace has no domain {text!r}; it has {existing}{near}")
 
 
 def doubts(report: "Report") -> list[str]:
