@@ -57,10 +57,10 @@ COMMANDS = {
 #: How they are listed: what most come for first.
 SECTIONS = {
     "Trace": ("trace", "record", "report", "diff", "dump", "export", "sql"),
-    "Look": ("list", "info", "show", "top", "grants", "evtchn", "channels", "detect"),
+    "Look": ("list", "info", "show", "top", "grants", "evtchn", "channels", "detect", "doctor"),
     "Store": ("store",),
     "Drivers": ("device", "block", "net", "conformance"),
     "Lab": ("lab",),
     "Domains": ("console", "create", "destroy", "pause", "unpause", "shutdown"),
-    "Tools": ("man", "completion"),
+    "Tools": ("man", "completion", "schema"),
 }

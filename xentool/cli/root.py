@@ -1,6 +1,7 @@
 """The command line as click runs it, and what becomes of its errors."""
 
 from io import StringIO
+from shutil import get_terminal_size
 
 import click
 
@@ -8,6 +9,8 @@ from traces.foreign import printable_lines
 from xentool import __version__
 from xentool.cli.commands import BRIEF, COMMANDS, INTERRUPTED, SECTIONS, SUMMARY, WRONG_USAGE
 from xentool.cli.common.lazy import LazyGroup
+
+_NARROW = 52
 
 
 @click.group(
@@ -31,7 +34,10 @@ def group(context: click.Context) -> None:
 def run() -> int:
     """Run what the command line says; wrong usage becomes a message and an exit code, all else is raised."""
     try:
-        return group.main(prog_name="xentool", standalone_mode=False) or 0
+        # Narrower than this click takes no terminal to be.
+        columns = get_terminal_size().columns
+        narrow = {"terminal_width": max(columns - 2, 20)} if columns < _NARROW else {}
+        return group.main(prog_name="xentool", standalone_mode=False, **narrow) or 0
     except click.ClickException as error:
         shown = StringIO()
         error.show(shown)

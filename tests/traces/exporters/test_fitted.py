@@ -2,6 +2,7 @@
 
 import io
 import re
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -82,3 +83,10 @@ def test_no_number_is_cut_whatever_the_width(width: int, lined: bool) -> None:
         left_out = "no room for" in told and name in told.partition("no room for")[2]
         # Where a number is as wide as the terminal it goes on in the next line, every digit of it.
         assert number in whole or left_out or number.replace(" ", "") in re.sub(r"\s", "", told)
+
+
+def test_nothing_else_draws_tables() -> None:
+    root = Path(__file__).parents[3]
+    sources = [path for room in ("xentool", "traces", "pvdrivers") for path in (root / room).rglob("*.py")]
+    drawing = {str(path.relative_to(root)) for path in sources if "rich.table" in path.read_text()}
+    assert drawing == {"traces/exporters/fitted.py"}

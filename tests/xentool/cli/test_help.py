@@ -107,3 +107,10 @@ def test_examples_parse() -> None:
                     parse(words)
                 except click.ClickException as error:
                     pytest.fail(f"xentool {shlex.join(words)}: {error.format_message()}")
+
+
+def test_help_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = ran("--help").stdout.splitlines()
+    assert max(map(len, lines)) < 40
+    assert "Trace:" in lines

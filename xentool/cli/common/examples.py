@@ -30,6 +30,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "xentool sql domU.xentrace < question.sql",
     ),
     "detect": ("xentool detect", "xentool detect --json"),
+    "doctor": ("xentool doctor", "xentool doctor -H ssh://root@xen1"),
     "list": ("xentool list", "xentool list -H ssh://root@xen1"),
     "info": ("xentool info", "xentool info -c xen:///system"),
     "show": ("xentool show domU",),
@@ -97,6 +98,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "lab logs": ("xentool lab logs",),
     "lab sync": ("xentool lab sync",),
     "lab down": ("xentool lab down",),
+    "schema": ("xentool schema report",),
     "man": ("xentool man lab up", "xentool man --to ~/.local/share/man/man1"),
     "completion": ('eval "$(xentool completion bash)"',),
 }
