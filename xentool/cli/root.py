@@ -2,6 +2,7 @@
 
 from io import StringIO
 from shutil import get_terminal_size
+from typing import Any
 
 import click
 
@@ -36,7 +37,7 @@ def run() -> int:
     try:
         # Narrower than this click takes no terminal to be.
         columns = get_terminal_size().columns
-        narrow = {"terminal_width": max(columns - 2, 20)} if columns < _NARROW else {}
+        narrow: dict[str, Any] = {"terminal_width": max(columns - 2, 20)} if columns < _NARROW else {}
         return group.main(prog_name="xentool", standalone_mode=False, **narrow) or 0
     except click.ClickException as error:
         shown = StringIO()
