@@ -29,22 +29,26 @@ def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> Non
 
 
 def _frame(domain: DomainReport) -> str:
-    # A name may hold what separates frames.
-    name = printable(domain.name or "").replace(";", r"\x3b")
+    name = _part(domain.name or "")
     return f"{name} (d{domain.domid})" if name else f"d{domain.domid}"
+
+
+def _part(name: str) -> str:
+    # A name may hold what separates frames.
+    return printable(name).replace(";", r"\x3b")
 
 
 def _stacks(vcpu: VcpuReport) -> Iterator[tuple[str, float]]:
     # Where only exits are wanted, or recorded, there is no running time to be without them.
     if not vcpu.runstates:
-        yield from ((f"exit {one.name}", one.seconds) for one in vcpu.exits)
+        yield from ((f"exit {_part(one.name)}", one.seconds) for one in vcpu.exits)
     in_xen = sum(one.seconds for one in vcpu.exits)
     for state, of in vcpu.runstates.items():
         if of.modes:
             yield from _of_thread(vcpu, of.modes)
         elif state == "running":
             yield state, of.seconds - in_xen
-            yield from ((f"{state};exit {one.name}", one.seconds) for one in vcpu.exits)
+            yield from ((f"{state};exit {_part(one.name)}", one.seconds) for one in vcpu.exits)
         else:
             yield state, of.seconds
 
@@ -53,6 +57,6 @@ def _of_thread(vcpu: VcpuReport, modes: Mapping[str, float]) -> Iterator[tuple[s
     left = dict(modes)
     for one in vcpu.exits:
         for mode, seconds in (("kernel", one.seconds), ("user", one.user_seconds or 0.0)):
-            yield f"running;{mode};exit {one.name}", seconds
+            yield f"running;{mode};exit {_part(one.name)}", seconds
             left[mode] -= seconds
     yield from ((f"running;{mode}", seconds) for mode, seconds in left.items())

@@ -21,6 +21,7 @@ from traces.exporters import dump, jsonl
 from traces.exporters.around import Around, Record, Written
 from traces.exporters.details import Naming, naming
 from traces.exporters.words import duration, seconds, who
+from traces.foreign import printable
 from traces.xen.formats.exits import reason_of
 
 #: Of those who ran meanwhile, in text.
@@ -117,7 +118,7 @@ def _write(one: Described, report: Report, console: Console) -> None:
     slow, hz = one.slow, report.clock.hz
     line = Text(f"{duration(slow.cycles / hz):>8}", "bold")
     line.append(f"  {who(slow.domid, report)} v{slow.vcpu} on pCPU {slow.pcpu}", "not bold")
-    line.append(f" {report.exits.name(slow.exit)}" if slow.exit is not None else "", "magenta not bold")
+    line.append(f" {printable(report.exits.name(slow.exit))}" if slow.exit is not None else "", "magenta not bold")
     line.append(f" from {seconds(slow.begin / hz, 9)}", "not bold")
     console.print(Padding(line, _INDENT, expand=False))
     ran = [

@@ -109,10 +109,19 @@ def test_names_out_of_formats_are_seen_as_they_are(tmp_path: Path) -> None:
     )
     path = tmp_path / "made.dat"
     reasons = f'print fmt: "%s", __print_symbolic(REC->exit_reason, {{ 0x78, "{evil}" }})\n'
-    path.write_bytes(sixth([[page(LIFE)]], f"500 {evil}\n", formats=[f"{exits}\n{reasons}"]))
+    slowly = [one._replace(ts=1000 * one.ts) for one in LIFE]
+    path.write_bytes(sixth([[page(slowly)]], f"500 {evil}\n", formats=[f"{exits}\n{reasons}"]))
     assert f"exit={shown}" in ran("dump", str(path)).stdout
     # A table folds a name where there is no room.
     assert shown in re.sub(r"\s.*\n\s+", "", ran("report", str(path)).stdout.split("VM exits, each")[1])
+    assert f"on pCPU 0 {shown} from" in ran("report", str(path), "--slowest", "2").stdout
+    stacks = ran("export", str(path), "--format", "folded", "-o", "-").stdout.split("\n")
+    frame = shown.replace(";", r"\x3b")
+    assert f"d500;v0;running;kernel;exit {frame} 8" in stacks
+    ran("report", str(path), "--html", str(tmp_path / "page.html"))
+    html = (tmp_path / "page.html").read_text()
+    assert html.count(shown) >= 3
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(html)
     (vcpu,) = json.loads(ran("report", str(path), "--json").stdout)["domains"][0]["vcpus"]
     assert evil in [one["name"] for one in vcpu["exits"]]
 

@@ -11,15 +11,14 @@ from importlib.resources import files
 from typing import BinaryIO
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from traces.analyses.sights import Table
 from traces.answers import Report
 from traces.exporters.html.choice import choose
 from traces.exporters.html.course import read
 from traces.exporters.html.page import page
+from traces.exporters.html.svg import shown
 from traces.exporters.words import marked
-from traces.foreign import printable
 
 
 def write(tables: Iterable[Table], report: Report, output: BinaryIO, title: str) -> None:
@@ -39,7 +38,7 @@ def _write(tables: Iterable[Table], report: Report, output: BinaryIO, title: str
     environment = Environment(
         loader=PackageLoader("traces.exporters.html"),
         autoescape=True,
-        finalize=_shown,
+        finalize=shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -52,11 +51,6 @@ def _write(tables: Iterable[Table], report: Report, output: BinaryIO, title: str
         script_hash=_hash(script),
     )
     output.write(text.encode())
-
-
-def _shown(value: object) -> object:
-    # Of all that goes into the page: what is no markup of ours may be somebody's name.
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _file(name: str) -> str:

@@ -1,18 +1,32 @@
 """SVG elements as safe markup: whatever is put in, an element is all that comes out."""
 
+from typing import TypeVar
+
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from traces.foreign import printable
+
+_Value = TypeVar("_Value")
+
 
 def element(name: str, *children: str, **attributes: object) -> Markup:
-    """Make an element. Text is escaped, markup is not; ``data_count`` becomes data-count, and ``class_`` class."""
+    """Make an element. Text is made fit to be shown, and escaped; markup is neither.
+
+    ``data_count`` becomes data-count, and ``class_`` class.
+    """
     described = Markup("").join(
-        Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), number(value))
+        Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), shown(number(value)))
         for key, value in attributes.items()
         if value is not None
     )
-    return Markup("<{}{}>{}</{}>").format(name, described, Markup("").join(children), name)
+    return Markup("<{}{}>{}</{}>").format(name, described, Markup("").join(map(shown, children)), name)
+
+
+def shown(value: _Value) -> _Value | str:
+    """Make a text fit to be shown: what is no markup of ours may be somebody's name."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def number(value: object) -> object:
