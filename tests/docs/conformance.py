@@ -55,9 +55,11 @@ In a dom0, as root, the kit is the other end of that Xen's drivers:
 
 ```sh
 xentool conformance blkback                             # Linux's backend, on loop devices over files of the kit's
-xentool conformance qdisk                               # QEMU's, as a process of the kit's
-xentool conformance block-backend-xen                   # ours, by gntdev and evtchn; and block-frontend-xen
+xentool conformance netback                             # Linux's backend of vifs; their other side is its own interface
+xentool conformance qdisk qnic                          # QEMU's, as a process of the kit's each
+xentool conformance block-backend-xen net-frontend-xen  # ours, by gntdev and evtchn; and the other two
 xentool conformance linux-block-frontend@domU --lab     # Linux's frontend, in a guest that may break
+xentool conformance linux-net-frontend@domU --lab       # likewise that of vifs
 ```
 
 Each device that it makes carries the run's mark, and is gone when the run is over, interrupted or, by the next run,
@@ -67,7 +69,8 @@ emulated machines.
 
 A guest needs a shell at its TCP port 7000 (`nc -ll -p 7000 -e /bin/sh`, with busybox's dd), and an address that
 XenStore knows (`ip=` of its vif) or that is named, as in `linux-block-frontend@domU=10.0.0.7`. Never name a guest that
-you need. [What has been found](verdicts.md).
+you need. For vifs it needs Python (3.8 or later) as well: the kit sends it a small program, which passes frames between
+the interface under test and the shell's connection. [What has been found](verdicts.md).
 
 ## How it judges
 

@@ -1,107 +1,192 @@
 """What the conformance kit says of drivers on real Xen: judges all of them, in the lab, on each Xen.
 
-python -m tests.verdicts.make                     as `make conformance` does; writes XEN.json beside this
-python -m tests.verdicts.make 4.17 blkback qdisk  these alone, and leaves the others as they were
+python -m tests.verdicts.make                              as `make conformance` does; writes XEN.json beside this
+python -m tests.verdicts.make 4.17 blkback qdisk           these alone, and leaves the others as they were
+python -m tests.verdicts.make 4.17 netback --minutes 8     goes on where it was, and stops after so many minutes
 
-Cases that may crash a kernel are run: dom0 and guests are the lab's. `python -m tests.docs.verdicts` makes a page of
-it.
+A driver is judged by a few cases at a time, and what is known is kept (``build/verdicts``): it is told once there is
+all of it, of one version. Cases that may crash a kernel are run: dom0 and guests are the lab's. `python -m
+tests.docs.verdicts` makes a page of it.
 """
 
+import argparse
 import json
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pvdrivers.conformance import registry
 from pvdrivers.conformance.case import Case, Risk
 from pvdrivers.xenbus import Role
+from tests.xen.blocks import Guest
 from tests.xen.labs import Lab
 from tests.xen.packages import install
+from tests.xen.userland import bring_python
 from xentool.lab import api
 
 FOLDER = Path(__file__).parent
+KEPT = Path("build/verdicts")
 LAB = "verdicts"
-#: Guests that may break: by how the page calls the frontend in each, what it is started with.
-GUESTS = {"pv": ("pv", 1), "pvh": ("pvh", 1)}
-#: Drivers, and which cases they have: their role's, of those that match.
-DRIVERS = {
-    "blkback": (Role.BACK, ("BB[0-9]*",)),
-    "qdisk": (Role.BACK, ("BB[0-9]*",)),
-    "block-backend-xen": (Role.BACK, ("BB[0-9]*",)),
-    "block-frontend-xen": (Role.FRONT, ("BF[0-9]*",)),
-    "linux-block-frontend": (Role.FRONT, ("BF[0-9]*",)),
-}
-IN_GUESTS = ("linux-block-frontend",)
 #: What ran anything: a driver failed, or nothing could be tested of it.
 _STATUSES = {0, 3, 5}
+#: Cases that are run at once, and what is lost if a lab is.
+_AT_ONCE = 6
 
 
-def judged(lab: Lab, subject: str, cases: Sequence[str]) -> dict[str, Any]:
+class Driver(NamedTuple):
+    """A driver, and which cases it has: its kind's, of those that match."""
+
+    device: str
+    role: Role
+    pattern: str
+    guest: bool = False
+    qemu: bool = False
+
+    @property
+    def cases(self) -> list[Case]:
+        """Its cases."""
+        return registry.chosen(self.device, self.role, (self.pattern,))
+
+
+#: Guests that may break, by how the page calls the frontend in each: its type.
+GUESTS = ("pv", "pvh")
+DRIVERS = {
+    "blkback": Driver("block", Role.BACK, "BB[0-9]*"),
+    "qdisk": Driver("block", Role.BACK, "BB[0-9]*", qemu=True),
+    "block-backend-xen": Driver("block", Role.BACK, "BB[0-9]*"),
+    "block-frontend-xen": Driver("block", Role.FRONT, "BF[0-9]*"),
+    "linux-block-frontend": Driver("block", Role.FRONT, "BF[0-9]*", guest=True),
+    "netback": Driver("net", Role.BACK, "NB[0-9]*"),
+    "net-backend-xen": Driver("net", Role.BACK, "NB[0-9]*"),
+    "net-frontend-xen": Driver("net", Role.FRONT, "NF[0-9]*"),
+    "linux-net-frontend": Driver("net", Role.FRONT, "NF[0-9]*", guest=True),
+}
+#: All, in the order of the page.
+SUBJECTS = [
+    f"{name}@{guest}" if guest else name
+    for name, driver in DRIVERS.items()
+    for guest in (GUESTS if driver.guest else ("",))
+]
+
+
+class Found:
+    """What is known of a driver, case by case; all of one version."""
+
+    def __init__(self, xen: str, subject: str, cases: Sequence[Case]) -> None:
+        self._path = KEPT / xen / f"{subject}.json"
+        self._cases = cases
+        self.part: dict[str, Any] = json.loads(self._path.read_text()) if self._path.exists() else {}
+        self._known = {case["id"]: case for case in self.part.get("cases", [])}
+
+    @property
+    def missing(self) -> list[Case]:
+        """Cases that nothing is known of."""
+        return [case for case in self._cases if case.ident not in self._known]
+
+    def add(self, part: dict[str, Any]) -> None:
+        """Take what a run has found, and keep it; what is known of another version is known no more."""
+        if part["version"] != self.part.get("version"):
+            self._known = {}
+        self._known |= {case["id"]: case for case in part["cases"]}
+        found = [self._known[case.ident] for case in self._cases if case.ident in self._known]
+        self.part = {**part, "cases": found, "summary": dict(Counter(case["verdict"] for case in found))}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.write_text(json.dumps(self.part))
+
+    def told(self) -> dict[str, Any]:
+        """Give all of it, and keep nothing: the next time it is judged anew."""
+        self._path.unlink()
+        return self.part
+
+
+def groups(driver: Driver, cases: Sequence[Case]) -> Iterator[list[Case]]:
+    """Give what is run at once: what may break a guest has one of its own."""
+    alone = [case for case in cases if driver.guest and case.risk is not Risk.SAFE]
+    others = [case for case in cases if case not in alone]
+    for at in range(0, len(others), _AT_ONCE):
+        yield others[at : at + _AT_ONCE]
+    for case in alone:
+        yield [case]
+
+
+def judged(lab: Lab, subject: str, cases: Sequence[Case]) -> dict[str, Any]:
     """Judge a driver by some cases.
 
     :raises RuntimeError: the kit itself did not run
     """
-    words = [word for case in cases for word in ("--case", case)]
+    words = [word for case in cases for word in ("--case", case.ident)]
     there = ["lab", "run", "--name", lab.name, "xentool", "conformance", subject, "--lab", "--quick", "--json", *words]
     done = subprocess.run([sys.executable, "-m", "xentool", *there], stdout=subprocess.PIPE, check=False)
     if done.returncode not in _STATUSES:
         raise RuntimeError(f"{subject}: the kit has ended with {done.returncode}")
     found: dict[str, Any] = json.loads(done.stdout)
     for case in found["cases"]:
-        print(f"{subject} {found['version']} {case['id']} {case['verdict']}: {case['observation']}", flush=True)
+        what = f"{subject} {found['version']} {case['id']} {case['verdict']}: {case['observation']}"
+        print(f"{what} ({case['seconds']:.0f} s)", flush=True)
     return found
 
 
-def judged_in(lab: Lab, subject: str, guest: str, cases: Sequence[Case]) -> Iterator[dict[str, Any]]:
-    """Judge a driver of a guest, and give what is known so far: what may break a guest has one of its own."""
-    kind, vcpus = GUESTS[guest]
-    groups = [[case.ident] for case in cases if case.risk is not Risk.SAFE]
-    groups += [[case.ident for case in cases if case.risk is Risk.SAFE]]
-    by_ident: dict[str, Any] = {}
-    for group in groups:
-        lab.away(guest)
-        api.guest_start(api.Guest(guest, kind, vcpus, 512, workload="shell"), lab.name)
-        part = judged(lab, f"{subject}@{guest}", group)
-        by_ident |= {case["id"]: case for case in part["cases"]}
-        found = [by_ident[case.ident] for case in cases if case.ident in by_ident]
-        yield {**part, "cases": found, "summary": dict(Counter(case["verdict"] for case in found))}
+def start(lab: Lab, guest: str, driver: Driver) -> None:
+    """Have a new guest for a driver in one."""
+    lab.away(guest)
+    made = Guest(lab, guest, guest, 1, ("feature_persistent=0",) if driver.device == "net" else ())
+    if driver.device == "net":
+        bring_python(made)
 
 
-def make(xen: str, wanted: Sequence[str]) -> Iterator[dict[str, Any]]:
+def make(lab: Lab, subject: str, until: float) -> dict[str, Any] | None:
+    """Judge a driver, as far as there is time; give what is known of it, if that is all."""
+    name, _, guest = subject.partition("@")
+    driver = DRIVERS[name]
+    found = Found(lab.xen, subject, driver.cases)
+    fresh = False
+    for group in groups(driver, found.missing):
+        if time.monotonic() > until:
+            return None
+        if driver.guest and not fresh:
+            start(lab, guest, driver)
+        found.add(judged(lab, subject, group))
+        fresh = all(case.risk is Risk.SAFE for case in group)
+    return found.told()
+
+
+def judge_all(xen: str, wanted: Sequence[str], until: float) -> Iterator[dict[str, Any]]:
     """Judge drivers on one Xen."""
     api.up(LAB, xen=xen)
     try:
         with closing(Lab(LAB, xen)) as lab:
-            if "qdisk" in wanted:
+            if any(DRIVERS[subject.partition("@")[0]].qemu for subject in wanted):
                 install(lab, "qemu-system-xen", without=("usr/share", "usr/lib/ipxe"))
             for subject in wanted:
-                driver, _, guest = subject.partition("@")
-                cases = registry.chosen("block", *DRIVERS[driver])
-                if guest:
-                    yield from judged_in(lab, driver, guest, cases)
-                else:
-                    yield judged(lab, subject, [case.ident for case in cases])
+                if (one := make(lab, subject, until)) is not None:
+                    yield one
     finally:
         api.down(LAB)
 
 
-def main(words: list[str]) -> None:
+def main() -> None:
     """Judge the drivers that are named on one version of Xen; or all, on all."""
-    every = [subject for subject in DRIVERS if subject not in IN_GUESTS]
-    every += [f"{subject}@{guest}" for guest in GUESTS for subject in IN_GUESTS]
-    for xen in words[:1] or api.RELEASES:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("xen", nargs="?", choices=api.RELEASES)
+    parser.add_argument("subjects", nargs="*", metavar="SUBJECT")
+    parser.add_argument("--minutes", type=float, default=float("inf"))
+    words = parser.parse_args()
+    if unknown := [subject for subject in words.subjects if subject not in SUBJECTS]:
+        parser.error(f"no {' or '.join(unknown)}: there are {', '.join(SUBJECTS)}")
+    until = time.monotonic() + 60 * words.minutes
+    for xen in [words.xen] if words.xen else api.RELEASES:
         path = FOLDER / f"{xen}.json"
         found = {one["subject"]: one for one in (json.loads(path.read_text()) if path.exists() else [])}
-        for one in make(xen, words[1:] or every):
+        for one in judge_all(xen, words.subjects or SUBJECTS, until):
             found[one["subject"]] = one
-            # In the order of the page, and as far as it has come.
-            known = [found[subject] for subject in every if subject in found]
+            known = [found[subject] for subject in SUBJECTS if subject in found]
             path.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -29,6 +29,13 @@ chroot /debian env PATH=/usr/sbin:/usr/bin:/sbin:/bin sh /tmp/script 2>&1
 _MODULES = "xen-evtchn xen-gntdev xen-gntalloc tun"
 
 
+#: In the guest's own userland: Python of dom0's.
+_PYTHON = """
+printf '#!/bin/sh\\nexec chroot /debian /usr/bin/python3 "$@"\\n' >/bin/python3
+chmod +x /bin/python3
+"""
+
+
 class Userland:
     """The guest as one whose userland is dom0's."""
 
@@ -52,17 +59,27 @@ class Userland:
         return self.run(shlex.join(["sh", "-c", END, name, "TERM"]))
 
 
-@contextmanager
-def userland(guest: Guest) -> Iterator[Userland]:
-    """Let a guest have it as long as the context lasts, as it is now."""
+def _bring(guest: Guest) -> None:
     lab = guest.lab
     lab.run("sync")
     disk = f"format=raw,vdev={_DISK},access=ro,script=block-xentool,target=/dev/vda"
     lab.run("xl", "block-attach", guest.name, disk)
     guest.sees(_DISK)
     assert guest.run(_MOUNT) == ""
+
+
+def bring_python(guest: Guest) -> None:
+    """Let a guest have dom0's Python for its own, for as long as it lives."""
+    _bring(guest)
+    assert guest.run(_PYTHON) == ""
+
+
+@contextmanager
+def userland(guest: Guest) -> Iterator[Userland]:
+    """Let a guest have it as long as the context lasts, as it is now."""
+    _bring(guest)
     inside = Userland(guest)
     assert inside.run(f"modprobe -a {_MODULES}") == ""
     yield inside
     assert guest.run(_UNMOUNT) == ""
-    lab.run("xl", "block-detach", guest.name, _DISK)
+    guest.lab.run("xl", "block-detach", guest.name, _DISK)

@@ -6,6 +6,7 @@ from pvdrivers.conformance.case import Clause, Group
 from pvdrivers.conformance.cases.net_trying import NOBODYS
 from pvdrivers.conformance.cases.words import O
 from pvdrivers.conformance.net.front_rig import VifFrontRig
+from pvdrivers.conformance.net.subject import Vif
 from pvdrivers.conformance.observation import Seen, Sights, Unsupported
 from pvdrivers.xenbus import Role
 
@@ -30,7 +31,7 @@ def nb02(rig: VifFrontRig) -> Sights:
     """Publishes all, and looks whether the backend is connected before ``hotplug-status`` is ``connected``: it is
     missing, then ``error``, then that.
     """
-    with rig.plugged() as front:
+    with rig.plugged(Vif(scripted=True)) as front:
         if not front.served.hotplug:
             raise Unsupported("it waits for no script")
         front.begin()

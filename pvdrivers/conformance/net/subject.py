@@ -23,9 +23,11 @@ class Vif:
     """A vif that a case wants served.
 
     :param rate: what its frontend may send: bytes in so many microseconds; None for as much as it likes
+    :param scripted: whether the case says what a toolstack's script says (`ServedVif.hotplug`), which is done else
     """
 
     rate: tuple[int, int] | None = None
+    scripted: bool = False
 
 
 class FarSide(Protocol):

@@ -13,22 +13,19 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from pvdrivers.abi.netif import GsoType
-from pvdrivers.abi.virtio_net import HDR, HdrFlag, HdrGso
-from pvdrivers.conformance.net.frames import Blank, Carried
+from pvdrivers.conformance.net.frames import Carried
 from pvdrivers.errors import MachineError
 from pvdrivers.net.frame import Abilities
 from pvdrivers.net.ports.base import ALL
 from pvdrivers.net.ports.headed import HeadedLane
 from pvdrivers.net.ports.packed import PackedHeadedLane
 from pvdrivers.net.ports.plain.single import SingleLine
+from xentool.tools.conformance.headed import read, written
 
 #: Bytes of the longest frame, with its header.
 _ROOM = 1 << 17
 #: Seconds that a frame waits for others before it to be read, and that a driver may take to join.
 _PATIENCE = 10.0
-_GSOS = {HdrGso.NONE: GsoType.NONE, HdrGso.TCPV4: GsoType.TCPV4, HdrGso.TCPV6: GsoType.TCPV6}
-_HDR_GSOS = {ours: theirs for theirs, ours in _GSOS.items()}
 
 
 class SocketFar:
@@ -94,7 +91,7 @@ class SocketFar:
 
     def _came_out(self, message: bytes) -> None:
         with self._changed:
-            self._frames.append(_read(message))
+            self._frames.append(read(message))
             self._changed.notify_all()
 
     def send(self, frame: Carried) -> bool:
@@ -107,7 +104,7 @@ class SocketFar:
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
             try:
-                joined.send(_written(frame), socket.MSG_DONTWAIT)
+                joined.send(written(frame), socket.MSG_DONTWAIT)
             except BlockingIOError:
                 time.sleep(0.001)
             except OSError:
@@ -132,20 +129,6 @@ class SocketFar:
         if self._joined:
             self._joined.close()
         self._path.unlink()
-
-
-def _read(message: bytes) -> Carried:
-    flags, kind, _, size, start, offset = HDR.struct.unpack_from(message)
-    blank = Blank(start, offset) if flags & HdrFlag.NEEDS_CSUM else None
-    return Carried(message[HDR.size :], blank, _GSOS[HdrGso(kind)], size)
-
-
-def _written(frame: Carried) -> bytes:
-    blank = frame.blank or Blank(0, 0)
-    flags = HdrFlag.NEEDS_CSUM if frame.blank else HdrFlag(0)
-    # TCP's header, whose length stands in its upper half, ends where the payload begins.
-    head = blank.start + (frame.data[blank.start + 12] >> 4) * 4 if frame.gso else 0
-    return HDR.struct.pack(flags, _HDR_GSOS[frame.gso], head, frame.gso_size, *blank) + frame.data
 
 
 class SocketPort:

@@ -13,16 +13,16 @@ from pvdrivers.net.nodes import Offer
 from pvdrivers.xenbus import NET_BACK, NET_FRONT, Role
 from xentool.tools.conformance.far import SocketFar, SocketPort
 from xentool.tools.conformance.ours import Home, OurBench, Ours
-from xentool.tools.conformance.worlds import World
+from xentool.tools.conformance.worlds import Where, World, on_loopback
 
 #: What the directories of either end are called.
 HOME = Home("uvif", "unet")
-_MAC = "00:16:3e:0c:0f:01"
+MAC = "00:16:3e:0c:0f:01"
 
 
 def nodes(spot: Spot, vif: Vif, *, trusted: bool = True) -> tuple[Nodes, Nodes]:
     """Give what a toolstack writes for the backend, and for the frontend."""
-    both: Nodes = {"handle": spot.devid, "mac": _MAC}
+    both: Nodes = {"handle": spot.devid, "mac": MAC}
     rate: Nodes = {"rate": "{},{}".format(*vif.rate)} if vif.rate else {}
     return {**both, **rate}, {**both, "trusted": int(trusted)}
 
@@ -49,7 +49,9 @@ class VifBench(OurBench):
             yield ServedVif(spot, transport, far, self.world.stranger, self.toolstack.store)
 
 
-def net_backend(offered: Offer = OFFER, *, compiled: bool = True) -> Ours[VifBench]:
+def net_backend(
+    offered: Offer = OFFER, *, compiled: bool = True, name: str = "net-backend", where: Where = on_loopback
+) -> Ours[VifBench]:
     """Give our backend.
 
     :param compiled: False for its readable way alone, outside its queues
@@ -60,7 +62,7 @@ def net_backend(offered: Offer = OFFER, *, compiled: bool = True) -> Ours[VifBen
         bench.offered, bench.compiled = offered, compiled
         return bench
 
-    return Ours("net-backend", "net", Role.BACK, make)
+    return Ours(name, "net", Role.BACK, make, where)
 
 
 class VifFrontendBench(OurBench):
@@ -85,7 +87,13 @@ class VifFrontendBench(OurBench):
             yield UsedVif(spot, stack.enter_context(self.world.join(self.world.back)), user)
 
 
-def net_frontend(options: frontend.Options | None = None, *, compiled: bool = True) -> Ours[VifFrontendBench]:
+def net_frontend(
+    options: frontend.Options | None = None,
+    *,
+    compiled: bool = True,
+    name: str = "net-frontend",
+    where: Where = on_loopback,
+) -> Ours[VifFrontendBench]:
     """Give our frontend.
 
     :param compiled: False for its readable way alone, outside its queues
@@ -96,4 +104,4 @@ def net_frontend(options: frontend.Options | None = None, *, compiled: bool = Tr
         bench.options, bench.compiled = options or bench.options, compiled
         return bench
 
-    return Ours("net-frontend", "net", Role.FRONT, make)
+    return Ours(name, "net", Role.FRONT, make, where)

@@ -25,6 +25,16 @@ def spent_by(prefix: str) -> float:
     return seconds
 
 
+def busy(stat: str | None = None) -> float:
+    """Give the seconds that a machine's processors were not idle.
+
+    :param stat: its /proc/stat's first line; None for this machine's
+    """
+    line = stat or Path("/proc/stat").read_text().partition("\n")[0]
+    user, nice, system, _idle, _iowait, irq, softirq = map(int, line.split()[1:8])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
 def _seconds(path: Path) -> float:
     fields = path.read_text().rpartition(")")[2].split()
     return (int(fields[_USER]) + int(fields[_SYSTEM])) / os.sysconf("SC_CLK_TCK")

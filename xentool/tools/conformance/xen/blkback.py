@@ -2,7 +2,6 @@
 
 import os
 import platform
-import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -13,20 +12,15 @@ from pvdrivers.conformance.block.subject import Disk
 from pvdrivers.xenbus import Role
 from xentool.tools.conformance.media import FileMedium
 from xentool.tools.conformance.spent import spent_by
+from xentool.tools.conformance.xen.bench import bench
 from xentool.tools.conformance.xen.devices import Kind
-from xentool.tools.conformance.xen.disks import DiskBench, bench
-from xentool.tools.conformance.xen.klog import KernelLog
+from xentool.tools.conformance.xen.disks import DiskBench
+from xentool.tools.conformance.xen.klog import KernelLog, kernel_version
 from xentool.tools.conformance.xen.loops import looped, sweep
 
 #: No kernel looks for frontends of this kind. It learns of a device's end some time after its nodes went: numbers are
 #: used again as late as can be.
 _KIND = Kind("uvbd", "vbd", lambda n: 202 << 8 | n % 256)
-
-
-def kernel_version(version: str, release: str) -> str:
-    """Give a kernel's version, as its package is called where Debian made it."""
-    found = re.search(r"Debian (\d\S*)", version)
-    return found[1] if found else release
 
 
 class BlkbackBench(DiskBench):

@@ -1,4 +1,4 @@
-"""What a kernel complains of, from its log: what no driver should bring it to."""
+"""What a kernel says of itself: its version, and what it complains of, to which no driver should bring it."""
 
 import os
 import re
@@ -12,6 +12,12 @@ _COMPLAINT = re.compile(
     r"soft lockup|hard LOCKUP|blocked for more than|scheduling while atomic|Bad page"
 )
 _RECORD = 8192
+
+
+def kernel_version(version: str, release: str) -> str:
+    """Give a kernel's version, as its package is called where Debian made it."""
+    found = re.search(r"Debian (\d\S*)", version)
+    return found[1] if found else release
 
 
 def complaint(lines: Iterable[str]) -> str | None:

@@ -28,6 +28,19 @@ class Shell:
     def __init__(self, address: str, port: int = PORT) -> None:
         self._where = address, port
 
+    def stream(self, script: str) -> socket.socket:
+        """Run a script whose input and output are a stream: what it says first comes before it is told anything.
+
+        :raises MachineError: the guest does not answer
+        """
+        try:
+            connection = socket.create_connection(self._where, _CONNECT)
+            connection.sendall(f"{script}\n".encode())
+        except OSError as error:
+            raise MachineError(f"the guest's shell at {self._where[0]} does not answer: {error}") from error
+        connection.settimeout(None)
+        return connection
+
     def run(self, script: str, timeout: float | None = None) -> Said:
         """Run a script in a shell of its own.
 

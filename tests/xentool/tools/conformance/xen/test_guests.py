@@ -11,7 +11,7 @@ import pytest
 from pvdrivers.abi.blkif import BlkifOp
 from pvdrivers.conformance.block.subject import NotSupported
 from pvdrivers.errors import MachineError
-from xentool.tools.conformance.xen.guest_user import GuestUser
+from xentool.tools.conformance.xen.guest_disks import GuestUser
 from xentool.tools.conformance.xen.shell import Said, Shell
 
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from xentool.tools.conformance.xen.blkback import kernel_version
-from xentool.tools.conformance.xen.klog import complaint
+from xentool.tools.conformance.xen.klog import complaint, kernel_version
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,21 @@
-"""Who uses a disk in a Linux guest: its dd, past the cache; see `pvdrivers.conformance.block.subject.DiskUser`."""
+"""Linux's block frontend in a guest: its disks are used by its dd, past the cache."""
 
 import base64
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 
 from pvdrivers.abi.blkif import BlkifOp
-from pvdrivers.conformance.block.subject import NotSupported
+from pvdrivers.conformance.block.subject import NotSupported, Used
 from pvdrivers.errors import DriverError, MachineError
+from xentool.tools.conformance.xen.devices import Kind
+from xentool.tools.conformance.xen.guests import GuestBench, GuestFront
 from xentool.tools.conformance.xen.shell import Shell
+from xentool.tools.devices import vdev
+
+#: No kernel looks for backends of this kind. Disks far behind those that a guest has, and each is new to it.
+_KIND = Kind("vbd", "ukit", lambda n: vdev.number_of(64 + n))
 
 #: blkfront says that it is connected before Linux has the device.
 _THERE = """
@@ -40,7 +48,7 @@ _SOON = 30.0
 
 
 class GuestUser:
-    """Who uses a disk.
+    """Who uses a disk; see `pvdrivers.conformance.block.subject.DiskUser`.
 
     :param disk: as the guest calls it
     """
@@ -81,3 +89,24 @@ class GuestUser:
             done.set_exception(MachineError(f"{len(said.output)} bytes were read, of {length}"))
         else:
             done.set_result(said.output)
+
+
+class GuestDisks(GuestBench):
+    """A guest's frontend, and disks for it; see `pvdrivers.conformance.block.subject.FrontBench`."""
+
+    kind = _KIND
+    counted = {"interrupts": "grep -c blkif /proc/interrupts", "disks": "ls /sys/block | wc -l"}  # noqa: RUF012 - as declared
+
+    @contextmanager
+    def used(self) -> Iterator[Used]:
+        """Plug in a disk."""
+        with self.plugged(lambda spot: ({"mode": "w"}, {"virtual-device": spot.devid, "device-type": "disk"})) as (
+            spot,
+            transport,
+        ):
+            yield Used(spot, transport, GuestUser(self.shell, vdev.name(spot.devid)))
+
+
+def blkfront(domain: str) -> GuestFront[GuestDisks]:
+    """Give the block frontend of a guest; see `GuestFront`."""
+    return GuestFront("linux-block-frontend", "block", domain, GuestDisks)

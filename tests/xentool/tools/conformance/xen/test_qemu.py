@@ -1,10 +1,10 @@
-"""Which QEMU there is, and whether one serves dom0's disks already."""
+"""Which QEMU there is, and whether one serves dom0's devices already."""
 
 from pathlib import Path
 
 import pytest
 
-from xentool.tools.conformance.xen import qdisk
+from xentool.tools.conformance.xen import qemu
 
 
 @pytest.mark.parametrize(
@@ -20,13 +20,13 @@ def test_versions(said: str, version: str, monkeypatch: pytest.MonkeyPatch, tmp_
     program = tmp_path / "qemu"
     program.write_text(f"#!/bin/sh\necho '{said}'\necho 'Copyright (c) 2003-2024 Fabrice Bellard'\n")
     program.chmod(0o755)
-    monkeypatch.setattr(qdisk, "_PROGRAMS", (str(tmp_path / "none"), str(program)))
-    assert qdisk.version() == version
+    monkeypatch.setattr(qemu, "_PROGRAMS", (str(tmp_path / "none"), str(program)))
+    assert qemu.version() == version
 
 
 def test_no_qemu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(qdisk, "_PROGRAMS", (str(tmp_path / "none"),))
-    assert (qdisk.program(), qdisk.version()) == (None, "")
+    monkeypatch.setattr(qemu, "_PROGRAMS", (str(tmp_path / "none"),))
+    assert (qemu.program(), qemu.version()) == (None, "")
 
 
 @pytest.mark.parametrize(
@@ -39,4 +39,4 @@ def test_no_qemu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ],
 )
 def test_one_that_serves_dom0_already(argv: bytes, found: bool) -> None:
-    assert qdisk.attached(argv) is found
+    assert qemu.attached(argv) is found
