@@ -1,7 +1,8 @@
 """The kit's half of a device in XenStore, of whatever kind: what it writes, and what it waits for of its peer."""
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 from pvdrivers.abi.xenbus import XenbusState as S
 from pvdrivers.bus.device import Nodes
@@ -9,7 +10,7 @@ from pvdrivers.bus.end import error_path, put
 from pvdrivers.bus.nodes import Peer
 from pvdrivers.conformance import waits
 from pvdrivers.conformance.level import Level
-from pvdrivers.conformance.observation import Inconclusive, Noticed, Observation, Seen
+from pvdrivers.conformance.observation import NEVER, Inconclusive, Noticed, Observation, Seen
 from pvdrivers.errors import DriverError
 from pvdrivers.xenstore.client import Client, XenStoreError
 
@@ -64,18 +65,49 @@ class Half:
             self.store, paths, lambda: self.state() in states or self.complaint() not in nothing, self.level.deadline
         )
 
+    def leave(self) -> None:
+        """Part, as this end does, and give all back."""
+        raise NotImplementedError
+
     def follows(self, path: str, condition: Callable[[], bool], seconds: float = _SOON) -> bool:
         """Wait for what a peer may do or not: no longer than one does that does it."""
         return waits.until(self.store, [path], condition, min(self.level.deadline, seconds))
+
+
+_Half = TypeVar("_Half", bound=Half)
+
+
+@contextmanager
+def leaving(half: _Half) -> Iterator[_Half]:
+    """Have a half, which leaves whatever becomes of the case."""
+    try:
+        yield half
+    finally:
+        half.leave()
+
+
+def sound(first: Seen) -> None:
+    """Go on only if the first use of a device went as it should.
+
+    :raises Inconclusive: it did not
+    :raises Noticed: it went as no driver may have it go
+    """
+    said = first.detail or first.observation.says
+    if first.observation in NEVER:
+        raise Noticed(first.observation, said, f"first, {first.what}")
+    if first.observation is not Observation.OKAY:
+        raise Inconclusive(f"{first.what} at first: {said}")
 
 
 class FrontHalf(Half):
     """A frontend's, of which the backend is under test.
 
     :cvar announced: the state in which this kind of frontend has published all that its backend waits for
+    :ivar dead: whether its domain's half has ended, with all that was its own
     """
 
     announced = S.INITIALISED
+    dead = False
 
     def nodes(self) -> dict[str, object]:
         """Make a queue, and give the nodes that publish it, as the header says."""
@@ -88,6 +120,32 @@ class FrontHalf(Half):
     def drop(self) -> None:
         """Let go of all queues."""
         raise NotImplementedError
+
+    def release(self) -> None:
+        """Give all of this domain's back."""
+        raise NotImplementedError
+
+    def leave(self) -> None:
+        """Part as a frontend does, and give all back; a dead one does neither."""
+        if not self.dead:
+            try:
+                self.part()
+            finally:
+                self.release()
+
+    def join(self, nodes: Mapping[str, object], *, plain: bool) -> None:
+        """Publish nodes that are sound, and be connected.
+
+        :param plain: whether nothing is asked that a backend need not offer
+        :raises Inconclusive: what is plain is not served: for a reason of the machine's
+        :raises Noticed: what was offered is not
+        """
+        seen = self.publish(nodes)
+        if seen.observation is Observation.SERVED:
+            return
+        if not plain:
+            raise Noticed(seen.observation, f"what it offers is not served: {seen.detail}")
+        raise Inconclusive(f"a sound frontend is not served: {seen.detail or seen.observation.says}")
 
     def offered(self, name: str, default: int = 0) -> int:
         """Give a number that the backend offers.
@@ -158,9 +216,7 @@ class FrontHalf(Half):
             # Network backends wait for more.
             self.await_state(S.CONNECTED if state is self.announced else S.INIT_WAIT)
             return
-        seen = self.publish(self.nodes())
-        if seen.observation is not Observation.SERVED:
-            raise Inconclusive(f"a sound frontend is not served: {seen.detail or seen.observation.says}")
+        self.join(self.nodes(), plain=True)
         if state is S.CLOSED:
             self.part()
         else:
@@ -198,6 +254,13 @@ class BackHalf(Half):
     def drop(self) -> None:
         """Let go of all queues."""
         raise NotImplementedError
+
+    def leave(self) -> None:
+        """Part as a backend does, and let go of all queues."""
+        try:
+            self.part()
+        finally:
+            self.drop()
 
     def offer(self, nodes: Nodes) -> S:
         """Offer what nodes say; give the state that the frontend comes to, once it has made something of it."""

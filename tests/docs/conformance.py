@@ -35,15 +35,17 @@ many drivers at once, each in a process of its own; answers and their order are 
 
 ## In the CI of another project
 
+With this project checked out beside it, in `xentool`:
+
 ```sh
-pip install 'xentool[html]'
+pip install './xentool[html]'
 xentool conformance block-backend --junit junit.xml --html conformance.html
 ```
 
 or, beside tests of its own, by pytest, where each case is an item:
 
 ```sh
-pip install pytest xentool
+pip install pytest ./xentool
 pytest --pv-subject block-backend --pv-case 'BB1*'
 ```
 

@@ -7,6 +7,7 @@ from random import Random
 from pvdrivers.bus.device import Nodes
 from pvdrivers.conformance.block.back import BlockBack
 from pvdrivers.conformance.block.subject import FrontBench
+from pvdrivers.conformance.half import leaving
 from pvdrivers.conformance.level import Level
 from pvdrivers.conformance.observation import Observation
 from pvdrivers.conformance.rig import Probe
@@ -21,15 +22,8 @@ class BlockBackRig:
     @contextmanager
     def plugged(self) -> Iterator[BlockBack]:
         """Have a disk, and a backend that has done nothing yet."""
-        with self.bench.used() as used:
-            back = BlockBack(used, self.level, self.chance)
-            try:
-                yield back
-            finally:
-                try:
-                    back.part()
-                finally:
-                    back.drop()
+        with self.bench.used() as used, leaving(BlockBack(used, self.level, self.chance)) as back:
+            yield back
 
     @contextmanager
     def joined(

@@ -7,8 +7,9 @@ from random import Random
 from pvdrivers.abi.blkif import ARM, NATIVE, PROTOCOLS, X86_64, Blkif
 from pvdrivers.conformance.block.front import BlockFront
 from pvdrivers.conformance.block.subject import BackBench, Disk
+from pvdrivers.conformance.half import leaving, sound
 from pvdrivers.conformance.level import Level
-from pvdrivers.conformance.observation import NEVER, Inconclusive, Noticed, Observation, Unsupported
+from pvdrivers.conformance.observation import Observation, Unsupported
 from pvdrivers.conformance.rig import Probe
 
 
@@ -22,17 +23,12 @@ class BlockFrontRig:
     def plugged(self, disk: Disk | None = None, *, layout: Blkif = X86_64, pages: int = 64) -> Iterator[BlockFront]:
         """Have a disk, and a frontend that has done nothing yet."""
         disk = disk or Disk()
-        with self.bench.served(disk) as served:
-            front = BlockFront(served, disk, self.level, self.chance, pages)
+        with (
+            self.bench.served(disk) as served,
+            leaving(BlockFront(served, disk, self.level, self.chance, pages)) as front,
+        ):
             front.layout = layout
-            try:
-                yield front
-            finally:
-                if not front.dead:
-                    try:
-                        front.part()
-                    finally:
-                        front.release()
+            yield front
 
     @contextmanager
     def joined(
@@ -53,18 +49,11 @@ class BlockFrontRig:
         """
         with self.plugged(disk, layout=layout, pages=pages) as front:
             front.begin()
-            seen = front.publish(front.nodes(order=order, queues=queues, persistent=persistent, named=named))
-            if seen.observation is not Observation.SERVED:
-                # What is plain is refused for a reason of the machine's; what was offered, and is refused, is not.
-                if order or queues > 1 or persistent or layout is not X86_64:
-                    raise Noticed(seen.observation, f"what it offers is not served: {seen.detail}")
-                raise Inconclusive(f"a sound frontend is not served: {seen.detail or seen.observation.says}")
+            plain = order == 0 and queues == 1 and not persistent and layout is X86_64
+            nodes = front.nodes(order=order, queues=queues, persistent=persistent, named=named)
+            front.join(nodes, plain=plain)
             for queue in range(queues):
-                first = front.read(0, 0, queue)
-                if first.observation in NEVER:
-                    raise Noticed(first.observation, first.detail or "of a first read")
-                if first.observation is not Observation.OKAY:
-                    raise Inconclusive(f"a first read fails: {first.detail or first.observation.says}")
+                sound(front.read(0, 0, queue)._replace(what="a read"))
             front.poison(0)
             yield front
 

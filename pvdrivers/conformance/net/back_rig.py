@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from random import Random
 
 from pvdrivers.bus.device import Nodes
+from pvdrivers.conformance.half import leaving
 from pvdrivers.conformance.level import Level
 from pvdrivers.conformance.net.back import VifBack
 from pvdrivers.conformance.net.subject import VifFrontBench
@@ -24,15 +25,8 @@ class VifBackRig:
 
         :param trusted: whether the toolstack says that the backend is
         """
-        with self.bench.used(trusted=trusted) as used:
-            back = VifBack(used, self.level, self.chance)
-            try:
-                yield back
-            finally:
-                try:
-                    back.part()
-                finally:
-                    back.drop()
+        with self.bench.used(trusted=trusted) as used, leaving(VifBack(used, self.level, self.chance)) as back:
+            yield back
 
     @contextmanager
     def joined(self, first: Nodes | None = None, *, queues: int = 1, trusted: bool = True) -> Iterator[VifBack]:

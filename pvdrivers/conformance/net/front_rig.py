@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from random import Random
 
+from pvdrivers.conformance.half import leaving, sound
 from pvdrivers.conformance.level import Level
 from pvdrivers.conformance.net.front import VifFront
 from pvdrivers.conformance.net.subject import Vif, VifBackBench
-from pvdrivers.conformance.observation import NEVER, Inconclusive, Noticed, Observation, Unsupported
+from pvdrivers.conformance.observation import Observation, Unsupported
 from pvdrivers.conformance.rig import Probe
 
 _USUAL = Vif()
@@ -22,16 +23,8 @@ class VifFrontRig:
     @contextmanager
     def plugged(self, vif: Vif = _USUAL) -> Iterator[VifFront]:
         """Have a vif, and a frontend that has done nothing yet."""
-        with self.bench.served(vif) as served:
-            front = VifFront(served, self.level, self.chance)
-            try:
-                yield front
-            finally:
-                if not front.dead:
-                    try:
-                        front.part()
-                    finally:
-                        front.release()
+        with self.bench.served(vif) as served, leaving(VifFront(served, self.level, self.chance)) as front:
+            yield front
 
     @contextmanager
     def joined(
@@ -55,18 +48,9 @@ class VifFrontRig:
             front.takes |= takes or {}
             front.begin()
             nodes = front.nodes(queues=queues, split=split) | (front.control_nodes() if control else {})
-            seen = front.publish(nodes)
-            if seen.observation is not Observation.SERVED:
-                # What is plain is refused for a reason of the machine's; what was offered, and is refused, is not.
-                if queues > 1 or split or control or takes:
-                    raise Noticed(seen.observation, f"what it offers is not served: {seen.detail}")
-                raise Inconclusive(f"a sound frontend is not served: {seen.detail or seen.observation.says}")
+            front.join(nodes, plain=queues == 1 and not (split or control or takes))
             for queue in range(queues):
-                first = front.proves(queue)
-                if first.observation in NEVER:
-                    raise Noticed(first.observation, first.detail, f"first, {first.what}")
-                if first.observation is not Observation.OKAY:
-                    raise Inconclusive(f"{first.what} at first: {first.detail or first.observation.says}")
+                sound(front.proves(queue))
             yield front
 
     def needs(self, front: VifFront, feature: str) -> int:
