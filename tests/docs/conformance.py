@@ -62,6 +62,7 @@ xentool conformance qdisk qnic                          # QEMU's, as a process o
 xentool conformance block-backend-xen net-frontend-xen  # ours, by gntdev and evtchn; and the other two
 xentool conformance linux-block-frontend@domU --lab     # Linux's frontend, in a guest that may break
 xentool conformance linux-net-frontend@domU --lab       # likewise that of vifs
+xentool conformance /local/domain/0/backend/tap/5/51712 # whatever serves that device: it is given more, on new files
 ```
 
 Each device that it makes carries the run's mark, and is gone when the run is over, interrupted or, by the next run,

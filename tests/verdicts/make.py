@@ -155,9 +155,10 @@ def make(lab: Lab, subject: str, until: float) -> dict[str, Any] | None:
     return found.told()
 
 
-def judge_all(xen: str, wanted: Sequence[str], until: float) -> Iterator[dict[str, Any]]:
-    """Judge drivers on one Xen."""
+def judge_all(xen: str, wanted: Sequence[str], minutes: float) -> Iterator[dict[str, Any]]:
+    """Judge drivers on one Xen, for so long."""
     api.up(LAB, xen=xen)
+    until = time.monotonic() + 60 * minutes
     try:
         with closing(Lab(LAB, xen)) as lab:
             if any(DRIVERS[subject.partition("@")[0]].qemu for subject in wanted):
@@ -178,11 +179,10 @@ def main() -> None:
     words = parser.parse_args()
     if unknown := [subject for subject in words.subjects if subject not in SUBJECTS]:
         parser.error(f"no {' or '.join(unknown)}: there are {', '.join(SUBJECTS)}")
-    until = time.monotonic() + 60 * words.minutes
     for xen in [words.xen] if words.xen else api.RELEASES:
         path = FOLDER / f"{xen}.json"
         found = {one["subject"]: one for one in (json.loads(path.read_text()) if path.exists() else [])}
-        for one in judge_all(xen, words.subjects or SUBJECTS, until):
+        for one in judge_all(xen, words.subjects or SUBJECTS, words.minutes):
             found[one["subject"]] = one
             known = [found[subject] for subject in SUBJECTS if subject in found]
             path.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")

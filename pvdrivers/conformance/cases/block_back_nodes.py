@@ -30,7 +30,7 @@ CASES = Group(Role.BACK, "block")
     why="What a guest writes into XenStore decides how much a backend allocates and what it maps.",
 )
 def bb04(rig: BlockFrontRig) -> Sights:
-    """Publishes one wrong thing at a time, each on a new device; all are waited for together."""
+    """Publishes one wrong thing at a time, in nodes or a ring, each on a new device; all are waited for together."""
     with rig.plugged() as front:
         front.begin()
         most, order = front.offered("multi-queue-max-queues", 1), front.offered("max-ring-page-order")
@@ -40,6 +40,7 @@ def bb04(rig: BlockFrontRig) -> Sights:
             published[what] = front = stack.enter_context(rig.plugged(pages=1))
             front.begin()
             nodes = front.nodes(queues=wrong.queues, order=wrong.order)
+            front.queues[0].ring.words[0] = wrong.requests
             # The name of another node stands for what that holds.
             nodes |= {name: nodes.get(str(value), value) for name, value in wrong.nodes.items()}
             front.announce({name: value for name, value in nodes.items() if value is not None})
@@ -52,11 +53,13 @@ class Wrong(NamedTuple):
     """What is published instead of what is right; None for nothing.
 
     :param order: and ``queues``: of the rings that there are
+    :param requests: that are said to be in the first of them
     """
 
     nodes: dict[str, object]
     queues: int = 1
     order: int = 0
+    requests: int = 0
 
 
 def _wrong(most: int, order: int) -> Iterator[tuple[str, Wrong]]:
@@ -69,6 +72,7 @@ def _wrong(most: int, order: int) -> Iterator[tuple[str, Wrong]]:
     yield "event-channel that there is not", Wrong({"event-channel": 4095})
     yield "event-channel 2^32", Wrong({"event-channel": 2**32})
     yield "protocol that there is not", Wrong({"protocol": "vax-abi"})
+    yield "33 requests in a ring of 32", Wrong({}, requests=33)
     yield f"order {order + 1}", Wrong({"ring-page-order": order + 1})
     yield "order 31", Wrong({"ring-page-order": 31})
     yield "order that is no number", Wrong({"ring-page-order": "large"})
