@@ -12,6 +12,7 @@ import pytest
 from tests.xen.blocks import Guest
 from tests.xen.labs import Lab, one_xen
 from tests.xen.undisturbed import undisturbed
+from tests.xen.userland import bring_python
 
 pytestmark = pytest.mark.lab
 
@@ -21,6 +22,8 @@ BACKENDS = {
     "blkback": {"BB01": "pass", "BB05": "pass", "BB10": "quirk", "BB13": "pass", "BB24": "pass", "BB27": "pass"},
     # Pages and channels are gntdev's and evtchn's.
     "block-backend-xen": {"BB01": "pass", "BB05": "pass", "BB06": "pass", "BB24": "pass"},
+    # A script that is waited for, queues, nodes that make no sense.
+    "netback": {"NB01": "pass", "NB02": "pass", "NB04": "pass"},
 }
 #: In dom0: a run that gets a signal in a case, once it has devices; tells how it ended.
 STOPPED = """
@@ -33,7 +36,13 @@ print(run.wait())
 """
 #: In dom0: what is left of a run in XenStore, and of its loop devices.
 LEFT = "xenstore-ls -f / | grep xentool-conformance; losetup -n -O BACK-FILE | grep conformance"
-FRONTEND = {"BF02": "pass", "BF06": "pass"}
+#: In a guest: what it has of devices.
+_DEVICES = "echo $(ls /sys/block /sys/class/net)"
+#: What guests' frontends do.
+FRONTENDS = {
+    "linux-block-frontend": {"BF02": "pass", "BF06": "pass"},
+    "linux-net-frontend": {"NF01": "pass", "NF04": "pass"},
+}
 
 
 def judged(lab: Lab, subject: str, cases: dict[str, str]) -> None:
@@ -50,6 +59,7 @@ def stopped(lab: Lab, number: signal.Signals) -> int:
     return int(lab.run("python3", "-", str(int(number)), input=STOPPED.encode()))
 
 
+@pytest.mark.usually("4.17 blkback", "4.20 blkback", "4.17 netback", "4.20 block-backend-xen")
 @pytest.mark.parametrize("subject", BACKENDS)
 def test_backends_in_dom0(lab: Lab, subject: str) -> None:
     with undisturbed(lab):
@@ -69,15 +79,19 @@ def test_what_is_interrupted_leaves_nothing_and_what_is_killed_is_swept_by_the_n
     assert lab.run("sh", "-c", LEFT, check=False) == ""
 
 
-@pytest.mark.usually("4.17 pv", "4.20 pvh")
+@pytest.mark.usually("4.17 pv linux-net-frontend", "4.20 pvh linux-block-frontend")
+@pytest.mark.parametrize("subject", FRONTENDS)
 @pytest.mark.parametrize("kind", ["pv", "pvh"])
-def test_a_guests_frontend(lab: Lab, kind: str) -> None:
+def test_a_guests_frontend(lab: Lab, kind: str, subject: str) -> None:
     name = f"judged{kind}"
-    lab.outlived(name, partial(_frontend, lab, name, kind), partial(lab.away, name))
+    lab.outlived(name, partial(_frontend, lab, name, kind, subject), partial(lab.away, name))
 
 
-def _frontend(lab: Lab, name: str, kind: str) -> None:
+def _frontend(lab: Lab, name: str, kind: str, subject: str) -> None:
     guest = Guest(lab, name, kind, 1, ())
-    judged(lab, f"linux-block-frontend@{name}", FRONTEND)
-    # It lives, and no disk is left in it: Linux takes one away some time after it was told.
-    assert guest.run('while [ "$(ls /sys/block)" != xvda ]; do sleep 0.2; done; echo alone') == "alone"
+    if subject == "linux-net-frontend":
+        bring_python(guest)
+    before = guest.run(_DEVICES)
+    judged(lab, f"{subject}@{name}", FRONTENDS[subject])
+    # It lives, and has what it had: Linux takes a disk away some time after it was told.
+    assert guest.run(f'while [ "$({_DEVICES})" != "{before}" ]; do sleep 0.2; done; echo as before') == "as before"

@@ -58,7 +58,6 @@ def nb02(rig: VifFrontRig) -> Sights:
         "netif.h",
         "If there is any inconsistency in the XenStore data, the backend may choose not to connect any queues, instead "
         "treating the request as an error.",
-        must=False,
         source="Linux drivers/net/xen-netback/xenbus.c, connect and connect_data_rings",
     ),
     why="What a guest writes into XenStore decides how much a backend allocates and what it maps.",
