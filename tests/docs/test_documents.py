@@ -22,6 +22,7 @@ from tests.docs.shapes import wrong
 from tests.pvdrivers.bus.joined import until
 from tests.pvdrivers.xenstore.served import served
 from tests.traces.captures import capture, stranger
+from tests.traces.kvm import streams
 from tests.traces.kvm import traces as kvm
 from tests.xentool.cli import serving as process
 from tests.xentool.cli.inprocess import ran
@@ -29,6 +30,7 @@ from tests.xentool.detect.machines import MACHINES, build
 from tests.xentool.tools.channels.consoles import CONSOLE, NODES
 from tests.xentool.tools.recorded import STATS
 from tests.xentool.tools.recorded import store as recorded
+from tests.xentool.tools.tracing.tracefs.kvmhost import KvmHost
 from traces.counting.wallclock import Noted, Pair
 from traces.exporters import columns
 from xentool.detect.answer import answer
@@ -59,6 +61,7 @@ from xentool.tools.devices.paired import devices
 from xentool.tools.domains import xl_stats
 from xentool.tools.tracing import sidecar
 from xentool.tools.tracing.record import Recording
+from xentool.tools.tracing.tracefs.survey import Survey
 
 #: PV, PVH; damage and clocks that differ, Intel's exits, a domid given twice, no run states.
 TRACES: dict[str, Callable[[], bytes]] = {
@@ -139,9 +142,22 @@ def test_recordings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "xen1", "4.17.5", 2, 2e9, xl.Domain(1, "domU", "pv", 1), 1, ("hypercall",), 1024, 5, 1.0, False, 0.1
     )
     command = importlib.import_module("xentool.cli.record")
-    monkeypatch.setattr(command, "resolve", lambda _: SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr(command.options, "tracing", lambda *_: SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr(command, "survey", lambda _: Survey("xen"))
     monkeypatch.setattr(command, "record", lambda *_, **__: about)
     fits(ran("record", "domU", "-o", str(tmp_path / "a"), "--json").stdout, captures.Recording)
+
+
+def test_recordings_of_kvm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stream, path = tmp_path / "stream", tmp_path / "a"
+    stream.write_bytes(streams.head(1) + b"".join(streams.rounds([kvm.LIFE], 1)) + streams.stats(0) + streams.END)
+    host = KvmHost(stream, {streams.PID: streams.WORDS})
+    monkeypatch.setattr("xentool.cli.common.options.tracing", lambda *_: host)
+    fits(ran("record", "web", "-o", str(path), "--json").stdout, captures.KvmRecording)
+    fits(sidecar.path_of(path).read_text(), captures.KvmSidecar)
+    fits(ran("trace", "web", "--json").stdout, report.Report)
+    for line in ran("trace", "web", "--dump", "--json").stdout.splitlines():
+        fits(line, report.KvmRecord)
 
 
 def test_sidecars(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a trace.dat shows of KVM's machines, as the report that a trace of Xen gives: a domain is a machine."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -16,12 +17,14 @@ from traces.plain import frozen, replace
 
 if TYPE_CHECKING:
     from traces.kvm.counted import Counted, Row, Thread
-    from traces.kvm.decode.tracedat import TraceDat
+    from traces.kvm.decode.tracedat import Process, TraceDat
 
 #: What KVM's events do not tell. It is never guessed here.
 NOT_RECORDED = (
     "user space: when a machine's process asks the kernel to run its guest again; until the next entry is user space",
-    "machines: which process a thread is of, and what it is called; threads are put together by their vCPUs' numbers",
+)
+_NO_PROCESSES = (
+    "machines: which process a thread is of, and what it is called; threads are put together by their vCPUs' numbers"
 )
 NO_RUN_STATES = (
     "run states: the scheduler's switches; trace-cmd record -e sched:sched_switch -e sched:sched_wakeup adds them"
@@ -31,6 +34,8 @@ _ENTERED, _INTERRUPTED = "kvm_userspace_exit", 0xFFFFFFFF
 #: Clocks that count nanoseconds. Ref: Linux, kernel/trace/trace.c, trace_clocks
 _NANOSECONDS = frozenset({"local", "global", "perf", "mono", "mono_raw", "boot", "tai"})
 _CYCLES = "x86-tsc"
+#: Of what the kernel says of a processor's buffer. Ref: Linux, kernel/trace/trace.c, tracing_stats_read
+_LOST = re.compile(r"^(?:overrun|commit overrun|dropped events): (\d{1,19})$", re.MULTILINE)
 _BUCKET_BITS, _WHO, _EVENT = 9, 32, 16
 
 
@@ -43,24 +48,43 @@ class Machine:
     threads: tuple[int, ...]
 
 
-def machines(threads: "Sequence[Thread]", guests: Mapping[int, str]) -> list[Machine]:
+def machines(
+    threads: "Sequence[Thread]", guests: Mapping[int, str], processes: "Sequence[Process]" = ()
+) -> list[Machine]:
     """Put threads that run vCPUs together to machines.
 
     A process makes its vCPUs' threads in order of their numbers: where these do not rise, another machine begins. The
-    lowest thread stands for the process.
+    lowest thread stands for the process. Both are guesses for a trace that does not tell processes.
 
     :param guests: names of machines by thread, as far as the trace tells
+    :param processes: of machines, as far as it tells those
     """
+    told = {tid: one for one in processes for tid in one.threads}
+    known: dict[int, list[int]] = {}
     found: list[list[int]] = []
     last = -1
     for index, one in sorted(enumerate(threads), key=lambda item: item[1].pid):
         if one.vcpu is None:
             continue
+        if one.pid in told:
+            known.setdefault(told[one.pid].pid, []).append(index)
+            continue
         if not found or one.vcpu <= last or guests.get(one.pid) != guests.get(threads[found[-1][0]].pid):
             found.append([])
         found[-1].append(index)
         last = one.vcpu
-    return [Machine(pid := threads[of[0]].pid, guests.get(pid), tuple(of)) for of in found]
+    of_processes = [Machine(one.pid, one.name, tuple(known[one.pid])) for one in processes if one.pid in known]
+    return of_processes + [Machine(pid := threads[of[0]].pid, guests.get(pid), tuple(of)) for of in found]
+
+
+def vcpus(counted: "Counted", trace: "TraceDat") -> dict[int, tuple[int, int]]:
+    """Give (machine, vCPU) of the threads that are one."""
+    threads = counted.threads
+    return {
+        threads[index].pid: (machine.pid, threads[index].vcpu or 0)
+        for machine in machines(threads, trace.guests, trace.processes)
+        for index in machine.threads
+    }
 
 
 def report(
@@ -80,7 +104,7 @@ def report(
     clock = clock_of(trace, hz)
     tables = _Tables(counted, trace, clock, devices or Devices())
     threads = counted.threads
-    found = machines(threads, trace.guests)
+    found = machines(threads, trace.guests, trace.processes)
     of_machines = {index for machine in found for index in machine.threads}
     domains = [
         DomainReport(
@@ -103,7 +127,11 @@ def report(
         grants=(),
         notifications=(),
         names={machine.pid: machine.name for machine in found if machine.name},
-        not_recorded=NOT_RECORDED if counted.switched else (NO_RUN_STATES, *NOT_RECORDED),
+        not_recorded=(
+            *(() if counted.switched else (NO_RUN_STATES,)),
+            *NOT_RECORDED,
+            *(() if trace.processes else (_NO_PROCESSES,)),
+        ),
         exits=Numbering(
             "amd" if counted.amd else "intel",
             "trace",
@@ -262,14 +290,21 @@ def _distribution(counts: Mapping[int, int], longest: int, ticks: int, clock: Cl
     return distribution(counts, longest, ticks, clock.hz)
 
 
+def _lost(stats: Iterable[str]) -> int:
+    return sum(int(count) for text in stats for count in _LOST.findall(text))
+
+
 def _account(counted: "Counted", trace: "TraceDat", diagnostics: Iterable[Diagnostic]) -> Account:
     found: dict[str, tuple[int, int]] = {}
+    # Pages tell of what was lost before them, and nothing of what was lost after the last.
+    lost = max(counted.lost, _lost(trace.stats))
     told = [
         *((one.code, one.count, one.first_offset) for one in (*trace.diagnostics, *diagnostics)),
         *counted.damages,
         ("short_record", *counted.short),
         ("unknown_event", *counted.unknown),
         ("too_many_kinds", counted.uncounted, 0),
+        ("lost_records", lost - counted.lost, counted.bytes),
     ]
     for code, count, first in told:
         if count:
@@ -279,7 +314,7 @@ def _account(counted: "Counted", trace: "TraceDat", diagnostics: Iterable[Diagno
         bytes=counted.bytes,
         records=counted.records,
         skipped_bytes=counted.skipped_bytes,
-        lost_records=counted.lost,
+        lost_records=lost,
         pcpus=sorted({one.cpu for one in trace.streams}),
         diagnostics=[Diagnostic(code, SEVERITIES[code], *of) for code, of in sorted(found.items())],
     )

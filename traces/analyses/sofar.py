@@ -62,6 +62,8 @@ class SoFar:
     waits: Mapping[str, Tally] = field(default_factory=dict)
     notifications: Mapping[tuple[int, int], Tally] = field(default_factory=dict)
     runstates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    #: Of KVM: devices' registers, by port or address.
+    io: Mapping[str, Tally] = field(default_factory=dict)
 
 
 def so_far(scan: "Counted", where: Where, hz: float, numbers: Numbering = UNKNOWN) -> SoFar:

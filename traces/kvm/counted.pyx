@@ -25,11 +25,10 @@ from traces.kvm.decode.cursor cimport Cursor, advance, word
 from traces.kvm.decode.merged cimport sink
 from traces.kvm.decode.streams cimport Streams
 from traces.kvm.kinds cimport (
-    OTHER, UNKNOWN, ENTRY, EXIT, TO_USER, SWITCH, WAKEUP, PIO, MMIO, INJECTED, FAST_MMIO, MSR, ENTRY_VCPU,
-    EXIT_VCPU, EXIT_REASON, EXIT_ISA, SWITCH_FROM, SWITCH_STATE, SWITCH_TO, WAKEUP_PID, PIO_RW, PIO_PORT, MMIO_TYPE,
-    MMIO_ADDRESS, INJECTED_VECTOR, FAST_MMIO_ADDRESS, MSR_NUMBER, MSR_WRITE, USER_REASON, USER_ERRNO, PLACES,
-    EVENTS, EXITS, EXITS_USER, EXITS_AWAY, EXITS_TOOK, IO_PORTS, IO_MEMORY, INTERRUPTS, MSRS, ENTRIES, PLACES_RUN,
-    TABLES,
+    OTHER, UNKNOWN, ENTRY, EXIT, TO_USER, SWITCH, WAKEUP, PIO, MMIO, INJECTED, FAST_MMIO, MSR, ENTRY_VCPU, EXIT_VCPU,
+    EXIT_REASON, EXIT_ISA, SWITCH_FROM, SWITCH_STATE, SWITCH_TO, WAKEUP_PID, PIO_RW, PIO_PORT, MMIO_TYPE, MMIO_ADDRESS,
+    INJECTED_VECTOR, FAST_MMIO_ADDRESS, MSR_NUMBER, MSR_WRITE, USER_REASON, USER_ERRNO, PLACES, EVENTS, EXITS,
+    EXITS_USER, EXITS_AWAY, EXITS_TOOK, IO_PORTS, IO_MEMORY, INTERRUPTS, MSRS, ENTRIES, PLACES_RUN, TABLES,
 )
 from traces.kvm.task cimport (
     GUEST, KERNEL, NO_TABLE, USER, Task, begin, buckets_of, enter, exit_now, move, octaves_of, runs,
@@ -45,8 +44,7 @@ cdef enum:
     # Bits of prev_state that say why a thread stopped; none: it would go on.
     STOPPED = 0xFF
     ISA_AMD = 2
-    MMIO_READ = 1
-    MMIO_WRITE = 2
+    MMIO_READ = 1, MMIO_WRITE = 2
     ADDRESS_BITS = 48
     # Reasons for which a process is entered. Ref: Linux, include/uapi/linux/kvm.h
     ENTERED_IO = 2
@@ -218,22 +216,29 @@ cdef class Counted(Streams):
 
     def run(self, pieces):
         """Read all streams to their ends."""
+        self.go_on(pieces)
+        self.close()
+
+    def go_on(self, pieces, uint64_t limit=NEVER):
+        """Count what there is up to a time; what is later, or not there yet, may be counted in another call."""
         cdef Py_ssize_t dry
         self.start(pieces)
         while self.merged.heaped:
             with nogil:
-                dry = self._go_on()
-            if dry >= 0:
-                self.follow(dry, pieces)
-        self._close()
+                dry = self._go_on(limit)
+            if dry < 0:
+                break
+            self.follow(dry, pieces)
 
-    cdef Py_ssize_t _go_on(self) noexcept nogil:
-        # Count until a stream runs dry, and say which.
+    cdef Py_ssize_t _go_on(self, uint64_t limit) noexcept nogil:
+        # Count until a stream runs dry, and say which; -1: what comes next is later.
         cdef uint32_t i
         cdef Cursor *c
         while True:
             i = self.merged.heap[0]
             c = &self.merged.cursors[i]
+            if c.ts > limit:
+                return -1
             self._count(c)
             if not advance(c):
                 return i
@@ -324,7 +329,7 @@ cdef class Counted(Streams):
         cdef uint64_t now = self.now
         if self.counting:
             self.now = self.edge
-            self._close()
+            self.close()
             self.now = now
             self.counting, self.over, self.edge = False, True, NEVER
             return
@@ -509,7 +514,8 @@ cdef class Counted(Streams):
         slot = counter.count(&self.tables[table], task.io_key, offset)
         slot.sum += direction != 0
 
-    cdef void _close(self) noexcept nogil:
+    cpdef void close(self) noexcept nogil:
+        """End what every thread was in: nothing comes any more."""
         cdef Py_ssize_t i
         cdef Task *task
         if self.over:

@@ -12,6 +12,8 @@ from traces.kvm.formats.fields import Field, Layout
 
 #: Records of a table, and bytes that they have: there is room for the longest one, which fills a page.
 ROWS, DATA = 1 << 15, 2 << 20
+#: Of time: all that there is.
+NO_LIMIT = (1 << 64) - 1
 #: Whose thread runs no vCPU.
 NOBODY = 0xFFFFFFFF
 
@@ -134,30 +136,41 @@ def read(streams: Sequence[tuple[int, int]], pieces: Sequence[Iterator[bytes]], 
     :param streams: of each processor's pages, its number and how many bytes a page has
     :param pieces: those pages
     """
-    cut = Columns([size for _, size in streams], [cpu for cpu, _ in streams])
-    whose = _whose(told.vcpus)
-    while True:
-        data = np.empty(DATA, np.uint8)
-        tsc, event, pid = np.empty(ROWS, np.uint64), np.empty(ROWS, np.uint16), np.empty(ROWS, np.int32)
-        pcpu, offset = np.empty(ROWS, np.uint16), np.empty(ROWS, np.uint64)
-        place, length = np.empty(ROWS, np.int64), np.empty(ROWS, np.uint32)
-        count = cut.fill(pieces, tsc, event, pid, pcpu, offset, place, length, data)
-        if not count:
-            return
-        domid, vcpu = whose(pid[:count], pcpu[:count])
-        yield RecordTable(
-            tsc[:count],
-            event[:count],
-            pid[:count],
-            pcpu[:count],
-            domid,
-            vcpu,
-            offset[:count],
-            place[:count],
-            length[:count],
-            data,
-            told,
-        )
+    yield from Reader(streams, pieces).read(told)
+
+
+class Reader:
+    """Reads records as far as they are there; see ``read``."""
+
+    def __init__(self, streams: Sequence[tuple[int, int]], pieces: Sequence[Iterator[bytes]]) -> None:
+        self._cut = Columns([size for _, size in streams], [cpu for cpu, _ in streams])
+        self._pieces = pieces
+
+    def read(self, told: Told, limit: int = NO_LIMIT) -> Iterator[RecordTable]:
+        """Give those up to a time that were not given yet; what comes later may be given in another call."""
+        whose = _whose(told.vcpus)
+        while True:
+            data = np.empty(DATA, np.uint8)
+            tsc, event, pid = np.empty(ROWS, np.uint64), np.empty(ROWS, np.uint16), np.empty(ROWS, np.int32)
+            pcpu, offset = np.empty(ROWS, np.uint16), np.empty(ROWS, np.uint64)
+            place, length = np.empty(ROWS, np.int64), np.empty(ROWS, np.uint32)
+            count = self._cut.fill(self._pieces, tsc, event, pid, pcpu, offset, place, length, data, limit)
+            if not count:
+                return
+            domid, vcpu = whose(pid[:count], pcpu[:count])
+            yield RecordTable(
+                tsc[:count],
+                event[:count],
+                pid[:count],
+                pcpu[:count],
+                domid,
+                vcpu,
+                offset[:count],
+                place[:count],
+                length[:count],
+                data,
+                told,
+            )
 
 
 _Whose = Callable[[NDArray[np.int32], NDArray[np.uint16]], tuple[NDArray[np.uint32], NDArray[np.uint16]]]

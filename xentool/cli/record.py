@@ -1,4 +1,4 @@
-"""`xentool record`: keep a host's raw xentrace records."""
+"""`xentool record`: keep what a host records."""
 
 import json
 import sys
@@ -13,10 +13,10 @@ from traces.choice.where import Kinds
 from traces.foreign import printable
 from traces.plural import plural
 from xentool import output as consoles
-from xentool.cli.common import choosing, options
-from xentool.hosts import resolve
+from xentool.cli.common import choosing, kvm, options
 from xentool.tools.tracing import sidecar
 from xentool.tools.tracing.record import record
+from xentool.tools.tracing.tracefs.survey import survey
 
 
 @click.command(epilog=choosing.CLASSES)
@@ -33,6 +33,7 @@ from xentool.tools.tracing.record import record
     help="4 KiB pages of buffer per CPU; Xen keeps the first size set since it booted.",
 )
 @options.where
+@options.connect
 @options.as_json
 def command(
     *,
@@ -43,11 +44,13 @@ def command(
     kinds: Kinds,
     buffer_pages: int,
     where: str | None,
+    uri: str | None,
     as_json: bool,
 ) -> None:
-    """Keep Xen's raw trace records in a file, for `xentool report` and others.
+    """Keep Xen's raw trace records in a file, or a trace.dat of a machine of KVM, for `xentool report` and others.
 
-    Xen cannot filter by domain: the file holds the records of all of them. Ctrl-C ends the recording in order.
+    Xen cannot filter by domain: the file holds the records of all of them. Linux can: a trace.dat holds what the
+    machine's threads did. Ctrl-C ends the recording in order.
     """
     if (domain is None) != everything:
         raise click.UsageError("give either a DOMAIN or --all")
@@ -56,19 +59,26 @@ def command(
     messages = consoles.stderr()
     # Lazily: a host or domain that does not exist leaves an older file of that name as it is.
     output = click.open_file(path, "wb", lazy=True)
-    with closing(resolve(where)) as host, output, messages.status("connecting …") as status:
-        done = record(
-            host,
-            output,
-            kinds,
-            domain=domain,
-            seconds=duration,
-            buffer_pages=buffer_pages,
-            progress=lambda elapsed, size: status.update(
-                f"{elapsed:.1f} s  {size / 1e6:.1f} MB  {size / 1e6 / max(elapsed, 0.001):.1f} MB/s"
-            ),
-            known=lambda about: None if path == "-" else sidecar.write(Path(path), about),
-        )
+    with closing(options.tracing(where, uri)) as host, output:
+        told, domain = survey(host), domain and options.called(uri, domain)
+        if told.kind != "xen":
+            kvm.record(
+                host, told, domain, path, chosen=kinds, seconds=duration, buffer_pages=buffer_pages, as_json=as_json
+            )
+            return
+        with messages.status("connecting …") as status:
+            done = record(
+                host,
+                output,
+                kinds,
+                domain=domain,
+                seconds=duration,
+                buffer_pages=buffer_pages,
+                progress=lambda elapsed, size: status.update(
+                    f"{elapsed:.1f} s  {size / 1e6:.1f} MB  {size / 1e6 / max(elapsed, 0.001):.1f} MB/s"
+                ),
+                known=lambda about: None if path == "-" else sidecar.write(Path(path), about),
+            )
     if as_json:
         click.echo(json.dumps({"schema": "xentool.record/1", "file": path, **asdict(done)}))
     else:

@@ -7,12 +7,13 @@ import click
 
 from traces.answers import Report
 from traces.exporters import document, text
-from xentool import hosts, output
+from xentool import output
 from xentool.cli.commands import INTERRUPTED
-from xentool.cli.common import choosing, options
+from xentool.cli.common import choosing, kvm, options
 from xentool.cli.screens import live as screens
 from xentool.tools.tracing import reports
 from xentool.tools.tracing.trace import trace
+from xentool.tools.tracing.tracefs.survey import choose, survey
 
 
 @click.command(epilog=choosing.CLASSES)
@@ -24,11 +25,12 @@ from xentool.tools.tracing.trace import trace
     "--output",
     "keep",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Keep the raw xentrace in a file, and what the host knows beside it.",
+    help="Keep the raw xentrace, or the trace.dat, in a file, and what the host knows beside it.",
 )
 @click.option("--live", is_flag=True, help="Show rates while it runs, instead of a report: a page that keys sort.")
 @click.option("--dump", is_flag=True, help="Print the records as they are made, as `xentool dump` does.")
 @options.where
+@options.connect
 @options.as_json
 def command(
     domain: str,
@@ -38,9 +40,10 @@ def command(
     live: bool,
     dump: bool,
     where: str | None,
+    uri: str | None,
     as_json: bool,
 ) -> None:
-    """Trace DOMAIN (a name or a number) and report what it did.
+    """Trace DOMAIN (a name or a number) and report what it did: on a Xen dom0, or on a KVM host, whichever HOST is.
 
     --live shows it while it does: a page of hypercalls, VM exits, notifications or vCPUs on a terminal, and elsewhere
     lines every two seconds, or objects with --json.
@@ -49,12 +52,21 @@ def command(
     no filter by domain: while this runs nobody else can trace the host, and a file kept by -o holds all domains, and of
     events at least those that -e wants. The filters mean what they mean for `xentool report`; --from and --to count
     seconds from the first records on. With --live, --slower-than counts to an eighth exactly.
+
+    A machine of KVM is DOMAIN by its process's number, or as libvirt and QEMU call it. Nothing is recorded there
+    but what its threads do, in buffers of their own; -o keeps a trace.dat, which `xentool report` and trace-cmd read.
+    -e is Xen's alone.
     """
     if live and dump:
         raise click.UsageError("--live and --dump are two ways to look on; give one of them")
     if chosen.where.slower and not live and not dump:
         raise click.UsageError("--slower-than is for --live and --dump; for a report keep the trace with -o")
-    with closing(hosts.resolve(where)) as host:
+    with closing(options.tracing(where, uri)) as host:
+        told, domain = survey(host), options.called(uri, domain)
+        if told.kind != "xen":
+            machine = choose(told, domain, host.name)
+            kvm.trace(host, machine, chosen.where, seconds=duration, keep=keep, live=live, dump=dump, as_json=as_json)
+            return
         with screens.shown(domain, live=live, dump=dump, as_json=as_json) as show:
             traced = trace(host, domain, chosen.where, seconds=duration, output=keep, progress=show)
         if not live and not dump:

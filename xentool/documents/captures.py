@@ -31,6 +31,55 @@ class RecordedDomain(TypedDict):
     vcpus: int
 
 
+class KvmRecording(TypedDict):
+    """``xentool record --json`` on a KVM host: which machine was recorded, and where."""
+
+    schema: Literal["xentool.kvm.record/1"]
+    file: str
+    host: str
+    kernel: str | None
+    machine: "RecordedMachine"
+    bytes: int  # of the trace.dat
+    records: int
+    lost_records: int  # by the kernel's own count
+    seconds: float | None
+    interrupted: bool  # ended by Ctrl-C; the data are whole all the same
+
+
+class RecordedMachine(TypedDict):
+    """A machine of KVM's."""
+
+    pid: int  # of its process
+    name: str | None
+
+
+class KvmSidecar(TypedDict):
+    """``FILE.meta.json``, beside a trace.dat: what only the host knew."""
+
+    schema: Literal["xentool.kvm.capture/1"]
+    host: str
+    kernel: str | None
+    command: list[str]
+    begin: str | None
+    end: str | None
+    machines: "list[SidecarMachine]"
+
+
+class SidecarMachine(TypedDict):
+    """A machine that was recorded."""
+
+    pid: int
+    name: str | None
+    threads: "list[SidecarThread]"
+
+
+class SidecarThread(TypedDict):
+    """One of its process's, or of the kernel's that work for it."""
+
+    tid: int
+    name: str | None
+
+
 class Sidecar(TypedDict):
     """``FILE.meta.json``, beside a capture: what only the host knew."""
 

@@ -23,6 +23,11 @@ def is_dom0(root: Path = Path("/")) -> bool:
     )
 
 
+def is_kvm_host(root: Path = Path("/")) -> bool:
+    """Tell whether KVM can run machines here: its device is there, or its module."""
+    return (root / "dev/kvm").exists() or (root / "sys/module/kvm").exists()
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text().strip()

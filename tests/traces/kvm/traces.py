@@ -27,7 +27,7 @@ _COMMON = """
 	field:unsigned char common_preempt_count;	offset:3;	size:1;	signed:0;
 	field:int common_pid;	offset:4;	size:4;	signed:1;
 """
-_HEADER_PAGE = b"""	field: u64 timestamp;	offset:0;	size:8;	signed:0;
+HEADER_PAGE = b"""	field: u64 timestamp;	offset:0;	size:8;	signed:0;
 	field: local_t commit;	offset:8;	size:8;	signed:1;
 	field: int overwrite;	offset:8;	size:1;	signed:1;
 	field: char data;	offset:16;	size:4080;	signed:1;
@@ -70,7 +70,8 @@ def _le(size: int, number: int) -> bytes:
     return number.to_bytes(size, "little")
 
 
-def _format(name: str, event: Event) -> bytes:
+def format_file(name: str, event: Event) -> bytes:
+    """Give what a kernel's format file says of an event."""
     text, at = f"name: {name}\nID: {event.number}\nformat:{_COMMON}\n", 8
     for kind, field, size in event.fields:
         signed = int(kind in ("int", "pid_t", "long"))
@@ -115,9 +116,9 @@ def page(records: Sequence[Told], lost: int = 0, size: int = PAGE) -> bytes:
 
 def described(formats: Sequence[str] = ()) -> bytes:
     """Give what says how pages and events are laid out; see ``sixth``."""
-    told = [_format(name, event) for name, event in EVENTS.items()] + [one.encode() for one in formats]
+    told = [format_file(name, event) for name, event in EVENTS.items()] + [one.encode() for one in formats]
     return bytes(
-        containers.HEADER_INFO.build({"page": _HEADER_PAGE, "event": b""})
+        containers.HEADER_INFO.build({"page": HEADER_PAGE, "event": b""})
         + containers.FTRACE_EVENTS.build([])
         + containers.EVENT_FORMATS.build([{"system": "kvm", "events": told}])
     )

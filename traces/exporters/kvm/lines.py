@@ -6,7 +6,7 @@ is not, is left out, or null.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -42,6 +42,22 @@ def write_text(tables: Iterable[RecordTable], trace: Trace, output: BinaryIO) ->
     """Write lines for people of what is wanted of a trace."""
     groups, width = Groups(trace), _width(trace)
     output.writelines("".join(_texts(part, ns, groups, width)).encode() for part, ns in _chooser(trace).parts(tables))
+
+
+class Lines:
+    """Writes what is wanted of a trace's tables as they come: for people, or as JSON."""
+
+    def __init__(self, trace: Trace, *, as_json: bool) -> None:
+        self._trace, self._as_json = trace, as_json
+        self._groups, self._chooser, self._width = Groups(trace), _chooser(trace, timing=True), _width(trace)
+
+    def of(self, table: RecordTable) -> Iterator[str]:
+        """Give the lines of the next table."""
+        for part, ns in self._chooser.of(table):
+            if self._as_json:
+                yield from _objects(part, ns, self._groups, self._trace, self._chooser.took)
+            else:
+                yield from _texts(part, ns, self._groups, self._width)
 
 
 def forms(trace: Trace) -> Written:

@@ -53,7 +53,7 @@ cdef struct Cursor:
     uint64_t backwards
     uint64_t first_backwards
     uint32_t cpu
-    bint over               # no more pages come
+    bint heaped             # it has a record that waits for its turn
 
 
 cdef inline uint32_t word(const uint8_t *at) noexcept nogil:

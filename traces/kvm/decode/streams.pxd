@@ -12,5 +12,4 @@ cdef class Streams:
 
     cdef int start(self, pieces) except -1
     cdef int follow(self, Py_ssize_t i, pieces) except -1
-    cdef int _refill(self, Py_ssize_t i, pieces) except -1
     cdef int _found(self, Py_ssize_t i, pieces) except -1

@@ -3,6 +3,8 @@ from collections.abc import Iterator, Sequence
 from numpy import int32, int64, uint8, uint16, uint32, uint64
 from numpy.typing import NDArray
 
+def tally(piece: bytes, page_size: int, before: int = 0) -> tuple[int, int]: ...
+
 class Streams:
     def __init__(self, page_sizes: Sequence[int], cpus: Sequence[int]) -> None: ...
     @property
@@ -26,4 +28,5 @@ class Columns(Streams):
         place: NDArray[int64],
         length: NDArray[uint32],
         data: NDArray[uint8],
+        limit: int = ...,
     ) -> int: ...

@@ -7,10 +7,32 @@ Law: no more than a piece of each processor's pages is here at once.
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from traces.kvm.decode.cursor cimport Cursor, advance, word
 from traces.kvm.decode.merged cimport Merged, pop, push, sink
+
+
+def tally(bytes piece not None, Py_ssize_t page_size, uint64_t before=0):
+    """Say how many records some whole pages of a processor hold, and when the last was made.
+
+    :param before: the time of the last one before them
+    """
+    cdef Cursor c
+    cdef const uint8_t[::1] view
+    cdef Py_ssize_t count = 0
+    if not piece:
+        return 0, before
+    memset(&c, 0, sizeof(c))
+    view = piece
+    c.data = &view[0]
+    c.size = len(piece)
+    c.page_size = page_size
+    c.ts = before
+    with nogil:
+        while advance(&c):
+            count += 1
+    return count, c.ts
 
 
 cdef class Streams:
@@ -37,11 +59,11 @@ cdef class Streams:
         free(self.merged.heap)
 
     cdef int start(self, pieces) except -1:
-        """Find the first record of each."""
+        """Find the first record of each, or of those that had no more the first one that came since."""
         cdef Py_ssize_t i
         for i in range(self.merged.streams):
-            self._refill(i, pieces[i])
-            if self._found(i, pieces[i]):
+            if not self.merged.cursors[i].heaped and self._found(i, pieces[i]):
+                self.merged.cursors[i].heaped = True
                 push(&self.merged, <uint32_t>i)
         return 0
 
@@ -50,33 +72,26 @@ cdef class Streams:
         if self._found(i, pieces[i]):
             sink(&self.merged)
         else:
+            self.merged.cursors[i].heaped = False
             pop(&self.merged)
         return 0
 
-    cdef int _refill(self, Py_ssize_t i, pieces) except -1:
-        # The next piece; 0: there is none.
+    cdef int _found(self, Py_ssize_t i, pieces) except -1:
+        # Find its next record, in the next piece if need be; 0: there is none.
         cdef Cursor *c = &self.merged.cursors[i]
         cdef const uint8_t[::1] view
-        data = next(pieces, None)
-        if data is None:
-            c.over = True
-            return 0
-        self.held[i] = data
-        c.base += c.size
-        c.size = len(data)
-        c.next_page = c.at = c.end = 0
-        if c.size:
-            view = data
-            c.data = &view[0]
-        self.bytes += <uint64_t>c.size
-        return 1
-
-    cdef int _found(self, Py_ssize_t i, pieces) except -1:
-        # Find its next record, by refilling; 0: it is over.
-        cdef Cursor *c = &self.merged.cursors[i]
         while not advance(c):
-            if c.over or not self._refill(i, pieces):
+            data = next(pieces, None)
+            if data is None:
                 return 0
+            self.held[i] = data
+            c.base += c.size
+            c.size = len(data)
+            c.next_page = c.at = c.end = 0
+            if c.size:
+                view = data
+                c.data = &view[0]
+            self.bytes += <uint64_t>c.size
         return 1
 
     @property
@@ -114,8 +129,6 @@ cdef class Streams:
 cdef class Columns(Streams):
     """Puts records in columns, some at a time."""
 
-    cdef bint begun
-
     def fill(
         self,
         pieces,
@@ -127,22 +140,22 @@ cdef class Columns(Streams):
         int64_t[::1] place not None,
         uint32_t[::1] length not None,
         uint8_t[::1] data not None,
+        uint64_t limit=<uint64_t>-1,
     ):
         """Take the next records, as many as there is room for; say how many, none at the end.
 
         :param offset: of each in its processor's pages, in bytes
         :param place: of each in ``data``, which has room for a page at least
+        :param limit: no later ones
         """
         cdef Py_ssize_t count = 0, used = 0, rows = len(ts), room = len(data)
         cdef Cursor *c
         cdef uint32_t i
-        if not self.begun:
-            self.begun = True
-            self.start(pieces)
+        self.start(pieces)
         while self.merged.heaped and count < rows:
             i = self.merged.heap[0]
             c = &self.merged.cursors[i]
-            if used + <Py_ssize_t>c.length > room:
+            if c.ts > limit or used + <Py_ssize_t>c.length > room:
                 break
             ts[count] = c.ts
             memcpy(&event[count], c.record, 2)

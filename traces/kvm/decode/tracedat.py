@@ -57,6 +57,15 @@ class Stream:
     packed: bool
 
 
+@frozen
+class Process:
+    """A machine that was recorded: its process, its name if it has one, and its threads."""
+
+    pid: int
+    name: str | None
+    threads: frozenset[int]
+
+
 @mutable
 class TraceDat:
     """What a file says of itself; ``pages`` reads on.
@@ -76,6 +85,8 @@ class TraceDat:
     #: Names of guests, by the threads that are their vCPUs.
     guests: dict[int, str] = field(default_factory=dict)
     streams: list[Stream] = field(default_factory=list)
+    #: Machines whose processes were noted.
+    processes: list[Process] = field(default_factory=list)
     #: What each processor lost by the kernel's own count.
     stats: list[str] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
@@ -83,6 +94,35 @@ class TraceDat:
     def damage(self, code: str, offset: int) -> None:
         """Take note of what could not be read, at a byte of the file."""
         self.diagnostics.append(Diagnostic(code, SEVERITIES[code], 1, offset))
+
+    def describe(self, system: str, text: bytes) -> None:
+        """Take in an event's format file."""
+        try:
+            one = layout(text.decode("utf8", "replace"), system)
+        except TraceError:
+            self.damage("bad_format", 0)
+            return
+        self.layouts[one.id] = one
+
+
+def check_page(text: bytes) -> int:
+    """See to it that pages are laid out as they are read here; give how many bytes one has, as its header tells.
+
+    :raises TraceError: they are not
+    """
+    laid = fields(text.decode("ascii", "replace"))
+    for name, (offset, size) in _PAGE.items():
+        one = laid.get(name, Field(name, offset, size or 0))
+        if one.offset != offset or (size is not None and one.size != size):
+            raise TraceError("has pages that are laid out in a way that is not known")
+    data = laid.get("data", Field("data", 0, 0))
+    return data.offset + data.size
+
+
+def chosen_clock(text: str) -> str | None:
+    """Find the clock that is used in the list of those that a kernel has."""
+    found = re.search(r"\[(\S+)\]", text)
+    return found[1] if found else None
 
 
 def read(file: BinaryIO, unpack: Unpack | None) -> TraceDat:
@@ -112,30 +152,17 @@ class _Reading:
         self._size = file.seek(0, io.SEEK_END)
         self._found = TraceDat(version)
 
-    def _header(self, page: bytes) -> None:
-        laid = fields(page.decode("ascii", "replace"))
-        for name, (offset, size) in _PAGE.items():
-            one = laid.get(name, Field(name, offset, size or 0))
-            if one.offset != offset or (size is not None and one.size != size):
-                raise TraceError("has pages that are laid out in a way that is not known")
-
     def _formats(self, systems: list[tuple[str, list[bytes]]]) -> None:
         for system, events in systems:
             for text in events:
-                try:
-                    one = layout(text.decode("utf8", "replace"), system)
-                except TraceError:
-                    self._found.damage("bad_format", 0)
-                    continue
-                self._found.layouts[one.id] = one
+                self._found.describe(system, text)
 
     def _comms(self, text: bytes) -> None:
         self._found.comms |= {int(pid): comm for pid, comm in _COMM.findall(text.decode("utf8", "replace"))}
 
     def _option(self, number: int, data: bytes) -> None:
         if number == Option.TRACECLOCK:
-            chosen = re.search(rb"\[(\S+)\]", data)
-            self._found.clock = chosen[1].decode("ascii", "replace") if chosen else self._found.clock
+            self._found.clock = chosen_clock(data.decode("ascii", "replace")) or self._found.clock
         elif number == Option.UNAME:
             self._found.kernel = data.rstrip(b"\0").decode("utf8", "replace")
         elif number == Option.CPUSTAT:
@@ -146,6 +173,9 @@ class _Reading:
         elif number == Option.GUEST:
             guest = containers.GUEST.parse(data)
             self._found.guests |= {one.pid: guest.name for one in guest.cpus}
+        elif number == Option.MACHINE:
+            machine = containers.MACHINE.parse(data)
+            self._found.processes.append(Process(machine.pid, machine.name or None, frozenset(machine.threads)))
 
     def _stream(self, cpu: int, offset: int, size: int, page_size: int, *, packed: bool) -> None:
         if not size:
@@ -164,12 +194,12 @@ class _Sixth(_Reading):
         at = file.tell()
         super().__init__(file, 6)
         file.seek(at)
-        self._page_size = _page_size(page_size)
+        self._page_size = checked_size(page_size)
         self._buffers: list[int] = []
 
     def read(self) -> TraceDat:
         parsed = self._parse
-        self._header(parsed(containers.HEADER_INFO).page)
+        check_page(parsed(containers.HEADER_INFO).page)
         self._formats([("ftrace", list(parsed(containers.FTRACE_EVENTS)))])
         self._formats([(one.system, list(one.events)) for one in parsed(containers.EVENT_FORMATS)])
         parsed(containers.LEFT_OUT)
@@ -237,7 +267,7 @@ class _Seventh(_Reading):
             )
             raise TraceError(f"is cut, or damaged, before its events are described{beyond}")
         if Section.HEADER_INFO in sections:
-            self._header(containers.HEADER_INFO.parse(sections[Section.HEADER_INFO]).page)
+            check_page(containers.HEADER_INFO.parse(sections[Section.HEADER_INFO]).page)
         if Section.FTRACE_EVENTS in sections:
             self._formats([("ftrace", list(containers.FTRACE_EVENTS.parse(sections[Section.FTRACE_EVENTS])))])
         if Section.EVENT_FORMATS in sections:
@@ -292,10 +322,14 @@ class _Seventh(_Reading):
             return
         self._found.clock = told.clock or self._found.clock
         for one in told.cpus:
-            self._stream(one.cpu, one.offset, one.size, _page_size(told.page_size), packed=packed)
+            self._stream(one.cpu, one.offset, one.size, checked_size(told.page_size), packed=packed)
 
 
-def _page_size(size: int) -> int:
+def checked_size(size: int) -> int:
+    """Check how many bytes a page is said to have.
+
+    :raises TraceError: none has so many
+    """
     if not 1 << 9 <= size <= 1 << 20 or size & (size - 1):
         raise TraceError(f"says that its pages have {size} bytes")
     return size

@@ -50,6 +50,8 @@ class Option(IntEnum):
     CPUCOUNT = 8
     GUEST = 13
     TSC2NSEC = 14
+    #: This program's own, which others leave out: a machine that was recorded.
+    MACHINE = 0x5854
 
 
 _TEXT = CString("utf8")
@@ -89,6 +91,8 @@ OPTION_DATA = Prefixed(Int32ul, GreedyBytes)
 GUEST = Struct(
     "name" / _TEXT, "trace_id" / Int64ul, "cpus" / PrefixedArray(Int32ul, Struct("cpu" / Int32ul, "pid" / Int32ul))
 )
+#: Its process, what it is called, or nothing, and its threads.
+MACHINE = Struct("pid" / Int32ul, "name" / _TEXT, "threads" / PrefixedArray(Int32ul, Int32ul))
 TSC2NSEC = Struct("mult" / Int32ul, "shift" / Int32ul, "offset" / Int64ul)
 #: Version 6: ten bytes that say what comes next.
 OPTIONS_WORD, FLYRECORD = b"options  \0", b"flyrecord\0"

@@ -9,6 +9,7 @@ import click
 from xentool.cli.common.numbers import HZ_MAX, TRACE_SECONDS_MAX, Number
 
 if TYPE_CHECKING:
+    from xentool.hosts import Host
     from xentool.tools.domains.toolstack import Toolstack
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -132,15 +133,46 @@ connect = click.option(
 )
 
 
+_TWO_HOSTS = "a libvirt URI names its own host: give --connect or --host"
+
+
 def toolstack(where: str | None, uri: str | None, *, traced: bool = False) -> "Toolstack":
     """Connect to what --host or --connect names; traced, it counts hypercalls too."""
     from xentool.tools.domains.toolstack import connect  # noqa: PLC0415 - most commands that have options need it not
 
     if where and uri:
-        raise click.UsageError("a libvirt URI names its own host: give --connect or --host")
+        raise click.UsageError(_TWO_HOSTS)
     if uri and traced:
         raise click.UsageError("libvirt does not trace: --hypercalls needs xl")
     return connect(where, uri, traced=traced)
+
+
+def tracing(where: str | None, uri: str | None) -> "Host":
+    """Find the host to trace, a dom0 or a KVM host.
+
+    :raises click.UsageError: both --host and --connect are given
+    :raises XentoolError: there is none
+    """
+    from xentool.hosts.resolve import of_uri, resolve  # noqa: PLC0415 - most commands that have options need it not
+
+    if where and uri:
+        raise click.UsageError(_TWO_HOSTS)
+    return of_uri(uri) if uri else resolve(where, kvm=True)
+
+
+def called(uri: str | None, domain: str) -> str:
+    """Give the name by which a host knows a domain, which libvirt, where it is asked, knows by its own number, too.
+
+    :raises XentoolError: libvirt has no such domain
+    """
+    if uri is None:
+        return domain
+    from contextlib import closing  # noqa: PLC0415 - most commands that have options need it not
+
+    from xentool.tools import xl  # noqa: PLC0415 - see above
+
+    with closing(toolstack(None, uri)) as asked:
+        return xl.choose(asked.sample(details=False).domains, domain).name or domain
 
 
 dry_run = click.option("--dry-run", is_flag=True, help="Print xl's command, change nothing.")

@@ -1,4 +1,4 @@
-"""What a running trace shows in place: time, rates, losses and the domain's busiest hypercalls."""
+"""What a running trace shows in place: time, rates, losses and the domain's busiest hypercalls, or VM exits."""
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
@@ -12,7 +12,8 @@ from traces.exporters.fitted import Fitted
 from traces.foreign import printable
 from xentool import output
 from xentool.cli.screens.sample import Moment, heading, sample
-from xentool.tools.tracing.trace import Progress, Running
+from xentool.tools.tracing.trace import Progress
+from xentool.tools.tracing.watched import Look, Watched
 
 #: Seconds between two pictures: rates over less than that jump about.
 _INTERVAL = 0.5
@@ -27,7 +28,7 @@ class Live:
         self._live: RichLive | None = None
         self._last = Moment()
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Look:
         """Begin to show; give what is to be told of the trace."""
         if sys.stdout.isatty() and sys.stderr.isatty():
             waiting = Text(f"Tracing {printable(self._domain)}: waiting for records. Ctrl-C ends it.", "dim")
@@ -42,7 +43,7 @@ class Live:
         if self._live:
             self._live.stop()
 
-    def show(self, running: Running, _chunk: bytes) -> None:
+    def show(self, running: Watched, _chunk: bytes) -> None:
         """Show how the trace goes, at most twice a second."""
         if self._live and running.seconds - self._last.seconds >= _INTERVAL:
             now = sample(running)
@@ -53,26 +54,32 @@ class Live:
 def picture(domain: str, now: Moment, before: Moment) -> RenderableType:
     """Draw one moment; rates are those since ``before``."""
     span = now.seconds - before.seconds
-    busiest = sorted(now.shown.hypercalls.items(), key=lambda one: -one[1].count)[:_BUSIEST]
+    kind, title = ("exits", "VM exit") if now.source == "kvm" else ("hypercalls", "Hypercall")
+    busiest = sorted(getattr(now.shown, kind).items(), key=lambda one: -one[1].count)[:_BUSIEST]
     table = Fitted(lined=True, flat=True)
-    table.add_column(Text("Hypercall"), folds=True)
+    table.add_column(Text(title), folds=True)
     table.add_column(Text("count"), right=True)
     table.add_column(Text("per s"), right=True)
     for name, of in busiest:
-        table.add_row(name, f"{of.count:,}", f"{(of.count - before.count('hypercalls', name)) / span:,.0f}")
+        table.add_row(name, f"{of.count:,}", f"{(of.count - before.count(kind, name)) / span:,.0f}")
     return Group(heading(domain, now, before), table, Text("Ctrl-C ends the trace and reports.", "dim"))
 
 
 def shown(domain: str, *, live: bool, dump: bool, as_json: bool) -> AbstractContextManager[Progress]:
     """Show a trace of ``domain`` while it runs: a page of rates, its records, or else where it is."""
     # What is not used would delay the start of the trace.
-    if live:
-        from xentool.cli.screens import live_top  # noqa: PLC0415 - see above
-
-        return live_top.shown(domain, as_json=as_json)
-    if dump:
+    if dump and not live:
         from xentool.cli.common.paint import paint  # noqa: PLC0415 - see above
         from xentool.cli.screens.follow import Follow  # noqa: PLC0415 - see above
 
         return nullcontext(Follow(paint(), as_json=as_json).show)
+    return rates(domain, live=live, as_json=as_json)
+
+
+def rates(domain: str, *, live: bool, as_json: bool) -> AbstractContextManager[Look]:
+    """Show how a trace of any hypervisor's ``domain`` goes: a page of rates, or else where it is."""
+    if live:
+        from xentool.cli.screens import live_top  # noqa: PLC0415 - see above
+
+        return live_top.shown(domain, as_json=as_json)
     return Live(domain)

@@ -25,7 +25,7 @@ from traces.xen.formats.events import HVM_SVM_EXIT, HVM_VMX_EXIT, PV_HYPERCALL_V
 from traces.xen.formats.names import EVENT_CHANNEL_OP, HYPERCALLS
 from xentool import output
 from xentool.cli.screens.sample import Moment, heading, sample
-from xentool.tools.tracing.trace import Progress, Running
+from xentool.tools.tracing.watched import Look, Watched
 
 #: Seconds between two pictures: rates over less than that jump about.
 INTERVAL, PLAIN_INTERVAL = 1.0, 2.0
@@ -33,7 +33,7 @@ INTERVAL, PLAIN_INTERVAL = 1.0, 2.0
 _FRAME = 7
 _DASH = "-"
 #: What columns are called in JSON, where not as on the page: shares of a second, and seconds.
-_KEYS = {"per s": "per_s", "in Xen": "in_xen", "mean": "mean_s"}
+_KEYS = {"per s": "per_s", "in Xen": "in_xen", "in kernel": "in_kernel", "mean": "mean_s"}
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ def _tallied(kind: str) -> Callable[[Moment, Moment], list[Row]]:
                 "per s": made / span,
                 "count": tally.count,
                 "in Xen": None if took is None else took / span,
+                "in kernel": None if took is None else took / span,
                 "waited": None if took is None else took / span,
                 "mean": took / made if took is not None and made else None,
             }
@@ -116,6 +117,10 @@ def _no_exits(now: Moment) -> str | None:
     return "a PV guest has no VM exits" if now.mode() == "pv" else None
 
 
+def _none(_now: Moment) -> str | None:
+    return None
+
+
 def _no_states(now: Moment) -> str | None:
     return None if now.where.kinds.keeps(RUNSTATE_CHANGE) else "-e leaves run states out"
 
@@ -130,31 +135,42 @@ def _no_notifications(now: Moment) -> str | None:
 
 _TALLY = {"per s": _count, "count": _count}
 _STATES = dict.fromkeys(("running", "runnable", "blocked", "offline", "lost"), _share)
-VIEWS: dict[str, View] = {
+XEN: dict[str, View] = {
     "h": View("Hypercalls", _tallied("hypercalls"), _TALLY, _no_hypercalls),
     "x": View("VM exits", _tallied("exits"), {**_TALLY, "in Xen": _share, "mean": duration}, _no_exits),
     "w": View("Waits", _tallied("waits"), {**_TALLY, "waited": _share, "mean": duration}, _no_states),
     "n": View("Notifications", _tallied("notifications"), _TALLY, _no_notifications),
     "v": View("vCPUs", _states, _STATES, _no_states),
 }
+_MODES = dict.fromkeys(("guest", "kernel", "user", "runnable", "blocked", "lost"), _share)
+KVM: dict[str, View] = {
+    "x": View("VM exits", _tallied("exits"), {**_TALLY, "in kernel": _share, "mean": duration}, _none),
+    "i": View("Devices", _tallied("io"), _TALLY, _none),
+    "w": View("Waits", _tallied("waits"), {**_TALLY, "waited": _share, "mean": duration}, _none),
+    "v": View("vCPUs", _states, _MODES, _none),
+}
+#: By what makes a trace's records.
+VIEWS = {"xentrace": XEN, "kvm": KVM}
 
 
 class Page:
     """What keys have chosen: a view, the column that sorts, and which end comes first."""
 
-    def __init__(self) -> None:
-        self.view = VIEWS["h"]
+    def __init__(self, views: Mapping[str, View] = XEN) -> None:
+        self.views = views
+        first = next(iter(views))
+        self.view = views[first]
         self.column = 0  # 0 is the name
         self.reverse = False
-        self._choose("h")
+        self._choose(first)
 
     def press(self, key: str) -> bool:
         """Take a key; say whether it means something."""
-        if key in VIEWS:
+        if key in self.views:
             self._choose(key)
         elif key == "\t":
-            keys = list(VIEWS)
-            current = next(name for name, view in VIEWS.items() if view is self.view)
+            keys = list(self.views)
+            current = next(name for name, view in self.views.items() if view is self.view)
             self._choose(keys[(keys.index(current) + 1) % len(keys)])
         elif key in "<>":
             self.column = (self.column + (1 if key == ">" else -1)) % (1 + len(self.view.columns))
@@ -173,7 +189,7 @@ class Page:
         return found[::-1] if self.reverse else found
 
     def _choose(self, key: str) -> None:
-        self.view = VIEWS[key]
+        self.view = self.views[key]
         self.column = 0 if key == "v" else 1
         self.reverse = False
 
@@ -184,7 +200,7 @@ def picture(domain: str, page: Page, now: Moment, before: Moment, height: int) -
     shown = rows[: max(height - _FRAME, 1)]
     table = _table(page, shown)
     tabs = Text()
-    for key, view in VIEWS.items():
+    for key, view in page.views.items():
         tabs.append(f"[{key}] {view.title}", "reverse" if view is page.view else "").append("  ")
     keys = Text("< > sort by another column, r reverse, Tab next page, q end", "dim")
     if len(shown) < len(rows):
@@ -200,7 +216,7 @@ def _empty(page: Page, now: Moment) -> Text:
     if why is None:
         why = "none so far" if now.records else "no record has come yet"
         # What the host records of it comes when it ends, or changes.
-        why += ": a vCPU is shown from its first change of run state on" if page.view is VIEWS["v"] else ""
+        why += ": a vCPU is shown from its first change of run state on" if page.view is page.views["v"] else ""
     return Text(f"\n{page.view.title}: {why}\n", "yellow")
 
 
@@ -217,7 +233,7 @@ def _table(page: Page, rows: Sequence[Row]) -> Fitted:
 
 
 @contextmanager
-def shown(domain: str, *, as_json: bool) -> Iterator[Progress]:
+def shown(domain: str, *, as_json: bool) -> Iterator[Look]:
     """Give what shows a running trace: a page on a terminal, else lines."""
     if as_json or not sys.stdout.isatty():
         yield _Lines(domain, as_json=as_json).show
@@ -231,20 +247,21 @@ def shown(domain: str, *, as_json: bool) -> Iterator[Progress]:
 class _Screen:
     def __init__(self, domain: str, live: Live, pressed: Callable[[], str]) -> None:
         self._domain, self._live, self._pressed = domain, live, pressed
-        self._page = Page()
+        self._page: Page | None = None
         self._before = self._now = Moment()
 
-    def show(self, running: Running, _chunk: bytes) -> None:
+    def show(self, running: Watched, _chunk: bytes) -> None:
         keys = self._pressed()
         if "q" in keys:
             running.stop()
-        turned = [self._page.press(key) for key in keys]
+        page = self._page = self._page or Page(VIEWS[running.source])
+        turned = [page.press(key) for key in keys]
         due = running.seconds - self._now.seconds >= INTERVAL
         if due:
             self._before, self._now = self._now, sample(running)
         if due or any(turned):
             height = self._live.console.height
-            self._live.update(picture(self._domain, self._page, self._now, self._before, height), refresh=True)
+            self._live.update(picture(self._domain, page, self._now, self._before, height), refresh=True)
 
 
 class _Lines:
@@ -252,7 +269,7 @@ class _Lines:
         self._domain, self._as_json = domain, as_json
         self._before = Moment()
 
-    def show(self, running: Running, chunk: bytes) -> None:
+    def show(self, running: Watched, chunk: bytes) -> None:
         if running.seconds - self._before.seconds >= PLAIN_INTERVAL or not chunk:
             now = sample(running)
             if self._as_json:
@@ -260,7 +277,7 @@ class _Lines:
             else:
                 console = output.stdout()
                 console.print(heading(self._domain, now, self._before))
-                for page in _pages():
+                for page in _pages(VIEWS[now.source]):
                     if rows := page.rows(now, self._before):
                         console.print(Text(page.view.title, "bold"), _table(page, rows))
                 console.print()
@@ -268,9 +285,9 @@ class _Lines:
             self._before = now
 
 
-def _pages() -> Iterator[Page]:
-    for key in VIEWS:
-        page = Page()
+def _pages(views: Mapping[str, View]) -> Iterator[Page]:
+    for key in views:
+        page = Page(views)
         page.press(key)
         yield page
 
@@ -286,7 +303,7 @@ def document(now: Moment, before: Moment) -> dict[str, object]:
                 row.name: {_KEYS.get(name, name): row.values.get(name) for name in view.columns}
                 for row in view.rows(now, before)
             }
-            for view in VIEWS.values()
+            for view in VIEWS[now.source].values()
         },
     }
 

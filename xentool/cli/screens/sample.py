@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from rich.text import Text
 
 from traces.analyses.report import DomainInfo
-from traces.analyses.sofar import SoFar, so_far
+from traces.analyses.sofar import SoFar
 from traces.choice.where import EVERYTHING, Where
 from traces.foreign import printable
 from traces.plural import plural
-from xentool.tools.tracing.trace import Running
+from xentool.tools.tracing.watched import Watched
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Moment:
     shown: SoFar = field(default_factory=SoFar)
     where: Where = EVERYTHING
     infos: Mapping[int, DomainInfo] = field(default_factory=dict)
+    source: str = "xentrace"
 
     def count(self, kind: str, name: str) -> int:
         """How often something was done so far.
@@ -44,12 +45,11 @@ class Moment:
         return info.mode if info else None
 
 
-def sample(running: Running) -> Moment:
+def sample(running: Watched) -> Moment:
     """Take a sample."""
-    account = running.scan.account
-    shown = so_far(running.scan, running.where, running.hz, running.exits)
-    counts = account.bytes, account.records, account.lost_records
-    return Moment(running.seconds, *counts, shown, running.where, running.infos)
+    return Moment(
+        running.seconds, *running.counts(), running.so_far(), running.where, running.infos, source=running.source
+    )
 
 
 def heading(domain: str, now: Moment, before: Moment) -> Text:

@@ -160,19 +160,19 @@ def read(
         raise PeerError(f"{name} {error}") from error
     except OSError as error:
         raise XentoolError(f"cannot read {name}: {error.strerror}") from error
-    threads = counts.threads
-    vcpus = {
-        threads[index].pid: (machine.pid, threads[index].vcpu or 0)
-        for machine in kvm.machines(threads, trace.guests)
-        for index in machine.threads
-    }
     found = packed.told(kvm.report(counts, trace, damages, hz=reading.hz, devices=_devices(name)), source)
     if chosen.names:
         called = dict(chosen.names)
         domains = tuple(replace(one, name=called.get(one.domid, one.name)) for one in found.domains)
         found = replace(found, domains=domains, names={**found.names, **called})
     domid = None if chosen.domain is None else reports.domid_of(found, chosen.domain)
-    return Known(trace, select.of(found, replace(chosen.where, domid=domid)), counts.first, vcpus, kvm.seen(counts))
+    return Known(
+        trace,
+        select.of(found, replace(chosen.where, domid=domid)),
+        counts.first,
+        kvm.vcpus(counts, trace),
+        kvm.seen(counts),
+    )
 
 
 def tables(

@@ -10,6 +10,7 @@ from typing import IO
 from traces.analyses.report import DomainInfo
 from traces.analyses.report import report as report_of
 from traces.analyses.select import of
+from traces.analyses.sofar import SoFar, so_far
 from traces.analyses.vendor import numbering
 from traces.answers import Numbering, Report
 from traces.choice.where import Where
@@ -48,6 +49,7 @@ class Running:
     host_vendor: Vendor | None = None
     #: Whether nobody says how fast the clock ticks: never of a live trace, whose host does.
     assumed: bool = False
+    source: str = "xentrace"
 
     @property
     def exits(self) -> Numbering:
@@ -58,6 +60,15 @@ class Running:
     def seconds(self) -> float:
         """Seconds since records began."""
         return time.monotonic() - self.started
+
+    def counts(self) -> tuple[int, int, int]:
+        """Say how many bytes and records came, and how many records were lost."""
+        account = self.scan.account
+        return account.bytes, account.records, account.lost_records
+
+    def so_far(self) -> SoFar:
+        """Read off what it shows of the domain."""
+        return so_far(self.scan, self.where, self.hz, self.exits)
 
 
 #: Is told of the trace after each piece of it, and given that piece's bytes; none at the end.

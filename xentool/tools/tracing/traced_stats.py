@@ -11,7 +11,8 @@ from xentool.errors import XentoolError
 from xentool.hosts import Host
 from xentool.tools.domains.stats import Sample
 from xentool.tools.domains.xl_stats import XlToolstack
-from xentool.tools.tracing.capture import PUT_BACK, Capture
+from xentool.tools.tracing.capture import Capture
+from xentool.tools.tracing.remote import PUT_BACK
 
 #: What adds to a domain's hypercalls, and what went on after a preemption and is none of its own. A multicall is one.
 _CALLS = (("hypercalls", 1), ("restarts", -1))

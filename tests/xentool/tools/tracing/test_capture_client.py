@@ -9,7 +9,7 @@ import pytest
 from tests.xentool.tools.tracing.pretended import Pretended
 from xentool.errors import Unavailable, XentoolError
 from xentool.hosts import Host
-from xentool.tools.tracing import capture
+from xentool.tools.tracing import remote
 from xentool.tools.tracing.capture import Capture, on_interrupt
 
 
@@ -70,7 +70,7 @@ def test_leaving_early_closes_stdin_and_waits(tmp_path: Path) -> None:
 
 
 def test_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capture, "HEARTBEAT", 0.05)
+    monkeypatch.setattr(remote, "HEARTBEAT", 0.05)
     host = Pretended(
         'echo xentool: started 32 >&2; read -r a; read -r b; echo "[$a$b]"; echo xentool: ended stop 0 1 >&2'
     )
@@ -80,7 +80,7 @@ def test_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_stop_is_said_until_dom0_has_heard_it(monkeypatch: pytest.MonkeyPatch) -> None:
     # bash drops half a line when the time of its `read -t` is over, and with it a "stop".
-    monkeypatch.setattr(capture, "HEARTBEAT", 0.05)
+    monkeypatch.setattr(remote, "HEARTBEAT", 0.05)
     host = Pretended(
         "echo xentool: started 32 >&2; read -r lost; read -r heard; echo $heard; echo xentool: ended stop 0 1 >&2"
     )
