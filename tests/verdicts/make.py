@@ -35,7 +35,7 @@ LAB = "verdicts"
 #: What ran anything: a driver failed, or nothing could be tested of it.
 _STATUSES = {0, 3, 5}
 #: Cases that are run at once, and what is lost if a lab is.
-_AT_ONCE = 6
+_AT_ONCE = 3
 
 
 class Driver(NamedTuple):

@@ -87,3 +87,9 @@ def test_no_interface(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         pass
     with pytest.raises(OSError, match="no interface"):
         relay.found(os.fspath(tmp_path))
+
+
+def test_a_guests_shell_runs_one(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "tests.xentool.tools.conformance.xen.in_guest", str(tmp_path)]
+    done = subprocess.run(["unshare", "-Urn", *words], capture_output=True, text=True, timeout=300, check=False)
+    assert done.stdout == "passed 2 each way\n", done.stderr
