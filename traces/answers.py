@@ -319,6 +319,8 @@ class Report:
     #: "xentrace", or "kvm" of a Linux kernel that ran machines, and which kernel.
     source: str = "xentrace"
     kernel: str | None = None
+    #: How long the trace is, where a stretch of it was chosen by times, and that is known.
+    whole_s: float | None = None
 
     @property
     def told(self) -> tuple[DomainReport, ...]:

@@ -92,6 +92,37 @@ def progress(title: str, *, hidden: bool = False) -> Iterator[Callable[[int, int
         yield lambda done, total: shown.update(task, completed=done, total=total)
 
 
+@contextmanager
+def ticking(title: str, seconds: float) -> Iterator[None]:
+    """Show on a terminal how much of so many seconds has passed, once a second: a measurement hardly notices."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    import threading  # noqa: PLC0415 - see above
+    import time  # noqa: PLC0415 - see above
+
+    ended = threading.Event()
+
+    def tick() -> None:
+        began = time.monotonic()
+        while True:
+            passed = min(time.monotonic() - began, seconds)
+            sys.stderr.write(f"\r{printable(title)}: {passed:.0f} of {seconds:g} s\x1b[K")
+            sys.stderr.flush()
+            if ended.wait(1):
+                break
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
+
+    ticks = threading.Thread(target=tick, daemon=True)
+    ticks.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        ticks.join()
+
+
 def _colours() -> Literal["auto"] | None:
     # By itself rich leaves bold and dim when NO_COLOR is set.
     return None if os.environ.get("NO_COLOR") else "auto"

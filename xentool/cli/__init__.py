@@ -4,9 +4,11 @@ The exit codes are a contract: 0 done; 1 the operation failed; 2 wrong usage; 3 
 4 a peer, file or guest broke the protocol or format; 5 conformance failures; 130 interrupted.
 """
 
+import errno
 import gc
 import os
 import sys
+from io import TextIOWrapper
 
 from xentool.cli import quick
 from xentool.cli.commands import INTERRUPTED
@@ -21,6 +23,10 @@ def main() -> None:
     sys.setswitchinterval(1e-4)
     # numpy brings threads for linear algebra, which is not done here, and they take time even so.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # What a terminal's character set lacks is escaped, and is no reason to end.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     code = 1
     try:
         done = quick.run(sys.argv[1:])
@@ -39,7 +45,7 @@ def main() -> None:
         # The reader has gone (a pager, head): nobody is left to tell. Python must not flush into the pipe at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        _say(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
+        _say(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else _on_stdout(error)))
     except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a line
         if os.environ.get("XENTOOL_DEBUG"):
             import traceback  # noqa: PLC0415 - for those who look for a mistake
@@ -51,6 +57,20 @@ def main() -> None:
             said = f"{type(error).__name__}: {error}".splitlines()[0]
             _say(f"a mistake in xentool itself: {said}; XENTOOL_DEBUG=1 shows where, please report it")
     sys.exit(code)
+
+
+def _on_stdout(error: OSError) -> str:
+    # Names where stdout goes, if there is no room for more: what failed does not say which file it was.
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return ""
+    try:
+        os.write(1, b"\n")
+    except OSError:
+        # Python would try once more at the exit.
+        where = os.readlink("/proc/self/fd/1")  # noqa: PTH115 - pathlib is for others
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return f": {where}"
+    return ""
 
 
 def _say(message: str) -> None:

@@ -57,7 +57,7 @@ COMMANDS = {
 #: How they are listed: what most come for first.
 SECTIONS = {
     "Trace": ("trace", "record", "report", "diff", "dump", "export", "sql"),
-    "Look": ("list", "info", "show", "top", "grants", "evtchn", "channels", "detect", "doctor"),
+    "Look": ("list", "info", "show", "top", "grants", "evtchn", "channels", "walk", "detect", "doctor"),
     "Store": ("store",),
     "Drivers": ("device", "block", "net", "conformance"),
     "Lab": ("lab",),

@@ -16,7 +16,7 @@ from traces.table import EventTable
 from traces.xen.formats.exits import Vendor
 from xentool import output
 from xentool.cli.commands import INTERRUPTED
-from xentool.cli.common import choosing, doubts, options, wall_clock
+from xentool.cli.common import awaited, choosing, doubts, options, wall_clock
 from xentool.cli.common.paint import paint
 from xentool.cli.screens.follow import Follow
 from xentool.errors import XentoolError
@@ -58,6 +58,7 @@ def command(
     trace-cmd, which is about KVM: without -e and without symbols.
     """
     wall_clock.check(wall, file)
+    awaited.told(file)
     reading = Reading(chosen, hz, xen_version, vendor)
     functions = None if symbol_file is None else symbols.read(symbol_file)
     if functions and functions.unread:

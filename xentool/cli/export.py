@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from xentool import output as consoles
-from xentool.cli.common import choosing, doubts, options
+from xentool.cli.common import awaited, choosing, doubts, options
 from xentool.tools.tracing import reports
 from xentool.tools.tracing.exports import FORMATS, default_output, export
 from xentool.tools.tracing.reports import STANDARD, Chosen, Reading
@@ -63,6 +63,7 @@ def command(
         raise click.UsageError(f"{name} cannot go to standard output; give a file with -o")
     if target == STANDARD and not kind.text and sys.stdout.isatty():
         raise click.UsageError(f"{name} is binary; redirect it or give a file with -o")
+    awaited.told(file)
     # On a terminal that shows the data, progress would get in between.
     with consoles.progress(f"{file} → {target}", hidden=target == STANDARD) as progress:
         report = export(file, kind, target, Reading(chosen, hz, xen_version, vendor), progress=progress)

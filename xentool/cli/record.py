@@ -22,7 +22,7 @@ from xentool.tools.tracing.tracefs.survey import survey
 @click.command(epilog=choosing.CLASSES)
 @click.argument("domain", required=False)
 @click.option("--all", "everything", is_flag=True, help="Record for no domain in particular.")
-@click.option("-o", "--output", "path", required=True, metavar="FILE", help="Where records go; - for standard output.")
+@click.option("-o", "--output", "path", metavar="FILE", help="Where records go; - for standard output.  [required]")
 @choosing.events
 @options.duration
 @click.option(
@@ -39,7 +39,7 @@ def command(
     *,
     domain: str | None,
     everything: bool,
-    path: str,
+    path: str | None,
     duration: float | None,
     kinds: Kinds,
     buffer_pages: int,
@@ -52,6 +52,11 @@ def command(
     Xen cannot filter by domain: the file holds the records of all of them. Linux can: a trace.dat holds what the
     machine's threads did. Ctrl-C ends the recording in order.
     """
+    if path is None:
+        file = domain or "FILE"
+        raise click.UsageError(
+            f"say where records go, and whose you want: `xentool record DOMAIN -o {file}`, or `--all -o {file}`"
+        )
     if (domain is None) != everything:
         raise click.UsageError("give either a DOMAIN or --all")
     if path == "-" and (as_json or sys.stdout.isatty()):

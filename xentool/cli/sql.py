@@ -9,7 +9,7 @@ import click
 
 from traces.xen.formats.exits import Vendor
 from xentool import output as consoles
-from xentool.cli.common import choosing, doubts, options
+from xentool.cli.common import awaited, choosing, doubts, options
 from xentool.cli.screens import answers
 from xentool.tools.tracing import reports
 from xentool.tools.tracing.queries import opened
@@ -65,6 +65,7 @@ def command(
         raise click.UsageError("give either a QUERY or --tables")
     if query is None and not tables:
         query = _read(file)
+    awaited.told(file)
     with ExitStack() as stack:
         with consoles.progress(f"reading {file}") as progress:
             reading = Reading(chosen, hz=hz, vendor=vendor)

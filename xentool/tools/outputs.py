@@ -43,17 +43,18 @@ def replaced(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
     except OSError as error:
         raise _refused(path, error) from error
     if status is not None and not stat.S_ISREG(status.st_mode):
-        with _opened(path) as file:
-            yield file
+        try:
+            with _opened(path) as file:
+                yield file
+        except OSError as error:
+            raise _no_room(path, error) from error
         return
     with _unfinished(path) as (file, place):
         try:
             yield file
             file.flush()
         except OSError as error:
-            if error.errno in _FULL and error.filename is None:
-                raise _refused(path, error) from error
-            raise
+            raise _no_room(path, error) from error
         try:
             _own(file.fileno(), status, private=private)
             place()
@@ -80,9 +81,7 @@ def growing(path: Path) -> Iterator[BinaryIO]:
         with file:
             yield file
     except OSError as error:
-        if error.errno in _FULL and error.filename is None:
-            raise _refused(path, error) from error
-        raise
+        raise _no_room(path, error) from error
 
 
 @contextmanager
@@ -109,6 +108,11 @@ def orderly_end() -> Iterator[None]:
 
 def _refused(path: Path, error: Exception) -> XentoolError:
     return XentoolError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}")
+
+
+def _no_room(path: Path, error: OSError) -> Exception:
+    # What a write failed with names no file: it is the one that the user gave.
+    return _refused(path, error) if error.errno in _FULL and error.filename is None else error
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -114,7 +114,11 @@ def run(
     :raises DriverError: the backend broke the protocol, or answers no more
     :raises ValueError: such operations cannot be
     """
-    if bs <= 0 or bs % geometry.sector_size or bs > geometry.sectors * SECTOR_SIZE:
+    if bs <= 0 or bs % geometry.sector_size:
+        raise ValueError(
+            f"operations of {bs} bytes: they are of whole sectors, and this disk's have {geometry.sector_size}"
+        )
+    if bs > geometry.sectors * SECTOR_SIZE:
         raise ValueError(f"operations of {bs} bytes, on a disk of {geometry.sectors * SECTOR_SIZE}")
     if depth <= 0:
         raise ValueError(f"a depth of {depth}")

@@ -7,7 +7,7 @@ import click
 from xentool.cli.block.sizes import size
 from xentool.cli.common import options
 from xentool.cli.common.numbers import Number
-from xentool.output import write_json
+from xentool.output import ticking, write_json
 from xentool.tools.block.measure import OPERATIONS, Workload, measure
 
 
@@ -58,14 +58,18 @@ def command(loopback: str | None, as_json: bool, **words: Any) -> None:  # noqa:
     """
     if sum(way is not None for way in (words["front"], words["blkback"], loopback)) > 1:
         raise click.UsageError("a disk is in one place: give --loopback, --front or --blkback")
-    result = measure(Workload(loopback=loopback or None, **words))
+    load = Workload(loopback=loopback or None, **words)
+    with ticking("measuring", load.seconds):
+        result = measure(load)
     if as_json:
         write_json(result)
         return
     latency = result["latency_us"]
     click.echo(
-        f"{result['op']}: {result['iops']} operations/s, {result['mbps']} MB/s; latency {latency['p50']} us (median), "
-        f"{latency['p99']} us (99 %), {latency['p999']} us (99.9 %), {result['latency_max_us']} us at most; "
-        f"{result['notifications_per_request']} notifications and {result['syscalls_per_request']} system calls "
-        "a request"
+        f"{result['op']}, {result['bs']} bytes, {result['depth']} at once: {result['iops']} operations/s, "
+        f"{result['mbps']} MB/s\n"
+        f"latency in µs: {latency['p50']} (median), {latency['p99']} (99 %), {latency['p999']} (99.9 %), "
+        f"{result['latency_max_us']} at most\n"
+        f"a request: {result['notifications_per_request']} notifications, "
+        f"{result['syscalls_per_request']} system calls"
     )

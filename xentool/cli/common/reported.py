@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from traces.plain import frozen
 from xentool import output
+from xentool.cli.common import awaited
 from xentool.errors import XentoolError
 from xentool.tools.tracing import kvm, packed, reports, sidecar
 from xentool.tools.tracing.reports import AS_IT_IS, Reading, TraceFile
@@ -86,6 +87,7 @@ def show(
     # A stretch of time is found in a second reading, hypercalls' times, and intervals, in one more, the slowest in two.
     twice = reading.chosen.where.timed or besides.tables
     known: Known | None = None
+    awaited.told(file)
     with _again(file) if twice else reports.opened(file) as source:
         start = source.tell() if twice else 0
         if kvm.is_trace(source):
@@ -128,6 +130,8 @@ def show(
 
         with marked(report.clock):
             _write_text(report, took, slowest, series, histograms=besides.histograms)
+    for line in reports.beyond(report):
+        output.say(line)
     # The process ends: looking once more through all that was loaded would take a tenth of a small trace's report.
     gc.freeze()
     if not interrupted:

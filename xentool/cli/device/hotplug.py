@@ -52,13 +52,16 @@ def attach(domain: str, kind: str, spec: tuple[str, ...], timeout: float, dry_ru
 
 @click.command()
 @click.argument("domain")
-@_kind
-@click.argument("device")
+@click.argument("words", nargs=-1, required=True, metavar="[block|net] DEVICE")
 @_timeout
 @options.dry_run
 @options.where_alone
-def detach(domain: str, kind: str, device: str, timeout: float, dry_run: bool, where: str | None) -> None:
-    """Plug DEVICE (xvdb, vif1, a number, a MAC address) out of DOMAIN, and wait until both ends are gone."""
+def detach(domain: str, words: tuple[str, ...], timeout: float, dry_run: bool, where: str | None) -> None:
+    """Plug DEVICE (xvdb, vif1, a number, a MAC address) out of DOMAIN, and wait until both ends are gone.
+
+    Of a number alone it has to be said whether it is a disk's (block) or an interface's (net).
+    """
+    kind, device = kind_and_device(words)
     with closing(hosts.resolve(where)) as host:
         found = xl.find_domain(host, domain)
         plugged = hotplug.find(host, found, kind, device)
@@ -67,3 +70,16 @@ def detach(domain: str, kind: str, device: str, timeout: float, dry_run: bool, w
             return
         hotplug.detach(host, found, kind, plugged, timeout)
         output.line(f"{plugged.name} of {xl.called(found)} is gone")
+
+
+def kind_and_device(words: tuple[str, ...]) -> tuple[str, str]:
+    """Find what kind of device is meant, and which.
+
+    :raises click.UsageError: it may be either kind, or these are no words for one
+    """
+    match words:
+        case (kind, device) if kind in hotplug.KINDS:
+            return kind, device
+        case (device,) if not device.isdigit() and device not in hotplug.KINDS:
+            return "net" if device.startswith("vif") or ":" in device else "block", device
+    raise click.UsageError("say which device: xvdb, vif1, `block 51728`, `net 0` or `net 00:16:3e:00:00:01`")

@@ -7,7 +7,7 @@ import click
 from xentool.cli.block.sizes import size
 from xentool.cli.common import options
 from xentool.cli.common.numbers import Number
-from xentool.output import write_json
+from xentool.output import ticking, write_json
 from xentool.tools.net.measure import DIRECTIONS, Load, measure
 
 
@@ -52,7 +52,9 @@ def command(loopback: str | None, as_json: bool, **words: Any) -> None:  # noqa:
     """
     if sum((words["front"] is not None, words["netback"], loopback is not None)) > 1:
         raise click.UsageError("a vif is in one place: give --loopback, --front or --netback")
-    result = measure(Load(loopback=loopback or None, **words))
+    load = Load(loopback=loopback or None, **words)
+    with ticking("measuring", load.seconds):
+        result = measure(load)
     if as_json:
         write_json(result)
         return

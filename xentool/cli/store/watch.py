@@ -1,6 +1,7 @@
 """``xentool store watch``."""
 
 import json
+import sys
 import time
 from itertools import islice
 
@@ -51,6 +52,10 @@ def command(
         raise click.UsageError("give a PATH, or something to wait for")
     unlisted = _Told()
     with opened(where) as client:
+        if sys.stderr.isatty():
+            output.say(
+                f"watching {' '.join(paths) or 'what is waited for'}: changes are told as they come; Ctrl-C ends"
+            )
         seen = islice(follow(client, paths, until=until, timeout=timeout, levels=levels, unlisted=unlisted), number)
         if as_json:
             for change in seen:

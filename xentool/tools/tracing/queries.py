@@ -49,6 +49,9 @@ class Database:
         """
         import duckdb  # noqa: PLC0415 - an extra, and slow to load
 
+        if not query.isascii() and any("\ud800" <= each <= "\udfff" for each in query):
+            # Of arguments that are no text, Python keeps the bytes as halves of characters.
+            raise XentoolError("the query is not written in this terminal's character set")
         try:
             statements = self._engine.extract_statements(query)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:

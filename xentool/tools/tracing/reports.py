@@ -139,6 +139,7 @@ def report(
     host_hz = capture.hz if capture else None
     where = chosen.where
     skew: Skew | None = None
+    whole_s: float | None = None
 
     def load() -> None:
         for module in _LATER:
@@ -154,7 +155,9 @@ def report(
             first, skew = _scan_even(source, progress=progress, meanwhile=load)
             from traces.analyses.report import report as report_of  # noqa: PLC0415 - see above
 
-            cycles = where.cycles(report_of(first, hz=hz, host_hz=host_hz).clock.hz)
+            whole_trace = report_of(first, hz=hz, host_hz=host_hz)
+            whole_s = whole_trace.span_s
+            cycles = where.cycles(whole_trace.clock.hz)
             again.seek(start)
             stretches = scans.in_runs(first.runs, *cycles)
             shifts = skew.shifts if skew else NO_SHIFTS
@@ -187,6 +190,7 @@ def report(
     share = capture.tracer_share if capture else None
     noted = capture is not None and capture.recorded is not None
     every = replace(packed.told(every, source), tracer_share=share, recorded=recorded, noted=noted)
+    every = replace(every, whole_s=every.span_s if whole and where.timed else whole_s)
     domid = None if chosen.domain is None else domid_of(every, chosen.domain)
     return select.of(every, replace(where, domid=domid))
 
@@ -245,6 +249,18 @@ def domid_of(report: "Report", text: str) -> int:
 
 def doubts(report: "Report") -> list[str]:
     """Say what of a trace is in doubt, for whoever does not print the report."""
+    return [*beyond(report), *_doubts(report)]
+
+
+def beyond(report: "Report") -> list[str]:
+    """Say how long the trace is, if what was chosen of it lies behind its end."""
+    begin, whole = report.where.begin, report.whole_s
+    if whole is None or begin <= whole:
+        return []
+    return [f"--from {begin:g} is behind the end: the trace is {whole:.6g} s long"]
+
+
+def _doubts(report: "Report") -> list[str]:
     if not report.exits.in_doubt and not report.skew:
         return []
     from traces.exporters.words import exit_doubt, skew_doubt  # noqa: PLC0415 - see above
