@@ -1,4 +1,6 @@
-"""What commands make of traces that nobody records (tests.traces.hostile): processor time and memory beside the limits.
+"""What commands make of traces that nobody records: processor time and memory beside the limits.
+
+Their makers are in tests.traces.hostile, of KVM in tests.traces.kvm.hostile.
 
 ``python -m tests.bench.hostile [MEGABYTES [MAKER... [/ COMMAND...]]]``; ends with 1 where a limit was passed.
 """
@@ -15,8 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.traces.hostile import MAKERS
+from tests.traces.hostile import MAKERS as XENS
+from tests.traces.kvm.hostile import MAKERS as KVMS
 
+MAKERS = XENS | KVMS
 MEGABYTES = 20
 #: Megabytes of memory that a report and an export may take.
 REPORT_MB, EXPORT_MB = 300, 600

@@ -21,6 +21,7 @@ import pytest
 from rich.console import Console
 
 from tests.traces.hostile import MAKERS, record, runs, window
+from tests.traces.work import SMALL, TWICE, lines
 from traces import scan as scans
 from traces.account import Account
 from traces.analyses import calls, counts, series, skew, slices, slowest
@@ -37,11 +38,6 @@ from traces.reader import Reader, read
 from traces.scan import Scan
 from traces.table import COLUMNS, PIECE, EventTable
 from traces.xen.formats import events as xentrace
-
-Trace = Callable[[FrameType, str, Any], Any]
-SMALL = 100
-#: Of what is made of twice as much; squares would make it four times.
-TWICE = 2.6
 
 
 def scan(data: bytes) -> Scan:
@@ -105,28 +101,6 @@ AGAIN = sorted(READERS.keys() - {"json", "text", "histograms", "folded"})
 TOO_MUCH = ("restarts_of_many", "lost_while_many_run", "contradicting")
 #: Those of which much is shown.
 SHOWN = ("domains", "irqs", "notifications")
-
-
-def lines(work: Callable[[], object]) -> int:
-    """Count the lines of our own code that run, each turn of a loop within one as well."""
-    count = 0
-
-    def local(_frame: FrameType, event: str, _arg: object) -> Trace:
-        nonlocal count
-        count += event == "line"
-        return local
-
-    def enter(frame: FrameType, _event: str, _arg: object) -> Trace | None:
-        name = frame.f_code.co_filename
-        return local if "/traces/" in name and "/site-packages/" not in name else None
-
-    before = sys.gettrace()
-    sys.settrace(enter)
-    try:
-        work()
-    finally:
-        sys.settrace(before)
-    return count
 
 
 @pytest.mark.parametrize("maker", MAKERS)

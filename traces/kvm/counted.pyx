@@ -16,6 +16,8 @@ from libc.string cimport memcpy, memset
 
 import os
 
+from traces.kvm.places import FIELDS
+
 from traces.counting cimport counter
 from traces.counting.bucket cimport bucket_of
 from traces.counting.counter cimport Counter, Room, Slot
@@ -41,6 +43,9 @@ cdef enum:
     VCPU_MAX = 1 << 16
     # Rooms of all tables together.
     KEYS_MAX = 1 << 18
+    # Of those that take most where they are told; and threads that are vCPUs, as ``fold`` has it.
+    KINDS_MAX = 1 << 16
+    VCPUS_MAX = 1 << 13
     # Bits of prev_state that say why a thread stopped; none: it would go on.
     STOPPED = 0xFF
     ISA_AMD = 2
@@ -67,26 +72,6 @@ KINDS = {
     "kvm_fast_mmio": <int>FAST_MMIO,
     "kvm_msr": <int>MSR,
 }
-FIELDS = (
-    ("kvm_entry", "vcpu_id"),
-    ("kvm_exit", "vcpu_id"),
-    ("kvm_exit", "exit_reason"),
-    ("kvm_exit", "isa"),
-    ("sched_switch", "prev_pid"),
-    ("sched_switch", "prev_state"),
-    ("sched_switch", "next_pid"),
-    ("sched_wakeup", "pid"),
-    ("kvm_pio", "rw"),
-    ("kvm_pio", "port"),
-    ("kvm_mmio", "type"),
-    ("kvm_mmio", "gpa"),
-    ("kvm_inj_virq", "vector"),
-    ("kvm_fast_mmio", "gpa"),
-    ("kvm_msr", "ecx"),
-    ("kvm_msr", "write"),
-    ("kvm_userspace_exit", "reason"),
-    ("kvm_userspace_exit", "errno"),
-)
 #: What a vCPU's thread may do, in the order of ``Thread.states``.
 STATES = ("running", "runnable", "blocked", "offline", "lost")
 
@@ -151,6 +136,7 @@ cdef class Counted(Streams):
     cdef Py_ssize_t near[NEAR + 1]  # of those that were asked for last
     cdef Task *tasks
     cdef Py_ssize_t task_count
+    cdef Py_ssize_t vcpu_count
     cdef Py_ssize_t task_room
     cdef uint64_t now
     cdef uint64_t first_
@@ -185,7 +171,7 @@ cdef class Counted(Streams):
         self.room.steps = 0
         self.room.seed = int.from_bytes(os.urandom(8), "little")
         for i in range(<int>TABLES):
-            if not counter.make(&self.tables[i], &self.room, 256, KEYS_MAX):
+            if not counter.make(&self.tables[i], &self.room, 256, KINDS_MAX if i in (EXITS, INTERRUPTS) else KEYS_MAX):
                 raise MemoryError
         if not counter.make(&self.pids, &self.room, 256, THREADS_MAX):
             raise MemoryError
@@ -388,10 +374,14 @@ cdef class Counted(Streams):
         return self.task_count - 1
 
     cdef void _vcpu(self, Cursor *c, Task *task, int place) noexcept nogil:
+        if task.vcpu < 0:
+            if self.vcpu_count >= VCPUS_MAX:
+                self.uncounted_ += 1
+                return
+            self.vcpu_count += 1
+            task.vcpu = 0
         if self._has(c, place, 4) and word(c.record + self.places[place]) < VCPU_MAX:
             task.vcpu = word(c.record + self.places[place])
-        elif task.vcpu < 0:
-            task.vcpu = 0
 
     cdef void _switch(self, Cursor *c) noexcept nogil:
         cdef Py_ssize_t who
@@ -551,6 +541,10 @@ cdef class Counted(Streams):
             one = Thread.__new__(Thread)
             one.pid = task.pid
             one.vcpu = None if task.vcpu < 0 else task.vcpu
+            found.append(one)
+            if task.vcpu < 0:
+                # Of these no more is told.
+                continue
             one.migrations = task.migrations
             one.states = []
             for s in range(STATES_):
@@ -560,7 +554,6 @@ cdef class Counted(Streams):
             one.longest_wait = (task.wait_longest, task.wait_since - self.first_, task.wait_cpu)
             one.wake_to_run = (buckets_of(&task.wake), task.wake.longest, task.wake.sum)
             one.preempted_to_run = (buckets_of(&task.preempt), task.preempt.longest, task.preempt.sum)
-            found.append(one)
         return found
 
     @property

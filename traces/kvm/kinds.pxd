@@ -15,7 +15,7 @@ cdef enum Kind:
     MSR
 
 cdef enum Place:
-    # Fields, as FIELDS names them; -1: this kernel has none.
+    # Fields, as ``places.FIELDS`` names them; -1: this kernel has none.
     ENTRY_VCPU
     EXIT_VCPU
     EXIT_REASON

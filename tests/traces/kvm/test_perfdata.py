@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import missing
-from tests.traces.kvm.perfmade import KIND, ROUND, comm, lost, perf_sample, perfdata, sample
+from tests.traces.kvm.perfmade import KIND, PROCESS, ROUND, comm, lost, perf_sample, perfdata, sample
 from tests.traces.kvm.traces import LIFE, VCPU, counted, entry, exit_, known
 from traces.analyses.kvm import report
 from traces.answers import Report
@@ -131,6 +131,16 @@ def test_times_far_apart_and_pages_that_are_full() -> None:
     assert [ts for ts, _ in _times(perfdata([sample(entry(ts, VCPU)) for ts in times]))] == times
     many = [10 * i for i in range(2000)]
     assert [ts for ts, _ in _times(perfdata([sample(entry(ts, VCPU)) for ts in many]))] == many
+
+
+def test_a_machine_has_its_processes_number() -> None:
+    threads = [sample(entry(10 + vcpu, VCPU + 7 * vcpu, vcpu=vcpu)) for vcpu in (1, 0)]
+    found = _report(perfdata(threads))
+    assert [(one.domid, one.mode, len(one.vcpus)) for one in found.domains if one.mode == "kvm"] == [
+        (PROCESS, "kvm", 2)
+    ]
+    # QEMU's, of which the thread of its vCPU is another.
+    assert [one.domid for one in _report(perf_sample()).domains if one.mode == "kvm"] == [1120]
 
 
 def test_what_was_lost_is_counted() -> None:

@@ -7,7 +7,8 @@ Law: no more of the file is in memory at once than what waits for its round's en
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, BinaryIO
 
 from construct import ConstructError
@@ -20,6 +21,8 @@ from traces.kvm.formats.perf import Feature, Has
 _PAGE, _CPUS_MAX = 4096, 8192
 #: Bytes of samples that are read at once, of formats, and of a name; more attributes are none.
 _CHUNK, _FORMATS_MAX, _TEXT_MAX, _ATTRS_MAX = 4 << 20, 64 << 20, 4096, 1 << 12
+#: Processes of which it is told which threads they have.
+_PROCESSES_MAX = 1 << 10
 #: Pages that are written at once.
 _WRITTEN = 256
 #: Where pages begin: before it there is room for formats, names and places.
@@ -57,7 +60,7 @@ def convert(file: BinaryIO, out: BinaryIO) -> int:
     names = {tid: name.decode("utf8", "replace").replace("\n", " ") for tid, name in samples.comms.items()}
     comms = "".join(f"{tid} {name}\n" for tid, name in names.items())
     out.seek(0)
-    out.write(_head(described, comms, kernel.strip(), places))
+    out.write(_head(described, comms, kernel.strip(), samples.processes, places))
     return int(samples.skipped)
 
 
@@ -169,13 +172,21 @@ def _write(
     return places
 
 
-def _head(described: bytes, comms: str, kernel: str, places: dict[int, tuple[int, int]]) -> bytes:
+def _head(
+    described: bytes, comms: str, kernel: str, processes: Mapping[int, int], places: dict[int, tuple[int, int]]
+) -> bytes:
+    threads: dict[int, list[int]] = {}
+    for tid, pid in sorted(processes.items()):
+        threads.setdefault(pid, []).append(tid)
     cpus = max(places, default=-1) + 1
     head = containers.HEAD.build({"version": "6", "big_endian": 0, "long_size": 8, "page_size": _PAGE}) + described
     head += containers.CMDLINES.build(comms.encode()) + containers.NUMBER.build(cpus)
     head += containers.OPTIONS_WORD
     head += containers.OPTION.build({"id": containers.Option.TRACECLOCK, "data": b"[perf]"})
     head += containers.OPTION.build({"id": containers.Option.UNAME, "data": kernel.encode()})
+    for pid, of in islice(threads.items(), _PROCESSES_MAX):
+        data = containers.MACHINE.build({"pid": pid, "name": "", "threads": of})
+        head += containers.OPTION.build({"id": containers.Option.MACHINE, "data": data})
     head += containers.SHORT.build(containers.Option.DONE) + containers.FLYRECORD
     for cpu in range(cpus):
         offset, size = places.get(cpu, (0, 0))

@@ -11,6 +11,7 @@ the option that ends the options.
 import io
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, BinaryIO, Protocol
 
 from construct import Construct, ConstructError, StreamError
@@ -24,6 +25,8 @@ from traces.plain import field, frozen, mutable
 
 #: Bytes of pages that are in memory at once, of all processors, and of one of them.
 PAGES_MAX, PIECE_MAX = 32 << 20, 1 << 20
+#: Formats of events, and names of threads.
+_LAYOUTS_MAX, _COMMS_MAX = 1 << 13, 1 << 17
 #: What one section, and one packed chunk of pages, may unpack to.
 _SECTION_MAX, _CHUNK_MAX = 64 << 20, 16 << 20
 #: More are none that a machine has: Linux' NR_CPUS.
@@ -102,7 +105,10 @@ class TraceDat:
         except TraceError:
             self.damage("bad_format", 0)
             return
-        self.layouts[one.id] = one
+        if len(self.layouts) < _LAYOUTS_MAX or one.id in self.layouts:
+            self.layouts[one.id] = one
+        else:
+            self.damage("too_many_kinds", 0)
 
 
 def check_page(text: bytes) -> int:
@@ -158,7 +164,8 @@ class _Reading:
                 self._found.describe(system, text)
 
     def _comms(self, text: bytes) -> None:
-        self._found.comms |= {int(pid): comm for pid, comm in _COMM.findall(text.decode("utf8", "replace"))}
+        told = islice(_COMM.finditer(text.decode("utf8", "replace")), _COMMS_MAX)
+        self._found.comms |= {int(one[1]): one[2] for one in told}
 
     def _option(self, number: int, data: bytes) -> None:
         if number == Option.TRACECLOCK:
@@ -189,12 +196,28 @@ class _Reading:
         self._found.streams.append(Stream(cpu, offset, size, page_size, packed))
 
 
+class _Bounded:
+    # No more of a file than a head may have.
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._left = file, _SECTION_MAX
+
+    def read(self, size: int) -> bytes:
+        self._left -= size
+        if self._left < 0:
+            raise StreamError("it is larger than any")
+        return self._file.read(size)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
 class _Sixth(_Reading):
     def __init__(self, file: BinaryIO, page_size: int) -> None:
         at = file.tell()
         super().__init__(file, 6)
         file.seek(at)
         self._page_size = checked_size(page_size)
+        self._head = _Bounded(file)
         self._buffers: list[int] = []
 
     def read(self) -> TraceDat:
@@ -217,7 +240,7 @@ class _Sixth(_Reading):
         return self._found
 
     def _parse(self, what: Construct) -> Any:  # noqa: ANN401 - as it was declared
-        return what.parse_stream(self._file)
+        return what.parse_stream(self._head)
 
     def _options(self) -> None:
         for _ in range(_OPTIONS_MAX):

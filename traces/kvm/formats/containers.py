@@ -8,6 +8,7 @@ from enum import IntEnum
 from construct import (
     Const,
     CString,
+    ExprValidator,
     GreedyBytes,
     Int8ul,
     Int16ul,
@@ -16,6 +17,7 @@ from construct import (
     Prefixed,
     PrefixedArray,
     Struct,
+    obj_,
 )
 
 from traces.kvm import MAGIC
@@ -81,8 +83,10 @@ BUFFER = Struct(
 #: Version 6's option of an instance: where its table of processors is.
 OLD_BUFFER = Struct("offset" / Int64ul, "name" / _TEXT)
 HEADER_INFO = Struct(Const(b"header_page\0"), "page" / _SIZED, Const(b"header_event\0"), "event" / _SIZED)
-FTRACE_EVENTS = PrefixedArray(Int32ul, _SIZED)
-EVENT_FORMATS = PrefixedArray(Int32ul, Struct("system" / _TEXT, "events" / PrefixedArray(Int32ul, _SIZED)))
+#: Systems of events, and events of one of them: Linux has some 150, of which the largest has 800.
+_SYSTEMS, _EVENTS = (ExprValidator(Int32ul, obj_ <= most) for most in (1 << 9, 1 << 12))
+FTRACE_EVENTS = PrefixedArray(_EVENTS, _SIZED)
+EVENT_FORMATS = PrefixedArray(_SYSTEMS, Struct("system" / _TEXT, "events" / PrefixedArray(_EVENTS, _SIZED)))
 CMDLINES = _SIZED
 #: Names of functions and of formats, which nothing here asks for.
 LEFT_OUT = Prefixed(Int32ul, GreedyBytes)
