@@ -6,6 +6,7 @@ from pvdrivers.conformance import registry
 from pvdrivers.conformance.case import FAILURES, Verdict
 from pvdrivers.conformance.quirks import quirks_of, withheld_of
 from tests.docs.verdicts import PAGE, Column, columns, page
+from tests.verdicts.make import DRIVERS
 
 COLUMNS = list(columns())
 
@@ -23,6 +24,11 @@ def test_a_drivers_verdicts_are_explained(column: Column) -> None:
         assert (verdict is Verdict.WITHHELD) == (withheld_of(column.driver, column.version, ident) is not None), ident
         if verdict is Verdict.QUIRK:
             assert quirks_of(column.driver, column.version, ident), ident
+
+
+@pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.title)
+def test_a_column_is_whole(column: Column) -> None:
+    assert set(column.cases) == {case.ident for case in DRIVERS[column.driver].cases}
 
 
 def test_our_own_pass() -> None:

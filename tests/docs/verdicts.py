@@ -21,7 +21,8 @@ _HEAD = """\
 
 What `xentool conformance` says of drivers on real Xen, case by case. [What each case does, and what justifies
 it](conformance.md). All of it is what the lab's runs have written (`make conformance`, `tests/verdicts`), with cases
-that may crash a kernel among it; the kit's half is in dom0, the frontends under test are in guests.
+that may crash a kernel among it; the kit's half is in dom0, the frontends under test are in guests. A driver has a
+column once all of its cases were judged, on one version of it: a few at a time, some of them in labs of their own.
 
 | here | is |
 |---|---|
@@ -30,12 +31,6 @@ that may crash a kernel among it; the kit's half is in dom0, the frontends under
 | no | the driver does not offer what the case is about |
 | withheld | not run: the driver would not survive it, or its kernel warns of itself; what happened is said below |
 """
-_KINDS = {
-    ("block", "BACK"): "Backends of disks",
-    ("block", "FRONT"): "Frontends of disks",
-    ("net", "BACK"): "Backends of vifs",
-    ("net", "FRONT"): "Frontends of vifs",
-}
 #: Of a case that was not among those run.
 _ELSE = "not run"
 _SHORT = {Verdict.UNSUPPORTED.value: "no"}
@@ -72,12 +67,12 @@ def page() -> str:
     """Make the page."""
     found = list(columns())
     lines: list[str] = []
-    for kind, cases in groupby(registry.every(), lambda case: (case.device, case.role.name)):
+    for kind, cases in groupby(registry.every(), lambda case: case.kind):
         listed = list(cases)
         idents = {case.ident for case in listed}
         judged = [column for column in found if idents & column.cases.keys()]
         if judged:
-            lines += ["", f"## {_KINDS[kind]}", "", *_table(listed, judged), *_seen(listed, judged)]
+            lines += ["", f"## {kind}", "", *_table(listed, judged), *_seen(listed, judged)]
     return _HEAD + "\n".join(lines) + "\n"
 
 
