@@ -11,6 +11,7 @@ import pytest
 from pvdrivers.abi.blkif import BlkifOp
 from pvdrivers.conformance.block.subject import NotSupported
 from pvdrivers.errors import MachineError
+from tests.xentool.tools.conformance.xen.told import Told
 from xentool.tools.conformance.xen.guest_disks import GuestUser
 from xentool.tools.conformance.xen.shell import Said, Shell
 
@@ -52,22 +53,6 @@ def test_a_guest_that_is_gone(port: int) -> None:
         nobody = taken.getsockname()[1]
     with pytest.raises(MachineError, match="does not answer"):
         Shell("127.0.0.1", nobody).run("true")
-
-
-class Told(Shell):
-    """A shell that says what it is to say."""
-
-    def __init__(self, *said: Said | MachineError) -> None:
-        self.said = list(said)
-        self.scripts: list[str] = []
-
-    def run(self, script: str, timeout: float | None = None) -> Said:
-        del timeout
-        self.scripts.append(script)
-        said = self.said.pop(0)
-        if isinstance(said, MachineError):
-            raise said
-        return said
 
 
 def test_reads_and_writes_are_of_bytes() -> None:
