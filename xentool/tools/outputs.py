@@ -43,18 +43,12 @@ def replaced(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
     except OSError as error:
         raise _refused(path, error) from error
     if status is not None and not stat.S_ISREG(status.st_mode):
-        try:
-            with _opened(path) as file:
-                yield file
-        except OSError as error:
-            raise _no_room(path, error) from error
-        return
-    with _unfinished(path) as (file, place):
-        try:
+        with _full(path), _opened(path) as file:
             yield file
-            file.flush()
-        except OSError as error:
-            raise _no_room(path, error) from error
+        return
+    with _full(path), _unfinished(path) as (file, place):
+        yield file
+        file.flush()
         try:
             _own(file.fileno(), status, private=private)
             place()
@@ -77,11 +71,19 @@ def growing(path: Path) -> Iterator[BinaryIO]:
             os.fchmod(descriptor, 0o600)
     except OSError as error:
         raise _refused(path, error) from error
+    with _full(path), file:
+        yield file
+
+
+@contextmanager
+def _full(path: Path) -> Iterator[None]:
+    # Name the file that there is no room for. Around its closing as well: what could not be written is tried once more.
     try:
-        with file:
-            yield file
+        yield
     except OSError as error:
-        raise _no_room(path, error) from error
+        if error.errno in _FULL and error.filename is None:
+            raise _refused(path, error) from error
+        raise
 
 
 @contextmanager
@@ -108,11 +110,6 @@ def orderly_end() -> Iterator[None]:
 
 def _refused(path: Path, error: Exception) -> XentoolError:
     return XentoolError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}")
-
-
-def _no_room(path: Path, error: OSError) -> Exception:
-    # What a write failed with names no file: it is the one that the user gave.
-    return _refused(path, error) if error.errno in _FULL and error.filename is None else error
 
 
 def _opened(path: Path) -> BinaryIO:

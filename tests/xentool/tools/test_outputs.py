@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 import stat
 import struct
@@ -189,6 +190,21 @@ def test_no_room_is_told_with_the_files_name(folder: Path) -> None:
     with pytest.raises(OSError, match="Input/output"), replaced(folder / "x"):
         raise OSError(5, "Input/output error")
     assert not list(folder.iterdir())
+
+
+def test_no_room_is_told_so_for_what_is_written_in_small_pieces(folder: Path) -> None:
+    # What the file's buffer still holds then is tried again when it is closed, and fails once more.
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(XentoolError, match=r"cannot write .*/x: File too large"), replaced(folder / "x") as file:
+            file.writelines([bytes(100)] * 1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(folder.iterdir())
+    full = Path("/dev/full")
+    with pytest.raises(XentoolError, match="cannot write /dev/full: No space left"), replaced(full) as file:
+        file.write(bytes(100))
 
 
 _WAITS = """
