@@ -27,37 +27,24 @@ from traces.kvm.decode.cursor cimport Cursor, advance, word
 from traces.kvm.decode.merged cimport sink
 from traces.kvm.decode.streams cimport Streams
 from traces.kvm.kinds cimport (
-    OTHER, UNKNOWN, ENTRY, EXIT, TO_USER, SWITCH, WAKEUP, PIO, MMIO, INJECTED, FAST_MMIO, MSR, ENTRY_VCPU, EXIT_VCPU,
-    EXIT_REASON, EXIT_ISA, SWITCH_FROM, SWITCH_STATE, SWITCH_TO, WAKEUP_PID, PIO_RW, PIO_PORT, MMIO_TYPE, MMIO_ADDRESS,
-    INJECTED_VECTOR, FAST_MMIO_ADDRESS, MSR_NUMBER, MSR_WRITE, USER_REASON, USER_ERRNO, PLACES, EVENTS, EXITS,
-    EXITS_USER, EXITS_AWAY, EXITS_TOOK, IO_PORTS, IO_MEMORY, INTERRUPTS, MSRS, ENTRIES, PLACES_RUN, TABLES,
+    ADDRESS_BITS, ENTERED_IO, ENTERED_MMIO, ENTRIES, ENTRY, ENTRY_VCPU, EVENTS, EXIT, EXITS, EXITS_AWAY, EXITS_TOOK,
+    EXITS_USER, EXIT_ISA, EXIT_REASON, EXIT_VCPU, FAST_MMIO, FAST_MMIO_ADDRESS, INJECTED, INJECTED_VECTOR,
+    INTERRUPTED, INTERRUPTS, IO_MEMORY, IO_PORTS, ISA_AMD, KEYS_MAX, KINDS_MAX, MMIO, MMIO_ADDRESS, MMIO_READ,
+    MMIO_TYPE, MMIO_WRITE, MSR, MSRS, MSR_NUMBER, MSR_WRITE, NEAR, NULL_TASK, OTHER, PIDS_MAX, PIO, PIO_PORT, PIO_RW, PLACES,
+    PLACES_RUN, STOPPED, SWITCH, SWITCH_FROM, SWITCH_STATE, SWITCH_TO, TABLES, THREADS_MAX, TO_USER, UNKNOWN,
+    USER_ERRNO, USER_REASON, VCPUS_MAX, VCPU_MAX, WAKEUP, WAKEUP_PID,
 )
 from traces.kvm.task cimport (
     GUEST, KERNEL, NO_TABLE, USER, Task, begin, buckets_of, enter, exit_now, move, octaves_of, runs,
 )
 
-cdef enum:
-    THREADS_MAX = 1 << 16
-    NEAR = 63
-    NULL_TASK = -1
-    VCPU_MAX = 1 << 16
-    # Rooms of all tables together.
-    KEYS_MAX = 1 << 18
-    # Of those that take most where they are told; and threads that are vCPUs, as ``fold`` has it.
-    KINDS_MAX = 1 << 16
-    VCPUS_MAX = 1 << 13
-    # Bits of prev_state that say why a thread stopped; none: it would go on.
-    STOPPED = 0xFF
-    ISA_AMD = 2
-    MMIO_READ = 1, MMIO_WRITE = 2
-    ADDRESS_BITS = 48
-    # Reasons for which a process is entered. Ref: Linux, include/uapi/linux/kvm.h
-    ENTERED_IO = 2
-    ENTERED_MMIO = 6
-    INTERRUPTED = 0xFFFFFFFF
-
 cdef extern from *:
+    """
+    /* A damaged time stamp may lie anywhere; sums of two of these still fit: as ``analyses.elapsed`` has it. */
+    #define XT_SPAN_MAX (UINT64_C(1) << 61)
+    """
     const uint64_t NEVER "UINT64_MAX"
+    const uint64_t SPAN_MAX "XT_SPAN_MAX"
 
 KINDS = {
     "kvm_entry": <int>ENTRY,
@@ -246,6 +233,8 @@ cdef class Counted(Streams):
         if self.records == 0:
             self.first_ = self.opened = self.closed = self.now
             self.edge = _after(self.first_, self.begin_)
+        elif self.now - self.first_ > SPAN_MAX:
+            self.now = self.first_ + SPAN_MAX
         self.records += 1
         while self.now >= self.edge:
             self._pass()
@@ -375,7 +364,7 @@ cdef class Counted(Streams):
 
     cdef void _vcpu(self, Cursor *c, Task *task, int place) noexcept nogil:
         if task.vcpu < 0:
-            if self.vcpu_count >= VCPUS_MAX:
+            if self.vcpu_count >= VCPUS_MAX or task.pid >= PIDS_MAX:
                 self.uncounted_ += 1
                 return
             self.vcpu_count += 1

@@ -1,4 +1,4 @@
-"""What ``counted`` tells apart: kinds of events, fields of them, and its tables."""
+"""What ``counted`` tells apart: kinds of events, fields of them, its tables; and how much of it there may be."""
 
 cdef enum Kind:
     OTHER
@@ -49,3 +49,26 @@ cdef enum Table:
     ENTRIES             # thread << 32 | reason for which its process was entered
     PLACES_RUN          # thread << 16 | processor; time
     TABLES
+
+cdef enum:
+    THREADS_MAX = 1 << 16
+    NEAR = 63
+    NULL_TASK = -1
+    VCPU_MAX = 1 << 16
+    # Rooms of all tables together.
+    KEYS_MAX = 1 << 18
+    # Of those that take most where they are told; and threads that are vCPUs, as ``fold`` has it.
+    KINDS_MAX = 1 << 16
+    VCPUS_MAX = 1 << 13
+    # Ref: Linux, include/linux/threads.h (PID_MAX_LIMIT)
+    PIDS_MAX = 1 << 22
+    # Bits of prev_state that say why a thread stopped; none: it would go on.
+    STOPPED = 0xFF
+    ISA_AMD = 2
+    MMIO_READ = 1
+    MMIO_WRITE = 2
+    ADDRESS_BITS = 48
+    # Reasons for which a process is entered. Ref: Linux, include/uapi/linux/kvm.h
+    ENTERED_IO = 2
+    ENTERED_MMIO = 6
+    INTERRUPTED = 0xFFFFFFFF

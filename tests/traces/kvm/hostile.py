@@ -12,6 +12,7 @@ _ROOM = PAGE - 16
 #: Numbers of events that have a format, and of none.
 _FORMATS, _NUMBERS = range(1000, 5000), range(30_000, 60_000)
 _PIDS = 1 << 22
+_SHORT = 4 * 28
 _GOLDEN = 0x9E3779B9
 
 
@@ -35,8 +36,11 @@ def _pages(records: Iterable[tuple[int, bytes]]) -> list[bytes]:
             body, used = [], 0
         if not used:
             first = last = ts
-        body.append(struct.pack("<I", len(data) // 4 | (ts - last) << 5) + data)
-        used += 4 + len(data)
+        # A long one says its length in a word of its own, which counts itself.
+        long = len(data) > _SHORT
+        head = (ts - last << 5, len(data) + 4) if long else (len(data) // 4 | (ts - last) << 5,)
+        body.append(struct.pack(f"<{len(head)}I", *head) + data)
+        used += 4 * len(head) + len(data)
         last = ts
     found.append((struct.pack("<QQ", first, used) + b"".join(body)).ljust(PAGE, b"\0"))
     return found
@@ -131,10 +135,13 @@ def formats(count: int) -> bytes:
 
 
 def fields(count: int) -> bytes:
-    """An event of 255 fields, each of them all that its records have."""
-    own = "".join(f"\tfield:char f{i}[56];\toffset:8;\tsize:56;\tsigned:0;\n" for i in range(250))
+    """An event of 250 texts, another one each time."""
+    own = "".join(f"\tfield:char f{i}[4];\toffset:{8 + 4 * i};\tsize:4;\tsigned:0;\n" for i in range(250))
     told = f'name: many\nID: 1000\nformat:\n{own}\nprint fmt: ""\n'
-    records = (_record(1000 + i, 1000, 1, struct.pack("<Q48x", i)) for i in range(count // 3))
+    records = (
+        _record(1000 + i, 1000, 1, struct.pack("<250I", *(i * 250 + at for at in range(250))))
+        for i in range(max(count // 50, 1))
+    )
     return sixth([_pages(records)], formats=[told])
 
 

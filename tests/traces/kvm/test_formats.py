@@ -32,6 +32,14 @@ def test_constants_of_print_formats(constant: str, value: int) -> None:
     assert table == {value: "it", 1: "other"}
 
 
+def test_fields_that_lie_over_one_another() -> None:
+    both = "field:u32 one;\toffset:8;\tsize:4;\n\tfield:u32 other;\toffset:{};\tsize:4;\n"
+    text = "name: e\nID: 9\nformat:\n\tfield:u64 common;\toffset:0;\tsize:8;\n\t" + both
+    assert list(layout(text.format(12), "kvm").fields) == ["common", "one", "other"]
+    with pytest.raises(TraceError, match="fields of e lie over one another"):
+        layout(text.format(10), "kvm")
+
+
 def test_a_format_that_says_nonsense_hides_no_other() -> None:
     data = sixth([[page(LIFE)]], f"{MANY} x\n500 CPU 0/KVM\n", formats=[_format(offset=MANY)])
     trace, counts, _ = counted(data)

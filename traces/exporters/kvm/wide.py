@@ -26,6 +26,8 @@ from traces.exporters.rows import Chooser
 from traces.kvm.table import NOBODY, RecordTable, Values
 
 SCHEMA = "xentool.kvm-events/1"
+#: Of a piece, in all columns together.
+_CELLS = 1 << 21
 _NAMES = pa.dictionary(pa.int32(), pa.string())
 
 
@@ -44,7 +46,8 @@ class Wide:
     def pieces(self, tables: Iterable[RecordTable]) -> Iterator[Any]:
         """Give the table of what is wanted of the trace."""
         report, groups = self._trace.report, Groups(self._trace)
-        chooser = Chooser(report.where, report.clock.hz, account=report.account, source=report.source)
+        rows = max(_CELLS // len(self._plan.columns), 1)
+        chooser = Chooser(report.where, report.clock.hz, rows, account=report.account, source=report.source)
         for part, ns in chooser.parts(tables):
             made = _fields(part, groups, self._plan) | self._record(part, ns)
             yield pa.table([made[column.name] for column in self._plan.columns], schema=self.schema)

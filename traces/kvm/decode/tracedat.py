@@ -27,6 +27,8 @@ from traces.plain import field, frozen, mutable
 PAGES_MAX, PIECE_MAX = 32 << 20, 1 << 20
 #: Formats of events, and names of threads.
 _LAYOUTS_MAX, _COMMS_MAX = 1 << 13, 1 << 17
+#: Ref: Linux, include/linux/threads.h (PID_MAX_LIMIT)
+_PIDS_MAX = 1 << 22
 #: What one section, and one packed chunk of pages, may unpack to.
 _SECTION_MAX, _CHUNK_MAX = 64 << 20, 16 << 20
 #: More are none that a machine has: Linux' NR_CPUS.
@@ -182,7 +184,8 @@ class _Reading:
             self._found.guests |= {one.pid: guest.name for one in guest.cpus}
         elif number == Option.MACHINE:
             machine = containers.MACHINE.parse(data)
-            self._found.processes.append(Process(machine.pid, machine.name or None, frozenset(machine.threads)))
+            if machine.pid < _PIDS_MAX:
+                self._found.processes.append(Process(machine.pid, machine.name or None, frozenset(machine.threads)))
 
     def _stream(self, cpu: int, offset: int, size: int, page_size: int, *, packed: bool) -> None:
         if not size:

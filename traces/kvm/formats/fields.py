@@ -87,7 +87,11 @@ def layout(text: str, system: str) -> Layout:
     if head is None or _number(head["id"]) > 0xFFFF:
         raise TraceError(f"a format of {system} names no event")
     body, _, print_format = text.partition("print fmt:")
-    return Layout(system, head["name"], int(head["id"]), fields(body), print_format)
+    found = fields(body)
+    # Each byte of a record is of one field, so that all fields together are no more than it.
+    if sum(one.size for one in found.values()) > max((one.offset + one.size for one in found.values()), default=0):
+        raise TraceError(f"fields of {head['name']} lie over one another")
+    return Layout(system, head["name"], int(head["id"]), found, print_format)
 
 
 def fields(text: str) -> dict[str, Field]:
