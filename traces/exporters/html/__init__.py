@@ -34,6 +34,14 @@ def write(tables: Iterable[Table], report: Report, output: BinaryIO, title: str)
 def _write(tables: Iterable[Table], report: Report, output: BinaryIO, title: str) -> None:
     choice = choose(report)
     course = read(tables, report, choice)
+    output.write(rendered("page.html", page(report, choice, course, title)))
+
+
+def rendered(template: str, page: object) -> bytes:
+    """Make a page of a template.
+
+    :param page: what it consists of, as the template asks for it
+    """
     style, script = _file("page.css"), _file("page.js")
     environment = Environment(
         loader=PackageLoader("traces.exporters.html"),
@@ -43,14 +51,14 @@ def _write(tables: Iterable[Table], report: Report, output: BinaryIO, title: str
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    text = environment.get_template("page.html").render(
-        page=page(report, choice, course, title),
+    text = environment.get_template(template).render(
+        page=page,
         style=style,
         script=script,
         style_hash=_hash(style),
         script_hash=_hash(script),
     )
-    output.write(text.encode())
+    return text.encode()
 
 
 def _file(name: str) -> str:

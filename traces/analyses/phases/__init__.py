@@ -1,0 +1,1 @@
+"""What was done in the phases of a trace: pieces of known work, between marks that the guest made."""
