@@ -26,6 +26,7 @@ MODULES = {
     "net": "Network interfaces",
     "conformance": "Conformance of drivers",
     "labs": "Labs",
+    "compare": "Techniques side by side",
 }
 _HEAD = """\
 # JSON documents

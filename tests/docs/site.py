@@ -25,7 +25,17 @@ LIBRARIES = (traces, pvdrivers)
 #: Above the tree of documents in the site's navigation.
 _PARTS = {
     "": ["../README", "tutorial", "concepts"],
-    "Reference": ["json", "conformance", "verdicts", "reading", "xenalyze", "xen-versions", "speed", "../man/index"],
+    "Reference": [
+        "json",
+        "conformance",
+        "verdicts",
+        "reading",
+        "xenalyze",
+        "xen-versions",
+        "speed",
+        "compare",
+        "../man/index",
+    ],
     "How it works": [
         "split-driver",
         "walk",

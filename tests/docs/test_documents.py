@@ -26,6 +26,7 @@ from tests.traces.kvm import streams
 from tests.traces.kvm import traces as kvm
 from tests.xentool.cli import serving as process
 from tests.xentool.cli.inprocess import ran
+from tests.xentool.cli.kept import keep
 from tests.xentool.detect.machines import MACHINES, build
 from tests.xentool.tools.channels.consoles import CONSOLE, NODES
 from tests.xentool.tools.recorded import STATS
@@ -39,6 +40,7 @@ from xentool.detect.sources import read
 from xentool.documents import (
     captures,
     channels,
+    compare,
     conformance,
     detect,
     doctor,
@@ -294,6 +296,12 @@ def test_labs(monkeypatch: pytest.MonkeyPatch) -> None:
     fits(ran("lab", "status", "--json").stdout, labs.Labs)
     monkeypatch.setattr(command.api, "guest_list", lambda *_, **__: [guest.Running("domU", 1, "pv", 1, None)])
     fits(ran("lab", "guest", "list", "--json").stdout, labs.Guests)
+
+
+def test_techniques_side_by_side(tmp_path: Path) -> None:
+    trace = keep(tmp_path, "xen-pv", 3)
+    fits(ran("compare", str(trace), "--json").stdout, compare.Compare)
+    fits((tmp_path / "xen-pv.trace.phases.json").read_text(), compare.Phases)
 
 
 def _schemas(folder: Path, pattern: str) -> set[str]:

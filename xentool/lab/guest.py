@@ -25,6 +25,8 @@ class Guest:
     disk_mib: int = 64
     #: Parameters of the kernel's block frontend. Persistent grants would be mapped once, and no trace show it.
     blkfront: tuple[str, ...] = ("feature_persistent=0",)
+    #: What serves its disk under Xen: the "kernel", or "qemu", a process in dom0.
+    backend: str = "kernel"
     #: Whether its kernel's log is to show in a trace: it may mark there what it does (see `traces.analyses.phases`).
     marks: bool = False
 

@@ -12,6 +12,8 @@ from xentool.tools import xl
 #: PIT, of which a PVH guest has none: 100,000 reads of its port, each a VM exit, which takes five seconds of its start.
 #: And so it is told how long its loops for short delays are, roughly, which it would measure as well.
 _EMULATED = "clearcpuid=tsc lpj=4000000"
+#: xl's words for what serves a disk.
+BACKENDS = {"kernel": "script=block-xentool", "qemu": "backendtype=qdisk"}
 _WORKLOAD = re.compile(r"/([^/\n]+)\.cfg:xentool\.workload=(\w+)")
 
 
@@ -28,7 +30,8 @@ def configuration(guest: Guest, word: str, *, emulated: bool = False) -> str:
         f"console=hvc0 quiet {faster} {marks}xentool.ready={word} {guest.options} "
         f"xentool.blkfront={','.join(guest.blkfront)}"
     )
-    disk = f"format=raw,vdev=xvda,access=rw,script=block-xentool,target=/var/lib/xentool/{guest.name}.img"
+    backend = BACKENDS[guest.backend]
+    disk = f"format=raw,vdev=xvda,access=rw,{backend},target=/var/lib/xentool/{guest.name}.img"
     return f"""\
 name = "{guest.name}"
 type = "{guest.type}"

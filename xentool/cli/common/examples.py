@@ -86,8 +86,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "store diff": ("xentool store diff before.json",),
     "store serve": ("xentool store serve --socket /tmp/xs",),
     "lab": ("xentool lab up", "xentool trace domU", "xentool lab down"),
+    "compare": (
+        "xentool compare --on xen-pv,kvm-virtio --work disk-write",
+        "xentool compare --keep traces --html page.html",
+    ),
     "lab build": ("xentool lab build",),
-    "lab up": ("xentool lab up",),
+    "lab up": ("xentool lab up", "xentool lab up --hypervisor kvm"),
     "lab status": ("xentool lab status",),
     "lab guest": ("xentool lab guest start domU --type pvh",),
     "lab guest start": ("xentool lab guest start domU --type pvh",),

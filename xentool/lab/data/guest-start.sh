@@ -26,7 +26,8 @@ waiting() {
     for kind in vbd vif; do
         for device in $(xenstore-list "/local/domain/$id/device/$kind" 2>/dev/null); do
             front=$(xenstore-read "/local/domain/$id/device/$kind/$device/state")
-            back=$(xenstore-read "/local/domain/0/backend/$kind/$id/$device/state")
+            # QEMU's backends are of kinds of their own.
+            back=$(xenstore-read "$(xenstore-read "/local/domain/$id/device/$kind/$device/backend")/state")
             # A network frontend says so before its backend does.
             [ "$front $back" = "4 4" ] && continue
             echo "$kind $device: frontend in state $front, backend in state $back"
