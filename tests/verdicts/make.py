@@ -4,9 +4,9 @@ python -m tests.verdicts.make                              as `make conformance`
 python -m tests.verdicts.make 4.17 blkback qdisk           these alone, and leaves the others as they were
 python -m tests.verdicts.make 4.17 netback --minutes 8     goes on where it was, and stops after so many minutes
 
-A driver is judged by a few cases at a time, and what is known is kept (``build/verdicts``): it is told once there is
-all of it, of one version. Cases that may crash a kernel are run: dom0 and guests are the lab's. `python -m
-tests.docs.verdicts` makes a page of it.
+A driver is judged by a few cases at a time, and what is known is kept (``build/verdicts``, to be removed where the kit
+has changed): it is told once there is all of it, of one version. Cases that may crash a kernel are run: dom0 and guests
+are the lab's. `python -m tests.docs.verdicts` makes a page of it.
 """
 
 import argparse

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from pvdrivers.abi.netif import NetifRsp
+from pvdrivers.abi.wire import ETHERNET_SIZE
 from pvdrivers.conformance.case import Clause, Group
 from pvdrivers.conformance.cases.words import O
 from pvdrivers.conformance.net.frames import FAR, GUEST, Carried, plain
@@ -121,7 +123,8 @@ def nb04(rig: VifFrontRig) -> Sights:
         "Any new backend which doesn't negotiate with frontend should expect frontend to send a valid packet using "
         "slots up to this value.",
         source="Linux drivers/net/xen-netback/netback.c, xenvif_get_requests: what a backend takes for headers may lie "
-        "in any of them (XSA-423, XSA-432)",
+        "in any of them (XSA-423, XSA-432); 6.1.192 :1009, xenvif_tx_build_gops: a first slot of less than Ethernet's "
+        "header is an error, of which the header says nothing",
     ),
     why="A backend that takes a frame's headers to be in its first slot reads, or writes, where no frame is.",
     xsa=(423, 432),
@@ -129,7 +132,7 @@ def nb04(rig: VifFrontRig) -> Sights:
 )
 def nb07(rig: VifFrontRig) -> Sights:
     """Sends frames of 14 to 65535 bytes in one to 18 slots, and cuts one within its first 128 bytes at each place; each
-    is to come out whole.
+    is to come out whole, or to be refused where its first slot has not even all of Ethernet's header.
     """
     with rig.joined() as front:
         for size in (14, 15, 60, 1514, 4096, 4097, 65535):
@@ -143,19 +146,29 @@ def nb07(rig: VifFrontRig) -> Sights:
 
 
 def _cut(front: VifFront) -> Sights:
-    # The worst last: as many slots as there may be, each but the last of one byte.
+    # The worst last: as many slots as there may be, each but the last, or the first, of one byte.
     data = plain(bytes(range(200)))
     cuts = [[at, len(data) - at] for at in range(1, _HEADERS + 1)]
-    cuts += [[1] * (_SLOTS - 1) + [len(data) - _SLOTS + 1]]
+    cuts += [[first] + [1] * (_SLOTS - 2) + [len(data) - first - _SLOTS + 2] for first in (ETHERNET_SIZE, 1)]
+    refused = 0
     for begin in range(0, len(cuts), BURST):
-        some = [front.slots(data, sizes) for sizes in cuts[begin : begin + BURST]]
-        front.send(sum(some, Slots()))
-        for sizes in cuts[begin : begin + BURST]:
-            seen = front.out(f"slots of {', '.join(map(str, sizes))} bytes", data)
+        some = {tuple(sizes): front.slots(data, sizes) for sizes in cuts[begin : begin + BURST]}
+        by_id = {answer.ident: answer.status for answer in front.send(sum(some.values(), Slots()))}
+        for sizes, slots in some.items():
+            what = f"slots of {', '.join(map(str, sizes))} bytes"
+            statuses = {by_id.get(ident) for ident in slots.idents}
+            if statuses == {NetifRsp.OKAY}:
+                seen = front.out(what, data)
+            elif sizes[0] < ETHERNET_SIZE and NetifRsp.ERROR in statuses:
+                refused += 1
+                continue
+            else:
+                seen = Seen(what, O.ERROR, f"statuses {statuses}")
             if seen.observation is not O.OKAY:
                 yield seen
                 return
-    yield Seen(f"{len(cuts)} cuts", O.OKAY)
+    short = f"{refused} are refused, whose first slot has less than Ethernet's header" if refused else ""
+    yield Seen(f"{len(cuts)} cuts", O.OKAY, short)
 
 
 @CASES.case(
