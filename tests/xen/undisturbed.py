@@ -14,15 +14,35 @@ def node(lab: Lab, path: str) -> str:
     return lab.run("xenstore-read", path, check=False)
 
 
+_LEFT = "xenstore-ls -f / | grep -E 'udisk|uvbd|uvif|/error/'; ls /run/xentool/block"
+_WATCHES = "xenstore-control watches"
+#: dom0's kernel log and Xen's console, all watches, what is left: each session takes an emulated dom0 its time.
+_ALL = rf"(dmesg; xl dmesg) && printf '\0' && {_WATCHES} && printf '\0' && {{ {_LEFT}; true; }}"
+
+
 def left(lab: Lab) -> str:
-    return lab.run(
-        "sh", "-c", "xenstore-ls -f / | grep -E 'udisk|uvbd|uvif|/error/'; ls /run/xentool/block", check=False
-    )
+    return lab.run("sh", "-c", _LEFT, check=False)
 
 
 def watches(lab: Lab) -> Counter[str]:
     """Give all watches of XenStore, as oxenstored names them."""
-    return Counter(lab.run("xenstore-control", "watches").splitlines())
+    return Counter(lab.run("sh", "-c", _WATCHES).splitlines())
+
+
+class Told(NamedTuple):
+    """What is said of a lab at one moment.
+
+    :param heard: lines of dom0's kernel log and Xen's console
+    """
+
+    heard: Counter[str]
+    watches: Counter[str]
+    left: str
+
+
+def told(lab: Lab) -> Told:
+    heard, watched, remains = lab.run("sh", "-c", _ALL).split("\0")
+    return Told(Counter(heard.splitlines()), Counter(watched.splitlines()), remains.strip())
 
 
 class Used(NamedTuple):
@@ -56,27 +76,22 @@ def used(lab: Lab, domids: Sequence[int]) -> Used:
 def undisturbed(lab: Lab, *guests: int) -> Iterator[None]:
     """Hold that nothing is left in dom0 and some guests, and that nobody complained."""
     domids = (0, *guests)
-    before, heard, watched = used(lab, domids), heard_of(lab), watches(lab)
+    before, first = used(lab, domids), told(lab)
     yield
     # What was under way then may be done by now; what is under way now must soon be. A kernel lets go of a device, and
     # XenStore of a client, some time after both ends have parted.
-    after = before
+    after, last = before, first
 
     def as_before() -> bool:
-        nonlocal after
-        after = used(lab, domids)
-        return after.named == before.named and after.data <= before.data and not watches(lab) - watched
+        nonlocal after, last
+        after, last = used(lab, domids), told(lab)
+        return after.named == before.named and after.data <= before.data and not last.watches - first.watches
 
     eventually(as_before)
     assert after.named == before.named
     assert after.data - before.data == set()
-    assert left(lab) == ""
-    assert watches(lab) - watched == Counter()
+    assert last.left == ""
+    assert last.watches - first.watches == Counter()
     # Line by line: of Xen's console, which our own looks fill with dumps, the beginning may be gone by now.
     complaint = re.compile(r"g\.e\. still in use|WARNING|BUG|Oops|deferring|d\d+v\d+ .*fault")
-    assert [line for line in heard_of(lab) - heard if complaint.search(line)] == []
-
-
-def heard_of(lab: Lab) -> Counter[str]:
-    """Give the lines of dom0's kernel log and Xen's console."""
-    return Counter([*lab.run("dmesg").splitlines(), *lab.run("xl", "dmesg").splitlines()])
+    assert [line for line in last.heard - first.heard if complaint.search(line)] == []
