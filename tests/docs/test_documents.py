@@ -195,7 +195,7 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     all_devices = tuple(Inspected(one, tuple(problems(one, {0, 1, 2}))) for one in devices(recorded(), None))
     command = importlib.import_module("xentool.cli.device.list")
     monkeypatch.setattr(command.hosts, "resolve", lambda _: SimpleNamespace(close=lambda: None))
-    monkeypatch.setattr(command, "xl", SimpleNamespace(list_domains=lambda _: []))
+    monkeypatch.setattr(command, "xl", SimpleNamespace(rows=lambda _: []))
     monkeypatch.setattr(command, "inspect", lambda *_: Inspection(all_devices, ("/local/domain/9",)))
     told = fits(ran("device", "list", "--json").stdout, domains.Devices)
     assert {one["kind"] for one in told["devices"]} >= {"vbd", "vif", "console"}

@@ -23,7 +23,7 @@ def command(domain: str | None, where: str | None, as_json: bool) -> None:
     whole host also tells what domains that are gone have left there.
     """
     with closing(hosts.resolve(where)) as host:
-        domains = xl.list_domains(host)
+        domains = xl.rows(host)
         found = inspect(host, None if domain is None else xl.choose(domains, domain).domid)
     if as_json:
         devices = [device_view.document(device) for device in found.devices]
