@@ -1,4 +1,4 @@
-"""One lab for each version of Xen, booted when the first test needs it and shared by all."""
+"""One lab for each version of Xen, started when the first test needs it and shared by all."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -37,10 +37,13 @@ def _usual(item: pytest.Item) -> bool:
     return any(set(combination.split()) <= values for combination in marker.args)
 
 
-def boot(name: str, xen: str = "4.17", store: str = api.STORES[0]) -> api.Lab:
-    """Start a lab; the test is left out where the machine lacks something for it."""
+def start(name: str, xen: str = "4.17", store: str = api.STORES[0], *, anew: bool = False) -> api.Lab:
+    """Start a lab; the test is left out where the machine lacks something for it.
+
+    :param anew: it boots, whether or not it was saved before
+    """
     try:
-        return api.up(name, xen=xen, store=store)
+        return api.up(name, xen=xen, store=store, anew=anew)
     except Unavailable as error:
         missing(f"no lab on this machine ({error})")
 
@@ -58,7 +61,7 @@ def _leftovers() -> None:
 def lab(request: pytest.FixtureRequest, _leftovers: None) -> Iterator[Lab]:
     """Lab of each version in turn: pytest ends one before it starts the next, so that only one runs at a time."""
     name = f"{PREFIX}{request.param}-{os.getpid()}"
-    boot(name, request.param)
+    start(name, request.param)
     try:
         shared = Lab(name, request.param)
         yield shared
@@ -73,6 +76,6 @@ def lab(request: pytest.FixtureRequest, _leftovers: None) -> Iterator[Lab]:
 def own_lab(_leftovers: None) -> Iterator[Callable[..., api.Lab]]:
     """Function that starts a lab for one test, to destroy or with a store of its own."""
     name = f"{PREFIX}own-{os.getpid()}"
-    yield lambda **chosen: boot(name, **chosen)
+    yield lambda **chosen: start(name, **chosen)
     with suppress(XentoolError):
         api.down(name)

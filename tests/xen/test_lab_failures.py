@@ -15,11 +15,11 @@ from tests.missing import missing
 from tests.xen.labs import HUNG, eventually
 from xentool.errors import Unavailable, XentoolError
 from xentool.hosts.labs import cache_directory
-from xentool.lab import api, process, up
+from xentool.lab import api, launch, process
 
 pytestmark = pytest.mark.lab
 
-Start = Callable[[], api.Lab]
+Start = Callable[..., api.Lab]
 
 
 def reason(name: str) -> str:
@@ -37,11 +37,11 @@ def test_a_killed_start_and_a_taken_port_then_killed_then_crashed(
     own_lab: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = _killed_start(f"pytest-own-{os.getpid()}")
-    free = up.free_port
+    free = launch.free_port
     with socket.create_server(("127.0.0.1", 0)) as taken:
         answers = iter([taken.getsockname()[1]])
-        monkeypatch.setattr(up, "free_port", lambda: next(answers, None) or free())
-        lab = own_lab()
+        monkeypatch.setattr(launch, "free_port", lambda: next(answers, None) or free())
+        lab = own_lab(anew=True)
         assert lab.ssh_port != taken.getsockname()[1]
     assert lab.qemu_pid != left
     assert not Path(f"/proc/{left}").exists()
@@ -51,7 +51,7 @@ def test_a_killed_start_and_a_taken_port_then_killed_then_crashed(
     with pytest.raises(Unavailable, match=r"(?s)is dead: QEMU was killed.*the end of .*console.log:\n  "):
         api.running(lab.name)
 
-    lab = own_lab()
+    lab = own_lab(anew=True)
     with suppress(XentoolError):  # the connection ends with dom0
         lab.host().run(["sh", "-c", "echo 1 >/proc/sys/kernel/sysrq; echo c >/proc/sysrq-trigger"], timeout=20)
     assert "dom0's kernel panicked: sysrq triggered crash" in reason(lab.name)
@@ -63,7 +63,7 @@ def test_a_killed_start_and_a_taken_port_then_killed_then_crashed(
 
 def _killed_start(name: str) -> int:
     """Kill who starts a lab once its QEMU runs; give that one's process."""
-    argv = [sys.executable, "-m", "xentool", "lab", "up", "--name", name]
+    argv = [sys.executable, "-m", "xentool", "lab", "up", "--boot", "--name", name]
     run = cache_directory() / "lab/run" / name
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
         left = eventually(lambda: process.find(run))
@@ -75,7 +75,7 @@ def _killed_start(name: str) -> int:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_start_leaves_nothing(number: signal.Signals) -> None:
     name = f"pytest-interrupted-{os.getpid()}"
-    argv = [sys.executable, "-m", "xentool", "lab", "up", "--name", name]
+    argv = [sys.executable, "-m", "xentool", "lab", "up", "--boot", "--name", name]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         run = cache_directory() / "lab/run" / name
         assert eventually(lambda: process.find(run))
@@ -112,14 +112,14 @@ def small_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest
 @pytest.mark.parametrize("small_cache", [200], indirect=True)
 def test_too_little_space_to_start(small_cache: Path) -> None:
     with pytest.raises(XentoolError, match=r"MiB free, a lab needs 512; free some or set XENTOOL_CACHE"):
-        api.up("full")
+        api.up("full", anew=True)
     assert process.find(small_cache / "lab/run/full") is None
 
 
 @pytest.mark.parametrize("small_cache", [620], indirect=True)
 @pytest.mark.usefixtures("small_cache")
 def test_a_disk_that_fills_up_pauses_the_lab() -> None:
-    lab = api.up("full")
+    lab = api.up("full", anew=True)
     with closing(lab.host()) as host:
         dd = ["dd", "if=/dev/zero", "of=/root/big", "bs=1M", "count=900", "conv=fsync"]
         nothing = subprocess.DEVNULL

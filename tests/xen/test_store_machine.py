@@ -204,7 +204,7 @@ def guest(lab: Lab, name: str) -> tuple[int, str]:
 def test_the_model_holds_for_the_store_of_a_lab_with_guests_among_its_clients(
     own_lab: Callable[..., api.Lab],
 ) -> None:
-    started = own_lab(xen=XEN, store="xenstored")
+    started = own_lab(xen=XEN, store="xenstored", anew=True)
     with closing(Lab(started.name, XEN)) as lab, closing(resolve(lab.host)) as host:
         assert re.search(r"/xenstored\b", lab.run("ps", "ax"))
         world = World(host.forward, [guest(lab, "five"), guest(lab, "six")])

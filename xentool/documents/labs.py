@@ -26,6 +26,7 @@ class Lab(TypedDict):
     started: float  # since the epoch
     state: str
     hypervisor: str  # xen or kvm
+    restored: bool  # from a snapshot of a lab like it; false for one that has booted itself
     reason: str | None  # why it is not up
 
 

@@ -7,6 +7,7 @@ _FILES = (
     qemu.MONITOR,
     qemu.SEED,
     qemu.INITRD,
+    qemu.DISK,
     "key",
     "key.pub",
     "host_key",

@@ -1,4 +1,4 @@
-"""Where labs keep their files: images, wheels and one run folder per lab, all under the cache."""
+"""Where labs keep their files: images, wheels, snapshots and one run folder per lab, all under the cache."""
 
 import re
 from pathlib import Path
@@ -18,6 +18,11 @@ def images() -> Path:
 def wheels() -> Path:
     """Return the folder of the project's own wheels."""
     return _made("wheels")
+
+
+def snapshots() -> Path:
+    """Return the folder of what labs were right after their boots."""
+    return _made("snapshots")
 
 
 def runs() -> Path:

@@ -1,5 +1,6 @@
 """QEMU's command line for a lab. Pure: it starts nothing."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,11 @@ FASTER = "cryptomgr.notests"
 
 DOM0_ADDRESS = "10.0.2.15"
 PIDFILE, CONSOLE, MONITOR, INITRD, SEED = "qemu.pid", "console.log", "qmp", "initrd", "seed"
+PROGRAM = "qemu-system-x86_64"
+#: Of an image.
+ROOT_DISK = "root.ext4"
+#: Of a machine that is saved: its memory and devices, and what it has written to its root disk.
+STATE, DISK = "state", "disk.qcow2"
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,8 @@ class Machine:
     :param image: the image's folder
     :param ssh_port: the port on 127.0.0.1 that leads to its host's sshd
     :param under: what it boots
+    :param saved: the folder of a machine that was saved (see `snapshot`), from which it goes on; None if it boots
+    :param kept: whether what it writes to its root disk is kept, in ``DISK`` of its run folder, for it to be saved
     """
 
     name: str
@@ -39,6 +47,8 @@ class Machine:
     vcpus: int
     ssh_port: int
     under: Hypervisor = hypervisors.XEN
+    saved: Path | None = None
+    kept: bool = False
 
 
 def cpus_for_hvm(accel: str, vcpus: int) -> str:
@@ -60,7 +70,7 @@ def dom0_mib(memory_mib: int) -> int:
 def command(machine: Machine) -> list[str]:
     """Return the words that start a lab's QEMU in the background."""
     return [
-        "qemu-system-x86_64",
+        PROGRAM,
         *("-name", f"xentool-lab-{machine.name}"),
         *("-machine", "q35"),
         *("-accel", ACCEL[machine.accel]),
@@ -73,14 +83,25 @@ def command(machine: Machine) -> list[str]:
         # The full path, by which a process is known to be this lab's QEMU (see `process`).
         *("-pidfile", str(machine.run / PIDFILE)),
         *(_kvm(machine) if machine.under is hypervisors.KVM else _xen(machine)),
-        # The overlay is an unlinked file in TMPDIR: nothing is left of it however QEMU ends.
-        *("-drive", f"file={_quoted(machine.image / 'root.ext4')},if=virtio,format=raw,snapshot=on"),
-        *("-drive", f"file={SEED},if=virtio,format=raw,readonly=on"),
+        # Full paths again: QEMU opens disks anew after it was saved, and has left its folder by then.
+        *("-drive", f"if=virtio,{_root(machine)}"),
+        *("-drive", f"if=virtio,format=raw,readonly=on,file={_quoted(machine.run / SEED)}"),
         *("-netdev", f"user,id=net0,hostfwd=tcp:127.0.0.1:{machine.ssh_port}-{DOM0_ADDRESS}:22"),
         *("-device", "virtio-net-pci,netdev=net0,romfile="),
-        *("-serial", f"file:{CONSOLE}"),
+        # What is in the file already was said before the machine was saved.
+        *("-chardev", f"file,id=console,path={CONSOLE},append=on", "-serial", "chardev:console"),
         *("-qmp", f"unix:{MONITOR},server=on,wait=off"),
+        *(("-incoming", f"exec:cat {shlex.quote(str(machine.saved / STATE))}") if machine.saved else ()),
     ]
+
+
+def _root(machine: Machine) -> str:
+    if machine.kept:
+        return f"format=qcow2,file={_quoted(machine.run / DISK)}"
+    # The overlay is an unlinked file in TMPDIR: nothing is left of it however QEMU ends.
+    if machine.saved:
+        return f"snapshot=on,format=qcow2,file={_quoted(machine.saved / DISK)}"
+    return f"snapshot=on,format=raw,file={_quoted(machine.image / ROOT_DISK)}"
 
 
 def _xen(machine: Machine) -> list[str]:

@@ -22,6 +22,7 @@ class Lab:
     :param state: ``starting`` or ``up``; whether its QEMU lives is another question
     :param started: seconds since the epoch
     :param hypervisor: one of ``hypervisors.HYPERVISORS``
+    :param restored: whether it goes on from a snapshot, and has not booted itself
     """
 
     name: str
@@ -37,6 +38,7 @@ class Lab:
     started: float
     state: str
     hypervisor: str = hypervisors.XEN.name
+    restored: bool = False
 
     @property
     def under(self) -> Hypervisor:

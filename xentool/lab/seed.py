@@ -4,9 +4,11 @@ Being apart from the image, it makes a change of code cost seconds, and the imag
 """
 
 import io
+import os
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from xentool.lab import initramfs, parts, payload, places, releases
 from xentool.lab.hypervisors import Hypervisor
@@ -22,7 +24,9 @@ _SCRIPTS = (
     "guest-number.sh",
     "guest-start.sh",
     "guest-stop.sh",
+    "host-install.sh",
     "host-start.sh",
+    "host-wake.sh",
     "kvm-guest-list.sh",
     "kvm-guest-start.sh",
     "kvm-guest-stop.sh",
@@ -33,6 +37,8 @@ _SCRIPTS = (
 _LISTS = ("dom0-modules.list", "kvm-modules.list")
 _HOTPLUG = ("block-xentool", "vif-xentool")
 _SECTOR = 512
+#: What the host sees of the disk, whatever is on it: one that was saved gets another disk, and does not look anew.
+_DISK_BYTES = 1 << 27
 # Files that are neither programs nor secret are readable for all.
 _PRIVATE = ("root/.ssh/", "etc/ssh/ssh_host_ed25519_key")
 
@@ -46,8 +52,8 @@ class Keys:
     host_public: bytes
 
 
-def software(image: Image, progress: Progress) -> dict[str, bytes]:
-    """Return the files that are the same in all labs of an image: scripts, the guest's archive, xentool itself."""
+def system(image: Image) -> dict[str, bytes]:
+    """Return the files that are the same in all labs of an image, but for xentool: scripts, the guest's archive."""
     here = places.DATA_IN_DOM0.lstrip("/")
     kernel = parts.UNPACKED.format(image.kernel)
     settings = f"XEN_BIN=/usr/lib/xen-{image.release.xen}/bin\nKERNEL={kernel}\n"
@@ -63,27 +69,43 @@ def software(image: Image, progress: Progress) -> dict[str, bytes]:
             {"more": "root", "virtio": "virtio", "emulated": "emulated"},
             programs=["work"],
         ),
-        **payload.collect(image.python, progress),
     }
 
 
-def identity(name: str, keys: Keys, under: Hypervisor, store: str, hvm_cpus: str) -> dict[str, bytes]:
-    """Return the files that are one lab's own.
+def software(image: Image, progress: Progress) -> dict[str, bytes]:
+    """Return these, and xentool itself."""
+    return {**system(image), **payload.collect(image.python, progress)}
+
+
+def settings(under: Hypervisor, store: str, hvm_cpus: str) -> dict[str, bytes]:
+    """Return the files that say what kind of lab it is.
 
     :param under: what it boots
     :param store: the program that is its XenStore, under Xen
     :param hvm_cpus: where hardware-assisted guests may run, as xl.conf(5) and taskset(1) have it
     """
     return {
-        "etc/hostname": f"{name}\n".encode(),
         "etc/inittab": releases.data(under.inittab),
         "etc/default/xentool-guests": f"GUEST_CPUS={hvm_cpus}\n".encode(),
         "etc/xen/xl.conf": f'vm.hvm.cpumask="{hvm_cpus}"\n'.encode(),
         "etc/default/xenstored": f"XENSTORED={store}\n".encode(),
+    }
+
+
+def identity(name: str, keys: Keys) -> dict[str, bytes]:
+    """Return the files that are one lab's own."""
+    return {
+        "etc/hostname": f"{name}\n".encode(),
         "root/.ssh/authorized_keys": keys.authorized,
         "etc/ssh/ssh_host_ed25519_key": keys.host_private,
         "etc/ssh/ssh_host_ed25519_key.pub": keys.host_public,
     }
+
+
+def write(disk: Path, files: Mapping[str, bytes]) -> None:
+    """Make the disk with a tar of files."""
+    disk.write_bytes(pack(files))
+    os.truncate(disk, max(disk.stat().st_size, _DISK_BYTES))
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:

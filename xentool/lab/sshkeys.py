@@ -1,4 +1,4 @@
-"""A lab's key pairs, new for each start."""
+"""A lab's key pairs, new for each boot."""
 
 import subprocess
 from pathlib import Path
@@ -6,13 +6,16 @@ from pathlib import Path
 from xentool.errors import Unavailable, XentoolError
 from xentool.lab import seed
 
+#: The one that opens dom0, and the one by which dom0 is known.
+KEY, HOST_KEY, HOST_KEY_PUBLIC = "key", "host_key", "host_key.pub"
+
 
 def make(run: Path) -> seed.Keys:
-    """Make the key that opens dom0, ``key``, and the one by which dom0 is known, ``host_key``, in place of older ones.
+    """Make both, in place of older ones.
 
     :raises Unavailable: ssh-keygen is not installed
     """
-    for name in ("key", "host_key"):
+    for name in (KEY, HOST_KEY):
         for path in (run / name, run / f"{name}.pub"):
             path.unlink(missing_ok=True)
         argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "xentool lab", "-f", str(run / name)]
@@ -23,5 +26,5 @@ def make(run: Path) -> seed.Keys:
         except subprocess.CalledProcessError as error:
             raise XentoolError(f"ssh-keygen failed: {error.stderr.decode(errors='replace').strip()}") from error
     return seed.Keys(
-        (run / "key.pub").read_bytes(), (run / "host_key").read_bytes(), (run / "host_key.pub").read_bytes()
+        (run / f"{KEY}.pub").read_bytes(), (run / HOST_KEY).read_bytes(), (run / HOST_KEY_PUBLIC).read_bytes()
     )

@@ -8,12 +8,6 @@ from xentool.lab.image import Image, find
 from xentool.lab.progress import SILENT, Progress
 from xentool.lab.record import Lab
 
-# Removes first, so that no module that the checkout has no longer stays behind.
-_INSTALL = """\
-cd /usr/local/lib/python3*/dist-packages && rm -rf xentool xentool-* pvdrivers traces \\
-    && tar -x -C / -f - && xentool --version
-"""
-
 
 def sync(name: str | None = None, progress: Progress = SILENT) -> str:
     """Install this checkout's wheel, scripts and guest archive in a running lab; return the version that dom0 has now.
@@ -25,7 +19,8 @@ def sync(name: str | None = None, progress: Progress = SILENT) -> str:
     progress.step(f"installing it in lab {lab.name}")
     host = lab.host()
     try:
-        return host.run(["sh", "-c", _INSTALL], input=files).stdout.decode().strip()
+        install = f"{releases.data('host-install.sh').decode()}xentool --version\n"
+        return host.run(["sh", "-c", install, "sh", "-"], input=files).stdout.decode().strip()
     finally:
         host.close()
 

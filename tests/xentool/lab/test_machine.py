@@ -20,6 +20,13 @@ def test_qemu_listens_on_this_machine_only_and_writes_to_no_image() -> None:
     assert "/run/a,b/qemu.pid" in words
 
 
+def test_a_saved_machine_goes_on_from_its_folder_and_leaves_that_alone() -> None:
+    words = qemu.command(dataclasses.replace(MACHINE, saved=Path("/snapshots/it's, one")))
+    assert words[words.index("-incoming") + 1] == "exec:cat '/snapshots/it'\"'\"'s, one/state'"
+    assert "if=virtio,snapshot=on,format=qcow2,file=/snapshots/it's,, one/disk.qcow2" in words
+    assert "-incoming" not in qemu.command(MACHINE)
+
+
 @pytest.mark.parametrize("flag", ["smap", "rdtscp", "xsave", "erms"])
 def test_emulated_cpus_lack_what_emulation_does_wrong_or_slowly(flag: str) -> None:
     assert f"-{flag}" in qemu.CPU["tcg"].split(",")
@@ -27,8 +34,7 @@ def test_emulated_cpus_lack_what_emulation_does_wrong_or_slowly(flag: str) -> No
 
 
 def test_hardware_assisted_guests_keep_off_an_emulated_cpu_0() -> None:
-    keys = seed.Keys(b"", b"", b"")
-    own = seed.identity("a", keys, hypervisors.XEN, "oxenstored", qemu.cpus_for_hvm("tcg", 3))
+    own = seed.settings(hypervisors.XEN, "oxenstored", qemu.cpus_for_hvm("tcg", 3))
     assert own["etc/xen/xl.conf"] == b'vm.hvm.cpumask="1-2"\n'
     assert own["etc/default/xentool-guests"] == b"GUEST_CPUS=1-2\n"
     # A single CPU has nobody who writes to it; real ones need no such care.
@@ -41,13 +47,14 @@ def test_a_lab_of_kvm_boots_the_same_kernel_and_disk_without_xen() -> None:
     assert kvm[kvm.index("-kernel") + 1] == "/images/x,y/vmlinux"
     assert "console=ttyS0" in kvm[kvm.index("-append") + 1]
     assert kvm[kvm.index("-initrd") + 1] == qemu.INITRD
-    assert [word for word in xen if word.startswith("file=")] == [word for word in kvm if word.startswith("file=")]
+    assert [word for word in xen if word.startswith("if=virtio,")] == [
+        word for word in kvm if word.startswith("if=virtio,")
+    ]
 
 
 def test_each_hypervisors_host_runs_its_own_programs() -> None:
-    keys = seed.Keys(b"", b"", b"")
     for under, program in ((hypervisors.XEN, b"dom0-start.sh"), (hypervisors.KVM, b"kvm-start.sh")):
-        assert program in seed.identity("a", keys, under, "oxenstored", "0-1")["etc/inittab"]
+        assert program in seed.settings(under, "oxenstored", "0-1")["etc/inittab"]
         for script in (under.start, under.stop, under.end):
             assert (Path(seed.__file__).parent / "data" / Path(script).name).is_file()
             assert Path(script).name in seed._SCRIPTS

@@ -1,76 +1,100 @@
-"""A lab that is slow is waited for as long as it goes on; one that says nothing any more is given up."""
+"""Which way a lab comes up: from a snapshot if there is one that works, else by a boot, which makes one."""
 
-import time
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from xentool.errors import XentoolError
-from xentool.hosts import waiting
-from xentool.lab import monitor, record, status, up
-from xentool.lab.hypervisors import XEN
-from xentool.lab.progress import SILENT
+from xentool.lab import hypervisors, image, leftovers, releases, snapshot, start, up
+from xentool.lab.snapshot import Snapshot
+from xentool.lab.start import Plan
 
 
-class Machine:
-    """Each look at its console is a second later, and finds what it says by then; dom0 answers after so many looks."""
+class World:
+    """What is done, in order, and what fails of it."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, says: Iterator[str], answers: int) -> None:
-        self.looks, self.text, self.says = 0, "", says
-        self.lab = SimpleNamespace(name="test", ssh_port=22, run=tmp_path, host=lambda: self, under=XEN)
-        monkeypatch.setattr(time, "monotonic", lambda: float(self.looks))
-        monkeypatch.setattr(time, "sleep", lambda _: None)
-        monkeypatch.setattr(up, "_sshd_answers", lambda *_: self.looks >= answers)
-        monkeypatch.setattr(status, "of", lambda _: SimpleNamespace(state=record.STARTING))
-        monkeypatch.setattr(status, "read_console", lambda _: self.console())
-        monkeypatch.setattr(monitor, "run_state", lambda _: "running")
-        monkeypatch.setattr(waiting, "limit", lambda: 100.0)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        self.did: list[str] = []
+        self.fails: set[str] = set()
+        self.saved: Snapshot | None = None
+        monkeypatch.setattr(start, "initrd", lambda _: b"")
+        monkeypatch.setattr(Plan, "system", lambda _: {})
+        monkeypatch.setattr(snapshot, "key", lambda *_: "key")
+        monkeypatch.setattr(snapshot, "find", lambda _: self.saved)
+        for module, name in (
+            (start, "boot"),
+            (start, "restore"),
+            (start, "wake"),
+            (snapshot, "save"),
+            (snapshot, "overlay"),
+            (leftovers, "clear"),
+        ):
+            monkeypatch.setattr(module, name, self._doing(name))
+        built = image.Image(folder, releases.RELEASES["4.17"], "6.1", "3.11")
+        self.plan = Plan("a", built, hypervisors.XEN, "tcg", 3072, 2, "oxenstored", {})
+        self.plan.run.mkdir()
 
-    def console(self) -> str:
-        self.looks += 1
-        self.text += next(self.says, "")
-        return self.text
+    def _doing(self, name: str) -> Any:  # noqa: ANN401 - in the stead of several
+        def does(*_: object, kept: bool | None = None, **__: object) -> object:
+            self.did.append(f"{name} to keep" if kept else name)
+            if name in self.fails:
+                raise XentoolError(f"no {name}")
+            return SimpleNamespace(name="a")
 
-    def run(self, argv: tuple[str, ...], timeout: float | None = None) -> None:
-        # For as long as the user waits.
-        assert (argv, timeout) == (("xl", "list"), None)
+        return does
 
-    def close(self) -> None:
-        pass
+    def step(self, text: str) -> None:
+        self.did.append(f"says {text}")
 
-    def wait(self) -> None:
-        up._await(self.lab, SILENT)  # type: ignore[arg-type] # what it asks of a lab
+    def detail(self, text: str) -> None:
+        raise AssertionError(text)
 
-
-def words(every: int) -> Iterator[str]:
-    number = 0
-    while True:
-        number += 1
-        yield f"[{number}] still starting\n" if number % every == 0 else ""
-
-
-def test_a_lab_that_goes_on_is_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    machine = Machine(monkeypatch, tmp_path, words(90), answers=900)
-    machine.wait()
-    assert machine.looks == 900
-
-
-def test_one_that_says_nothing_any_more_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    machine = Machine(monkeypatch, tmp_path, iter(["[1] Xen\n"] + [""] * 49 + ["[2] stuck\n"]), answers=900)
-    with pytest.raises(XentoolError) as error:
-        machine.wait()
-    assert str(error.value).startswith(
-        "lab test did not start in 152 s, and its console said nothing for the last 101 s (QEMU: running); "
-        "the console's end:\n"
-    )
-    assert "[2] stuck" in str(error.value)
+    def up(self, *, anew: bool = False, **other: object) -> list[str]:
+        up._start(replace(self.plan, **other), anew, self)  # type: ignore[arg-type] # fields
+        return self.did
 
 
-def test_one_that_is_stuck_and_says_so_for_ever_is_given_up_as_well(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    machine = Machine(monkeypatch, tmp_path, words(60), answers=10_000)
-    with pytest.raises(XentoolError, match="did not start in 1001 s"):
-        machine.wait()
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
+    monkeypatch.setenv("XENTOOL_CACHE", str(tmp_path))
+    return World(monkeypatch, tmp_path)
+
+
+SAVING = "says saving a snapshot of it for labs to come"
+
+
+def test_the_first_of_its_kind_boots_and_is_saved(world: World) -> None:
+    assert world.up() == ["overlay", "boot to keep", SAVING, "save", "wake"]
+
+
+def test_the_next_goes_on_from_that(world: World, tmp_path: Path) -> None:
+    world.saved = Snapshot(tmp_path / "saved", "")
+    assert world.up() == ["restore"]
+
+
+def test_a_snapshot_of_no_use_is_removed_and_said(world: World, tmp_path: Path) -> None:
+    world.saved = Snapshot(tmp_path / "saved", "")
+    world.saved.folder.mkdir()
+    world.fails = {"restore"}
+    said = "says its snapshot is of no use (no restore)"
+    assert world.up() == ["restore", "clear", said, "overlay", "boot to keep", SAVING, "save", "wake"]
+    assert not world.saved.folder.exists()
+
+
+def test_one_that_cannot_be_saved_is_up_all_the_same(world: World) -> None:
+    world.fails = {"save"}
+    assert world.up()[-2:] == ["says no snapshot is kept (no save)", "wake"]
+
+
+def test_without_a_disk_to_save_it_boots_as_ever(world: World) -> None:
+    world.fails = {"overlay"}
+    assert world.up() == ["overlay", "says no snapshot will be kept (no overlay)", "boot"]
+
+
+@pytest.mark.parametrize("how", [{"anew": True}, {"accel": "kvm"}])
+def test_who_asks_for_a_boot_or_has_kvm_has_no_snapshot(world: World, tmp_path: Path, how: dict[str, Any]) -> None:
+    world.saved = Snapshot(tmp_path / "saved", "")
+    assert world.up(**how) == ["boot"]
