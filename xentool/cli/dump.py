@@ -54,8 +54,8 @@ def command(
     """Print the records of FILE in order of time, a line each; `-` reads stdin, and prints while records come.
 
     FILE may be compressed by gzip, xz, bzip2 or zstd. Times are seconds since the first record. A record belongs to the
-    domain and vCPU that ran when it was made. FILE may also be a trace.dat of
-    trace-cmd, which is about KVM: without -e and without symbols.
+    domain and vCPU that ran when it was made. FILE may also be a trace.dat of trace-cmd or a perf.data of perf kvm
+    stat: a domain is then a machine of KVM, and neither -e nor symbols are for it.
     """
     wall_clock.check(wall, file)
     awaited.told(file)

@@ -53,7 +53,8 @@ def command(
     the running ones, and --from and --to the part in between; --slower-than leaves waits and VM exits that were slow.
 
     FILE may be compressed by gzip, xz, bzip2 or zstd. Damage in it does not stop the export: what can be decoded is
-    written, and the exit code is then 4.
+    written, and the exit code is then 4. It may also be a trace.dat or perf.data of KVM, whose table has the fields of
+    its own events.
     """
     kind = FORMATS[name]
     if name == "folded" and chosen.where.slower:
