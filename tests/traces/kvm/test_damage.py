@@ -1,9 +1,13 @@
 """Damaged trace.dats: nothing raises but for a file that is none, and every byte is accounted for."""
 
 import random
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
+from tests import missing
 from tests.traces.kvm.traces import LIFE, PAGE, Told, counted, page, sample, sixth
 from traces.analyses.kvm import report
 from traces.errors import TraceError
@@ -72,3 +76,49 @@ def test_mutations(of: str) -> None:
 def test_what_cannot_be_read(data: bytes, why: str) -> None:
     with pytest.raises(TraceError, match=why):
         counted(data)
+
+
+def test_a_seventh_that_is_cut_gives_what_lies_before() -> None:
+    # Where its pages are, options at its end say: without these they are found, and no more of the file gives fewer.
+    whole = sample()
+    begin = 1_022_479 + 2_000  # behind the options that describe events, of which little may be lost
+    sizes = [*range(begin, len(whole), 997), len(whole)]
+    found = [_records(whole[:size]) for size in sizes]
+    counts = [one for one in found if one is not None]
+    assert len(counts) == len(sizes)
+    assert counts == sorted(counts)
+    assert (counts[0], counts[-1]) == (0, 3713)
+    # Three of its four chunks are there when the last one is cut.
+    assert 3000 < counts[-40] < 3713
+    trace, _, lost = counted(whole[: len(whole) - 5000])
+    assert [(one.cpu, one.offset) for one in trace.streams] == [(0, 1_024_000), (1, 1_028_096)]
+    assert {one.code for one in trace.diagnostics} == {"truncated"}
+    assert [code for code, _ in lost] == ["compressed_data_corrupt"]
+
+
+def test_a_seventh_that_is_not_packed_and_cut(tmp_path: Path) -> None:
+    if shutil.which("trace-cmd") is None:
+        missing.missing("trace-cmd is not installed")
+    packed, plain = tmp_path / "packed.dat", tmp_path / "plain.dat"
+    packed.write_bytes(sample())
+    command = [
+        "trace-cmd",
+        "convert",
+        "-i",
+        str(packed),
+        "-o",
+        str(plain),
+        "--file-version",
+        "7",
+        "--compression",
+        "none",
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    data = plain.read_bytes()
+    whole, _, _ = counted(data)
+    # In the last processor's pages.
+    last = whole.streams[-1]
+    cut, counts, _ = counted(data[: last.offset + 10 * PAGE])
+    assert [(one.cpu, one.offset) for one in cut.streams] == [(one.cpu, one.offset) for one in whole.streams]
+    assert cut.streams[-1].size == 10 * PAGE
+    assert 0 < counts.records < 3713

@@ -18,6 +18,7 @@ from construct import Construct, ConstructError, StreamError
 
 from traces.account import SEVERITIES, Diagnostic
 from traces.errors import TraceError
+from traces.kvm.decode import cut
 from traces.kvm.formats import containers
 from traces.kvm.formats.containers import Option, Section
 from traces.kvm.formats.fields import Field, Layout, fields, layout
@@ -147,7 +148,7 @@ def read(file: BinaryIO, unpack: Unpack | None) -> TraceDat:
         if head.version == "6":
             return _Sixth(file, head.page_size).read()
         if head.version == "7":
-            return _Seventh(file, unpack).read()
+            return _Seventh(file, head.page_size, unpack).read()
     except (ConstructError, UnicodeDecodeError) as error:
         raise TraceError("is cut, or damaged, before its events are described") from error
     raise TraceError(f"is a trace.dat of version {head.version[:8]!r}, and 6 and 7 are known")
@@ -264,10 +265,15 @@ class _Sixth(_Reading):
             self._stream(cpu, place.offset, place.size, self._page_size, packed=False)
 
 
+_DESCRIBE = frozenset({Section.HEADER_INFO, Section.FTRACE_EVENTS, Section.EVENT_FORMATS, Section.CMDLINES})
+
+
 class _Seventh(_Reading):
-    def __init__(self, file: BinaryIO, unpack: Unpack | None) -> None:
+    def __init__(self, file: BinaryIO, page_size: int, unpack: Unpack | None) -> None:
         start = containers.SEVENTH.parse_stream(file)
+        self._sections_at = file.tell()
         super().__init__(file, 7)
+        self._page_size = checked_size(page_size)
         self._first = start.options
         self._compression = start.compression
         self._unpack = unpack
@@ -285,6 +291,9 @@ class _Seventh(_Reading):
         while at and at not in seen and len(seen) < _OPTIONS_MAX:
             seen.add(at)
             at = self._options(at, sections, buffers)
+        whole = bool(buffers)
+        if not whole:
+            self._find(sections)
         if Section.EVENT_FORMATS not in sections:
             beyond = (
                 f"; what describes them is at byte {self._first:,} of {self._size:,}"
@@ -303,7 +312,24 @@ class _Seventh(_Reading):
             self._comms(containers.CMDLINES.parse(sections[Section.CMDLINES]))
         for data in buffers:
             self._buffer(data)
+        if not whole:
+            self._recover()
         return self._found
+
+    def _find(self, sections: dict[int, bytes]) -> None:
+        # No option says where pages are: it was cut. What describes events lies before them.
+        for number, at, _packed in cut.sections(self._file, self._sections_at):
+            if number in _DESCRIBE and number not in sections:
+                try:
+                    sections[number] = self._section(at, number)
+                except (ConstructError, ValueError):
+                    return
+
+    def _recover(self) -> None:
+        buffers = (one for one in cut.sections(self._file, self._sections_at) if one[0] == Section.BUFFER)
+        for _number, at, packed in islice(buffers, 1):
+            for cpu, (offset, size) in enumerate(cut.streams(self._file, at, self._page_size, packed=packed)):
+                self._stream(cpu, offset, size, self._page_size, packed=packed)
 
     def _options(self, at: int, sections: dict[int, bytes], buffers: list[bytes]) -> int:
         # Read a section of options, and those that it names; give where the next such section is, 0: nowhere.
@@ -315,7 +341,7 @@ class _Seventh(_Reading):
                     return int(containers.OFFSET.parse(option.data))
                 if option.id == Option.BUFFER:
                     buffers.append(option.data)
-                elif option.id in (Section.HEADER_INFO, Section.FTRACE_EVENTS, Section.EVENT_FORMATS, Section.CMDLINES):
+                elif option.id in _DESCRIBE:
                     sections[option.id] = self._section(containers.OFFSET.parse(option.data), option.id)
                 else:
                     self._option(option.id, option.data)
