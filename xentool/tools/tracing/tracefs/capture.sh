@@ -79,8 +79,9 @@ copy() {
 pump() {
     finish='' more='' reader=''
     trap finish=1 USR2
-    trap 'kill -KILL "$reader"; exit' TERM
+    trap 'kill -KILL "$reader" 2>/dev/null; exit' TERM
     while [ -z "$finish" ]; do
+        if ! alive $$; then return; fi
         came=
         for each in "$instance"/per_cpu/cpu*; do
             read -r _ entries <"$each/stats" || continue
@@ -116,7 +117,6 @@ listen() {
         kill -s HUP $$
     else
         client=killed
-        kill -TERM "$pump" 2>/dev/null
         put_back
     fi
 }
@@ -150,6 +150,10 @@ main() {
     trap silence=0 USR1
     trap client=stop USR2
     if ! mkdir "$instance"; then say refused no-instance; return; fi
+    # Before anything else, since it removes what this shell cannot when it is killed outright.
+    listen <&3 >/dev/null &
+    listener=$!
+    exec 3<&-
     {
         # Nanoseconds that all processors count alike.
         echo mono >"$instance/trace_clock" &&
@@ -158,7 +162,7 @@ main() {
             for each in $(threads); do echo "$each" >>"$instance/set_event_pid"; done &&
             # Those that began before they were followed, and after they were listed.
             for each in $(threads); do echo "$each" >>"$instance/set_event_pid"; done
-    } 2>/dev/null || { rmdir "$instance"; say refused no-instance; return; }
+    } 2>/dev/null || { rmdir "$instance"; say refused no-instance; kill -KILL "$listener" 2>/dev/null; return; }
     # A kernel may have larger ones: what a head and its data take.
     each=$(sed -n 's/.*char data;[^0-9]*offset:\([0-9]*\);[^0-9]*size:\([0-9]*\);.*/\1 + \2/p' "$root/events/header_page")
     page=$((${each:-4096}))
@@ -166,9 +170,7 @@ main() {
     head
     pump <&- &
     pump=$!
-    listen <&3 >/dev/null &
-    listener=$!
-    exec 3<&- >/dev/null
+    exec >/dev/null
     say began "$(date '+%s.%N %z')"
     echo 1 >"$instance/events/kvm/enable"
     for each in switch wakeup wakeup_new; do echo 1 >"$instance/events/sched/sched_$each/enable"; done
@@ -197,7 +199,7 @@ main() {
     esac
     kill -TERM "$pump" 2>/dev/null
     put_back
-    kill -KILL "$listener"
+    kill -KILL "$listener" 2>/dev/null
 }
 
 exec 3<&0 </dev/null
