@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from traces.foreign import printable, printable_lines
 
@@ -21,15 +21,42 @@ if TYPE_CHECKING:
 _PIPE_WIDTH = 200
 
 
+#: When there are colours, as --color says: "auto" leaves it to the environment and to what is written to.
+_WHEN = ["auto"]
+#: Colours by which a terminal of either kind, black or white, shows what rich would show by the first eight; of 256.
+LEGIBLE = {"red": 160, "green": 28, "yellow": 136, "blue": 33, "magenta": 133, "cyan": 31, "bright_black": 244}
+
+
+def choose_colours(when: str) -> None:
+    """Say when there are colours: "auto", "always" or "never"."""
+    _WHEN[0] = when
+
+
+def coloured(stream: TextIO) -> bool:
+    """Say whether colours go there: as --color says, else not with NO_COLOR, with FORCE_COLOR, else on terminals."""
+    if _WHEN[0] != "auto":
+        return _WHEN[0] == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if forced := os.environ.get("FORCE_COLOR"):
+        return forced != "0"
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
 def stdout() -> "Console":
     """Give the console for data."""
-    return _console()(width=None if sys.stdout.isatty() else _PIPE_WIDTH, **_LOOK, color_system=_colours())
+    return _console()(width=None if sys.stdout.isatty() else _PIPE_WIDTH, **_LOOK, color_system=_colours(sys.stdout))
 
 
 def tables() -> "Prints":
     """Give what draws a report: the console for data, or what does as it would in a file or pipe, and loads faster."""
-    forced = any(name in os.environ for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"))
-    if sys.stdout.isatty() or forced or not (sys.stdout.encoding or "").lower().startswith("utf"):
+    forced = any(name in os.environ for name in ("TTY_COMPATIBLE", "TTY_INTERACTIVE"))
+    if (
+        sys.stdout.isatty()
+        or coloured(sys.stdout)
+        or forced
+        or not (sys.stdout.encoding or "").lower().startswith("utf")
+    ):
         return stdout()
     from traces.exporters.drawn import Plain  # noqa: PLC0415 - JSON needs none
 
@@ -38,26 +65,33 @@ def tables() -> "Prints":
 
 def stderr() -> "Console":
     """Give the console for messages and progress."""
-    return _console()(stderr=True, **_LOOK, color_system=_colours())
+    return _console()(stderr=True, **_LOOK, color_system=_colours(sys.stderr))
 
 
 #: Text is what it is: nothing in it is markup, an emoji's name, or a number to be coloured.
-_LOOK: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
+_LOOK: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False, "no_color": False}
 
 
 @cache
 def _console() -> "type[Console]":
     from rich.console import Console, ConsoleOptions, RenderableType  # noqa: PLC0415 - see above
     from rich.segment import Segment  # noqa: PLC0415 - see above
+    from rich.style import Style  # noqa: PLC0415 - see above
+
+    @cache
+    def legible(style: Style | None) -> Style | None:
+        number = LEGIBLE.get(style.color.name) if style and style.color else None
+        return style if style is None or number is None else style + Style(color=f"color({number})")
 
     class Harmless(Console):
         # Who shows a name makes it printable, so that it gets the room that it takes. This is for what was forgotten.
         def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
             for segment in super().render(renderable, options):
-                if segment.control or segment.text.isprintable():
+                text = segment.text
+                if segment.control:
                     yield segment
                 else:
-                    yield Segment(printable_lines(segment.text), segment.style)
+                    yield Segment(text if text.isprintable() else printable_lines(text), legible(segment.style))
 
     return Harmless
 
@@ -123,9 +157,11 @@ def ticking(title: str, seconds: float) -> Iterator[None]:
         ticks.join()
 
 
-def _colours() -> Literal["auto"] | None:
-    # By itself rich leaves bold and dim when NO_COLOR is set.
-    return None if os.environ.get("NO_COLOR") else "auto"
+def _colours(stream: TextIO) -> Literal["auto", "256"] | None:
+    # None leaves bold and dim out too, which rich itself does not.
+    if not coloured(stream):
+        return None
+    return "auto" if stream.isatty() and os.environ.get("TERM") != "dumb" else "256"
 
 
 def write_json(document: Any) -> None:  # noqa: ANN401 - whatever json can write

@@ -1,7 +1,8 @@
 """Records as lines for people, as strace shows system calls: when, where, who, what.
 
 ``0.000123456  p0  d1v0  mmu_update(count=4)``. Seconds count from the first record. Hypercalls look like calls, run
-states like changes; other events are their name and fields. What no field is declared for follows as hex words.
+states like changes; other events are their name and fields. What no field is declared for follows as hex words; ``...``
+stands where Xen records none of a hypercall's arguments.
 What ends a wait for a pCPU or a VM exit says how long that took, as ``strace -T`` does: ``hvm_vmentry <27.2 µs>``.
 """
 
@@ -173,7 +174,9 @@ def _tails(table: EventTable, group: Group, paint: Paint, symbols: Symbols | Non
         told = [group.constants["subop"]] if "subop" in group.constants else []
         told += ["preempted"] if "preempted" in group.constants else []
         indent = "  " if base == PV_HYPERCALL_SUBCALL else ""
-        text = f"{indent}{paint(group.constants['hypercall'], classes)}({', '.join([*told, *fields])})"
+        # Arguments there are, but for iret, of which all is on the stack.
+        untold = [] if told or fields or group.constants["hypercall"] == "iret" else ["..."]
+        text = f"{indent}{paint(group.constants['hypercall'], classes)}({', '.join([*told, *fields, *untold])})"
     else:
         text = " ".join([paint(_name(base, group), classes), *fields])
         text += "".join(" +0x%x" for _ in group.beyond)

@@ -15,6 +15,7 @@ from xentool.detect.text import lines
 
 @click.command()
 @options.as_json
+@click.option("--why", is_flag=True, help="Tell the evidence for each statement too; --json always does.")
 @click.option(
     "--root",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -22,8 +23,8 @@ from xentool.detect.text import lines
     metavar="PREFIX",
     help="Read the machine whose /proc, /sys and so on are below PREFIX.  [default: this one]",
 )
-def command(as_json: bool, root: Path) -> None:
-    """Tell what virtualizes this machine and how, with the evidence for each statement.
+def command(as_json: bool, why: bool, root: Path) -> None:
+    """Tell what virtualizes this machine and how; with --why, by which evidence.
 
     Hypervisors by type, containers, Xen's modes, layers in each other; and the techniques for CPU, memory and devices:
     whether this machine is run by them ("implied": its hypervisor knows no other way), and whether it has them for
@@ -36,5 +37,5 @@ def command(as_json: bool, root: Path) -> None:
     if as_json:
         output.write_json(document(answer))
     else:
-        for line in lines(answer, shutil.get_terminal_size().columns if sys.stdout.isatty() else None):
+        for line in lines(answer, shutil.get_terminal_size().columns if sys.stdout.isatty() else None, why=why):
             output.line(line)

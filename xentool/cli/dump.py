@@ -10,11 +10,11 @@ from typing import BinaryIO, cast
 import click
 
 from traces.answers import Report
-from traces.exporters import dump, jsonl
+from traces.exporters import dump, jsonl, tally
 from traces.kvm.table import RecordTable
 from traces.table import EventTable
 from traces.xen.formats.exits import Vendor
-from xentool import output
+from xentool import output as consoles
 from xentool.cli.commands import INTERRUPTED
 from xentool.cli.common import awaited, choosing, doubts, options, wall_clock
 from xentool.cli.common.paint import paint
@@ -40,6 +40,7 @@ from xentool.tools.tracing.reports import STANDARD, Chosen, Reading
     help="Name the functions that a guest was in, by its kernel's System.map or /proc/kallsyms.",
 )
 @wall_clock.option
+@click.option("-c", "--count", is_flag=True, help="Count the records by name instead, as strace -c does.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a record.")
 def command(
     file: Path,
@@ -49,6 +50,7 @@ def command(
     vendor: Vendor | None,
     symbol_file: Path | None,
     wall: int,
+    count: bool,
     as_json: bool,
 ) -> None:
     """Print the records of FILE in order of time, a line each; `-` reads stdin, and prints while records come.
@@ -58,13 +60,19 @@ def command(
     stat: a domain is then a machine of KVM, and neither -e nor symbols are for it.
     """
     wall_clock.check(wall, file)
+    if count and (as_json or wall or symbol_file):
+        raise click.UsageError("--count shows no single records: leave --json, -t and --symbols out")
     awaited.told(file)
     reading = Reading(chosen, hz, xen_version, vendor)
     functions = None if symbol_file is None else symbols.read(symbol_file)
     if functions and functions.unread:
-        output.say(f"lines of {symbol_file} that are no symbols: {functions.unread}")
+        consoles.say(f"lines of {symbol_file} that are no symbols: {functions.unread}")
 
     def of_kvm(tables: Iterator[RecordTable], known: Known, output: BinaryIO) -> None:
+        if count:
+            raise XentoolError(
+                "KVM's records are counted by `xentool sql FILE`: select name, count(*) from events group by 1"
+            )
         if functions or wall:
             raise XentoolError("KVM's traces are listed without --symbols and -t: leave them out")
         from traces.exporters.kvm import lines  # noqa: PLC0415 - few traces are of KVM
@@ -72,6 +80,8 @@ def command(
         (lines.write if as_json else lines.write_text)(tables, known.named, output)
 
     if file == STANDARD and not sys.stdin.seekable():
+        if count:
+            raise click.UsageError("--count reads a trace twice: give a file")
         with ExitStack() as stack, pipes.interruptible(sys.stdin.buffer) as piped:  # type: ignore[arg-type] # a BufferedReader, always
             comes = packed.pipe(piped, "standard input")
             if kvm.comes(comes):
@@ -90,6 +100,9 @@ def command(
         return
 
     def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> None:
+        if count:
+            tally.write(tally.tally(tables, report), consoles.stdout())
+            return
         stamp = wall_clock.stamp(report, file, wall) if wall else None
         if as_json:
             jsonl.write(tables, report, output, symbols=functions, wall=bool(wall))

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
-from xentool.detect.model import Answer, Contradiction, Evidence, Kind, Layer, Statement, Technique
+from traces.plural import plural
+from xentool.detect.model import Answer, Evidence, Kind, Layer, Statement, Technique
 from xentool.detect.rules import UNKNOWN
 
 _KINDS: dict[Kind, str] = {
@@ -21,30 +22,40 @@ _VOWEL = re.compile("[aeioAEIO]|unknown|HVM|LXC")
 _STATES = {"yes": "yes", "implied": "implied", "no": "no", "unknown": "?"}
 
 
-def lines(answer: Answer, width: int | None = None) -> Iterator[str]:
+def lines(answer: Answer, width: int | None = None, *, why: bool = False) -> Iterator[str]:
     """Write the answer.
 
     :param width: columns of the terminal; None leaves lines as long as they are
+    :param why: with the evidence for each statement
     """
     yield from _wrapped(headline(answer), width)
     if answer.layers:
         yield from ("", "Layers, outermost first")
         for number, layer in enumerate(answer.layers, 1):
-            yield from _layer(number, layer, width)
+            yield from _layer(number, layer, width, why=why)
     yield from ("", *_map(answer))
+    if why:
+        yield from _why(answer, width)
+    if answer.contradictions:
+        yield from ("", "Contradictions")
+        for contradiction in answer.contradictions:
+            yield from _wrapped(contradiction.text, width, "  ")
+            yield from _evidence(contradiction.evidence if why else (), width)
+    if answer.unread:
+        unread = ", ".join(answer.unread) if why else plural(len(answer.unread), "source")
+        yield ""
+        yield from _wrapped(f"Not readable by this user: {unread}", width)
+    if not why:
+        yield from ("", "--why tells by which evidence")
+
+
+def _why(answer: Answer, width: int | None) -> Iterator[str]:
     yield from ("", "Why")
     for technique in answer.techniques:
         yield from _reasons(technique, width)
     for layer in answer.hosted:
         yield from _wrapped(f"{layer.name} could run guests here", width, "  ")
         yield from _evidence(layer.evidence, width)
-    if answer.contradictions:
-        yield from ("", "Contradictions")
-        for contradiction in answer.contradictions:
-            yield from _contradiction(contradiction, width)
-    if answer.unread:
-        yield ""
-        yield from _wrapped(f"Not readable by this user: {', '.join(answer.unread)}", width)
 
 
 def headline(answer: Answer) -> str:
@@ -76,14 +87,15 @@ def _name(layer: Layer) -> str:
     return f"{name} ({layer.product})" if layer.product else name
 
 
-def _layer(number: int, layer: Layer, width: int | None) -> Iterator[str]:
+def _layer(number: int, layer: Layer, width: int | None, *, why: bool) -> Iterator[str]:
     about = [_KINDS[layer.kind], " ".join(filter(None, (layer.mode, layer.role)))]
     shows = f"it also shows the interface of {', '.join(layer.presents)}" if layer.presents else ""
     title = "; ".join(filter(None, (*about, shows, "contested, see below" if layer.contested else "")))
     yield from _wrapped(f"{number}  {_name(layer)}: {title}", width, "  ")
     if layer.note:
         yield from _wrapped(layer.note, width, "     ")
-    yield from _evidence(layer.evidence, width)
+    if why:
+        yield from _evidence(layer.evidence, width)
 
 
 def _map(answer: Answer) -> Iterator[str]:
@@ -118,11 +130,6 @@ def _reasons(technique: Technique, width: int | None) -> Iterator[str]:
             what = f"{_AREAS[technique.area]}, {technique.name}, {title}: {state}, {statement.why}"
             yield from _wrapped(what, width, "  ")
             yield from _evidence(statement.evidence, width)
-
-
-def _contradiction(contradiction: Contradiction, width: int | None) -> Iterator[str]:
-    yield from _wrapped(contradiction.text, width, "  ")
-    yield from _evidence(contradiction.evidence, width)
 
 
 def _evidence(evidence: Sequence[Evidence], width: int | None) -> Iterator[str]:

@@ -47,7 +47,7 @@ Why
 
 
 def test_a_pv_domu_in_full(tmp_path: Path) -> None:
-    done = run("detect", "--root", str(build(MACHINES["PV domU"].tree, tmp_path)))
+    done = run("detect", "--why", "--root", str(build(MACHINES["PV domU"].tree, tmp_path)))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(PV_DOMU)
     assert (
@@ -55,6 +55,16 @@ def test_a_pv_domu_in_full(tmp_path: Path) -> None:
         "       /sys/bus/xen/devices/vbd-51712/uevent: DRIVER=vbd\n"
         "       /sys/bus/xen/devices/vif-0/uevent: DRIVER=vif\n"
     ) in done.stdout
+
+
+def test_the_verdict_fits_a_screen_without_evidence(tmp_path: Path) -> None:
+    root = str(build(MACHINES["PV domU"].tree, tmp_path))
+    brief, whole = (run("detect", *words, "--root", root).stdout.splitlines() for words in ([], ["--why"]))
+    assert len(brief) <= 24 < len(whole)
+    assert brief[-1] == "--why tells by which evidence"
+    # What is said is the same: only evidence and reasons are left out.
+    assert [line for line in brief[:-2] if line not in whole] == []
+    assert not any("/sys/" in line for line in brief)
 
 
 def test_json_of_this_machine() -> None:

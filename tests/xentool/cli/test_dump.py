@@ -88,6 +88,7 @@ def test_a_name_takes_one_event_or_hypercall(file: Path, document: dict[str, Any
     without = lines(file, "-e", "!sched,!event_channel_op")
     assert not any("sched_wake" in what or "event_channel_op" in what for *_, what in without)
     assert any("iret()" in what for *_, what in without)
+    assert any("stack_switch(...)" in what for *_, what in without)
 
 
 def test_vcpu_pcpu_and_time(file: Path) -> None:
@@ -283,3 +284,23 @@ def test_a_pipe_with_a_name_is_opened_once(command: str, tmp_path: Path, monkeyp
     # Whoever writes may be gone once nobody reads.
     assert opened.count((pipe, "rb")) == 1
     assert (told.returncode, told.stderr) == (0, "")
+
+
+def test_records_are_counted_by_name(file: Path) -> None:
+    done = run("dump", str(file), "--count", "-e", "hypercall,sched_wake")
+    assert (done.returncode, done.stderr) == (0, "")
+    _, _, *rows = [line.split() for line in done.stdout.splitlines()]
+    counted = {name: int(count.replace(",", "")) for name, count, _ in rows[:-1]}
+    expected = Counter[str]()
+    for *_, what in lines(file, "-e", "hypercall,sched_wake"):
+        expected[re.split(r"[( ]", what.strip())[0]] += 1
+    assert counted == expected
+    assert list(counted.values()) == sorted(counted.values(), reverse=True)
+    assert rows[-1] == ["in", "all", f"{expected.total():,}"]
+
+
+@pytest.mark.parametrize("words", [["--json"], ["-t"], ["--symbols", "System.map"]])
+def test_what_shows_single_records_is_refused_with_a_count(file: Path, words: list[str]) -> None:
+    done = run("dump", str(file), "--count", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--count shows no single records" in done.stderr

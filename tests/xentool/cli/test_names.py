@@ -281,8 +281,8 @@ STORES: list[list[str]] = [
     ["conformance", "block-backend", "--case", EVIL],
     ["conformance", "--explain", EVIL],
     ["conformance", "block-backend", "--case", "BB01", "--junit", f"/nowhere/{EVIL}"],
-    ["detect", "--root", f"/nowhere/{EVIL}"],
-    ["detect", "--root", "ROOT"],
+    ["detect", "--why", "--root", f"/nowhere/{EVIL}"],
+    ["detect", "--why", "--root", "ROOT"],
 ]
 
 

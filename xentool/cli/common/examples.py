@@ -29,7 +29,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         'xentool sql domU.xentrace "select hypercall, count(*) from hypercalls group by 1 order by 2 desc"',
         "xentool sql domU.xentrace < question.sql",
     ),
-    "detect": ("xentool detect", "xentool detect --json"),
+    "detect": ("xentool detect", "xentool detect --why"),
     "doctor": ("xentool doctor", "xentool doctor -H ssh://root@xen1"),
     "list": ("xentool list", "xentool list -H ssh://root@xen1"),
     "info": ("xentool info", "xentool info -c xen:///system"),

@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from traces.meant import meant
+from xentool import output
+from xentool.cli.common.examples import EXAMPLES
 
 
 class LazyGroup(click.Group):
@@ -40,7 +42,7 @@ class LazyGroup(click.Group):
         command = getattr(import_module(module), attribute)
         if not isinstance(command, click.Command):
             raise TypeError(f"{self.lazy[cmd_name][0]} is no click command")
-        return _with_examples(command, f"{ctx.command_path} {cmd_name}")
+        return _shown(command, f"{ctx.command_path} {cmd_name}")
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -62,12 +64,26 @@ class LazyGroup(click.Group):
                 formatter.write_dl([(name, self.lazy[name][1]) for name in names])
 
 
-def _with_examples(command: click.Command, path: str) -> click.Command:
-    from xentool.cli.common.examples import EXAMPLES  # noqa: PLC0415 - where nothing but options is looked at
+def _colours(_context: click.Context, _parameter: click.Parameter, value: str) -> None:
+    output.choose_colours(value)
 
-    examples = EXAMPLES.get(path.partition(" ")[2])
-    if examples is None:
-        return command
+
+#: What each command takes besides.
+_COLOUR = click.Option(
+    ["--color"],
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    expose_value=False,
+    callback=_colours,
+    help="When to use colours.  [default: on terminals, but with NO_COLOR; elsewhere with FORCE_COLOR]",
+)
+
+
+def _shown(command: click.Command, path: str) -> click.Command:
+    # As it is in this program: with examples, and what each command takes.
     shown = copy(command)
+    if not isinstance(command, click.Group):
+        shown.params = [*command.params, _COLOUR]
+    examples = EXAMPLES.get(path.partition(" ")[2], ())
     shown.help = "\n".join(("\b", "Examples:", *(f"  {line}" for line in examples), "", cleandoc(command.help or "")))
     return shown

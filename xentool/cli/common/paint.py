@@ -1,11 +1,11 @@
 """Records in colours, by their classes, where a terminal shows them."""
 
-import os
 import sys
 
 import click
 
 from traces.exporters import dump
+from xentool import output
 
 #: The first class that a record has decides.
 _COLOURS = {
@@ -22,10 +22,10 @@ _COLOURS = {
 
 
 def paint() -> dump.Paint:
-    """Give what colours the lines on stdout: nothing in a pipe or under NO_COLOR."""
-    return _paint if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else dump.plain
+    """Give what colours the lines on stdout: nothing where there are to be none."""
+    return _paint if output.coloured(sys.stdout) else dump.plain
 
 
 def _paint(text: str, classes: frozenset[str]) -> str:
     colour = next((colour for name, colour in _COLOURS.items() if name in classes), None)
-    return click.style(text, fg=colour) if colour else text
+    return click.style(text, fg=output.LEGIBLE[colour]) if colour else text

@@ -241,7 +241,9 @@ def shown(domain: str, *, as_json: bool) -> Iterator[Look]:
     with _keys() as pressed:
         waiting = Text(f"Tracing {printable(domain)}: waiting for records.", "dim")
         with Live(waiting, console=output.stdout(), screen=True, auto_refresh=False) as live:
-            yield _Screen(domain, live, pressed).show
+            screen = _Screen(domain, live, pressed)
+            yield screen.show
+        screen.leave()
 
 
 class _Screen:
@@ -262,6 +264,12 @@ class _Screen:
         if due or any(turned):
             height = self._live.console.height
             self._live.update(picture(self._domain, page, self._now, self._before, height), refresh=True)
+
+    def leave(self) -> None:
+        # What was seen last stays, where the page was.
+        if self._page is not None:
+            console = self._live.console
+            console.print(picture(self._domain, self._page, self._now, self._before, console.height))
 
 
 class _Lines:

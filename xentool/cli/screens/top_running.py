@@ -60,3 +60,6 @@ def live(toolstack: Toolstack, delay: float, number: int | None, sort: str, *, t
     with waiting.hidden(), Keyboard() as keyboard, Live(console=console, screen=True, auto_refresh=False) as shows:
         for frame in islice(frames(toolstack, waited), number):
             shown = frame
+    if shown is not None:
+        # What was seen last stays, where the page was.
+        console.print(top.picture(toolstack.name, shown, sort, console.width))
