@@ -66,7 +66,7 @@ class Fitted:
         yield self._table(widths)
         out = [_line(heading) for place, heading in enumerate(self._headings) if place not in widths]
         if out:
-            yield Text(f"no room for {', '.join(out)}", "dim italic")
+            yield Text(f"no room for: {', '.join(out)}", "dim italic")
 
     @property
     def _gap(self) -> int:

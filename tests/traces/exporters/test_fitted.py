@@ -45,7 +45,7 @@ def test_what_is_left_out_is_told() -> None:
     assert lines[2].startswith("a-domain-with-a-")
     assert lines[2].endswith("12,345,678,901 B   1,000,000,000")
     assert lines[2].split()[0] + lines[3] == "a-domain-with-a-rather-long-name"
-    assert lines[-1] == "no room for p50 of it"
+    assert lines[-1] == "no room for: p50 of it"
 
 
 def test_a_narrow_terminal_has_a_field_a_line() -> None:
