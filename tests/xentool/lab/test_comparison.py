@@ -1,12 +1,17 @@
 """A guest is told to work and waited for, on a host that is made up; tables of techniques and works hold together."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from tests.xentool.cli.kept import keep
 from xentool.errors import XentoolError
 from xentool.hosts import Completed
-from xentool.lab.comparison import guest, techniques
+from xentool.lab.comparison import guest, run, techniques
 from xentool.lab.comparison.run import _DISKS
 
 
@@ -54,6 +59,28 @@ def test_one_that_is_silent_is_given_up_with_the_end_of_its_console() -> None:
         guest.finished(host, "/log", 0, 0)  # type: ignore[arg-type] # see above
     assert str(error.value).startswith("the guest did not go on with its work for 30")
     assert str(error.value).endswith("its console:\n  xentool-phase begin fork 20\n  Kernel panic")
+
+
+def test_a_technique_whose_guest_does_not_work_is_left_out_and_the_others_are_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    @contextmanager
+    def lab(*_: object) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(host=lambda: SimpleNamespace(close=lambda: None))
+
+    def record(_lab: object, _host: object, technique: techniques.Technique, *_: object) -> None:
+        if technique.name == "xen-pvh":
+            raise XentoolError("worker died while it started; the end of its console:\n  Oops")
+        keep(tmp_path, technique.name, 10)
+
+    monkeypatch.setattr(run, "_lab", lab)
+    monkeypatch.setattr(run, "_record", record)
+    found = run.compare(["xen-pv", "xen-pvh", "xen-hvm"], ["disk-write"], keep=tmp_path)
+    assert [each.name for each in found.techniques] == ["xen-pv"]
+    assert found.left_out == {
+        "xen-hvm": techniques.LEFT_OUT["xen-hvm"],
+        "xen-pvh": "worker died while it started; the end of its console",
+    }
 
 
 def test_each_technique_is_a_guest_that_its_lab_can_start_and_has_a_disk() -> None:

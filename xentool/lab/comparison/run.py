@@ -7,6 +7,7 @@ from pathlib import Path
 
 from traces.analyses.phases.comparison import Comparison, TechniqueCounts
 from traces.analyses.phases.per_request import NOTHING, per_request
+from xentool.errors import XentoolError
 from xentool.hosts import Host
 from xentool.lab import guests, releases, xl_guest
 from xentool.lab.comparison import guest as working
@@ -49,20 +50,27 @@ def compare(
     :param backends: of ``BACKENDS``, which serve disks under Xen
     :param repeats: of phases of each work
     :param keep: a folder in which traces are kept; None forgets them
-    :raises XentoolError: a lab did not start, or a guest did not do its work
+    :raises XentoolError: a lab did not start; a technique whose guest did not start or work is left out
     """
     chosen = [(NOTHING, 0), *((name, WORKS[name].requests) for name in works)]
     with _folder(keep) as folder:
         made: dict[str, Path] = {}
+        left_out = {name: LEFT_OUT[name] for name in names if name in LEFT_OUT}
         for under in (XEN, KVM):
             wanted = [each for each in columns(names, backends) if each.under is under]
             if wanted:
                 with _lab(under, xen, progress) as lab, closing(lab.host()) as host:
                     for each in wanted:
-                        made[each.name] = folder / f"{each.name}{SUFFIX}"
-                        _record(lab, host, each, chosen, repeats, made[each.name], progress)
-        left_out = {name: LEFT_OUT[name] for name in names if name in LEFT_OUT}
-        return of_traces([made[each.name] for each in columns(names, backends)], left_out)
+                        path = folder / f"{each.name}{SUFFIX}"
+                        try:
+                            _record(lab, host, each, chosen, repeats, path, progress)
+                        except XentoolError as error:
+                            # What the others took is worth telling.
+                            left_out[each.name] = str(error).splitlines()[0].rstrip(":")
+                            progress.step(f"{each.name} is left out: {left_out[each.name]}")
+                        else:
+                            made[each.name] = path
+        return of_traces([made[each.name] for each in columns(names, backends) if each.name in made], left_out)
 
 
 def of_traces(paths: Sequence[Path], left_out: dict[str, str] | None = None) -> Comparison:
