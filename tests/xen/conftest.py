@@ -37,13 +37,20 @@ def _usual(item: pytest.Item) -> bool:
     return any(set(combination.split()) <= values for combination in marker.args)
 
 
-def start(name: str, xen: str = "4.17", store: str = api.STORES[0], *, anew: bool = False) -> api.Lab:
+def start(
+    name: str,
+    xen: str = "4.17",
+    store: str = api.STORES[0],
+    hypervisor: str = api.XEN.name,
+    *,
+    anew: bool = False,
+) -> api.Lab:
     """Start a lab; the test is left out where the machine lacks something for it.
 
     :param anew: it boots, whether or not it was saved before
     """
     try:
-        return api.up(name, xen=xen, store=store, anew=anew)
+        return api.up(name, hypervisor=hypervisor, xen=xen, store=store, anew=anew)
     except Unavailable as error:
         missing(f"no lab on this machine ({error})")
 

@@ -24,7 +24,9 @@ class Dom0(LocalHost):
 
     name = "xen1"
 
-    def __init__(self, domains: dict[int, str], store: Path, *, console: str = "", vcpus: str | None = None) -> None:
+    def __init__(
+        self, domains: dict[int, str], store: Path, *, console: str = "", vcpus: str | None = None, pci: str = "\f\f"
+    ) -> None:
         listed = _LIST
         for domid, name in domains.items():
             listed += f"{name:<40} {domid:5}   512     1     {'-b----' if domid else 'r-----'}       1.5\n"
@@ -39,6 +41,7 @@ class Dom0(LocalHost):
             "vcpu-list": vcpus,
             "stats": "\f".join(("812.5 1.0\n", listed, "", "[]", vcpus, "", "")),
             "console": console,
+            "pci": pci,
         }
 
     def run(self, argv: Sequence[str], **_: object) -> Completed:
@@ -46,7 +49,8 @@ class Dom0(LocalHost):
         if argv[0] == "xl":
             told = self._printed[" ".join(argv[1:])]
         elif argv[0] == "sh":
-            told = "stats" if "vcpu-list" in argv[2] else "console" if "dmesg" in argv[2] else ""
+            marks = {"vcpu-list": "stats", "dmesg": "console", "pci-assignable-list": "pci"}
+            told = next((name for mark, name in marks.items() if mark in argv[2]), "")
             told = self._printed[told] if told else f"{self._store}\n"
         else:
             told = ""
@@ -62,17 +66,19 @@ def hosted(
     *,
     console: str = "",
     vcpus: str | None = None,
+    pci: str = "\f\f",
 ) -> Iterator[Dom0]:
     """Have all commands find such a host, whatever it is called.
 
     :param nodes: of its store, by what is under /local/domain
+    :param pci: what pci.sh prints there
     """
     with served(directory), Client(directory / "dom0") as client:
         for domid, name in domains.items():
             client.write(f"/local/domain/{domid}/name", name.encode())
         for path, value in nodes:
             client.write(f"/local/domain/{path}", value.encode())
-        host = Dom0(domains, directory / "dom0", console=console, vcpus=vcpus)
+        host = Dom0(domains, directory / "dom0", console=console, vcpus=vcpus, pci=pci)
         for where in ("xentool.hosts.resolve", "xentool.cli.grants.resolve", "xentool.cli.evtchn.resolve"):
             monkeypatch.setattr(where, lambda *_: host)
         monkeypatch.setattr("xentool.cli.channels.resolve", lambda *_: host)

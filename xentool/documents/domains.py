@@ -53,6 +53,7 @@ class OneDomain(TypedDict):
     schema: Literal["xentool.domain/1"]
     domain: "Domain"
     devices: "list[Device] | None"  # null by way of libvirt, which has no ends of devices
+    pci: "list[PciFunction] | None"  # of dom0 those that no guest has; null likewise
 
 
 class Domain(TypedDict):
@@ -148,6 +149,25 @@ class Devices(TypedDict):
     devices: "list[Device]"
     stale: list[str]  # uppermost nodes of domains that are gone
     unlisted: list[str]  # what of the store could not be read
+    pci: "list[PciFunction]"  # that a guest has or could have
+
+
+class PciFunction(TypedDict):
+    """A PCI function that a guest has, that is held for one, or that belongs to a card cut up by SR-IOV."""
+
+    address: str  # domain:bus:device.function
+    ids: str | None  # vendor and device
+    kind: str | None  # by its class: network, storage, display, ...
+    driver: str | None  # that has it in dom0
+    group: int | None  # of the IOMMU's; null under Xen, which keeps the IOMMU to itself
+    group_with: list[str]  # who else is in it: groups are given away whole
+    physical: str | None  # whose virtual function it is
+    functions: int  # virtual ones that it has now
+    functions_max: int
+    interfaces: list[str]  # of dom0's network
+    assignable: bool  # whether xl may hand it to a guest
+    domid: int | None  # whose it is
+    slot: str | None  # where it is there
 
 
 class Device(TypedDict):

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from xentool import hosts
 from xentool.tools.devices.inspect import Inspected
+from xentool.tools.devices.pci import Function
 from xentool.tools.domains.libvirt_stats import LibvirtToolstack
 from xentool.tools.domains.stats import Frame, Machine, Sample, rates
 from xentool.tools.domains.xl_stats import XlToolstack
@@ -30,6 +31,13 @@ class Toolstack(Protocol):
 
     def devices(self, domid: int) -> tuple[Inspected, ...] | None:
         """Return the PV devices of which a domain has an end; None where there is no XenStore to ask.
+
+        :raises XentoolError: as above
+        """
+        ...
+
+    def functions(self, domid: int) -> list[Function] | None:
+        """Return the PCI functions that a domain has, of dom0 those held for guests; None where nobody tells.
 
         :raises XentoolError: as above
         """

@@ -16,7 +16,7 @@ from pvdrivers.xenstore.client import Client, XenStoreError
 from xentool.errors import PeerError, Unavailable, XentoolError
 from xentool.hosts import Host
 from xentool.tools import store, xl
-from xentool.tools.devices import kinds, vdev
+from xentool.tools.devices import kinds, pci, vdev
 from xentool.tools.devices.backends import Backend, counted, listed, merged
 from xentool.tools.devices.inspect import Inspected, inspect
 from xentool.tools.domains.stats import Block, Domain, Machine, Net, Sample, State, Vcpu, VcpuState
@@ -117,6 +117,10 @@ class XlToolstack:
         found = inspect(self._host, domid)
         self.unlisted += found.unlisted
         return found.devices
+
+    def functions(self, domid: int) -> list[pci.Function]:
+        """Return the PCI functions that a domain has (see `Toolstack.functions`)."""
+        return pci.of(pci.read(self._host), domid)
 
     def machine(self) -> Machine:
         """Return what Xen says about the machine."""
