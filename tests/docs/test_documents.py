@@ -29,6 +29,7 @@ from tests.xentool.cli.inprocess import ran
 from tests.xentool.cli.kept import keep
 from tests.xentool.detect.machines import MACHINES, build
 from tests.xentool.tools.channels.consoles import CONSOLE, NODES
+from tests.xentool.tools.pci_hosts import DOM0
 from tests.xentool.tools.recorded import STATS
 from tests.xentool.tools.recorded import store as recorded
 from tests.xentool.tools.tracing.tracefs.kvmhost import KvmHost
@@ -57,6 +58,7 @@ from xentool.lab.status import Status
 from xentool.tools import xl
 from xentool.tools.channels import dump
 from xentool.tools.channels.survey import made, parsed
+from xentool.tools.devices import pci
 from xentool.tools.devices.diagnose import problems
 from xentool.tools.devices.inspect import Inspected, Inspection
 from xentool.tools.devices.paired import devices
@@ -197,8 +199,10 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command.hosts, "resolve", lambda _: SimpleNamespace(close=lambda: None))
     monkeypatch.setattr(command, "xl", SimpleNamespace(rows=lambda _: []))
     monkeypatch.setattr(command, "inspect", lambda *_: Inspection(all_devices, ("/local/domain/9",)))
+    monkeypatch.setattr("xentool.tools.devices.pci.read", lambda _: pci.parse(DOM0))
     told = fits(ran("device", "list", "--json").stdout, domains.Devices)
     assert {one["kind"] for one in told["devices"]} >= {"vbd", "vif", "console"}
+    assert told["pci"][3]["physical"] == "0000:03:00.0"
 
 
 @pytest.mark.parametrize(

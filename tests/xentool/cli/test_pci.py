@@ -9,7 +9,7 @@ import pytest
 from tests.docs.shapes import wrong
 from tests.xentool.cli.inprocess import ran
 from tests.xentool.dom0 import hosted
-from tests.xentool.tools.test_pci import DOM0
+from tests.xentool.tools.pci_hosts import DOM0
 from xentool.documents import domains
 
 VF = "virtual function of 0000:03:00.0"
