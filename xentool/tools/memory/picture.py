@@ -35,7 +35,9 @@ def one(seen: Seen) -> Iterator[str]:
     if seen.page is not None and walk.address is not None:
         title = ", ".join((f"page of {words.size(walk.page_bytes)}", *places(subject, walk.address, seen.page)))
         inside = [line for text in of_page(seen, seen.page, walk.address) for line in wrap(text, _INSIDE)]
-        yield from _box(title, f"+{walk.va & (walk.page_bytes - 1):#x}", inside, leads=False)
+        offset = f"+{walk.va & (walk.page_bytes - 1):#x}"
+        # Of a large page it has no room at the left; it is among the bits above.
+        yield from _box(title, offset if len(offset) <= _LEFT - 4 else "offset", inside, leads=False)
     if said := words.end(seen):
         yield from wrap(said, WIDTH, initial_indent="  ", subsequent_indent="  ")
     for remark in remarks(seen):

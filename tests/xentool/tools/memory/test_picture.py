@@ -82,7 +82,8 @@ def test_a_large_pages_offset_takes_the_bits_of_levels_that_are_not_there() -> N
     assert re.search(r"bits +63…48 +47…39 +38…30 +29…21 +20…0$", said, re.MULTILINE)
     assert re.search(r"0xffff +511 +510 +14 +0x123456$", said, re.MULTILINE)
     assert "page of 2 MiB, mfn 0x323, pfn" in said
-    assert "the byte is at 0x323456" in said
+    assert "\n  offset ►│ the byte is at 0x323456  " in said
+    assert max(map(len, said.splitlines())) < 80
 
 
 @pytest.mark.parametrize(
