@@ -12,6 +12,7 @@ import click
 from traces.choice import classes
 from traces.choice import where as wheres
 from traces.choice.where import Kinds, Where
+from xentool import output
 from xentool.cli.common import options
 from xentool.cli.common.numbers import TRACE_SECONDS_MAX, Number
 from xentool.tools.tracing.reports import Chosen
@@ -29,9 +30,9 @@ def _kinds(context: click.Context, _parameter: click.Parameter, value: str) -> K
 
 def _list() -> None:
     for name, names in wheres.catalogue().items():
-        click.echo(f"{name}: {classes.CLASSES[name].meaning}" if name else "in no class:")
+        output.line(f"{name}: {classes.CLASSES[name].meaning}" if name else "in no class:")
         for line in wrap(" ".join(names), max(get_terminal_size().columns - 3, 20)):
-            click.echo(f"  {line}")
+            output.line(f"  {line}")
 
 
 def _complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:

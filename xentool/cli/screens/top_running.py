@@ -18,10 +18,16 @@ from xentool.hosts import waiting
 from xentool.tools.domains.stats import Frame
 from xentool.tools.domains.toolstack import Toolstack, frames
 
+#: Columns in a file or pipe.
+_PIPE_WIDTH = 400
+
 
 def printed(toolstack: Toolstack, delay: float, number: int | None, sort: str, *, as_json: bool) -> None:
     """Print one picture, or object, after the other."""
     console = output.stdout()
+    if not sys.stdout.isatty():
+        # Nothing has to be left out, nor a name cut.
+        console.width = _PIPE_WIDTH
     for frame in islice(frames(toolstack, lambda: _slept(delay)), number):
         if as_json:
             click.echo(json.dumps({"schema": "xentool.top/1", "time": time.time(), **asdict(frame)}))
