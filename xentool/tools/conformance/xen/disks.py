@@ -17,8 +17,8 @@ class DiskBench(BackendBench):
     """A backend, and disks for it; see `pvdrivers.conformance.block.subject.BackBench`."""
 
     def medium(self, path: Path, disk: Disk) -> AbstractContextManager[FileMedium]:
-        """Have what a disk lies on, in a new file."""
-        raise NotImplementedError
+        """Have what a disk lies on, in a new file: the file itself."""
+        return _file(path, disk)
 
     def nodes(self, spot: Spot, disk: Disk, target: Path) -> tuple[Nodes, Nodes]:
         """Give what a toolstack writes for the backend, and for the frontend.
@@ -40,3 +40,11 @@ class DiskBench(BackendBench):
             spot = stack.enter_context(self.devices.plugged(nodes))
             with Xen() as transport:
                 yield Served(spot, transport, media[-1], STRANGER, self.devices.store)
+
+
+@contextmanager
+def _file(path: Path, disk: Disk) -> Iterator[FileMedium]:
+    try:
+        yield FileMedium(path, disk)
+    finally:
+        path.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ Its toolstack's nodes are what those have, but for what is of the device alone.
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +19,6 @@ from pvdrivers.transport.xen import Xen
 from pvdrivers.xenbus import Role
 from pvdrivers.xenstore.client import Client, NotFound, XenStoreError
 from xentool.errors import Unavailable
-from xentool.tools.conformance.media import FileMedium
 from xentool.tools.conformance.spent import busy
 from xentool.tools.conformance.xen.bench import bench
 from xentool.tools.conformance.xen.blkback import Blkback
@@ -56,17 +55,6 @@ class LikeBench(DiskBench):
     """More disks."""
 
     model: Model
-
-    @contextmanager
-    def _file(self, path: Path, disk: Disk) -> Iterator[FileMedium]:
-        try:
-            yield FileMedium(path, disk)
-        finally:
-            path.unlink(missing_ok=True)
-
-    def medium(self, path: Path, disk: Disk) -> AbstractContextManager[FileMedium]:
-        """Have a file."""
-        return self._file(path, disk)
 
     def nodes(self, spot: Spot, disk: Disk, target: Path) -> tuple[Nodes, Nodes]:
         """Give the model's nodes, of another file."""

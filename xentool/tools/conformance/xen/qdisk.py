@@ -4,15 +4,13 @@ Ref: QEMU hw/block/xen-block.c
 """
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pvdrivers.bus.device import Nodes
 from pvdrivers.bus.toolstack import Spot
 from pvdrivers.conformance.block.subject import Disk
-from pvdrivers.conformance.subject import Resources
 from pvdrivers.xenbus import Role
-from xentool.tools.conformance.media import FileMedium
 from xentool.tools.conformance.xen import qemu
 from xentool.tools.conformance.xen.bench import bench
 from xentool.tools.conformance.xen.devices import Kind
@@ -23,21 +21,8 @@ from xentool.tools.devices import vdev
 _KIND = Kind("vbd", "qdisk", lambda n: 202 << 8 | n % 256)
 
 
-class QdiskBench(DiskBench):
+class QdiskBench(qemu.QemuBench, DiskBench):
     """A QEMU, and disks for it."""
-
-    qemu: qemu.Qemu
-
-    @contextmanager
-    def _file(self, path: Path, disk: Disk) -> Iterator[FileMedium]:
-        try:
-            yield FileMedium(path, disk)
-        finally:
-            path.unlink(missing_ok=True)
-
-    def medium(self, path: Path, disk: Disk) -> AbstractContextManager[FileMedium]:
-        """Have a file."""
-        return self._file(path, disk)
 
     def nodes(self, spot: Spot, disk: Disk, target: Path) -> tuple[Nodes, Nodes]:
         """Give what libxl writes."""
@@ -51,18 +36,6 @@ class QdiskBench(DiskBench):
             "direct-io-safe": 0,
         }
         return back, {"virtual-device": spot.devid, "device-type": "disk"}
-
-    def resources(self) -> Resources:
-        """Tell what is in use of pages and channels, and what files it has open."""
-        return {**super().resources(), **self.qemu.descriptors()}
-
-    def ended(self) -> str | None:
-        """Tell how the process ended, if it has."""
-        return self.qemu.ended()
-
-    def effort(self) -> float:
-        """Give its processor time."""
-        return self.qemu.effort()
 
 
 class Qdisk:

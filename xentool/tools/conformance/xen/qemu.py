@@ -15,6 +15,7 @@ from typing import IO
 from pvdrivers.conformance.subject import Resources
 from pvdrivers.errors import MachineError
 from xentool.tools.conformance.spent import spent
+from xentool.tools.conformance.xen.bench import BackendBench
 
 #: Where distributions put the one that knows Xen.
 _PROGRAMS = (
@@ -75,6 +76,24 @@ class Qemu:
     def effort(self) -> float:
         """Give its processor time."""
         return spent(self._process.pid)
+
+
+class QemuBench(BackendBench):
+    """A QEMU, and devices for it."""
+
+    qemu: Qemu
+
+    def resources(self) -> Resources:
+        """Tell what is in use of pages and channels, and what files it has open."""
+        return {**super().resources(), **self.qemu.descriptors()}
+
+    def ended(self) -> str | None:
+        """Tell how the process ended, if it has."""
+        return self.qemu.ended()
+
+    def effort(self) -> float:
+        """Give its processor time."""
+        return self.qemu.effort()
 
 
 @contextmanager

@@ -17,13 +17,12 @@ from pvdrivers.bus.end import put
 from pvdrivers.bus.toolstack import Spot
 from pvdrivers.conformance.net.frames import Carried, finished
 from pvdrivers.conformance.net.subject import ServedVif, Vif
-from pvdrivers.conformance.subject import Resources
 from pvdrivers.errors import MachineError
 from pvdrivers.transport.xen import Xen
 from pvdrivers.xenbus import Role
 from xentool.tools.conformance.our_vifs import MAC
 from xentool.tools.conformance.xen import qemu
-from xentool.tools.conformance.xen.bench import BackendBench, bench
+from xentool.tools.conformance.xen.bench import bench
 from xentool.tools.conformance.xen.devices import Kind, away, marked
 from xentool.tools.conformance.xen.qmp import Qmp
 from xentool.tools.conformance.xen.world import STRANGER
@@ -64,10 +63,9 @@ class WireFar:
         self._socket.close()
 
 
-class QnicBench(BackendBench):
+class QnicBench(qemu.QemuBench):
     """A QEMU, and vifs for it; see `pvdrivers.conformance.net.subject.VifBackBench`."""
 
-    qemu: qemu.Qemu
     told: Qmp
     numbers: Iterator[int]
 
@@ -96,18 +94,6 @@ class QnicBench(BackendBench):
         for command, ident in (("device_del", f"vif{spot.devid}"), ("netdev_del", wire)):
             with suppress(MachineError):
                 self.told.does(command, id=ident)
-
-    def resources(self) -> Resources:
-        """Tell what is in use of pages and channels, and what files it has open."""
-        return {**super().resources(), **self.qemu.descriptors()}
-
-    def ended(self) -> str | None:
-        """Tell how the process ended, if it has."""
-        return self.qemu.ended()
-
-    def effort(self) -> float:
-        """Give its processor time."""
-        return self.qemu.effort()
 
 
 class Qnic:
