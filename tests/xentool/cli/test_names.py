@@ -52,7 +52,6 @@ NOTHING = {
     ("schema",): "its own words",
     ("lab", "shell"): "the terminal is dom0's",
     ("lab", "run"): "the streams are the command's",
-    ("walk",): "Xen's libraries answer it; tests of its picture have such a name",
 }
 
 
@@ -195,6 +194,8 @@ TRACES: list[list[str]] = [
     ["diff", "TRACE", "TRACE"],
     ["sql", "TRACE", f"select '{LINES}' as \"{LINES}\", name from domains"],  # noqa: S608 - a query is what it asks for
     ["sql", "TRACE", f'select "{EVIL}" from domains'],  # noqa: S608 - as above
+    ["compare", "TRACE"],
+    ["compare", "--on", EVIL],
     ["sql", "TRACE", "--tables"],
     ["export", "TRACE", "--format", "folded", "-o", "-"],
     ["export", "TRACE", "--format", "parquet", "-o", f"/nowhere/{EVIL}"],
@@ -216,6 +217,8 @@ HOSTS: list[list[str]] = [
     ["show", "1"],
     ["show", "1", "-c", "LIBVIRT"],
     ["show", EVIL],
+    ["walk", EVIL, "ffffffff81000000"],
+    ["walk", "1", EVIL],
     ["top", "-n", "1", "-d", "0.1"],
     ["top", "-n", "1", "-d", "0.1", "-c", "LIBVIRT"],
     ["grants", "1"],
