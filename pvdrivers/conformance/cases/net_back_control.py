@@ -51,26 +51,25 @@ _ENTRIES = 16
     risk=Risk.MAY_CRASH,
 )
 def nb20(rig: VifFrontRig) -> Sights:
-    """Sets ``req_prod`` of the control ring further ahead than there are slots, on a new vif each time; nothing there
-    may be answered, the driver has to come to rest, and frames go on.
+    """Sets ``req_prod`` of the control ring one further ahead than there are slots; nothing there may be answered, the
+    driver has to come to rest, and frames go on.
     """
     rig.offers("feature-ctrl-ring")
-    for ahead in (129, 2**31, _MASK):
+    with rig.joined(control=True) as front:
+        assert front.control  # noqa: S101 - it was asked for
+        words, line = front.control.ring.words, front.control
+        ahead, answered = line.ring.size + 1, words[RSP_PROD]
         what = f"{ahead} ahead"
-        with rig.joined(control=True) as front:
-            assert front.control  # noqa: S101 - it was asked for
-            words, line = front.control.ring.words, front.control
-            answered = words[RSP_PROD]
-            words[REQ_PROD] = line.ring.prod + ahead & _MASK
-            line.channel.notify()
+        words[REQ_PROD] = line.ring.prod + ahead & _MASK
+        line.channel.notify()
 
-            def noticed(front: VifFront = front, words: memoryview = words, answered: int = answered) -> bool:
-                return front.complaint() != "" or words[RSP_PROD] != answered
+        def noticed() -> bool:
+            return front.complaint() != "" or words[RSP_PROD] != answered
 
-            waits.until(front.store, [f"{front.peer.path}/state"], noticed, rig.level.silence)
-            moved = words[RSP_PROD] - answered & _MASK
-            yield Seen(what, O.STRAYED if moved else O.DISABLED, f"{moved} answers" if moved else "")
-            yield calmed(what, front.proves(), front.store, rig.bench, rig.level)
+        waits.until(front.store, [f"{front.peer.path}/state"], noticed, rig.level.silence)
+        moved = words[RSP_PROD] - answered & _MASK
+        yield Seen(what, O.STRAYED if moved else O.DISABLED, f"{moved} answers" if moved else "")
+        yield calmed(what, front.proves(), front.store, rig.bench, rig.level)
 
 
 @CASES.case(
