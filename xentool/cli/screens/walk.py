@@ -12,7 +12,7 @@ from xentool.tools.memory.guest import Subject
 from xentool.tools.memory.look import MOST, Run, Seen
 
 #: Heads of the columns of frames, by what they are called.
-_COLUMNS = {"mfn": ("mfn", "pfn"), "gfn": ("gfn", "hpa")}
+_COLUMNS = {"mfn": ("mfn", "pfn"), "gfn": ("gfn", "host frame")}
 
 
 def write(seen: Seen) -> None:
