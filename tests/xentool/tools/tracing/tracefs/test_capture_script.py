@@ -173,6 +173,8 @@ def test_a_script_that_is_killed(fake: FakeTracefs, machine: "subprocess.Popen[b
     with started(fake, machine.pid, shell=shell) as script:
         script.hear(lambda: script.of(Head))
         script.process.kill()
+        # Who watches over it looks when the client says something, and must not see it alive still.
+        script.process.wait()
         script.stdin.write(b"\n")
         assert script.end()[-1] == "ended killed"
     assert fake.instances == []
