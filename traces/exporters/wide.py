@@ -25,6 +25,7 @@ from traces.analyses.elapsed import UNTIMED
 from traces.answers import Report
 from traces.exporters.columns import COLUMNS, DETAILS, NAME, SAME, WORDS, Column, metadata
 from traces.exporters.details import Naming, naming
+from traces.exporters.filled import Names, Numbers
 from traces.exporters.rows import Chooser, Group, groups, is_declared, of_events, strangers
 from traces.table import EventTable
 
@@ -74,16 +75,17 @@ def _words(table: EventTable) -> dict[str, Any]:
     found = {}
     for index, word in enumerate(WORDS):
         rows = np.flatnonzero(table.words > index)
-        column = _Numbers(len(table), pa.uint32())
+        column = Numbers(len(table), np.uint32)
         column.put(rows, table.word(rows, index))
         found[word.name] = column.array()
     return found
 
 
 def _details(table: EventTable, naming: Naming) -> dict[str, Any]:
-    called = _Names(len(table))
-    columns: dict[str, _Names | _Numbers] = {
-        column.name: _Numbers(len(table), _type(column)) if column.bits else _Names(len(table)) for column in DETAILS
+    called = Names(len(table))
+    columns: dict[str, Names | Numbers] = {
+        column.name: Numbers(len(table), _type(column).to_pandas_dtype()) if column.bits else Names(len(table))
+        for column in DETAILS
     } | {NAME.name: called}
     for group in groups(table, naming, of_events(table, is_declared), {*columns, *SAME}):
         for name, value in _fields(group).items():
@@ -98,33 +100,5 @@ def _fields(group: Group) -> dict[str, Any]:
     return {SAME.get(name, name): value for name, value in found.items()}
 
 
-class _Numbers:
-    # A column of numbers, null where none was put.
-    def __init__(self, rows: int, kind: Any) -> None:  # noqa: ANN401 - pyarrow ships no types
-        self._values = np.zeros(rows, kind.to_pandas_dtype())
-        self._null = np.ones(rows, bool)
-
-    def put(self, rows: NDArray[np.intp], value: Any) -> None:  # noqa: ANN401 - a number for all, or an array
-        self._values[rows] = value
-        self._null[rows] = False
-
-    def array(self) -> Any:  # noqa: ANN401 - pyarrow ships no types
-        return pa.array(self._values, mask=self._null)
-
-
-class _Names:
-    # A column of names, each stored once, null where none was put.
-    def __init__(self, rows: int) -> None:
-        self._codes = np.full(rows, -1, np.int32)
-        self._vocabulary: dict[str, int] = {}
-
-    def put(self, rows: NDArray[np.intp], value: str) -> None:
-        self._codes[rows] = self._vocabulary.setdefault(value, len(self._vocabulary))
-
-    def put_each(self, rows: NDArray[np.intp], values: list[str]) -> None:
-        vocabulary = self._vocabulary
-        self._codes[rows] = [vocabulary.setdefault(value, len(vocabulary)) for value in values]
-
-    def array(self) -> Any:  # noqa: ANN401 - pyarrow ships no types
-        codes = pa.array(self._codes, mask=self._codes < 0)
-        return pa.DictionaryArray.from_arrays(codes, pa.array(list(self._vocabulary), pa.string()))
+def _column(rows: int, of: Column) -> Names | Numbers:
+    return Numbers(rows, _type(of).to_pandas_dtype()) if of.bits else Names(rows)

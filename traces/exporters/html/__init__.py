@@ -10,14 +10,12 @@ from collections.abc import Iterable
 from importlib.resources import files
 from typing import BinaryIO
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from traces.analyses.sights import Table
 from traces.answers import Report
 from traces.exporters.html.choice import choose
 from traces.exporters.html.course import read
 from traces.exporters.html.page import page
-from traces.exporters.html.svg import shown
+from traces.exporters.templates import filled
 from traces.exporters.words import marked
 
 
@@ -43,22 +41,15 @@ def rendered(template: str, page: object) -> bytes:
     :param page: what it consists of, as the template asks for it
     """
     style, script = _file("page.css"), _file("page.js")
-    environment = Environment(
-        loader=PackageLoader("traces.exporters.html"),
-        autoescape=True,
-        finalize=shown,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = environment.get_template(template).render(
+    return filled(
+        "traces.exporters.html",
+        template,
         page=page,
         style=style,
         script=script,
         style_hash=_hash(style),
         script_hash=_hash(script),
     )
-    return text.encode()
 
 
 def _file(name: str) -> str:

@@ -1,14 +1,10 @@
 """SVG elements as safe markup: whatever is put in, an element is all that comes out."""
 
-from typing import TypeVar
-
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from traces.foreign import printable
-
-_Value = TypeVar("_Value")
+from traces.exporters.templates import shown
 
 
 def element(name: str, *children: str, **attributes: object) -> Markup:
@@ -22,11 +18,6 @@ def element(name: str, *children: str, **attributes: object) -> Markup:
         if value is not None
     )
     return Markup("<{}{}>{}</{}>").format(name, described, Markup("").join(map(shown, children)), name)
-
-
-def shown(value: _Value) -> _Value | str:
-    """Make a text fit to be shown: what is no markup of ours may be somebody's name."""
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def number(value: object) -> object:

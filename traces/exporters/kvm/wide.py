@@ -20,6 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from traces.exporters.columns import Column, in_pandas
+from traces.exporters.filled import Names, Numbers
 from traces.exporters.kvm.columns import Plan, plan
 from traces.exporters.kvm.groups import Groups, Trace
 from traces.exporters.rows import Chooser
@@ -54,11 +55,11 @@ class Wide:
 
     def _record(self, table: RecordTable, ns: NDArray[np.int64]) -> dict[str, Any]:
         nobody = table.domid == NOBODY
-        comms = _Names(len(table))
+        comms = Names(len(table))
         pids, inverse = np.unique(table.pid, return_inverse=True)
         named = [self._trace.comms.get(pid) for pid in pids.tolist()]
         there = np.array([one is not None for one in named], bool)[inverse]
-        comms.put(np.flatnonzero(there), [named[at] or "" for at in inverse[there].tolist()])
+        comms.put_each(np.flatnonzero(there), [named[at] or "" for at in inverse[there].tolist()])
         return {
             "byte_offset": pa.array(table.offset),
             "tsc": pa.array(table.tsc),
@@ -73,17 +74,19 @@ class Wide:
 
 
 def _fields(table: RecordTable, groups: Groups, of: Plan) -> dict[str, Any]:
-    called = _Names(len(table))
-    filled: dict[str, _Names | _Numbers] = {}
+    called = Names(len(table))
+    filled: dict[str, Names | Numbers] = {}
     for group in groups.of(table):
-        called.put(group.rows, [group.name] * len(group.rows))
+        called.put(group.rows, group.name)
         for name, values in group.fields.items():
             column = of.places.get((group.name, name))
             if column is None:
                 continue
             if column.name not in filled:
-                filled[column.name] = _Numbers(len(table), column) if column.bits else _Names(len(table))
-            filled[column.name].put(*_there(group.rows, values))
+                filled[column.name] = (
+                    Numbers(len(table), np.int64 if column.signed else np.uint64) if column.bits else Names(len(table))
+                )
+            filled[column.name].put_each(*_there(group.rows, values))
     found = {name: column.array() for name, column in filled.items()}
     # Most tables lack most events.
     empty = {one.name: pa.nulls(len(table), _type(one)) for one in of.columns if one.name not in found}
@@ -102,30 +105,5 @@ def _type(column: Column) -> Any:  # noqa: ANN401 - pyarrow ships no types
     return getattr(pa, f"{'int' if column.signed else 'uint'}{column.bits}")() if column.bits else _NAMES
 
 
-class _Numbers:
-    # A column of numbers, null where none was put.
-    def __init__(self, rows: int, column: Column) -> None:
-        self._values = np.zeros(rows, np.int64 if column.signed else np.uint64)
-        self._null = np.ones(rows, bool)
-
-    def put(self, rows: NDArray[np.intp], values: Any) -> None:  # noqa: ANN401 - an array of any integers
-        self._values[rows] = values
-        self._null[rows] = False
-
-    def array(self) -> Any:  # noqa: ANN401 - pyarrow ships no types
-        return pa.array(self._values, mask=self._null)
-
-
-class _Names:
-    # A column of names, each stored once, null where none was put.
-    def __init__(self, rows: int) -> None:
-        self._codes = np.full(rows, -1, np.int32)
-        self._vocabulary: dict[str, int] = {}
-
-    def put(self, rows: NDArray[np.intp], values: Any) -> None:  # noqa: ANN401 - a list, as the other has arrays
-        known = self._vocabulary
-        self._codes[rows] = [known.setdefault(one, len(known)) for one in values]
-
-    def array(self) -> Any:  # noqa: ANN401 - pyarrow ships no types
-        codes = pa.array(self._codes, mask=self._codes < 0)
-        return pa.DictionaryArray.from_arrays(codes, pa.array(list(self._vocabulary), pa.string()))
+def _column(rows: int, of: Column) -> Names | Numbers:
+    return Numbers(rows, np.int64 if of.signed else np.uint64) if of.bits else Names(rows)

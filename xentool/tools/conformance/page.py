@@ -6,12 +6,9 @@ Where drivers differ comes first.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from pvdrivers.conformance.case import Case
 from pvdrivers.conformance.run import Result
-from traces.foreign import printable
+from traces.exporters.templates import filled
 from xentool.tools.conformance.session import Judged
 
 
@@ -40,15 +37,7 @@ def page(found: Sequence[Judged]) -> bytes:
     """Make the page: one file, without scripts, that loads nothing."""
     kinds = dict.fromkeys(result.case.kind for one in found for result in one.results)
     parts = [_part(kind, found) for kind in kinds]
-    environment = Environment(
-        loader=PackageLoader("xentool.tools.conformance"),
-        autoescape=True,
-        finalize=_shown,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("conformance.html").render(found=found, parts=parts).encode()
+    return filled("xentool.tools.conformance", "conformance.html", found=found, parts=parts)
 
 
 def _part(kind: str, found: Sequence[Judged]) -> Part:
@@ -58,8 +47,3 @@ def _part(kind: str, found: Sequence[Judged]) -> Part:
     rows = [Row(case, tuple(results.get(ident) for results in of)) for ident, case in cases.items()]
     rows.sort(key=lambda row: not row.differs)
     return Part(kind, drivers, rows)
-
-
-def _shown(value: object) -> object:
-    # Versions and observations hold what drivers said.
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -2,10 +2,7 @@
 
 from typing import NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
-from traces.foreign import printable
+from traces.exporters.templates import filled
 from xentool.tools.memory import picture, words
 from xentool.tools.memory.look import Seen
 from xentool.tools.memory.paging import Leads
@@ -34,27 +31,17 @@ _ALWAYS = ("writable", "user", "accessed")
 
 def page(seen: Seen) -> bytes:
     """Make the page: one file, without scripts, that loads nothing."""
-    environment = Environment(
-        loader=PackageLoader("xentool.tools.memory"),
-        autoescape=True,
-        finalize=_shown,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return (
-        environment.get_template("walk.html")
-        .render(
-            title=f"{seen.subject.name or seen.subject.domid}: {seen.walk.va:#x}",
-            heading=words.who(seen.subject),
-            how=words.how(seen.subject),
-            va=f"{seen.walk.va:#x}",
-            bits=picture.bits(seen),
-            cards=_cards(seen),
-            end=words.end(seen),
-            remarks=list(picture.remarks(seen)),
-        )
-        .encode()
+    return filled(
+        "xentool.tools.memory",
+        "walk.html",
+        title=f"{seen.subject.name or seen.subject.domid}: {seen.walk.va:#x}",
+        heading=words.who(seen.subject),
+        how=words.how(seen.subject),
+        va=f"{seen.walk.va:#x}",
+        bits=picture.bits(seen),
+        cards=_cards(seen),
+        end=words.end(seen),
+        remarks=list(picture.remarks(seen)),
     )
 
 
@@ -82,7 +69,3 @@ def _cards(seen: Seen) -> list[Card]:
         places = picture.places(seen.subject, seen.walk.address, seen.page)
         cards.append(Card(f"page of {words.size(seen.walk.page_bytes)}", places, offset, "", "", [], inside))
     return cards
-
-
-def _shown(value: object) -> object:
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
