@@ -16,6 +16,7 @@ FOLDER = ROOT / "xentool/documents"
 MODULES = {
     "report": "Traces",
     "captures": "Recordings",
+    "hosts": "Hosts by name",
     "domains": "Hosts, domains and devices",
     "serving": "Devices served",
     "channels": "Grants and event channels",

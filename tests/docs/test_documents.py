@@ -46,6 +46,7 @@ from xentool.documents import (
     detect,
     doctor,
     domains,
+    hosts,
     labs,
     net,
     report,
@@ -291,6 +292,16 @@ def test_devices_that_are_served(tmp_path: Path, group: str, device: list[str], 
 
 def test_what_works_here() -> None:
     assert fits(ran("doctor", "--json").stdout, doctor.Doctor)["host"] == "local"
+
+
+def test_hosts_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert fits(ran("host", "list", "--json").stdout, hosts.Hosts)["hosts"] == []
+    ran("host", "add", "xen1", "ssh://root@xen1")
+    ran("host", "use", "xen1")
+    told = fits(ran("host", "list", "--json").stdout, hosts.Hosts)
+    assert told["in_use"] == "xen1"
+    assert told["hosts"] == [{"name": "xen1", "host": "ssh://root@xen1"}]
 
 
 def test_labs(monkeypatch: pytest.MonkeyPatch) -> None:

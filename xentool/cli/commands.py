@@ -50,6 +50,7 @@ COMMANDS = {
     "conformance": ("xentool.cli.conformance:command", "Judge PV drivers by what Xen's headers say."),
     "store": ("xentool.cli.store:group", "Read, change, watch and serve XenStore."),
     "lab": ("xentool.cli.lab:group", "Boot real Xen, or KVM, on this machine, without virtualization hardware."),
+    "host": ("xentool.cli.host:group", "Name hosts, and choose the one that commands use."),
     "schema": ("xentool.cli.schema:command", "Print the JSON Schema of a document that --json prints."),
     "man": ("xentool.cli.man:command", "Show manual pages, or write them into a folder."),
     "completion": ("xentool.cli.completion:command", "Print the completion script of a shell."),
@@ -63,5 +64,5 @@ SECTIONS = {
     "Drivers": ("device", "block", "net", "conformance"),
     "Lab": ("lab", "compare"),
     "Domains": ("console", "create", "destroy", "pause", "unpause", "shutdown"),
-    "Tools": ("man", "completion", "schema"),
+    "Tools": ("host", "man", "completion", "schema"),
 }

@@ -5,27 +5,18 @@ import re
 from collections.abc import Mapping
 
 from traces.meant import meant
-from xentool.errors import Unavailable, XentoolError
-from xentool.hosts import labs
+from xentool import output
+from xentool.errors import Unavailable
+from xentool.hosts import labs, named
 from xentool.hosts.base import Host
+from xentool.hosts.forms import FORMS, LAB, HostError, is_place
 from xentool.hosts.local import LocalHost, is_dom0, is_kvm_host
-
-FORMS = "local, ssh://[user@]host[:port], lab or lab:NAME"
-# A host or user that begins with a dash could be taken for an option by ssh or by a ProxyCommand.
-SSH = re.compile(r"ssh://([^@/\s-][^@/\s]*@)?(\[[0-9A-Fa-f:.%]+\]|[^:/@\s\[-][^:/@\s]*)(:[0-9]+)?/?")
-LAB = re.compile(r"lab(?::(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*))?")
-
-
-class HostError(XentoolError):
-    """The value of --host or $XENTOOL_HOST has no form that is known."""
-
-    exit_code = 2
 
 
 def resolve(text: str | None, environ: Mapping[str, str] = os.environ, *, kvm: bool = False) -> Host:
-    """Find the host that is meant: --host, else $XENTOOL_HOST, else this dom0, else a running lab.
+    """Find the host that is meant: --host, else $XENTOOL_HOST, else that in use, else this dom0, else a running lab.
 
-    Nothing is connected to yet.
+    Nothing is connected to yet. That the host in use is taken is said: nothing in the command tells.
 
     :param text: the value of --host, None when it was not given
     :param kvm: this machine will do as a KVM host, too, after a running lab
@@ -34,19 +25,31 @@ def resolve(text: str | None, environ: Mapping[str, str] = os.environ, *, kvm: b
     """
     text = text or environ.get("XENTOOL_HOST") or None
     if text is None:
-        return LocalHost() if is_dom0() else _any_lab(environ, kvm=kvm)
-    if text == "local":
+        known = named.read(environ)
+        if known.used is None:
+            return LocalHost() if is_dom0() else _any_lab(environ, kvm=kvm)
+        output.say(f"on {known.used} ({known.hosts[known.used]}), the host in use")
+        return _at(known.hosts[known.used], known.used, environ, kvm=kvm)
+    if is_place(text):
+        return _at(text, text, environ, kvm=kvm)
+    hosts = named.read(environ).hosts
+    if text in hosts:
+        return _at(hosts[text], text, environ, kvm=kvm)
+    near = meant(text, ["local", "lab", *(f"lab:{name}" for name in labs.running(environ)), *hosts])
+    raise HostError(f"{text!r} is no host; a host is {FORMS}{near}")
+
+
+def _at(place: str, name: str, environ: Mapping[str, str], *, kvm: bool) -> Host:
+    # The name is how messages call a host that ssh reaches.
+    if place == "local":
         if not is_dom0() and not (kvm and is_kvm_host()):
             raise Unavailable("this machine is no Xen dom0 (no control_d in /proc/xen/capabilities)")
         return LocalHost()
-    if SSH.fullmatch(text):
-        from xentool.hosts.ssh import SshHost  # noqa: PLC0415 - see `labs.ssh_host`
-
-        return SshHost(text.rstrip("/"), name=text)
-    if match := LAB.fullmatch(text):
+    if match := LAB.fullmatch(place):
         return labs.choose(match["name"], labs.running(environ))
-    near = meant(text, ["local", "lab", *(f"lab:{name}" for name in labs.running(environ))])
-    raise HostError(f"{text!r} is no host; a host is {FORMS}{near}")
+    from xentool.hosts.ssh import SshHost  # noqa: PLC0415 - see `labs.ssh_host`
+
+    return SshHost(place.rstrip("/"), name=name)
 
 
 #: How libvirt names a driver's host. Ref: https://libvirt.org/uri.html

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from xentool.errors import PeerError, XentoolError
 from xentool.hosts import Completed, Host, resolve, waiting
-from xentool.hosts.resolve import HostError
+from xentool.hosts.forms import HostError
 from xentool.lab import hypervisors, kvm_guest, status, xl_guest
 from xentool.lab.guest import WORKLOADS, Guest, Running
 from xentool.lab.hypervisors import Hypervisor

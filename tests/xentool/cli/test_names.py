@@ -243,6 +243,12 @@ HOSTS: list[list[str]] = [
     ["trace", EVIL],
     ["record", "--all", "-o", "OUT"],
     ["list", "-H", f"ssh://{EVIL}"],
+    ["list", "-H", EVIL],
+    ["host", "add", EVIL, "ssh://xen1"],
+    ["host", "add", "xen1", f"ssh://{EVIL}"],
+    ["host", "use", EVIL],
+    ["host", "remove", EVIL],
+    ["host", "list"],
 ]
 STORES: list[list[str]] = [
     ["store", "tree"],

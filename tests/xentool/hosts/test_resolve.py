@@ -11,7 +11,7 @@ import pytest
 
 from xentool.errors import Unavailable
 from xentool.hosts import labs, resolve
-from xentool.hosts.resolve import HostError
+from xentool.hosts.forms import HostError
 
 
 @pytest.mark.parametrize(

@@ -97,8 +97,8 @@ where_alone = click.option(
     "--host",
     "where",
     metavar="HOST",
-    help="Where dom0 is: local, ssh://[user@]host[:port], lab or lab:NAME.  "
-    "[default: $XENTOOL_HOST, this dom0, a running lab]",
+    help="Where dom0 is: local, ssh://[user@]host[:port], lab, lab:NAME, or a name of `xentool host list`.  "
+    "[default: $XENTOOL_HOST, the host in use, this dom0, a running lab]",
 )
 
 

@@ -27,6 +27,6 @@ def group() -> None:
     r"""Read, change, watch and serve XenStore.
 
     Its tools use the store that --host names, else the one of $XENSTORED_PATH or $XENSTORED_RUNDIR, of $XENTOOL_HOST,
-    of this machine (a dom0 or a guest), or of a running lab. Values are shown as xenstore-ls shows them: printable
-    ASCII as it is, all else as \n, \001 or \x1b; in JSON as text, or as base64 when they are no UTF-8.
+    of the host in use, of this machine (a dom0 or a guest), or of a running lab. Values are shown as xenstore-ls shows
+    them: printable ASCII as it is, all else as \n, \001 or \x1b; in JSON as text, or as base64 when they are no UTF-8.
     """

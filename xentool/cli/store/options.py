@@ -9,8 +9,8 @@ where_alone = click.option(
     "--host",
     "where",
     metavar="HOST",
-    help="Whose store: local, ssh://[user@]host[:port], lab or lab:NAME.  "
-    "[default: $XENSTORED_PATH, $XENTOOL_HOST, this machine's, a running lab's]",
+    help="Whose store: local, ssh://[user@]host[:port], lab, lab:NAME, or a name of `xentool host list`.  "
+    "[default: $XENSTORED_PATH, $XENTOOL_HOST, that of the host in use, this machine's, a running lab's]",
 )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pvdrivers.xenstore.client import Client, ConnectionLost, NoStore, TimedOut, XenStoreError, find
 from xentool.errors import Unavailable, XentoolError
-from xentool.hosts import Host, resolve, waiting
+from xentool.hosts import Host, named, resolve, waiting
 
 # The device is for a store that lives in a domain of its own. It can be used where it is, and not be forwarded.
 _PLACES = ("/run/xenstored/socket", "/var/run/xenstored/socket", "/dev/xen/xenbus")
@@ -53,8 +53,8 @@ def connect(host: Host) -> Client:
 def opened(where: str | None, environ: Mapping[str, str] = os.environ) -> Iterator[Client]:
     """Connect to the store that is meant, and turn what goes wrong with it into errors for users.
 
-    That is: --host's, else $XENSTORED_PATH's or $XENSTORED_RUNDIR's, else $XENTOOL_HOST's, else this machine's (it may
-    be a guest too), else a running lab's.
+    That is: --host's, else $XENSTORED_PATH's or $XENSTORED_RUNDIR's, else $XENTOOL_HOST's, else that of the host in
+    use, else this machine's (it may be a guest too), else a running lab's.
 
     :param where: the value of --host, None when it was not given
     :raises Unavailable: there is no store to be had, or it went away
@@ -76,8 +76,8 @@ def opened(where: str | None, environ: Mapping[str, str] = os.environ) -> Iterat
 
 
 def _local(environ: Mapping[str, str]) -> Client | None:
-    named = environ.get("XENSTORED_PATH") or environ.get("XENSTORED_RUNDIR")
-    if environ.get("XENTOOL_HOST") and not named:
+    socket = environ.get("XENSTORED_PATH") or environ.get("XENSTORED_RUNDIR")
+    if not socket and (environ.get("XENTOOL_HOST") or named.read(environ).used):
         return None
     try:
         path = find(environ)

@@ -42,6 +42,21 @@ def test_the_environment_names_a_store_and_the_host_beats_it(tmp_path: Path) -> 
                 pass
 
 
+def test_the_host_in_use_beats_this_machines_store_and_is_beaten_by_a_named_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "xentool").mkdir()
+    (tmp_path / "xentool/config.toml").write_text('use = "test"\n[hosts]\ntest = "lab:none"\n')
+    with served(tmp_path):
+        environ = {"XDG_CONFIG_HOME": str(tmp_path)}
+        monkeypatch.setattr("xentool.tools.store.reach.find", lambda _: tmp_path / "dom0")
+        with pytest.raises(Unavailable, match="no lab none is running"), store.opened(None, environ):
+            pass
+        assert capsys.readouterr().err == "xentool: on test (lab:none), the host in use\n"
+        with store.opened(None, {**environ, "XENSTORED_PATH": str(tmp_path / "dom0")}) as client:
+            assert client.exists("/tool")
+
+
 def test_a_store_of_a_host(tmp_path: Path) -> None:
     with served(tmp_path), store.connect(Pretended(str(tmp_path / "dom0"))) as client:
         assert isinstance(client, Client)

@@ -1,0 +1,12 @@
+"""``xentool host remove``."""
+
+import click
+
+from xentool.hosts import named
+
+
+@click.command()
+@click.argument("name")
+def command(name: str) -> None:
+    """Forget what NAME stands for. If it is in use, none is any more."""
+    named.remove(name)
