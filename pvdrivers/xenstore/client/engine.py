@@ -72,6 +72,9 @@ class Router:
         self._lost = lost
         device = is_device(path)
         self._connection: Any = (XenBusConnection if device else _Socket)(os.fspath(path))
+        # Until Linux has passed a request on it lies where the next one is written (xenbus_dev_request_and_reply), and
+        # only its reply tells that it is gone: requests that came sooner changed each other's paths.
+        self._turn = threading.Semaphore() if device else None
         try:
             self._connection.connect()
         except OSError as error:
@@ -134,10 +137,13 @@ class Router:
 
     def _send(self, op: int, payload: bytes, transaction: int, what: str) -> tuple[int, Reply]:
         coming = Reply()
+        if self._turn and not self._turn.acquire(timeout=self._timeout):
+            raise TimedOut(f"{what}: XenStore has not answered the request before it within {self._timeout:g} s")
         with self._sending:
             # Before it is sent: the reply may be faster than this thread.
             with self._lock:
                 if self._reason is not None:
+                    self._pass_on()
                     raise ConnectionLost(f"{what}: {self._reason}")
                 request = next(self._ids) & 0xFFFFFFFF
                 self._waiting[request] = coming
@@ -149,6 +155,10 @@ class Router:
             except OSError as error:
                 self._end(f"XenStore closed the connection ({error.strerror})")
         return request, coming
+
+    def _pass_on(self) -> None:
+        if self._turn:
+            self._turn.release()
 
     def _taken(self, request: int) -> Reply | None:
         with self._lock:
@@ -204,8 +214,10 @@ class Router:
             path, nul, token = packet.payload.partition(NUL)
             if nul:
                 self._told(path, token.rstrip(NUL))
+            return
+        self._pass_on()
         # A reply that nobody waits for is one that came too late; pyxs dies of it.
-        elif coming := self._taken(packet.request):
+        if coming := self._taken(packet.request):
             coming.come(packet)
 
     def _end(self, reason: str) -> None:
@@ -220,6 +232,7 @@ class Router:
                 # The reader may be in the middle of a packet, whose rest never comes.
                 if isinstance(self._connection, _Socket):
                     self._connection.transport.sock.shutdown(socket.SHUT_RDWR)
+        self._pass_on()
         for coming in waiting.values():
             coming.fail(ConnectionLost(reason))
 

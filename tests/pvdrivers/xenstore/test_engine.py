@@ -1,17 +1,19 @@
 """What one odd reply does to those who asked for something else, and what an end of the connection does to all."""
 
 import errno
+import select
 import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from pvdrivers.xenstore.client import Client, ConnectionLost, Refused
+from pvdrivers.xenstore.client import Client, ConnectionLost, Refused, engine
 from pvdrivers.xenstore.client.engine import REPLY_MAX, Router
 from pvdrivers.xenstore.wire import HEADER, Op, Packet, encode
 from xentool.tools.store.nodes import tree
@@ -115,6 +117,35 @@ def test_all_who_wait_learn_of_the_end(tmp_path: Path) -> None:
                 _all_asked(tmp_path / "s")
     finally:
         sys.setswitchinterval(interval)
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a store's socket be taken for Linux's device."""
+    monkeypatch.setattr(engine, "is_device", lambda _path: True)
+    monkeypatch.setattr(engine, "XenBusConnection", engine._Socket)
+
+
+@pytest.mark.usefixtures("device")
+def test_a_device_has_one_request_at_a_time(tmp_path: Path) -> None:
+    # Which Linux lays where the one before it may still be.
+    def serve(connection: socket.socket, requests: Iterator[Packet]) -> None:
+        for packet in requests:
+            early, _, _ = select.select([connection], [], [], 0.02)
+            op, payload = (Op.ERROR, b"EINVAL\0") if early else (Op(packet.op), packet.payload)
+            connection.sendall(encode(op, packet.request, 0, payload))
+
+    with store(tmp_path / "s", serve):
+        router = Router(tmp_path / "s", 60, lambda *_: None, lambda: None)
+        with closing(router), ThreadPoolExecutor(4) as pool:
+            paths = [f"/{number}".encode() for number in range(12)]
+            assert list(pool.map(lambda path: router.ask(Op.READ, path, 0, "cannot read"), paths)) == paths
+
+
+@pytest.mark.usefixtures("device")
+def test_all_who_wait_for_a_devices_turn_learn_of_its_end(tmp_path: Path) -> None:
+    with store(tmp_path / "s", lambda _, requests: next(requests)):
+        _all_asked(tmp_path / "s")
 
 
 def _all_asked(path: Path) -> None:
