@@ -25,12 +25,15 @@ class Times:
         self._began = time.time()
         self._files: dict[str, float] = defaultdict(float)
         self._tests: Counter[str] = Counter()
+        self._failed: dict[str, None] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take what a test took, or its set-up or end."""
         path = report.nodeid.partition("::")[0]
         self._files[path] += report.duration
         self._tests[path] += report.when == "call"
+        if report.failed:
+            self._failed[report.nodeid] = None
 
     def pytest_sessionfinish(self) -> None:
         """Note it all."""
@@ -39,6 +42,7 @@ class Times:
             "began": self._began,
             "ended": time.time(),
             "load": os.getloadavg()[0] / (os.cpu_count() or 1),
+            "failed": list(self._failed),
             "files": [[path, self._tests[path], seconds] for path, seconds in self._files.items()],
         }
         (FOLDER / f"{self._kind}.json").write_text(json.dumps(noted))
@@ -60,6 +64,11 @@ def rows(files: list[tuple[str, int, float]]) -> list[tuple[str, int, float]]:
 def spoken(seconds: float) -> str:
     """Write minutes and seconds."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
+def failed() -> list[str]:
+    """Give all tests that failed in the runs that were noted."""
+    return [test for path in sorted(FOLDER.glob("*.json")) for test in json.loads(path.read_bytes())["failed"]]
 
 
 def main() -> None:

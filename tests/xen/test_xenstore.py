@@ -83,6 +83,24 @@ def expected(model: Model, conn: Conn, name: str, words: list[str]) -> str:
     return "".join(f"{child}\0" for child in sorted(answer.split("\0")[:-1])) if name == "directory" else answer
 
 
+#: In dom0: threads that ask for different nodes, over the device that guests have.
+ASKED_AT_ONCE = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from pvdrivers.xenstore.client import Client
+paths = ["/local/domain/0/name", "/local/domain/0/domid", "/local/domain", "/local"]
+with Client(Path("/dev/xen/xenbus")) as client, ThreadPoolExecutor(4) as pool:
+    right = [client.read(path) for path in paths]
+    same = [pool.submit(lambda at=at: client.read(paths[at]) == right[at]) for at in [0, 1, 2, 3] * 100]
+    print(right[0].decode(), sum(one.result() for one in same))
+"""
+
+
+def test_linuxs_device_takes_requests_of_many_threads(lab: Lab) -> None:
+    assert lab.run("python3", "-", input=ASKED_AT_ONCE.encode()).strip() == "Domain-0 400"
+
+
 @one_xen
 def test_the_model_holds_for_oxenstored(lab: Lab) -> None:
     """A thousand steps. Left out, since oxenstored decides otherwise: conflicts of transactions, order of events."""
