@@ -41,7 +41,7 @@ _TRACING = (
 )
 
 #: Seconds after which a program counts as hung: a starved lab makes it slow.
-HUNG = 3000
+HUNG = 1500
 #: How often a test is begun whose guest QEMU's emulation kills (see `xentool.lab.guests`): it has shown nothing then.
 _LIVES = 4
 #: What xl lists of a guest that runs, or may: one that died is listed until xl has taken it down.
