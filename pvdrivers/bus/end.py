@@ -90,6 +90,11 @@ class End(threading.Thread):
             self._changed.wait_for(lambda: self.over or self.lost or self.state in states, timeout)
             return self.state in states and not self.lost
 
+    def parts(self, timeout: float) -> bool:
+        """Wait until this end is connected no longer, or lost; tell whether it is so."""
+        with self._changed:
+            return self._changed.wait_for(lambda: bool(self.lost) or self.state is not XenbusState.CONNECTED, timeout)
+
     def run(self) -> None:
         """Run the end until it is over or stopped."""
         self.device.begin(self.fault)

@@ -35,11 +35,14 @@ def joined(transport: Transport, here: str, make: Callable[[str, int], Device], 
         deadline = time.monotonic() + PATIENCE
         connected = end.wait([XenbusState.CONNECTED], PATIENCE)
         # A vif's frontend says so before its backend does.
-        while connected and peer.state() is not XenbusState.CONNECTED and time.monotonic() < deadline:
+        while connected and not end.over and peer.state() is not XenbusState.CONNECTED and time.monotonic() < deadline:
             time.sleep(_POLL)
         if not connected or peer.state() is not XenbusState.CONNECTED:
             if end.lost:
                 raise end.lost
+            if end.over:
+                # Plugged out meanwhile, whether or not it has been connected.
+                raise MachineError(f"the device at {there} is gone")
             state = peer.state().name.title().replace("_", "")
             raise MachineError(f"the backend at {there} does not connect: {end.error or f'it is in state {state}'}")
         yield end

@@ -4,12 +4,16 @@ Ref: xen/include/public/io/blkif.h: numbers are decimal; xenstore.txt: a value h
 """
 
 import re
+from collections.abc import Callable
 from errno import EACCES
+from typing import TypeVar
 
 from pvdrivers.abi.xenbus import XenbusState
 from pvdrivers.errors import PeerError
 from pvdrivers.xenstore.client import NotFound, Refused, View
 from pvdrivers.xenstore.client.client import join
+
+_Answer = TypeVar("_Answer")
 
 _NUMBER = re.compile(rb"\s*([0-9]{1,20})\s*")
 _TEXT = re.compile(r"[\x20-\x7e]*")
@@ -32,8 +36,11 @@ class Peer:
         self.path = path
 
     def _read(self, name: str) -> bytes | None:
+        return self._had(self._view.read, name)
+
+    def _had(self, ask: Callable[[str], _Answer], name: str) -> _Answer | None:
         try:
-            return self._view.read(join(self.path, name))
+            return ask(join(self.path, name))
         except NotFound:
             return None
         except Refused as error:
@@ -61,12 +68,21 @@ class Peer:
             if default is None:
                 raise BadNode(f"{name} is missing")
             return default
-        number = _NUMBER.fullmatch(value)
-        if not number:
-            raise BadNode(f"{name} is {shown(value)}, no number")
-        if not low <= int(number[1]) <= high:
-            raise BadNode(f"{name} is {int(number[1])}, not {low} to {high}")
-        return int(number[1])
+        return _number(name, value, low, high)
+
+    def numbers(self, name: str, low: int, high: int) -> dict[str, int] | None:
+        """Give the numbers in all nodes right below one, by name; None if there is no such node, or no longer.
+
+        :raises BadNode: one is no number, or not from ``low`` to ``high``
+        """
+        values: dict[str, int] = {}
+        for child in self._had(self._view.directory, name) or ():
+            each = join(name, child)
+            if (value := self._read(each)) is None:
+                # It is being removed.
+                return None
+            values[child] = _number(each, value, low, high)
+        return values or None
 
     def flag(self, name: str) -> bool:
         """Tell whether a feature is there: a missing node says no, and any number but 0 says yes.
@@ -94,6 +110,15 @@ class Peer:
     def has(self, name: str) -> bool:
         """Tell whether a node is there."""
         return self._read(name) is not None
+
+
+def _number(name: str, value: bytes, low: int, high: int) -> int:
+    number = _NUMBER.fullmatch(value)
+    if not number:
+        raise BadNode(f"{name} is {shown(value)}, no number")
+    if not low <= int(number[1]) <= high:
+        raise BadNode(f"{name} is {int(number[1])}, not {low} to {high}")
+    return int(number[1])
 
 
 def shown(value: bytes) -> str:

@@ -206,7 +206,8 @@ class _Run:
         while True:
             if self._owner.parted:
                 raise self._owner.parted
-            over = time.perf_counter() >= until
+            # Something is asked at least: of nothing there are no figures, and others may have had the processor.
+            over = bool(load.done or load.pending) and time.perf_counter() >= until
             if not over and (messages := load.ask(ring.room)):
                 ring.put(messages)
                 if ring.push():

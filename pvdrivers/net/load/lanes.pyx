@@ -15,6 +15,7 @@ from pvdrivers.net.record cimport Record
 from pvdrivers.ring.atomics cimport nanoseconds
 
 import os
+import threading
 
 from pvdrivers.net.load.traffic import MARK, STAMP, stamp_at
 from pvdrivers.net.ports.base import PortStats
@@ -95,6 +96,7 @@ cdef class LoadLane(_Lane):
     cdef uint64_t *histogram
     cdef bint going, unheard
     cdef int wake
+    cdef object waking      # the lock of who wakes and who closes
     cdef uint64_t lost
     cdef readonly uint64_t made
     cdef readonly uint64_t counted, bytes_counted
@@ -103,6 +105,7 @@ cdef class LoadLane(_Lane):
 
     def __cinit__(self):
         self.wake = -1
+        self.waking = threading.Lock()
 
     def __init__(self, frame, uint32_t window=0, uint32_t lot=0):
         cdef bytes data = bytes(frame.data)
@@ -127,10 +130,12 @@ cdef class LoadLane(_Lane):
         free(self.histogram)
 
     def begin(self):
-        """Make frames from now on."""
+        """Make frames from now on; none, once it is closed, which a queue may do meanwhile."""
         self.lost = self.made - (self.counted - self.strange)
         self.going = self.unheard = True
-        os.eventfd_write(self.wake, 1)
+        with self.waking:
+            if self.wake >= 0:
+                os.eventfd_write(self.wake, 1)
 
     def end(self):
         """Make no more."""
@@ -216,9 +221,10 @@ cdef class LoadLane(_Lane):
 
     def close(self):
         """Let go of all."""
-        if self.wake >= 0:
-            os.close(self.wake)
-            self.wake = -1
+        with self.waking:
+            if self.wake >= 0:
+                os.close(self.wake)
+                self.wake = -1
         _Lane.close(self)
 
 

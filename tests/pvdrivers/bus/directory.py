@@ -13,6 +13,12 @@ class Directory:
     def __init__(self, nodes: Mapping[str, object]) -> None:
         self._nodes = {f"/d/{name}": str(value).encode() for name, value in nodes.items() if value is not None}
 
+    def directory(self, path: str) -> list[str]:
+        names = [name.removeprefix(f"{path}/").partition("/")[0] for name in self._nodes if name.startswith(f"{path}/")]
+        if not names and path not in self._nodes:
+            raise NotFound(errno.ENOENT, path)
+        return sorted(set(names))
+
     def read(self, path: str) -> bytes:
         if path not in self._nodes:
             raise NotFound(errno.ENOENT, path)

@@ -21,17 +21,20 @@ from pvdrivers.block.load import bench
 from pvdrivers.bus.nodes import Peer
 from pvdrivers.errors import DriverError, MachineError, PeerError
 from pvdrivers.transport.base import Transport
-from pvdrivers.xenstore.client import NoStore, NotFound, XenStoreError
+from pvdrivers.xenstore.client import NoStore, XenStoreError
 from xentool.errors import PeerError as Broken
 from xentool.errors import Unavailable, XentoolError
 from xentool.tools.block import kernel
 from xentool.tools.block.disks import USER
 from xentool.tools.devices import vdev
 from xentool.tools.transports import loopbacks
+from xentool.tools.transports.ended import reason
 
 OPERATIONS = tuple(bench.OPERATIONS)
 #: Seconds that a backend process may take to start.
 _PATIENCE = 15.0
+#: What becomes of a measurement whose backend is plugged out.
+_PARTED = "the backend has parted"
 #: What "mem" and "null" mean: enough to be out of every cache, little enough for every machine.
 _SIZES = {"mem": "mem:256M", "null": "null:1T"}
 
@@ -85,7 +88,7 @@ class _Queues(bench.Owner):
 
     def suspend(self, gone: DriverError | None = None) -> None:
         self.error = gone or self.error
-        self.parted = gone or MachineError("the backend has parted")
+        self.parted = gone or MachineError(_PARTED)
         with self._lent:
             queues, self.queues = self.queues, []
             for queue in queues:
@@ -109,8 +112,7 @@ def measure(load: Workload) -> dict[str, Any]:
         except PeerError as error:
             raise Broken(str(error)) from error
         except (DriverError, XenStoreError, ValueError) as error:
-            # XenStore's end is the same one.
-            raise XentoolError(str((transport and transport.gone) or error)) from error
+            raise XentoolError(reason(transport, error)) from error
 
 
 def _run(transport: Transport, here: str, load: Workload) -> dict[str, Any]:
@@ -123,10 +125,11 @@ def _run(transport: Transport, here: str, load: Workload) -> dict[str, Any]:
         data_pages=bench.data_pages(load.bs, load.depth, load.indirect),
     )
     with frontend.joined(transport, here, user, options) as end:
-        before = _backend(transport, end.there)
+        # One that has told nothing yet has done nothing, if it counts at all.
+        before = _backend(transport, end.there) or Stats()
         with user.lent() as queues:
             if not queues:
-                raise user.parted or MachineError("the backend has parted")
+                raise user.parted or MachineError(_PARTED)
             result = bench.run(
                 queues,
                 user.geometry,
@@ -136,11 +139,11 @@ def _run(transport: Transport, here: str, load: Workload) -> dict[str, Any]:
                 depth=load.depth,
                 seconds=load.seconds,
             )
-        there = end.there
-        after = _settled(transport, there) if before is not None else None
-    done = None
-    if before is not None and after is not None:
-        done = Stats(**{name: number - before.document()[name] for name, number in after.document().items()})
+        after = _settled(transport, end.there)
+        if user.parted:
+            # What it counted is gone with it.
+            raise user.parted
+    done = after and Stats(**{name: number - before.document()[name] for name, number in after.document().items()})
     return {"op": load.op, "bs": load.bs, "depth": load.depth, **result.document(done)}
 
 
@@ -148,7 +151,7 @@ def _settled(transport: Transport, there: str) -> Stats | None:
     # A backend of ours tells what it has done every now and then: until that is all of it.
     deadline = time.monotonic() + 3
     last = _backend(transport, there)
-    while time.monotonic() < deadline:
+    while last and time.monotonic() < deadline:
         time.sleep(1.1)
         now = _backend(transport, there)
         if now == last:
@@ -158,12 +161,9 @@ def _settled(transport: Transport, there: str) -> Stats | None:
 
 
 def _backend(transport: Transport, there: str) -> Stats | None:
-    # None for backends that count nothing.
-    peer = Peer(transport.store, there)
-    with suppress(NotFound):
-        names = transport.store.directory(f"{there}/statistics")
-        return Stats(**{name.replace("-", "_"): peer.number(f"statistics/{name}", 0, 2**63) for name in names})
-    return None
+    # None for backends that count nothing, and for one that has been plugged out.
+    told = Peer(transport.store, there).numbers("statistics", 0, 2**63)
+    return None if told is None else Stats(**{name: told.get(name.replace("_", "-"), 0) for name in Stats().document()})
 
 
 @contextmanager

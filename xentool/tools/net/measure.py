@@ -4,14 +4,14 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from pvdrivers.bus.end import End
-from pvdrivers.bus.nodes import Peer
+from pvdrivers.bus.nodes import BadNode, Peer
 from pvdrivers.errors import DriverError, MachineError, PeerError
 from pvdrivers.net.front import frontend
 from pvdrivers.net.front.frontqueue import PAGES
@@ -23,13 +23,14 @@ from pvdrivers.net.nodes import Offer, read_carrier, read_offer
 from pvdrivers.net.packet.rx_back import needed
 from pvdrivers.net.stats import Stats
 from pvdrivers.transport.base import Transport
-from pvdrivers.xenstore.client import NoStore, Refused, XenStoreError
+from pvdrivers.xenstore.client import NoStore, XenStoreError
 from xentool.errors import PeerError as Broken
 from xentool.errors import Unavailable, XentoolError
 from xentool.tools.net import far, kernel
 from xentool.tools.net.far import Counts, count
 from xentool.tools.net.vifs import USER
 from xentool.tools.transports import loopbacks
+from xentool.tools.transports.ended import reason
 
 DIRECTIONS = ("tx", "rx", "both")
 #: Seconds that the far process may take to start and to end, that frames may be under way without a sign, between looks
@@ -37,6 +38,8 @@ DIRECTIONS = ("tx", "rx", "both")
 _PATIENCE, _SETTLED, _LOOK, _WARM = 15.0, 1.0, 0.02, 0.2
 #: Statistics in XenStore are written once a second.
 _TOLD = 2.2
+#: What becomes of a measurement whose backend is plugged out, or loses its frontend.
+_PARTED = "the backend has parted"
 
 
 @dataclass(frozen=True)
@@ -119,12 +122,10 @@ class _Served:
     def count(self) -> Counts:
         time.sleep(_TOLD)
         peer = Peer(self.transport.store, self.there)
-        found = dict.fromkeys(Stats().document(), 0)
-        try:
-            names = self.transport.store.directory(f"{self.there}/statistics")
-        except Refused as error:
-            raise XentoolError(f"{self.there} tells of nothing: it was plugged out while it was measured") from error
-        found |= {name.replace("-", "_"): peer.number(f"statistics/{name}", 0, 2**63) for name in names}
+        told = peer.numbers("statistics", 0, 2**63)
+        if told is None and not peer.has("state"):
+            raise XentoolError(f"{self.there} tells of nothing: it was plugged out while it was measured")
+        found = {name: (told or {}).get(name.replace("_", "-"), 0) for name in Stats().document()}
         return Counts(0, found["tx_packets"], found["tx_bytes"], statistics=found)
 
 
@@ -150,13 +151,13 @@ def measure(load: Load) -> dict[str, Any]:
             end = stack.enter_context(
                 frontend.joined(transport, here, port, frontend.Options(pages=max(pages, needed(made))))
             )
-            features = _features(read_offer(Peer(transport.store, end.there)))
+            features = _features(_offer(transport, end))
             there: Far = process or _Served(transport, end.there)
             if load.netback:
                 there = stack.enter_context(
                     kernel.far_end(kernel.spot_of(transport), made, sends=load.direction == "rx")
                 )
-            result = _Run(load, port.lanes[0], _frontend(end), there).measured()
+            result = _Run(load, port.lanes[0], _frontend(end), there, end.parts).measured()
             if end.error:
                 raise end.error
             if not read_carrier(Peer(transport.store, end.there)):
@@ -164,7 +165,7 @@ def measure(load: Load) -> dict[str, Any]:
         except PeerError as error:
             raise Broken(str(error)) from error
         except (DriverError, XenStoreError, ValueError) as error:
-            raise XentoolError(str((transport and transport.gone) or error)) from error
+            raise XentoolError(reason(transport, error)) from error
     asked = {"direction": load.direction, "size": load.size, "gso": load.gso, "depth": load.depth}
     return {"schema": "xentool.net.bench/1", **asked, **result.document(), "features": features}
 
@@ -174,11 +175,23 @@ def _frontend(end: End) -> frontend.Frontend:
     return end.device
 
 
-class _Run:
-    # One measurement.
+def _offer(transport: Transport, end: End) -> Offer:
+    try:
+        return read_offer(Peer(transport.store, end.there))
+    except BadNode as error:
+        # It was believed once: most likely it is being plugged out.
+        if end.parts(_PATIENCE):
+            raise MachineError(_PARTED) from error
+        raise
 
-    def __init__(self, load: Load, lane: LoadLane, device: frontend.Frontend, there: Far) -> None:
-        self._load, self._lane, self._device, self._far = load, lane, device, there
+
+class _Run:
+    # One measurement; `parts` waits for so long, unless the frontend is parted from.
+
+    def __init__(
+        self, load: Load, lane: LoadLane, device: frontend.Frontend, there: Far, parts: Callable[[float], bool]
+    ) -> None:
+        self._load, self._lane, self._device, self._far, self._parts = load, lane, device, there, parts
 
     def measured(self) -> Result:
         self._send(_WARM)
@@ -202,9 +215,21 @@ class _Run:
         # How long that was, and what this end had counted when it began and ended.
         first, began = self._near(), time.perf_counter()
         self._tell("begin")
-        time.sleep(seconds)
+        ended = self._parts(seconds)
+        # Of no frame there are no figures: where others had the processors all the while, it takes longer.
+        while not ended and self._idle(first) and time.perf_counter() < began + seconds + _PATIENCE:
+            ended = self._parts(_LOOK)
+        if ended:
+            raise MachineError(_PARTED)
         self._tell("end")
         return time.perf_counter() - began, first, self._near()
+
+    def _idle(self, before: Counts) -> bool:
+        # What a stranger sends, if anything, is its own affair.
+        direction = self._load.direction
+        if direction == "rx":
+            return self._far.tells and self._lane.counted == before.frames
+        return self._lane.made == before.made or (direction == "both" and self._lane.counted == before.frames)
 
     def _counts(self, base: tuple[Counts, Counts] = (Counts(), Counts())) -> tuple[Counts, Counts]:
         # Once all has come since `base`, or nothing has for a while. What a stranger sends has no end.
