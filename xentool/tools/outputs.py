@@ -13,9 +13,9 @@ import signal
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from xentool.errors import XentoolError
 
@@ -106,6 +106,43 @@ def orderly_end() -> Iterator[None]:
     finally:
         for number in ours:
             signal.signal(number, before[number])
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let what would end this program wait until the context has ended: what is made within can be given back then."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before: dict[signal.Signals, Any] = {}
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if (handler := signal.getsignal(number)) not in (None, signal.SIG_IGN):
+                before[number] = handler
+                signal.signal(number, lambda number, _: came.append(number))
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for each in came:
+            signal.raise_signal(each)
+
+
+@contextmanager
+def temporary(prefix: str) -> Iterator[Path]:
+    """Have a folder that is gone at the end, even if a signal that raises comes while it is made or removed."""
+    import tempfile  # noqa: PLC0415 - takes some time, and is seldom needed
+
+    with ExitStack() as stack:
+        with undisturbed():
+            made = tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True)
+            folder = stack.enter_context(made)
+        try:
+            yield Path(folder)
+        finally:
+            with undisturbed():
+                stack.close()
 
 
 def _refused(path: Path, error: Exception) -> XentoolError:

@@ -3,14 +3,16 @@
 import ctypes
 import os
 import resource
+import shutil
 import signal
 import stat
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -255,3 +257,28 @@ def test_a_query_that_is_ended_leaves_no_table(folder: Path) -> None:
         process.terminate()
         assert process.wait(60) == 143
     assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("when", ["mkdtemp", "rmtree"])
+def test_a_signal_that_comes_while_a_folder_is_made_or_removed(
+    when: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tempfile if when == "mkdtemp" else shutil
+    real: Callable[..., object] = getattr(module, when)
+    came = []
+
+    def interrupted(*words: object, **more: object) -> object:
+        done = real(*words, **more)
+        came.append(list(folder.iterdir()))
+        # It raises, but not here.
+        signal.raise_signal(signal.SIGTERM)
+        return done
+
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setattr(module, when, interrupted)
+    with suppress(SystemExit), outputs.orderly_end(), outputs.temporary("x-") as made:
+        assert when == "rmtree"
+        (made / "table").write_bytes(b"PAR1")
+    assert [len(each) for each in came] == [1 if when == "mkdtemp" else 0]
+    assert not list(folder.iterdir())
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

@@ -1,7 +1,6 @@
 """SQL over a trace: its records as a table, and views of what they mean, in an engine that can do nothing else."""
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from typing import Any, TypeVar
 
 from traces.answers import Report
 from xentool.errors import XentoolError
-from xentool.tools.outputs import orderly_end
+from xentool.tools.outputs import orderly_end, temporary
 from xentool.tools.tracing.exports import FORMATS, Progress, export
 from xentool.tools.tracing.reports import AS_IT_IS, STANDARD, Reading
 from xentool.tools.tracing.views import DOMAINS, KVM_MEANINGS, KVM_VIEWS, MEANINGS, VIEWS
@@ -89,8 +88,7 @@ def opened(
         import duckdb  # noqa: F401, PLC0415 - an extra, and slow to load
     except ModuleNotFoundError as error:
         raise XentoolError("sql needs duckdb: pip install 'xentool[sql]'") from error
-    with orderly_end(), tempfile.TemporaryDirectory(prefix="xentool-sql-", ignore_cleanup_errors=True) as made:
-        folder = Path(made)
+    with orderly_end(), temporary("xentool-sql-") as folder:
         table, report = capture, None
         if reading.chosen != AS_IT_IS.chosen and capture != STANDARD and _is_parquet(capture):
             raise XentoolError(
