@@ -20,6 +20,7 @@ from pvdrivers.conformance.block.messages import Answer, direct, discard, indire
 from pvdrivers.errors import BadRing, MachineError
 from pvdrivers.transport.loopback import Machine, machine
 from tests.pvdrivers.block.rig import BACK, FRONT, STRANGER, WAYS, Rig, descriptors, rig
+from tests.pvdrivers.bus.joined import until
 
 OKAY, ERROR, UNSUPPORTED = BlkifRsp.OKAY, BlkifRsp.ERROR, BlkifRsp.EOPNOTSUPP
 READ, WRITE, DISCARD = BlkifOp.READ, BlkifOp.WRITE, BlkifOp.DISCARD
@@ -246,14 +247,15 @@ def test_16_events_without_work(made: Rig) -> None:
     after = os.times()
     backends = after.user + after.system - before.user - before.system - ours
     assert backends < 0.3 * (time.monotonic() - began)
+
     # It is heard again; and as well as ever, once it has something to say.
-    took = []
-    for _ in range(40):
+    def quick() -> bool:
+        # Each takes a tenth of a second where it is not; where others have the processors, some do as well.
         began = time.monotonic()
         assert made.read(0, [0]).status == OKAY
-        took.append(time.monotonic() - began)
-    # Each takes a tenth of a second where it is not.
-    assert min(took) < 0.05
+        return time.monotonic() - began < 0.05
+
+    until(quick)
     made.page(0, b"p" * PAGE_SIZE)
 
 

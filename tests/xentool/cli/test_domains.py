@@ -105,12 +105,12 @@ def test_top_in_a_pipe() -> None:
     done = run("top", *TEST, "-n", "2", "-d", "0.1")
     assert done.returncode == 0
     assert done.stdout.count("test:///default  domains: 1 running; CPU ") == 2
-    lines = run("top", *TEST, "-n", "2", "-d", "0.1", "--json").stdout.splitlines()
-    assert len(lines) == 2
-    (domain,) = json.loads(lines[0])["domains"]
-    # The driver's domain has a whole CPU's time by the wall clock; a busy machine reads the two clocks apart.
-    assert 30 < domain["cpu_percent"] < 300
-    assert domain["read_bytes_per_s"] > 0
+    lines = run("top", *TEST, "-n", "10", "-d", "0.1", "--json").stdout.splitlines()
+    assert len(lines) == 10
+    domains = [domain for line in lines for domain in json.loads(line)["domains"]]
+    # The driver's domain has a whole CPU's time by the wall clock; a busy machine reads the two clocks apart, at times.
+    assert any(30 < domain["cpu_percent"] < 300 for domain in domains)
+    assert all(domain["read_bytes_per_s"] > 0 for domain in domains)
 
 
 @pytest.mark.parametrize("words", [("list",), ("info",), ("show", "test"), ("top",)])

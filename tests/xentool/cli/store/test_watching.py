@@ -52,7 +52,7 @@ def test_json_lines_and_a_depth(client: Client, socket: Path) -> None:
         client.mkdir("/j/end")
         created, changed, end = map(json.loads, watch.upto("/j/end"))
         assert watch.ended() == (0, "")
-    assert abs(changed.pop("time") - before) < 60
+    assert abs(changed.pop("time") - before) < 600
     assert (created["path"], created["change"], created["old"]) == ("/j/deep", "created", None)
     assert changed == {
         "path": "/j/a",

@@ -12,11 +12,12 @@ from xentool.hosts import Host
 from xentool.tools.tracing import remote
 from xentool.tools.tracing.capture import Capture, on_interrupt
 
+#: Reads a word into `l`, whatever signs of life come before it.
+WORD = 'while read -r l && [ -z "$l" ]; do :; done'
+
 
 def test_records_come_until_stop_and_the_rest_after_it() -> None:
-    host: Host = Pretended(
-        "echo xentool: started 32 >&2; echo one; read -r l; echo $l; echo xentool: ended stop 0 1 >&2"
-    )
+    host: Host = Pretended(f"echo xentool: started 32 >&2; echo one; {WORD}; echo $l; echo xentool: ended stop 0 1 >&2")
     with Capture(host, 0x0FFF_F000) as running:
         assert running.buffer_pages == 32
         chunks = running.chunks()
@@ -82,7 +83,7 @@ def test_stop_is_said_until_dom0_has_heard_it(monkeypatch: pytest.MonkeyPatch) -
     # bash drops half a line when the time of its `read -t` is over, and with it a "stop".
     monkeypatch.setattr(remote, "HEARTBEAT", 0.05)
     host = Pretended(
-        "echo xentool: started 32 >&2; read -r lost; read -r heard; echo $heard; echo xentool: ended stop 0 1 >&2"
+        f"echo xentool: started 32 >&2; {WORD}; read -r heard; echo $heard; echo xentool: ended stop 0 1 >&2"
     )
     with Capture(host, 1) as running:
         running.stop()
