@@ -2,3 +2,5 @@
 
 #: How every trace.dat begins, and every perf.data.
 MAGIC, PERF_MAGIC = b"\x17\x08Dtracing", b"PERFILE2"
+#: How what a KVM host sends begins, as a recording that was killed has left it.
+STREAM_MAGIC = b"xentool: stream "

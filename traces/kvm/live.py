@@ -15,7 +15,6 @@ from traces.kvm.counted import Counted
 from traces.kvm.decode.streams import tally
 from traces.kvm.decode.tracedat import TraceDat
 from traces.kvm.stream import Asked, End, Head, Pages, Part, Round, Stats, Thread
-from traces.plain import replace
 
 if TYPE_CHECKING:
     from traces.kvm.table import Reader, RecordTable
@@ -95,10 +94,8 @@ class Live:
                 self._count(self._limit())
                 self._until = max(self._last.values(), default=0)
                 self._owed.clear()
-            case Stats(cpu, text):
-                self.trace.stats.append(f"CPU: {cpu}\n{text}\n")
-            case Thread(tid, name):
-                self._thread(tid, name)
+            case Stats() | Thread():
+                stream.tell(self.trace, part)
             case End():
                 self.ended = True
 
@@ -111,11 +108,6 @@ class Live:
         self.counts.window(*self._window)
         self._waiting = {cpu: _Waiting() for cpu in head.cpus}
         self._unlisted = {cpu: _Waiting() for cpu in head.cpus}
-
-    def _thread(self, tid: int, name: str) -> None:
-        # Some may have begun since the head was sent.
-        self.trace.comms[tid] = name
-        self.trace.processes = [replace(one, threads=one.threads | {tid}) for one in self.trace.processes]
 
     def _pages(self, cpu: int, data: bytes) -> None:
         if self.head is None:

@@ -23,7 +23,7 @@ from typing import TypeAlias
 
 from traces.errors import TraceError
 from traces.kvm.decode.tracedat import Process, Stream, TraceDat, check_page, checked_size, chosen_clock
-from traces.plain import field, frozen, mutable
+from traces.plain import field, frozen, mutable, replace
 
 MARK = b"xentool: "
 #: Of all events of KVM's a kernel's formats have 100 kB.
@@ -115,10 +115,20 @@ class End:
 Part: TypeAlias = Head | Pages | Asked | Round | Stats | Thread | End
 
 
+def tell(trace: TraceDat, part: Stats | Thread) -> None:
+    """Have a trace know what was said in the end: of a buffer, or of a thread, some of which began since the head."""
+    if isinstance(part, Stats):
+        trace.stats.append(f"CPU: {part.cpu}\n{part.text}\n")
+        return
+    trace.comms[part.tid] = part.name
+    trace.processes = [replace(one, threads=one.threads | {part.tid}) for one in trace.processes]
+
+
 @mutable
 class Reader:
     """Cuts a stream into parts, however its bytes come."""
 
+    #: Bytes before what was not given yet; or before what is damaged.
     offset: int = 0
     _held: bytearray = field(default_factory=bytearray)
     _page_size: int = 0
@@ -179,7 +189,8 @@ class Reader:
         raise self._wrong(f"has a line that nobody knows ({kind[:20]!r})", at)
 
     def _wrong(self, why: str, at: int) -> TraceError:
-        return TraceError(f"{why}, at byte {self.offset + at}")
+        self.offset += at
+        return TraceError(f"{why}, at byte {self.offset}")
 
     def _head(self) -> Head | None:
         found = re.search(rb"^xentool: pages .*\n", self._held, re.MULTILINE)

@@ -50,7 +50,8 @@ def command(
     """Keep Xen's raw trace records in a file, or a trace.dat of a machine of KVM, for `xentool report` and others.
 
     Xen cannot filter by domain: the file holds the records of all of them. Linux can: a trace.dat holds what the
-    machine's threads did. Ctrl-C ends the recording in order.
+    machine's threads did. Ctrl-C ends the recording in order; one of KVM that is killed leaves FILE.part, which
+    `xentool report` and others read.
     """
     if path is None:
         file = domain or "FILE"

@@ -61,6 +61,8 @@ def command(
         raise click.UsageError("--live and --dump are two ways to look on; give one of them")
     if chosen.where.slower and not live and not dump:
         raise click.UsageError("--slower-than is for --live and --dump; for a report keep the trace with -o")
+    if keep == reports.STANDARD:
+        raise click.UsageError("-o keeps a FILE; to standard output a dom0's records go by `xentool record -o -`")
     with closing(options.tracing(where, uri)) as host:
         told, domain = survey(host), options.called(uri, domain)
         if told.kind != "xen":

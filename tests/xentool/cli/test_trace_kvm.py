@@ -1,5 +1,6 @@
 """`xentool trace` and `record` on a KVM host that is a file: what they show and keep, held to the same file read."""
 
+import gzip
 import json
 import re
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.traces.kvm.streams import END, PID, WORDS, block, head, rounds, stats
-from tests.traces.kvm.traces import LIFE, VCPU, Told, entry, exit_
+from tests.traces.kvm.traces import LIFE, PAGE, VCPU, Told, entry, exit_
 from tests.xentool.cli.inprocess import Done, ran
 from tests.xentool.tools.tracing.tracefs.kvmhost import AFTER, KvmHost
 from xentool.hosts import Host
@@ -127,6 +128,21 @@ def test_what_came_before_it_broke_off_is_kept(tmp_path: Path, monkeypatch: pyte
     assert len(_told(ran("dump", str(path)))) == 21
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_a_recording_leaves_that_is_killed_is_read(tmp_path: Path, *, packed: bool) -> None:
+    whole, left = tmp_path / "kept.dat", tmp_path / f"kept.dat.part{'.gz' * packed}"
+    _told(ran("record", "web", "-o", str(whole)))
+    # All records, and nothing of the end.
+    came = STREAM[: STREAM.index(block("round"), len(STREAM) - 6 * PAGE)]
+    left.write_bytes(gzip.compress(came) if packed else came)
+    listed = ran("dump", str(left))
+    assert listed.stdout.splitlines() == _told(ran("dump", str(whole)))
+    assert listed.returncode == 4
+    assert "truncated" in listed.stderr
+    told = json.loads(ran("report", str(left), "--json", "--domain", "web").stdout)
+    assert [one["name"] for one in told["domains"]] == ["web"]
+
+
 def test_a_machine_that_ends(monkeypatch: pytest.MonkeyPatch, stream: Path) -> None:
     _let(monkeypatch, KvmHost(stream, MACHINES, after=(AFTER[0], "ended over")))
     told = ran("trace", "web")
@@ -157,6 +173,14 @@ def test_what_cannot_be_traced(words: tuple[str, ...], why: str) -> None:
 )
 def test_what_cannot_be_recorded(words: tuple[str, ...], why: str) -> None:
     assert why in _refused("record", *words)
+
+
+def test_a_trace_is_kept_in_a_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = ran("trace", "web", "-o", "-")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "a dom0's records go by `xentool record -o -`" in done.stderr
+    assert [one.name for one in tmp_path.iterdir()] == ["stream"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ Law: only what no trace can begin with is taken for something else; a trace may 
 import re
 from typing import NamedTuple
 
+from traces.kvm import STREAM_MAGIC
 from xentool.errors import PeerError
 
 
@@ -72,6 +73,8 @@ _TEXT_MIN = 16
 
 def kind_of(head: bytes) -> tuple[str, str] | None:
     """Tell by its first bytes what a file is, and what to do with it; None if it may be a trace."""
+    if head.startswith(STREAM_MAGIC):
+        return None  # of KVM, which begins as a text
     for kind in KINDS:
         if head.startswith(kind.magic, kind.offset):
             return kind.what, kind.advice

@@ -1,4 +1,7 @@
-"""Traces of KVM, that Linux recorded: trace.dat of trace-cmd, perf.data of perf kvm. Reports on them, their records."""
+"""Traces of KVM, that Linux recorded: trace.dat of trace-cmd, perf.data of perf kvm. Reports on them, their records.
+
+A recording that was killed is read too, as what its host had sent.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 from traces.account import SEVERITIES, Diagnostic
 from traces.choice.where import Kinds
 from traces.errors import TraceError
-from traces.kvm import MAGIC, PERF_MAGIC
+from traces.kvm import MAGIC, PERF_MAGIC, STREAM_MAGIC
 from traces.plain import frozen, replace
 from xentool.errors import PeerError, XentoolError
 from xentool.tools.tracing import packed
@@ -41,52 +44,65 @@ def is_trace(source: object) -> bool:
 
 def comes(source: object) -> bool:
     """Tell whether what comes out of a pipe, or out of what is packed, is a trace of KVM."""
-    return isinstance(source, packed.Unpacked | packed.Led) and source.peek().startswith((MAGIC, PERF_MAGIC))
+    return isinstance(source, packed.Unpacked | packed.Led) and source.peek().startswith((MAGIC, *_CONVERTED))
 
 
 @contextmanager
 def settled(source: _Source, name: str) -> "Iterator[_Source | Spooled]":
-    """Give a source; a trace of KVM that is packed or a perf.data as a trace.dat in a file without a name.
+    """Give a source; of KVM what is packed, a perf.data or what a host sent as a trace.dat in a file without a name.
 
     Parts of it lie anywhere, which only a file can be asked for.
 
     :param name: of the file, for messages
-    :raises PeerError: it is a perf.data that cannot be read
+    :raises PeerError: it is such a file and cannot be read
     :raises XentoolError: there is no room for it
     """
-    if not comes(source) and not _is_perf(source):
+    if not comes(source) and _converter(source) is None:
         yield source
         return
     from xentool.tools.tracing.spool import Readable, empty, spooled  # noqa: PLC0415 - few traces are of KVM
 
     with ExitStack() as stack:
         file = stack.enter_context(spooled(cast(Readable, source), name)) if comes(source) else source
-        if not _is_perf(file):
+        convert = _converter(file)
+        if convert is None:
             yield cast("Spooled", file)
             return
         made = stack.enter_context(empty())
         damage = getattr(file, "damage", None)
         try:
-            skipped = _converted(cast(BinaryIO, file), made.raw)
+            found = convert(cast(BinaryIO, file), made.raw)
         except TraceError as error:
             raise PeerError(f"{name} {error}") from error
         except OSError as error:
             raise XentoolError(f"cannot read {name} by a temporary file: {error.strerror}") from error
         made.seek(0)
-        made.damage = damage or (Diagnostic(_SHORT, SEVERITIES[_SHORT], skipped, 0) if skipped else None)
+        made.damage = damage or found
         yield made
 
 
-def _is_perf(source: object) -> bool:
-    return (
-        isinstance(source, BufferedReader) and source.seekable() and source.peek(len(PERF_MAGIC)).startswith(PERF_MAGIC)
-    )
-
-
-def _converted(file: BinaryIO, out: Any) -> int:  # noqa: ANN401 - a raw file, that construct reads as any other
+def _of_perf(file: BinaryIO, out: Any) -> Diagnostic | None:  # noqa: ANN401 - a raw file, that construct reads as any other
     from traces.kvm.decode import perfdata  # noqa: PLC0415 - few traces are of perf
 
-    return perfdata.convert(file, out)
+    skipped = perfdata.convert(file, out)
+    return Diagnostic(_SHORT, SEVERITIES[_SHORT], skipped, 0) if skipped else None
+
+
+def _of_stream(file: BinaryIO, out: Any) -> Diagnostic | None:  # noqa: ANN401 - see above
+    from traces.kvm import ordered  # noqa: PLC0415 - few recordings are killed
+
+    return ordered.convert(file, out)
+
+
+#: What is no trace.dat and becomes one, by how it begins: by what; that gives what could not be read.
+_CONVERTED = {PERF_MAGIC: _of_perf, STREAM_MAGIC: _of_stream}
+
+
+def _converter(source: object) -> Callable[[BinaryIO, Any], Diagnostic | None] | None:
+    if not (isinstance(source, BufferedReader) and source.seekable()):
+        return None
+    begins = source.peek(max(map(len, _CONVERTED)))
+    return next((convert for magic, convert in _CONVERTED.items() if begins.startswith(magic)), None)
 
 
 @frozen

@@ -1,23 +1,20 @@
 """A recording kept as a trace.dat: what comes lies beside it as it is, until all of it is there to be put in order.
 
 A trace.dat has each processor's pages in one piece, and a host sends them as they are made. After a kill -9 the file
-``NAME.part`` is what had come.
+``NAME.part`` is what had come, which is read as a trace.dat is.
 """
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from traces.kvm.encode import opening
+from traces.kvm import ordered
 from traces.kvm.live import Live
-from traces.kvm.stream import Head, Pages, Reader
 from xentool.errors import XentoolError
 
 SUFFIX = ".part"
-_PIECE = 1 << 20
 
 
 class Kept:
@@ -45,7 +42,9 @@ class Kept:
         with self._told(self.path):
             self._file.close()
             if self._live.head is not None:
-                self._finish(self._live.head)
+                with self._part.open("rb") as came, self.path.open("wb") as file:
+                    ordered.convert(came, file)
+                self.size = self.path.stat().st_size
             self._part.unlink()
 
     def write(self, chunk: bytes) -> None:
@@ -55,19 +54,6 @@ class Kept:
         """
         with self._told(self._part):
             self._file.write(chunk)
-
-    def _finish(self, head: Head) -> None:
-        trace, reader = self._live.trace, Reader()
-        start = opening(head, trace.processes[0], trace.comms, trace.stats, self._live.sizes)
-        places = dict(start.places)
-        with self._part.open("rb") as came, self.path.open("wb", buffering=0) as file:
-            file.write(start.data)
-            while piece := came.read(_PIECE):
-                for part in reader.feed(piece):
-                    if isinstance(part, Pages):
-                        os.pwrite(file.fileno(), part.data, places[part.cpu])
-                        places[part.cpu] += len(part.data)
-        self.size = max([len(start.data), *places.values()])
 
     @contextlib.contextmanager
     def _told(self, path: Path) -> Iterator[None]:
