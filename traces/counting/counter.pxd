@@ -3,7 +3,7 @@
 Inlined where it is used; needs no GIL. Whoever makes one frees it.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from traces.counting.keyed cimport mixed
@@ -62,6 +62,21 @@ cdef inline Slot *add(Counter *c, uint64_t key, uint64_t offset, uint64_t times)
         at = (at + 1) & c.mask
         c.room.steps += 1
     return insert(c, key, offset, times)
+
+
+cdef inline Slot *count_near(Counter *c, uint32_t *at, uint64_t key, uint64_t offset, uint64_t times) noexcept nogil:
+    """Count a key that is likely to be where one of its like was last.
+
+    :param at: where that was, and where it is from now on; 0 in the beginning. Tables only grow.
+    """
+    cdef Slot *slot = &c.slots[at[0]]
+    if slot.used and slot.key == key:
+        slot.count += times
+        return slot
+    slot = add(c, key, offset, times)
+    if slot != &c.spill:
+        at[0] = <uint32_t>(slot - c.slots)
+    return slot
 
 
 cdef inline Slot *insert(Counter *c, uint64_t key, uint64_t offset, uint64_t times) noexcept nogil:

@@ -29,7 +29,7 @@ from traces.kvm.decode.streams cimport Streams
 from traces.kvm.kinds cimport (
     ADDRESS_BITS, ENTERED_IO, ENTERED_MMIO, ENTRIES, ENTRY, ENTRY_VCPU, EVENTS, EXIT, EXITS, EXITS_AWAY, EXITS_TOOK,
     EXITS_USER, EXIT_ISA, EXIT_REASON, EXIT_VCPU, FAST_MMIO, FAST_MMIO_ADDRESS, INJECTED, INJECTED_VECTOR,
-    INTERRUPTED, INTERRUPTS, IO_MEMORY, IO_PORTS, ISA_AMD, KEYS_MAX, KINDS_MAX, MMIO, MMIO_ADDRESS, MMIO_READ,
+    INTERRUPTED, INTERRUPTS, IO_MEMORY, IO_PORTS, ISA_AMD, KEYS_MAX, KEYS_NEAR, KINDS_MAX, MMIO, MMIO_ADDRESS, MMIO_READ,
     MMIO_TYPE, MMIO_WRITE, MSR, MSRS, MSR_NUMBER, MSR_WRITE, NEAR, NULL_TASK, OTHER, PIDS_MAX, PIO, PIO_PORT, PIO_RW, PLACES,
     PLACES_RUN, STOPPED, SWITCH, SWITCH_FROM, SWITCH_STATE, SWITCH_TO, TABLES, THREADS_MAX, TO_USER, UNKNOWN,
     USER_ERRNO, USER_REASON, VCPUS_MAX, VCPU_MAX, WAKEUP, WAKEUP_PID,
@@ -121,6 +121,10 @@ cdef class Counted(Streams):
     cdef Counter tables[TABLES]
     cdef Counter pids           # thread's number -> index into tasks
     cdef Py_ssize_t near[NEAR + 1]  # of those that were asked for last
+    # Where in their tables keys were that were counted last.
+    cdef uint32_t near_events[KEYS_NEAR + 1]
+    cdef uint32_t near_exits[KEYS_NEAR + 1]
+    cdef uint32_t near_took[KEYS_NEAR + 1]
     cdef Task *tasks
     cdef Py_ssize_t task_count
     cdef Py_ssize_t vcpu_count
@@ -243,7 +247,8 @@ cdef class Counted(Streams):
             return
         who = self._task(pid)
         if self.counting:
-            counter.count(&self.tables[<int>EVENTS], <uint64_t>(who if who >= 0 else THREADS_MAX) << 16 | event, offset)
+            counter.count_near(&self.tables[<int>EVENTS], &self.near_events[(event ^ who << 5) & KEYS_NEAR],
+                               <uint64_t>(who if who >= 0 else THREADS_MAX) << 16 | event, offset, 1)
         kind = self.kinds[event]
         if kind == OTHER:
             return
@@ -431,7 +436,8 @@ cdef class Counted(Streams):
             self.amd_ = word(c.record + self.places[<int>EXIT_ISA]) == ISA_AMD
         if not self.counting:
             return
-        slot = counter.count(&self.tables[<int>EXITS], <uint64_t>who << 32 | reason, offset)
+        slot = counter.count_near(&self.tables[<int>EXITS], &self.near_exits[(reason ^ who << 5) & KEYS_NEAR],
+                                  <uint64_t>who << 32 | reason, offset, 1)
         if slot == &self.tables[<int>EXITS].spill:
             return
         exit_now(task, reason)
@@ -439,16 +445,19 @@ cdef class Counted(Streams):
     cdef void _end_exit(self, Task *task, Py_ssize_t who) noexcept nogil:
         cdef uint64_t key = <uint64_t>who << 32 | task.reason
         cdef uint64_t kernel = task.exit_modes[<int>KERNEL]
+        cdef int bucket
         cdef Slot *slot
         if not task.in_exit:
             return
         task.in_exit = False
-        slot = counter.add(&self.tables[<int>EXITS], key, 0, 0)
+        slot = counter.count_near(&self.tables[<int>EXITS], &self.near_exits[(task.reason ^ who << 5) & KEYS_NEAR], key, 0, 0)
         slot.sum += kernel
         if kernel > slot.most:
             slot.most = kernel
-        counter.count(&self.tables[<int>EXITS_TOOK],
-                      (<uint64_t>who << 32 | task.reason) << 9 | <uint64_t>bucket_of(kernel), 0)
+        bucket = bucket_of(kernel)
+        counter.count_near(&self.tables[<int>EXITS_TOOK],
+                           &self.near_took[(bucket ^ task.reason << 3 ^ who << 5) & KEYS_NEAR],
+                           key << 9 | <uint64_t>bucket, 0, 1)
         if task.exit_modes[<int>USER]:
             slot = counter.count(&self.tables[<int>EXITS_USER], key, 0)
             slot.sum += task.exit_modes[<int>USER]

@@ -24,10 +24,15 @@ def test_numbers_that_no_event_has(told: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("constant", "value"),
     # As C reads them: a leading zero is base eight; where its digits are none of that base, somebody padded.
-    [("0x78", 120), ("0X78", 120), ("120", 120), ("00000170", 120), ("00078", 78), ("0", 0), ("120UL", 120)],
+    # Exits of AMD's for exceptions are sums.
+    [
+        *(("0x78", 120), ("0X78", 120), ("120", 120), ("00000170", 120), ("00078", 78), ("0", 0), ("120UL", 120)),
+        *(("0x040 + 14", 78), ("0x40UL+016u", 78)),
+    ],
 )
 def test_constants_of_print_formats(constant: str, value: int) -> None:
-    of = f'"%s", __print_symbolic(REC->what, {{ {constant}, "it" }}, {{ 1, "other" }}, {{ {MANY}, "none" }})'
+    none = f'{{ {MANY}, "none" }}, {{ 1 + {MANY}, "none" }}'
+    of = f'"%s", __print_symbolic(REC->what, {{ {constant}, "it" }}, {{ 1, "other" }}, {none})'
     (table,) = layout(_format(print_format=of), "kvm").symbols("what")
     assert table == {value: "it", 1: "other"}
 

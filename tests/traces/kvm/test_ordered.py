@@ -21,7 +21,7 @@ def _converted(came: bytes) -> tuple[tracedat.TraceDat, dict[int, bytes], tuple[
     damage = ordered.convert(io.BytesIO(came), out)
     trace, data = tracedat.read(out, unpack), out.getvalue()
     pages = {one.cpu: data[one.offset : one.offset + one.size] for one in trace.streams}
-    return trace, pages, damage and (damage.code, damage.first_offset)
+    return trace, pages, None if damage is None else (damage.code, damage.first_offset)
 
 
 def test_each_processors_pages_are_one_piece() -> None:

@@ -17,7 +17,11 @@ _FIELD = re.compile(
 )
 _HEAD = re.compile(r"name:\s*(?P<name>[^\s]+)\s*\nID:\s*(?P<id>[0-9]+)\s*\n")
 _SYMBOLIC = re.compile(r"__print_symbolic\(\s*REC->(\w+)[^,{]*,\s*((?:\{[^{}]*\}\s*,?\s*)+)\)")
-_NAMED = re.compile(r'\{\s*(0[xX][0-9a-fA-F]+|[0-9]+)[uUlL]*\s*,\s*("[^"]*"(?:\s*"[^"]*")*)\s*\}')
+_CONSTANT = r"(?:0[xX][0-9a-fA-F]+|[0-9]+)"
+#: AMD's exits for exceptions are written as sums: ``{ 0x040 + 14, "PF excp" }``.
+_NAMED = re.compile(
+    rf'\{{\s*({_CONSTANT})[uUlL]*\s*(?:\+\s*({_CONSTANT})[uUlL]*\s*)?,\s*("[^"]*"(?:\s*"[^"]*")*)\s*\}}'
+)
 #: A text in C may be in several pieces.
 _PIECE = re.compile(r'"([^"]*)"')
 #: Digits of the largest number that a field may hold, in base eight.
@@ -69,9 +73,9 @@ class Layout:
         """Give the tables of names for a field's values, in the order of the print format."""
         return [
             {
-                _constant(value): "".join(_PIECE.findall(text))
-                for value, text in _NAMED.findall(table)
-                if len(value) <= _DIGITS_MAX
+                _constant(value) + _constant(more or "0"): "".join(_PIECE.findall(text))
+                for value, more, text in _NAMED.findall(table)
+                if len(value) <= _DIGITS_MAX >= len(more)
             }
             for field, table in _SYMBOLIC.findall(self.print_format)
             if field == name

@@ -4,7 +4,8 @@ A recording that was killed is read too, as what its host had sent.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from importlib.util import find_spec
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
@@ -18,6 +19,8 @@ from xentool.errors import PeerError, XentoolError
 from xentool.tools.tracing import packed
 
 if TYPE_CHECKING:
+    import zstandard
+
     from traces.answers import Report
     from traces.choice.where import Where
     from traces.exporters.around import Written
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from traces.kvm.decode.tracedat import TraceDat, Unpack
     from traces.kvm.devices import Devices
     from traces.kvm.table import RecordTable
+    from traces.worker import Worker
     from xentool.tools.tracing.reports import Reading
     from xentool.tools.tracing.spool import Spooled
 
@@ -33,6 +37,8 @@ _Source = TypeVar("_Source")
 _SHORT = "short_record"
 #: Of the file beside a trace that says which device is where, see ``traces.kvm.devices``; and how much of it is read.
 DEVICES, _MAP_MAX = ".devices", 1 << 20
+#: A file with fewer bytes of pages is read by one thread.
+_SMALL = 4 << 20
 #: What unpacking may keep in mind.
 _MEMORY = 1 << 27
 
@@ -171,7 +177,8 @@ def read(
         counts = counted.of(trace)
         if chosen.where.timed and not whole:
             counts.window(*chosen.where.cycles(kvm.clock_of(trace, reading.hz).hz))
-        counts.run(_pieces(source, trace, lost, progress))
+        with _reader(trace) as ahead:
+            counts.run(_pieces(source, trace, lost, progress, ahead))
     except TraceError as error:
         raise PeerError(f"{name} {error}") from error
     except OSError as error:
@@ -210,8 +217,29 @@ def again(source: BufferedReader, known: Known) -> "tuple[Callable[[], Iterator[
     return lambda: tables(source, known), lines.forms(known.named)
 
 
+def _reader(trace: "TraceDat") -> "AbstractContextManager[Worker | None]":
+    # Reads while others count; a small file is read sooner than a thread begins.
+    if sum(one.size for one in trace.streams) < _SMALL:
+        return nullcontext()
+    from traces.worker import Worker  # noqa: PLC0415 - see above
+
+    return Worker()
+
+
+def _ahead(pages: Iterator[bytes], worker: "Worker") -> Iterator[bytes]:
+    # The worker finds the next piece while this one is looked at.
+    asked = worker.submit(next, pages, None)
+    while (piece := asked.result()) is not None:
+        asked = worker.submit(next, pages, None)
+        yield piece
+
+
 def _pieces(
-    source: BufferedReader, trace: "TraceDat", lost: Callable[[str, int], None], progress: Callable[[int], None]
+    source: BufferedReader,
+    trace: "TraceDat",
+    lost: Callable[[str, int], None],
+    progress: Callable[[int], None],
+    worker: "Worker | None" = None,
 ) -> list[Iterator[bytes]]:
     from traces.kvm.decode import tracedat  # noqa: PLC0415 - see above
 
@@ -226,7 +254,8 @@ def _pieces(
             progress(done)
             yield data
 
-    return [counted(tracedat.pages(cast(Any, source), one, unpack, piece, lost)) for one in trace.streams]
+    every = [tracedat.pages(cast(Any, source), one, unpack, piece, lost) for one in trace.streams]
+    return [counted(pages if worker is None else _ahead(pages, worker)) for pages in every]
 
 
 def _devices(name: str) -> "Devices":
@@ -252,13 +281,16 @@ def _check(where: "Where", name: str, *, whole: bool) -> None:
 
 
 def _zstd() -> "Unpack | None":
-    try:
-        import zstandard  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError:
+    # Loading it takes a tenth of a small file's report, and many are not packed.
+    if find_spec("zstandard") is None:
         return None
-    unpacker = zstandard.ZstdDecompressor(max_window_size=_MEMORY)
+    unpacker: zstandard.ZstdDecompressor | None = None
 
     def unpack(data: bytes, size: int) -> bytes:
+        import zstandard  # noqa: PLC0415 - an extra
+
+        nonlocal unpacker
+        unpacker = unpacker or zstandard.ZstdDecompressor(max_window_size=_MEMORY)
         try:
             # So much is made room for, whatever it turns out to be.
             if zstandard.frame_content_size(data) > size:
