@@ -33,36 +33,36 @@ def judge(
     :param held: what did not come back, by what it is; nothing or zeros for none
     :param sibling: whether a sibling was served at the end
     """
-    known = {quirk.observation: quirk for quirk in quirks}
-    found = [(_worth(case, each, known, sibling=sibling), _words(each, known)) for each in seen]
+    known = [next((quirk for quirk in quirks if quirk.explains(each)), None) for each in seen]
+    explained = zip(seen, known, strict=True)
+    found = [(_worth(case, each, quirk, sibling=sibling), _words(each, quirk)) for each, quirk in explained]
     if not seen:
         found.append((Verdict.INCONCLUSIVE, "nothing was observed"))
     if not sibling and not any(each.observation in {Observation.SILENT, Observation.CRASHED} for each in seen):
         found.append((Verdict.FAIL, "a sibling device is not served any more"))
     if left := ", ".join(f"{number:+} {what}" for what, number in held.items() if number):
         found.append((Verdict.LEAK, f"not as before: {left}"))
-    if known and not any(verdict is Verdict.QUIRK for verdict, _ in found):
-        found.append((Verdict.XPASS, "a known quirk is gone: " + ", ".join(each.word for each in known)))
+    if gone := [quirk for quirk in quirks if quirk not in known]:
+        found.append((Verdict.XPASS, "a known quirk is gone: " + ", ".join(quirk.observation.word for quirk in gone)))
     verdict = min((verdict for verdict, _ in found), key=_WORST.index)
     if verdict is Verdict.PASS:
         return verdict, _summary(seen)
     return verdict, "; ".join(dict.fromkeys(words for each, words in found if each is verdict))
 
 
-def _worth(case: Case, seen: Seen, known: Mapping[Observation, Quirk], *, sibling: bool) -> Verdict:
+def _worth(case: Case, seen: Seen, quirk: Quirk | None, *, sibling: bool) -> Verdict:
     if seen.observation is Observation.CRASHED:
         return Verdict.CRASHED
     if seen.observation in case.allow:
         return case.allow[seen.observation]
-    if seen.observation in known:
+    if quirk:
         return Verdict.QUIRK
     if seen.observation is Observation.SILENT:
         return Verdict.WEDGED if sibling else Verdict.INCONCLUSIVE
     return Verdict.FAIL if case.clause.must or seen.observation in NEVER else Verdict.INCONCLUSIVE
 
 
-def _words(seen: Seen, known: Mapping[Observation, Quirk]) -> str:
-    quirk = known.get(seen.observation)
+def _words(seen: Seen, quirk: Quirk | None) -> str:
     detail = quirk.text if quirk else seen.detail or seen.observation.says
     return f"{seen.what}: {seen.observation.word} ({detail})" if seen.what else f"{seen.observation.word} ({detail})"
 

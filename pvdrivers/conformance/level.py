@@ -26,7 +26,7 @@ class Level:
 #: Every case, in seconds: for `make check`.
 SMALL = Level(rounds=300, flips=200_000, storm=2_000, pairs=3, silence=0.3, deadline=60.0)
 #: Every case in seconds on an emulated machine, where nothing is as soon as that.
-QUICK = Level(rounds=300, flips=500_000, storm=2_000, pairs=3, silence=1.0, deadline=20.0)
+QUICK = Level(rounds=300, flips=200_000, storm=2_000, pairs=3, silence=1.0, deadline=20.0)
 #: What `xentool conformance` does.
 USUAL = Level(rounds=5_000, flips=5_000_000, storm=20_000, pairs=9, silence=3.0, deadline=60.0)
 #: For `make conformance`.

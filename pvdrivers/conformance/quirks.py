@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pvdrivers.conformance.observation import Observation
+from pvdrivers.conformance.observation import Observation, Seen
 
 _WORDS = {each.word: each for each in Observation}
 
@@ -20,6 +20,7 @@ class Quirk:
     :param versions: a pattern, as of file names
     :param text: what is observed, for people
     :param source: where in the driver it comes from
+    :param what: a pattern of what is tried, where it is seen of nothing else
     """
 
     driver: str
@@ -28,6 +29,11 @@ class Quirk:
     observation: Observation
     text: str
     source: str
+    what: str = "*"
+
+    def explains(self, seen: Seen) -> bool:
+        """Tell whether this is what was observed."""
+        return seen.observation is self.observation and fnmatchcase(seen.what, self.what)
 
 
 @dataclass(frozen=True)

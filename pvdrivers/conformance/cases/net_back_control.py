@@ -64,7 +64,7 @@ def nb20(rig: VifFrontRig) -> Sights:
         line.channel.notify()
 
         def noticed() -> bool:
-            return front.complaint() != "" or words[RSP_PROD] != answered
+            return front.given_up or words[RSP_PROD] != answered
 
         waits.until(front.store, [f"{front.peer.path}/state"], noticed, rig.level.silence)
         moved = words[RSP_PROD] - answered & _MASK

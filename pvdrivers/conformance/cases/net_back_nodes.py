@@ -58,7 +58,8 @@ def nb02(rig: VifFrontRig) -> Sights:
         "netif.h",
         "If there is any inconsistency in the XenStore data, the backend may choose not to connect any queues, instead "
         "treating the request as an error.",
-        source="Linux drivers/net/xen-netback/xenbus.c, connect and connect_data_rings",
+        source="Linux drivers/net/xen-netback/xenbus.c, connect and connect_data_rings: an error node; "
+        "set_backend_state says that it is connected whatever became of that",
     ),
     why="What a guest writes into XenStore decides how much a backend allocates and what it maps.",
 )
@@ -102,6 +103,9 @@ def _published(rig: VifFrontRig, what: str, queues: int, wrong: dict[str, object
         # The name of another node stands for what that holds.
         nodes |= {name: nodes.get(str(value), value) for name, value in wrong.items()}
         seen = front.publish({name: value for name, value in nodes.items() if value is not None})
+        if seen.observation is O.SERVED and (refused := front.complaint()):
+            # Linux's says that it is connected after it has said what is wrong, too.
+            seen = Seen("", O.REFUSED, refused)
         return seen._replace(what=what)
 
 

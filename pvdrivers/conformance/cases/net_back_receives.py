@@ -10,7 +10,7 @@ from pvdrivers.conformance.cases.words import O
 from pvdrivers.conformance.net.frames import FAR, GUEST, Carried, packet, plain
 from pvdrivers.conformance.net.front import VifFront
 from pvdrivers.conformance.net.front_rig import VifFrontRig
-from pvdrivers.conformance.net.subject import BURST
+from pvdrivers.conformance.net.subject import BURST, LONGEST
 from pvdrivers.conformance.observation import Seen, Sights
 from pvdrivers.xenbus import Role
 
@@ -152,7 +152,7 @@ def nb26(rig: VifFrontRig) -> Sights:
             )
         yield Seen("one page at a time", O.OKAY if kept == sent else O.DROPPED, f"{len(kept)} of {len(sent)} come")
         front.post(_SLOTS + 1)
-        yield front.received("the longest", _to_guest(rig.chance.randbytes(65521)))
+        yield front.received("the longest", _to_guest(rig.chance.randbytes(LONGEST)))
         yield front.proves()
 
 

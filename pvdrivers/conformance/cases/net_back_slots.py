@@ -159,18 +159,18 @@ def nb13(rig: VifFrontRig) -> Sights:
 def _in_parts(front: VifFront, what: str, slots: Slots, first: int, data: bytes) -> Sights:
     ring = front.queues[0].tx.ring
     front.put(Slots(slots.messages[:first], slots.idents[:1]), notify=True)
-    waits.until(front.store, [], lambda: bool(ring.waiting()) or front.complaint() != "", min(front.level.silence, 1.0))
+    waits.until(front.store, [], lambda: bool(ring.waiting()) or front.given_up, min(front.level.silence, 1.0))
     if ring.waiting():
         statuses = [answer.status for answer in front.queues[0].tx.answers(ring.waiting(), front.level.deadline)]
         yield Seen(what, O.STRAYED if NetifRsp.OKAY in statuses else O.ERROR, f"answered with {statuses}")
         return
-    if front.complaint():
+    if front.given_up:
         yield Seen(what, O.DISABLED, front.complaint())
         return
     # It waits, and may go on; or says nothing of having given it up.
     rest = Slots(slots.messages[first:], slots.idents[1:])
     front.put(rest)
-    front.follows(front.peer.path, lambda: ring.waiting() >= len(slots.messages) or front.complaint() != "")
+    front.follows(front.peer.path, lambda: ring.waiting() >= len(slots.messages) or front.given_up)
     if ring.waiting() < len(slots.messages):
         yield Seen(what, O.DISABLED, front.complaint())
         return
@@ -236,7 +236,7 @@ def nb19(rig: VifFrontRig) -> Sights:
                 line.channel.notify()
 
                 def noticed(front: VifFront = front, answered: int = answered, words: memoryview = words) -> bool:
-                    return front.complaint() != "" or words[RSP_PROD] != answered
+                    return front.given_up or words[RSP_PROD] != answered
 
                 waits.until(front.store, [f"{front.peer.path}/state"], noticed, rig.level.silence)
                 moved = words[RSP_PROD] - answered & _MASK
@@ -244,7 +244,7 @@ def nb19(rig: VifFrontRig) -> Sights:
                 if moved:
                     yield Seen(what, O.STRAYED, f"{moved} answers")
                 else:
-                    yield Seen(what, O.DISABLED if name == "tx" or front.complaint() else O.IGNORED)
+                    yield Seen(what, O.DISABLED if name == "tx" or front.given_up else O.IGNORED)
 
 
 @CASES.case(

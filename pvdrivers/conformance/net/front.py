@@ -189,6 +189,11 @@ class VifFront(FrontHalf):
         self.put(slots, queue)
         return self.answers(slots, queue)
 
+    @property
+    def given_up(self) -> bool:
+        """Whether the backend says, in whichever way it does, that it serves this vif no more."""
+        return self.complaint() != "" or self.served.cut_off()
+
     def decided(self, slots: Slots, queue: int = 0) -> list[TxAnswer] | None:
         """Put slots that a backend may give a queue up for; give their answers, or None where there are none."""
         self.put(slots, queue)
@@ -197,7 +202,7 @@ class VifFront(FrontHalf):
 
         def decided() -> bool:
             line.glance()
-            return line.ring.waiting() >= number or self.complaint() != ""
+            return line.ring.waiting() >= number or self.given_up
 
         self.follows(self.peer.path, decided)
         return self.answers(slots, queue) if line.ring.waiting() >= number else None

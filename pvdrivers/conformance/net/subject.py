@@ -16,6 +16,8 @@ from pvdrivers.xenstore.client import Client
 
 #: Frames that may be on their way to either side at once: more may be lost, as on any wire.
 BURST = 8
+#: Bytes of payload of the longest frame that may come in: Linux's interfaces of vifs leave room for a VLAN's tag.
+LONGEST = 65517
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class ServedVif:
     :param toolstack: XenStore as the backend's domain sees it
     :param hotplug: says what a toolstack's script says when it is done (``hotplug-status``), of a backend that waits
         for that; None for one that does not
+    :param cut_off: tells whether the far side has no link any more, where a backend says so that has given its vif up,
+        and says it nowhere else
     """
 
     spot: Spot
@@ -63,6 +67,7 @@ class ServedVif:
     stranger: int
     toolstack: Client
     hotplug: Callable[[str], object] | None = None
+    cut_off: Callable[[], bool] = lambda: False
 
 
 class VifBackBench(Bench, Protocol):

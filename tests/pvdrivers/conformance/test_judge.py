@@ -1,5 +1,7 @@
 """What observations are worth."""
 
+from dataclasses import replace
+
 import pytest
 
 from pvdrivers.conformance.case import Case, Clause, Verdict
@@ -58,6 +60,19 @@ def test_a_quirk_is_that_observation_and_no_other() -> None:
         Verdict.XPASS,
         "a known quirk is gone: okay",
     )
+
+
+def test_a_quirk_of_one_thing_that_is_tried_explains_no_other() -> None:
+    quirks = [replace(QUIRK, what="* tagged"), replace(QUIRK, what="of no IP", text="passed on")]
+    found = [Seen("IPv4 tagged", O.OKAY), Seen("of no IP", O.OKAY)]
+    verdict, why = judge(case(), found, quirks, {}, sibling=True)
+    assert (verdict, why) == (
+        Verdict.QUIRK,
+        "IPv4 tagged: okay (it does it all the same); of no IP: okay (passed on)",
+    )
+    assert judge(case(), [*found, Seen("IPv6", O.OKAY)], quirks, {}, sibling=True)[0] is Verdict.FAIL
+    # Each of them is missed by itself.
+    assert judge(case(), found[:1], quirks, {}, sibling=True) == (Verdict.XPASS, "a known quirk is gone: okay")
 
 
 def test_words() -> None:

@@ -6,7 +6,9 @@ That is the backend's own interface, on no bridge, which nobody but the kit send
 import platform
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from pathlib import Path
 
 from pvdrivers.bus.device import Nodes
 from pvdrivers.bus.toolstack import Spot
@@ -24,6 +26,13 @@ from xentool.tools.conformance.xen.world import STRANGER
 #: No kernel looks for frontends of this kind. An interface is called by its number, and may be there when its nodes are
 #: gone: numbers are used again as late as can be.
 _KIND = Kind("uvif", "vif", lambda n: n % 1000)
+
+
+def _cut_off(folder: Path) -> bool:
+    # What it has given up has no carrier, and looks in XenStore as before (netback.c, xenvif_fatal_tx_err).
+    with suppress(OSError):
+        return any(path.read_text() == "0\n" for path in folder.glob("*/carrier"))
+    return False
 
 
 class NetbackBench(BackendBench):
@@ -50,7 +59,8 @@ class NetbackBench(BackendBench):
             def hotplug(status: str) -> None:
                 store.write(f"{spot.back}/hotplug-status", status.encode())
 
-            yield ServedVif(spot, stack.enter_context(Xen()), far, STRANGER, store, hotplug)
+            cut_off = partial(_cut_off, Path(folder))
+            yield ServedVif(spot, stack.enter_context(Xen()), far, STRANGER, store, hotplug, cut_off)
 
     def ended(self) -> str | None:
         """Tell what the kernel complained of."""
