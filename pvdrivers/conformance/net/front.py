@@ -22,7 +22,7 @@ from pvdrivers.conformance.observation import Noticed, Observation, Seen
 from pvdrivers.errors import MachineError
 from pvdrivers.transport.base import Channel, Grant
 
-#: Pages for what is sent, and those that each queue may post.
+#: Pages for what is sent, and those that all queues may post: Linux grants 1024 at most at once, siblings' among them.
 PAGES, POSTED = 260, 64
 #: What a frontend of today takes.
 FEATURES: Mapping[str, object] = {
@@ -75,28 +75,28 @@ class VifFront(FrontHalf):
         super().__init__(served.transport.store, served.spot.front, served.spot.back, level, served.toolstack)
         self.served, self.chance = served, chance
         self.takes: dict[str, object] = dict(FEATURES)
-        #: What is sent lies here.
-        self.data: Grant = served.transport.grant(served.spot.back_domid, PAGES, writable=False)
         self.queues: list[Pair] = []
         self.control: AskingLine | None = None
         self.extra: list[Grant] = []
         self.dead = False
+        # What is sent lies there, if anything is.
+        self._data: Grant | None = None
         self._page = 0
         self._number = 0
 
     # Rings, and the nodes that publish them.
 
-    def pair(self, *, split: bool = True) -> Pair:
-        """Make a queue's rings."""
+    def pair(self, *, split: bool = True, posted: int = POSTED) -> Pair:
+        """Make a queue's rings, and pages to post."""
         transport, domid = self.served.transport, self.served.spot.back_domid
         channels = [transport.alloc_unbound(domid) for _ in range(1 + split)]
         tx = SendingLine(transport.grant(domid), channels[0])
-        rx = PostingLine(transport.grant(domid), channels[-1], transport.grant(domid, POSTED))
+        rx = PostingLine(transport.grant(domid), channels[-1], transport.grant(domid, posted))
         return Pair(tx, rx, channels)
 
     def nodes(self, *, queues: int = 1, split: bool = False) -> dict[str, object]:
         """Make queues, and give the nodes that publish them, as the header says."""
-        self.queues += [self.pair(split=split) for _ in range(queues)]
+        self.queues += [self.pair(split=split, posted=POSTED // queues) for _ in range(queues)]
         nodes = dict(self.takes)
         if queues > 1:
             nodes["multi-queue-num-queues"] = queues
@@ -167,10 +167,12 @@ class VifFront(FrontHalf):
         self._page = (self._page + 1) % PAGES
         if offset is None:
             offset = self.chance.randrange(PAGE_SIZE - len(data) + 1)
-        page = self.data.memory[self._page * PAGE_SIZE : (self._page + 1) * PAGE_SIZE]
+        if self._data is None:
+            self._data = self.served.transport.grant(self.served.spot.back_domid, PAGES, writable=False)
+        page = self._data.memory[self._page * PAGE_SIZE : (self._page + 1) * PAGE_SIZE]
         page[:] = bytes([0xEE]) * PAGE_SIZE
         page[offset : offset + len(data)] = data
-        return self.data.grefs[self._page], offset
+        return self._data.grefs[self._page], offset
 
     def _ident(self) -> int:
         self._number = (self._number + 1) & 0xFFFF
@@ -300,8 +302,9 @@ class VifFront(FrontHalf):
     def release(self) -> None:
         """Give all of this domain's back."""
         self.drop()
-        extra, self.extra = self.extra, []
-        for grant in [*extra, self.data]:
+        granted = [*self.extra, *([self._data] if self._data else [])]
+        self.extra, self._data = [], None
+        for grant in granted:
             with suppress(MachineError):
                 grant.revoke()
 
