@@ -30,7 +30,7 @@ class Verdict(StrEnum):
     CRASHED = "crashed"
     #: Grants, mappings, ports or descriptors that do not come back.
     LEAK = "leak"
-    #: Not run on this driver: it would not survive, and that is not published yet.
+    #: Not run on this driver: it does what it must not, as not to survive, and how is not published yet.
     WITHHELD = "withheld"
 
 

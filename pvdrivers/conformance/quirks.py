@@ -38,7 +38,7 @@ class Quirk:
 
 @dataclass(frozen=True)
 class Withheld:
-    """A case that is not run on a driver, which would not survive it; what happened, in words, without the trigger."""
+    """A case that is not run on a driver, which does not stand it; what happened, in words, without the trigger."""
 
     driver: str
     versions: str

@@ -99,7 +99,7 @@ _VERDICTS = {
     Verdict.WEDGED: "no answer, while siblings are served",
     Verdict.CRASHED: "the driver is no more, or made a mistake that it had to catch",
     Verdict.LEAK: "something did not come back",
-    Verdict.WITHHELD: "not run: the driver would not survive it, and that is not published yet",
+    Verdict.WITHHELD: "not run: the driver does not stand it, and why is not published yet",
 }
 _RISKS = {Risk.MAY_DISABLE: "give the device up", Risk.MAY_CRASH: "crash: left out without `--lab`"}
 

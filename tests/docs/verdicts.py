@@ -29,7 +29,7 @@ column once all of its cases were judged, on one version of it: a few at a time,
 | pass | all that was seen is allowed |
 | quirk | a known divergence, explained below, and nothing else |
 | no | the driver does not offer what the case is about |
-| withheld | not run: the driver would not survive it, or its kernel warns of itself; what happened is said below |
+| withheld | not run: the driver does not stand it, or its kernel warns of itself; what happened is said below |
 """
 #: Of a case that was not among those run.
 _ELSE = "not run"
