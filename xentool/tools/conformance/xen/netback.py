@@ -28,8 +28,13 @@ from xentool.tools.conformance.xen.world import STRANGER
 _KIND = Kind("uvif", "vif", lambda n: n % 1000)
 
 
-def _cut_off(folder: Path) -> bool:
-    # What it has given up has no carrier, and looks in XenStore as before (netback.c, xenvif_fatal_tx_err).
+def cut_off(folder: Path) -> bool:
+    """Tell whether it has given a vif up: that has no carrier then, and looks in XenStore as before.
+
+    Ref: Linux drivers/net/xen-netback/netback.c, xenvif_fatal_tx_err
+
+    :param folder: the driver's ``net`` in sysfs
+    """
     with suppress(OSError):
         return any(path.read_text() == "0\n" for path in folder.glob("*/carrier"))
     return False
@@ -59,8 +64,8 @@ class NetbackBench(BackendBench):
             def hotplug(status: str) -> None:
                 store.write(f"{spot.back}/hotplug-status", status.encode())
 
-            cut_off = partial(_cut_off, Path(folder))
-            yield ServedVif(spot, stack.enter_context(Xen()), far, STRANGER, store, hotplug, cut_off)
+            transport = stack.enter_context(Xen())
+            yield ServedVif(spot, transport, far, STRANGER, store, hotplug, partial(cut_off, Path(folder)))
 
     def ended(self) -> str | None:
         """Tell what the kernel complained of."""
