@@ -11,7 +11,7 @@ PACKAGES := \
 	mmdebstrap uidmap debian-archive-keyring e2fsprogs \
 	openssh-client iproute2 \
 	libvirt-dev pkg-config \
-	xen-utils-4.17 libxen-dev vagrant systemd chromium libvirt-clients man-db mandoc cpio \
+	xen-utils-4.17 libxen-dev vagrant vagrant-libvirt systemd chromium libvirt-clients man-db mandoc cpio \
 	tshark tcpdump trace-cmd \
 	qemu-utils nbdkit fio
 # python, the compiled core | the lab's machine | its image | its control | libvirt's binding, built | oracles,

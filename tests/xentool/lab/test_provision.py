@@ -19,6 +19,9 @@ STAND_INS = {
     "systemctl": 'echo "systemctl $@" >>/calls',
     "update-grub": "echo update-grub >>/calls",
     "busybox": "",
+    # Of what is asked for, one is there.
+    "dpkg-query": '[ "$3" != busybox-static ] || printf installed',
+    "nproc": "echo 4",
     # As kmod prints it, with the module that both need.
     "modprobe": 'for module in xenbus "$4"; do echo "insmod /lib-modules/$module.ko "; done',
 }
@@ -34,7 +37,7 @@ exec chroot "$1" /host/usr/bin/env PATH=/stand-ins:/usr/bin:/bin sh /tmp/xentool
 def root(tmp_path: Path) -> Path:
     for folder in (
         *("host", "usr/lib", "etc/xen/scripts", "etc/modules-load.d", "etc/systemd/system", "etc/default/grub.d"),
-        *("home/vagrant/.ssh", "root", "boot", "var/lib", "var/log", "tmp", "dev", "stand-ins", "lib-modules"),
+        *("home/vagrant/.ssh", "root", "boot", "var/lib", "var/log", "tmp", "dev", "proc", "stand-ins", "lib-modules"),
     ):
         (tmp_path / folder).mkdir(parents=True)
     for name in ("bin", "sbin", "lib64"):
@@ -56,6 +59,8 @@ def root(tmp_path: Path) -> Path:
         (tmp_path / "boot" / f"vmlinuz-{release}").touch()
     (tmp_path / "home/vagrant/.ssh/authorized_keys").write_text("ssh-ed25519 AAAA vagrant\n")
     (tmp_path / "etc/default/xen").write_text("#XENCONSOLED_TRACE=[none|guest|hv|all]\n")
+    (tmp_path / "etc/xen/xl.conf").write_text('#autoballoon="auto"\n')
+    (tmp_path / "proc/cpuinfo").write_text("model name\t: Intel(R) Xeon(R) Processor @ 2.90GHz\n")
     (tmp_path / "etc/default/grub.d/xen.cfg").write_text(XEN_CFG)
     return tmp_path
 
@@ -93,7 +98,7 @@ def test_what_it_leaves_boots_xen_lets_root_in_and_has_what_guests_start_from(ro
         assert os.access(root / "usr/lib/xentool-lab" / program, os.X_OK)
     assert (root / "calls").read_text().splitlines() == 2 * [
         "update -q",
-        "install -q -y --no-install-recommends xen-utils-4.17 busybox-static",
+        "install -q -y --no-install-recommends xen-utils-4.17",
         "systemctl enable xentool-bridge.service",
         "update-grub",
     ]
@@ -120,3 +125,19 @@ def test_guests_start_from_busybox_their_init_and_each_module_after_what_it_need
     for program in ("bin/busybox", "init", "sbin/poweroff"):
         assert os.access(out / program, os.X_OK)
     assert not list((root / "usr/lib/xentool-lab").glob("guest-initrd.*"))
+
+
+def test_hvm_guests_leave_cpu_0_alone_where_qemu_emulates(root: Path) -> None:
+    provision(root)
+    assert (root / "etc/xen/xl.conf").read_text() == '#autoballoon="auto"\n'
+    (root / "proc/cpuinfo").write_text("model name\t: QEMU TCG CPU version 2.5+\n")
+    for _ in range(2):
+        provision(root)
+    assert (root / "etc/xen/xl.conf").read_text() == '#autoballoon="auto"\nvm.hvm.cpumask="1-3" # xentool\n'
+
+
+def test_what_is_installed_needs_no_network(root: Path) -> None:
+    (root / "stand-ins/dpkg-query").write_text("#!/bin/sh\nprintf installed\n")
+    (root / "stand-ins/apt-get").write_text("#!/bin/sh\nexit 100\n")
+    provision(root)
+    assert (root / "calls").read_text().splitlines() == ["systemctl enable xentool-bridge.service", "update-grub"]

@@ -6,9 +6,16 @@ data=/tmp/xentool-data
 here=/usr/lib/xentool-lab
 export DEBIAN_FRONTEND=noninteractive
 
-apt-get update -q
-# shellcheck disable=SC2086 # the lists are words
-apt-get install -q -y --no-install-recommends $1
+# What is there already needs no network.
+missing=
+for package in $1; do
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+    apt-get update -q
+    # shellcheck disable=SC2086 # the list is words
+    apt-get install -q -y --no-install-recommends $missing
+fi
 
 install -d "$here"
 install -m 755 "$data"/*.sh "$here"
@@ -42,6 +49,11 @@ release=$(find /boot -name 'vmlinuz-*' -printf '%f\n' | sed 's/^vmlinuz-//' | so
 mkdir -p /var/lib/xentool /var/log/xen/console
 printf 'XEN_BIN=%s\nKERNEL=/boot/vmlinuz-%s\n' "/usr/lib/xen-$3/bin" "$release" >/etc/default/xentool-lab
 "$here/guest-archive.sh" "$data" "$release" "$here/guest-initrd"
+# Where QEMU emulates, CPU 0 is no place for hardware-assisted guests: see cpus_for_hvm in xentool/lab/qemu.py.
+if grep -q 'QEMU TCG' /proc/cpuinfo && [ "$(nproc)" -gt 1 ]; then
+    sed -i '/# xentool$/d' /etc/xen/xl.conf
+    echo "vm.hvm.cpumask=\"1-$(($(nproc) - 1))\" # xentool" >>/etc/xen/xl.conf
+fi
 # A second run of this script changes nothing.
 sed -i '/# xentool$/d' /etc/default/xen
 echo 'XENCONSOLED_ARGS="--log=guest --log-dir=/var/log/xen/console" # xentool' >>/etc/default/xen
