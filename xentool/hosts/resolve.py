@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from traces.meant import meant
 from xentool import output
 from xentool.errors import Unavailable
-from xentool.hosts import labs, named
+from xentool.hosts import adopted, labs, named
 from xentool.hosts.base import Host
 from xentool.hosts.forms import FORMS, LAB, HostError, is_place
 from xentool.hosts.local import LocalHost, is_dom0, is_kvm_host
@@ -46,6 +46,8 @@ def _at(place: str, name: str, environ: Mapping[str, str], *, kvm: bool) -> Host
             raise Unavailable("this machine is no Xen dom0 (no control_d in /proc/xen/capabilities)")
         return LocalHost()
     if match := LAB.fullmatch(place):
+        if match["name"] in adopted.names(environ):
+            return adopted.host(match["name"], environ)
         return labs.choose(match["name"], labs.running(environ))
     from xentool.hosts.ssh import SshHost  # noqa: PLC0415 - see `labs.ssh_host`
 

@@ -1,5 +1,6 @@
 """What others use of the lab: the command line, the tests, `make demo`."""
 
+from xentool.lab.adopt import vagrant as adopt
 from xentool.lab.down import down
 from xentool.lab.guest import WORKLOADS, Guest, Running
 from xentool.lab.guests import every as guest_list
@@ -35,6 +36,7 @@ __all__ = [
     "Progress",
     "Running",
     "Status",
+    "adopt",
     "build",
     "console",
     "down",

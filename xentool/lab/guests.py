@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from xentool.errors import PeerError, XentoolError
-from xentool.hosts import Completed, Host, resolve, waiting
+from xentool.hosts import Completed, Host, adopted, named, resolve, waiting
 from xentool.hosts.forms import HostError
 from xentool.lab import hypervisors, kvm_guest, status, xl_guest
 from xentool.lab.guest import WORKLOADS, Guest, Running
@@ -28,20 +28,32 @@ EMULATED_TRIES = 4
 
 @dataclass(frozen=True)
 class _Place:
-    """A host that starts guests."""
+    """A host that starts guests.
+
+    :param emulated: whether QEMU emulates its processors; None if nobody has asked it
+    """
 
     host: Host
     hypervisor: Hypervisor
-    emulated: bool
+    emulated: bool | None
+
+
+def _elsewhere(lab: str | None, where: str | None) -> str | None:
+    """Return the host that is meant in a lab's stead: that of --host, or one that was adopted; None for a lab."""
+    if where is not None:
+        if lab is not None:
+            raise HostError("a guest is in a lab or on a host: give --name or --host")
+        return where
+    name = lab or named.read().used
+    return f"lab:{name}" if name in adopted.names() else None
 
 
 @contextmanager
 def _place(lab: str | None, where: str | None) -> Iterator[_Place]:
     """Connect to a lab, or to a host that was made ready as one (provision.sh)."""
-    if where is not None:
-        if lab is not None:
-            raise HostError("a guest is in a lab or on a host: give --name or --host")
-        place = _Place(resolve(where), hypervisors.XEN, emulated=False)
+    host = _elsewhere(lab, where)
+    if host is not None:
+        place = _Place(resolve(host), hypervisors.XEN, emulated=None)
     else:
         running = status.running(lab)
         place = _Place(running.host(), running.under, running.accel == "tcg")
@@ -53,13 +65,13 @@ def _place(lab: str | None, where: str | None) -> Iterator[_Place]:
 
 def types(lab: str | None = None, *, where: str | None = None) -> tuple[str, ...]:
     """Return what guests of a lab may be, first what one is if nobody says."""
-    return hypervisors.XEN.types if where is not None else status.running(lab).under.types
+    return (hypervisors.XEN if _elsewhere(lab, where) else status.running(lab).under).types
 
 
 def start(guest: Guest, lab: str | None = None, progress: Progress = SILENT, *, where: str | None = None) -> int:
     """Start a guest and return its domid, or QEMU's process, when its userland runs and its devices are connected.
 
-    :param lab: the lab's name; None for the only one, or ``default``
+    :param lab: the lab's name; None for the one that was adopted and is in use, or the only one, or ``default``
     :param where: a host in a lab's stead, which was made ready for guests as one (the Vagrantfile's, for one)
     :raises XentoolError: it runs already, xl or QEMU refuses, or it is not up in time; with its last console lines
     """
@@ -73,11 +85,12 @@ def start(guest: Guest, lab: str | None = None, progress: Progress = SILENT, *, 
                 f"{', '.join(place.hypervisor.types)}"
             )
         # Once in a hundred starts under emulation the kernel of a PV guest fails in its first seconds.
-        tries = EMULATED_TRIES if place.emulated else 1
+        emulated = _is_emulated(place)
+        tries = EMULATED_TRIES if emulated else 1
         progress.step(f"starting {guest.name} ({guest.type}, {guest.workload})")
         for left in reversed(range(tries)):
             began = time.monotonic()
-            done = _try(guest, place)
+            done = _try(guest, place, emulated=emulated)
             took = time.monotonic() - began
             if done.returncode != DIED or not left:
                 break
@@ -102,14 +115,21 @@ def _starter(place: _Place) -> str:
     return "QEMU" if place.hypervisor is hypervisors.KVM else "xl"
 
 
-def _try(guest: Guest, place: _Place) -> Completed:
+def _is_emulated(place: _Place) -> bool:
+    if place.emulated is not None:
+        return place.emulated
+    # Its processors' name, which Xen gives to dom0 as it is. Ref: QEMU, target/i386/cpu.c
+    return place.host.run(["grep", "-q", "QEMU TCG", "/proc/cpuinfo"], check=False).returncode == 0
+
+
+def _try(guest: Guest, place: _Place, *, emulated: bool) -> Completed:
     word = secrets.token_hex(4)
     argv = [place.hypervisor.start, guest.name, word, str(guest.disk_mib), str(_LOOKS)]
     if place.hypervisor is hypervisors.KVM:
         text = kvm_guest.command(guest, word)
         argv.append("0" if guest.type == "shadow" else "1")
     else:
-        text = xl_guest.configuration(guest, word, emulated=place.emulated)
+        text = xl_guest.configuration(guest, word, emulated=emulated)
     return place.host.run(argv, input=text.encode(), timeout=waiting.FOREVER, check=False)
 
 

@@ -410,6 +410,9 @@ class FakeLab:
         progress.step(LINES)
         return api.Image(Path(EVIL), api.RELEASES["4.17"], EVIL, EVIL)
 
+    def adopt(self, *_: object) -> tuple[str, str]:
+        return EVIL, EVIL
+
     def down(self, *_: object) -> str:
         raise XentoolError(f"{EVIL} failed; the end of it:\n  {EVIL}")
 
@@ -438,6 +441,7 @@ LABS: list[list[str]] = [
     ["lab", "status"],
     ["lab", "up"],
     ["lab", "build"],
+    ["lab", "adopt", "--vagrant"],
     ["lab", "down"],
     ["lab", "sync"],
     ["lab", "logs"],

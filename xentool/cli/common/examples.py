@@ -92,6 +92,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "lab build": ("xentool lab build",),
     "lab up": ("xentool lab up", "xentool lab up --hypervisor kvm"),
+    "lab adopt": ("xentool lab adopt --vagrant",),
     "lab status": ("xentool lab status",),
     "lab guest": ("xentool lab guest start domU --type pvh",),
     "lab guest start": ("xentool lab guest start domU --type pvh",),

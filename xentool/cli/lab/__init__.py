@@ -7,6 +7,7 @@ from xentool.cli.common.lazy import LazyGroup
 COMMANDS = {
     "build": ("xentool.cli.lab.build:command", "Make the image that labs run: Debian, Xen, dom0."),
     "up": ("xentool.cli.lab.up:command", "Boot real Xen, or KVM, in the background."),
+    "adopt": ("xentool.cli.lab.adopt:command", "Take a dom0 that `vagrant up` has made as a lab."),
     "status": ("xentool.cli.lab.status:command", "Show the labs and how they are."),
     "guest": ("xentool.cli.lab.guest:group", "Start, stop and list guests."),
     "run": ("xentool.cli.lab.run:command", "Run a command in dom0, or in the KVM host."),

@@ -11,7 +11,8 @@ where = click.option(
     "--host",
     "where",
     metavar="HOST",
-    help="A host in a lab's stead that was made ready as one, as the Vagrantfile's is: ssh://root@xentool-dom0.",
+    help="A host in a lab's stead that was made ready as one, as the Vagrantfile's is.  "
+    "[default: one that was adopted, if it is in use]",
 )
 xen = click.option(
     "--xen",
