@@ -84,6 +84,16 @@ def test_a_guests_console_by_its_name_alone(monkeypatch: pytest.MonkeyPatch) -> 
     assert ran("lab", "logs", "--guest", "domU", "-f").stdout == "domU None True\n"
 
 
+def test_a_lab_by_its_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "down", lambda name, _progress: f"{name} ended")
+    assert ran("lab", "down", "two").stdout == "two ended\n"
+    assert ran("lab", "down", "--name", "two").stdout == "two ended\n"
+    assert ran("lab", "down").stdout == "None ended\n"
+    done = ran("lab", "down", "two", "--name", "three")
+    assert done.returncode == 2
+    assert "one lab, please: two or three" in done.stderr
+
+
 @pytest.mark.parametrize("command", [["report"], ["report", "--json"], ["dump"], ["sql", "select 1"]])
 def test_from_behind_the_end_says_how_long_the_trace_is(command: list[str], trace: Path) -> None:
     name, *rest = command

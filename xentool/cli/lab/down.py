@@ -9,7 +9,7 @@ from xentool.lab import api
 
 
 @click.command("down")
-@options.name
+@options.which
 def command(name: str | None) -> None:
     """End a lab: its guests, their host, the hypervisor; nothing but its console file is kept."""
     with shown() as progress:

@@ -1,10 +1,29 @@
 """Options that several of the lab's commands take."""
 
+import functools
+from collections.abc import Callable
+
 import click
 
 from xentool.lab.releases import DEFAULT_XEN, RELEASES
 
 name = click.option("--name", metavar="LAB", help="Which lab; by default the only one there is, or `default`.")
+
+
+def which(function: Callable[..., None]) -> Callable[..., None]:
+    """Say which lab as its ``name``: by the option, or by its name alone, as people type it."""
+
+    @click.argument("lab", metavar="[LAB]", required=False)
+    @name
+    @functools.wraps(function)
+    def named(*args: object, lab: str | None, name: str | None, **words: object) -> None:
+        if None not in (lab, name) and lab != name:
+            raise click.UsageError(f"one lab, please: {lab} or {name}")
+        function(*args, name=lab or name, **words)
+
+    return named
+
+
 new_name = click.option("--name", metavar="LAB", default="default", show_default=True, help="How to call the lab.")
 where = click.option(
     "-H",

@@ -7,7 +7,7 @@ from xentool.lab import api
 
 
 @click.command("shell")
-@options.name
+@options.which
 @click.pass_context
 def command(ctx: click.Context, name: str | None) -> None:
     """Log in to dom0, or to the KVM host, as root."""

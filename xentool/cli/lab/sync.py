@@ -9,7 +9,7 @@ from xentool.lab import api
 
 
 @click.command("sync")
-@options.name
+@options.which
 def command(name: str | None) -> None:
     """Bring this checkout's xentool, scripts and guest into a running lab."""
     with shown() as progress:
