@@ -114,7 +114,7 @@ def test_a_guests_configuration() -> None:
     assert "clearcpuid" not in text
     assert "earlyprintk" not in text
     emulated = xl_guest.configuration(guest.Guest("domU", marks=True), "w0rd", emulated=True)
-    assert "quiet cryptomgr.notests clearcpuid=tsc lpj=4000000 earlyprintk=xen,keep xentool.ready=w0rd" in emulated
+    assert "init_on_alloc=0 clearcpuid=tsc lpj=4000000 earlyprintk=xen,keep xentool.ready=w0rd" in emulated
     assert "printk.devkmsg=on" in emulated
 
 
