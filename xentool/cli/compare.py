@@ -7,7 +7,7 @@ import click
 
 from traces.analyses.phases.comparison import Comparison
 from traces.exporters import compared
-from xentool import output
+from xentool import extras, output
 from xentool.cli.common import options
 from xentool.cli.lab import options as lab_options
 from xentool.cli.lab.progress import shown
@@ -37,10 +37,8 @@ class _Names(click.ParamType[tuple[str, ...]]):
 
 
 def _write(path: Path, found: Comparison) -> None:
-    try:
-        from traces.exporters.html import compared as pages  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as error:
-        raise XentoolError(f"--html needs {error.name}: pip install 'xentool[html]'") from error
+    from traces.exporters.html import compared as pages  # noqa: PLC0415 - brings jinja2, which not everybody has
+
     try:
         path.write_bytes(pages.page(found))
     except OSError as error:
@@ -126,6 +124,8 @@ def command(
 
     TRACES are some that --keep kept: these are compared then, and no lab is needed.
     """
+    if html:
+        extras.need("jinja2", "--html")
     if traces:
         found = of_traces(traces)
     else:

@@ -10,7 +10,7 @@ import click
 from pvdrivers.conformance import registry
 from pvdrivers.conformance.level import FULL, QUICK, USUAL
 from pvdrivers.conformance.run import Plan
-from xentool import output
+from xentool import extras, output
 from xentool.cli.common import options
 from xentool.cli.screens import conformance as screen
 from xentool.tools.conformance import document, session, subjects
@@ -78,6 +78,8 @@ def command(
         raise click.UsageError("give a SUBJECT to test, as in block-backend; --list names all")
     if quick and full:
         raise click.UsageError("--quick and --full are each other's contrary")
+    if html:
+        extras.need("jinja2", "--html")
     chosen = [subjects.subject(name) for name in dict.fromkeys(names)]
     level = FULL if full else QUICK if quick else USUAL
     plan = Plan(level, seed, risky=not safe, keep=evidence is not None)

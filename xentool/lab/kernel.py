@@ -3,6 +3,7 @@
 import lzma
 import struct
 
+from xentool import extras
 from xentool.errors import Unavailable
 
 # Documentation/arch/x86/boot.rst: the header's magic, then where in the protected-mode part the payload is.
@@ -37,5 +38,5 @@ def _zstd(payload: bytes) -> bytes:
     try:
         import zstandard  # noqa: PLC0415 - an extra that only labs need
     except ImportError:
-        raise Unavailable("a lab needs zstandard: pip install 'xentool[lab]'") from None
+        raise Unavailable(extras.missing("zstandard", "a lab of this Debian")) from None
     return zstandard.ZstdDecompressor().decompressobj().decompress(payload)

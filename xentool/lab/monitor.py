@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from xentool import extras
 from xentool.errors import Unavailable, XentoolError
 from xentool.lab.qemu import MONITOR
 
@@ -98,7 +99,7 @@ def _talk(run: Path, what: Callable[["QMPClient"], Awaitable[Result]], seconds: 
     try:
         from qemu.qmp import QMPClient, QMPError  # noqa: PLC0415 - an extra that only labs need
     except ImportError:
-        raise Unavailable("a lab needs qemu.qmp: pip install 'xentool[lab]'") from None
+        raise Unavailable(extras.missing("qemu.qmp", "a lab")) from None
 
     async def talk(address: str) -> Result:
         client = QMPClient("xentool")

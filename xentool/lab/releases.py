@@ -16,6 +16,8 @@ class Release:
 
 RELEASES = {release.xen: release for release in (Release("4.17", "bookworm"), Release("4.20", "trixie"))}
 DEFAULT_XEN = "4.17"
+#: Without which this program cannot build a lab, or control it; the kernel of Debian 13 is packed by zstd.
+LIBRARIES = {"4.17": ("qemu.qmp",), "4.20": ("qemu.qmp", "zstandard")}
 #: Xen's two programs that serve XenStore; Debian's toolstack starts the first.
 STORES = ("oxenstored", "xenstored")
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
+from xentool import extras
 from xentool.errors import Unavailable, XentoolError
 from xentool.lab import (
     accel,
@@ -57,6 +58,9 @@ def up(
     run, under = run_folder(name), hypervisors.HYPERVISORS[hypervisor]
     if shutil.which(qemu.PROGRAM) is None:
         raise Unavailable(f"{qemu.PROGRAM} is not installed; it is in Debian's package qemu-system-x86")
+    for module in releases.LIBRARIES[xen]:
+        if not extras.is_there(module):
+            raise Unavailable(extras.missing(module, "a lab"))
     # Before minutes go into an image that nobody needs.
     if lab := _there(name, under, xen):
         return lab

@@ -9,6 +9,7 @@ import pytest
 
 from tests.traces.captures import capture
 from tests.xentool.cli.running import run
+from xentool import extras
 
 
 @pytest.fixture
@@ -106,4 +107,4 @@ def test_without_its_library_it_says_what_to_install(file: Path) -> None:
         timeout=300,
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "xentool: this format needs jinja2: pip install 'xentool[html]'\n"
+    assert done.stderr == f"xentool: this format needs jinja2: {extras.command('jinja2')}\n"

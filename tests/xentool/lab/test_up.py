@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from xentool.errors import XentoolError
+from xentool import extras
+from xentool.errors import Unavailable, XentoolError
 from xentool.lab import hypervisors, image, leftovers, releases, snapshot, start, up
 from xentool.lab.snapshot import Snapshot
 from xentool.lab.start import Plan
@@ -61,6 +62,15 @@ class World:
 def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     monkeypatch.setenv("XENTOOL_CACHE", str(tmp_path))
     return World(monkeypatch, tmp_path)
+
+
+def test_a_missing_library_is_told_before_anything_is_built(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(extras, "is_there", lambda module: module != "zstandard")
+    monkeypatch.setattr(image, "ensure", lambda *_: world.did.append("image"))
+    with pytest.raises(Unavailable, match=r"^a lab needs zstandard: .*zstandard>=0\.22"):
+        up.up("a", xen="4.20", progress=world)
+    assert world.did == []
 
 
 SAVING = "says saving a snapshot of it for labs to come"

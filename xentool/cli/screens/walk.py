@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from xentool import output
+from xentool import extras, output
 from xentool.cli.screens import views
-from xentool.errors import XentoolError
 from xentool.tools.memory import picture
 from xentool.tools.memory.guest import Subject
 from xentool.tools.memory.look import MOST, Run, Seen
@@ -26,10 +25,9 @@ def page(seen: Seen) -> bytes:
 
     :raises XentoolError: what draws pages is not installed
     """
-    try:
-        from xentool.tools.memory.page import page as made  # noqa: PLC0415 - brings jinja2, which not everybody has
-    except ModuleNotFoundError as error:
-        raise XentoolError(f"--html needs {error.name}: pip install 'xentool[html]'") from error
+    extras.need("jinja2", "--html")
+    from xentool.tools.memory.page import page as made  # noqa: PLC0415 - brings jinja2, which not everybody has
+
     return made(seen)
 
 

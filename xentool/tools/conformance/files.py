@@ -5,7 +5,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from xentool.errors import XentoolError
 from xentool.tools.conformance.junit import junit
 from xentool.tools.conformance.session import Judged
 from xentool.tools.conformance.tap import tap
@@ -23,7 +22,7 @@ class Forms(NamedTuple):
 def write(found: Sequence[Judged], forms: Forms, now: datetime, hostname: str) -> None:
     """Write the forms that are wanted.
 
-    :raises XentoolError: a file cannot be written, or what draws pages is not installed
+    :raises XentoolError: a file cannot be written
     """
     if forms.junit:
         _write(forms.junit, junit(found, now, hostname))
@@ -34,10 +33,8 @@ def write(found: Sequence[Judged], forms: Forms, now: datetime, hostname: str) -
 
 
 def _page(found: Sequence[Judged]) -> bytes:
-    try:
-        from xentool.tools.conformance.page import page  # noqa: PLC0415 - brings jinja2, which not everybody has
-    except ModuleNotFoundError as error:
-        raise XentoolError(f"--html needs {error.name}: pip install 'xentool[html]'") from error
+    from xentool.tools.conformance.page import page  # noqa: PLC0415 - brings jinja2, which not everybody has
+
     return page(found)
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Literal
 
+from xentool import extras
 from xentool.tools.doctor.facts import Facts, first, number
 
 #: ``elsewhere``: this kind of machine has no use for it.
@@ -170,11 +170,11 @@ def _lab(facts: Facts) -> Missing | None:
     return missing
 
 
-def _library(module: str, extra: str) -> Callable[[Facts], Missing | None]:
+def _library(module: str) -> Callable[[Facts], Missing | None]:
     def rule(_facts: Facts) -> Missing | None:
-        if find_spec(module):
+        if extras.is_there(module):
             return None
-        return Missing(f"{module} is not installed", f"pip install 'xentool[{extra}]'")
+        return Missing(f"{module} is not installed", extras.command(module))
 
     return rule
 
@@ -189,8 +189,8 @@ CHECKS = (
     Check("tracing KVM", ("trace", "record"), _kvm),
     Check("libvirt", ("list -c", "trace -c"), _libvirt),
     Check("a lab", ("lab up", "lab guest start"), _lab, here=True),
-    Check("Perfetto", ("export --format perfetto",), _library("perfetto", "export"), here=True),
-    Check("CSV", ("export --format csv",), _library("pyarrow", "export"), here=True),
-    Check("SQL", ("sql",), _library("duckdb", "sql"), here=True),
-    Check("pages", ("report --html", "conformance --html"), _library("jinja2", "html"), here=True),
+    Check("Perfetto", ("export --format perfetto",), _library("perfetto"), here=True),
+    Check("CSV", ("export --format csv",), _library("pyarrow"), here=True),
+    Check("SQL", ("sql",), _library("duckdb"), here=True),
+    Check("pages", ("report --html", "conformance --html"), _library("jinja2"), here=True),
 )

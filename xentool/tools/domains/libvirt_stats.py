@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from xml.etree import ElementTree
 
+from xentool import extras
 from xentool.errors import Unavailable, XentoolError
 from xentool.tools.domains.stats import Block, Domain, Machine, Net, Sample, State, Vcpu, VcpuState
 from xentool.tools.store.nodes import Unlisted
@@ -55,10 +56,7 @@ class LibvirtToolstack:
         try:
             import libvirt  # noqa: PLC0415 - an extra; nobody else needs it
         except ImportError:
-            raise Unavailable(
-                "libvirt's Python binding is not installed; Debian has it as python3-libvirt, "
-                "and `pip install 'xentool[libvirt]'` builds it against libvirt-dev"
-            ) from None
+            raise Unavailable(extras.missing("libvirt", "a connection by libvirt")) from None
         self.name = uri
         self.unlisted: list[Unlisted] = []  # libvirt hides XenStore
         self._error: type[Exception] = libvirt.libvirtError

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from traces.errors import TraceError
+from xentool import extras
 from xentool.errors import PeerError, XentoolError
 from xentool.tools import outputs
 from xentool.tools.tracing import kvm, packed, reports, sidecar
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from traces.answers import Report
     from traces.kvm.table import RecordTable
 
-_CAPTURE_SUFFIX = ".xentrace"
+_CAPTURE_SUFFIXES = (".xentrace", ".zip")
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,9 @@ def default_output(capture: Path, kind: Format) -> Path:
     if capture == STANDARD or not capture.name:
         # `/` and the working directory have no name for a suffix: whoever opens them says what they are.
         return capture
-    return capture.with_name(packed.without_suffix(capture.name).removesuffix(_CAPTURE_SUFFIX) + kind.suffix)
+    name = packed.without_suffix(capture.name)
+    stem = next((name.removesuffix(one) for one in _CAPTURE_SUFFIXES if name.endswith(one)), name)
+    return capture.with_name(stem + kind.suffix)
 
 
 def export(capture: Path, kind: Format, output: Path, reading: Reading = AS_IT_IS, *, progress: Progress) -> "Report":
@@ -122,14 +125,14 @@ def export(capture: Path, kind: Format, output: Path, reading: Reading = AS_IT_I
     """
 
     def copy(source: _Counted, report: "Report", target: BinaryIO) -> None:
-        write = load(kind.module, "export").write
+        write = load(kind.module).write
         (write if kind.compiled else _from_tables(write))(source, report, target)
 
     def ahead() -> None:
-        load(kind.module, "export")
+        load(kind.module)
 
     def of_kvm(tables: "Iterator[RecordTable]", known: Known, target: BinaryIO) -> None:
-        write = load(kind.of_kvm or kind.module, "export").write
+        write = load(kind.of_kvm or kind.module).write
         write(tables, known.named if kind.of_kvm else known.report, target)
 
     return _copied(
@@ -238,16 +241,15 @@ def _is(path: Path, descriptor: int) -> bool:
         return False  # writing it tells
 
 
-def load(module: str, extra: str) -> Any:  # noqa: ANN401 - an exporter, loaded late
+def load(module: str) -> Any:  # noqa: ANN401 - an exporter, loaded late
     """Load an exporter.
 
-    :param extra: what to install for it
     :raises XentoolError: a library that it needs is missing
     """
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        raise XentoolError(f"this format needs {error.name}: pip install 'xentool[{extra}]'") from error
+        raise XentoolError(extras.missing(error.name or module, "this format")) from error
 
 
 @contextmanager

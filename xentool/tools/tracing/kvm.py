@@ -5,7 +5,6 @@ A recording that was killed is read too, as what its host had sent.
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from importlib.util import find_spec
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
@@ -280,16 +279,18 @@ def _check(where: "Where", name: str, *, whole: bool) -> None:
         )
 
 
-def _zstd() -> "Unpack | None":
+def _zstd() -> "Unpack":
     # Loading it takes a tenth of a small file's report, and many are not packed.
-    if find_spec("zstandard") is None:
-        return None
     unpacker: zstandard.ZstdDecompressor | None = None
 
     def unpack(data: bytes, size: int) -> bytes:
-        import zstandard  # noqa: PLC0415 - an extra
-
         nonlocal unpacker
+        try:
+            import zstandard  # noqa: PLC0415 - an extra
+        except ModuleNotFoundError:
+            from xentool import extras  # noqa: PLC0415 - see above
+
+            raise XentoolError(extras.missing("zstandard", "a trace.dat that is packed by zstd")) from None
         unpacker = unpacker or zstandard.ZstdDecompressor(max_window_size=_MEMORY)
         try:
             # So much is made room for, whatever it turns out to be.

@@ -288,8 +288,11 @@ class Unpacked:
         try:
             return self._packing.start()
         except ModuleNotFoundError as error:
+            from xentool import extras  # noqa: PLC0415 - most captures need none
+
+            how = extras.command(str(error.name))
             raise XentoolError(
-                f"{self._label} is compressed, and to read it takes {error.name}: pip install {error.name}, or "
+                f"{self._label} is compressed, and to read it takes {error.name}: {how}, or "
                 f"{self._packing.tool} {self._label} | xentool ... -"
             ) from error
 

@@ -25,7 +25,7 @@ def write(
     :raises XentoolError: also when there is no such domain
     """
     chosen = reading.chosen
-    exporter = load("traces.exporters.html", "html")
+    exporter = load("traces.exporters.html")
 
     def write_page(tables: Iterable[EventTable], report: Report, target: BinaryIO) -> None:
         selected = report

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from traces.answers import Report
+from xentool import extras
 from xentool.errors import XentoolError
 from xentool.tools.outputs import orderly_end, temporary
 from xentool.tools.tracing.exports import FORMATS, Progress, export
@@ -84,10 +85,7 @@ def opened(
     :raises PeerError: it is no trace
     :raises XentoolError: duckdb is missing, or see ``exports.export``
     """
-    try:
-        import duckdb  # noqa: F401, PLC0415 - an extra, and slow to load
-    except ModuleNotFoundError as error:
-        raise XentoolError("sql needs duckdb: pip install 'xentool[sql]'") from error
+    extras.need("duckdb", "sql")
     with orderly_end(), temporary("xentool-sql-") as folder:
         table, report = capture, None
         if reading.chosen != AS_IT_IS.chosen and capture != STANDARD and _is_parquet(capture):

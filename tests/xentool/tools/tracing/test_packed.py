@@ -20,6 +20,7 @@ import zstandard
 
 from tests.traces.captures import NAMES, capture, stranger
 from traces.exporters import document
+from xentool import extras
 from xentool.cli.root import group
 from xentool.errors import PeerError, XentoolError
 from xentool.tools.tracing import exports, packed, pipes, reports, sidecar
@@ -228,7 +229,7 @@ def test_a_library_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.
         report(path)
     assert str(told.value) == (
         f"{path} is compressed, and to read it takes zstandard: "
-        f"pip install zstandard, or zstd -dc {path} | xentool ... -"
+        f"{extras.command('zstandard')}, or zstd -dc {path} | xentool ... -"
     )
 
 
