@@ -14,7 +14,9 @@ from traces.foreign import printable
 from traces.plural import plural
 from xentool import output as consoles
 from xentool.cli.common import choosing, kvm, options
+from xentool.errors import XentoolError
 from xentool.tools.tracing import sidecar
+from xentool.tools.tracing.bundled import record_bundle
 from xentool.tools.tracing.record import record
 from xentool.tools.tracing.tracefs.survey import survey
 
@@ -23,6 +25,12 @@ from xentool.tools.tracing.tracefs.survey import survey
 @click.argument("domain", required=False)
 @click.option("--all", "everything", is_flag=True, help="Record for no domain in particular.")
 @click.option("-o", "--output", "path", metavar="FILE", help="Where records go; - for standard output.  [required]")
+@click.option(
+    "--bundle",
+    "bundled",
+    is_flag=True,
+    help="FILE is one to mail: a ZIP archive with names, xl info, Xen's console and versions beside the records.",
+)
 @choosing.events
 @options.duration
 @click.option(
@@ -40,6 +48,7 @@ def command(
     domain: str | None,
     everything: bool,
     path: str | None,
+    bundled: bool,
     duration: float | None,
     kinds: Kinds,
     buffer_pages: int,
@@ -62,29 +71,46 @@ def command(
         raise click.UsageError("give either a DOMAIN or --all")
     if path == "-" and (as_json or sys.stdout.isatty()):
         raise click.UsageError("the standard output is taken" if as_json else "records are binary; redirect them")
+    if bundled and path == "-":
+        raise click.UsageError("a bundle cannot be written to a pipe: give a FILE")
     messages = consoles.stderr()
     # Lazily: a host or domain that does not exist leaves an older file of that name as it is.
     output = click.open_file(path, "wb", lazy=True)
     with closing(options.tracing(where, uri)) as host, output:
         told, domain = survey(host), domain and options.called(uri, domain)
         if told.kind != "xen":
+            if bundled:
+                raise XentoolError("a trace.dat has all names in it: record it without --bundle, and mail it as it is")
             kvm.record(
                 host, told, domain, path, chosen=kinds, seconds=duration, buffer_pages=buffer_pages, as_json=as_json
             )
             return
         with messages.status("connecting …") as status:
-            done = record(
-                host,
-                output,
-                kinds,
-                domain=domain,
-                seconds=duration,
-                buffer_pages=buffer_pages,
-                progress=lambda elapsed, size: status.update(
-                    f"{elapsed:.1f} s  {size / 1e6:.1f} MB  {size / 1e6 / max(elapsed, 0.001):.1f} MB/s"
-                ),
-                known=lambda about: None if path == "-" else sidecar.write(Path(path), about),
-            )
+
+            def progress(elapsed: float, size: int) -> None:
+                status.update(f"{elapsed:.1f} s  {size / 1e6:.1f} MB  {size / 1e6 / max(elapsed, 0.001):.1f} MB/s")
+
+            if bundled:
+                done = record_bundle(
+                    host,
+                    Path(path),
+                    kinds,
+                    domain=domain,
+                    seconds=duration,
+                    buffer_pages=buffer_pages,
+                    progress=progress,
+                )
+            else:
+                done = record(
+                    host,
+                    output,
+                    kinds,
+                    domain=domain,
+                    seconds=duration,
+                    buffer_pages=buffer_pages,
+                    progress=progress,
+                    known=lambda about: None if path == "-" else sidecar.write(Path(path), about),
+                )
     if as_json:
         click.echo(json.dumps({"schema": "xentool.record/1", "file": path, **asdict(done)}))
     else:

@@ -41,7 +41,7 @@ KINDS = (
     FileKind(b"070701", "cpio archive", _UNPACK),
     FileKind(b"070702", "cpio archive", _UNPACK),
     FileKind(b"070707", "cpio archive", _UNPACK),
-    FileKind(b"PK\x03\x04", "zip archive", _UNPACK),
+    FileKind(b"PK\x03\x04", "zip archive", f"{_UNPACK}; of xentool's bundles, give the file, not a pipe"),
     FileKind(b"7z\xbc\xaf\x27\x1c", "7z archive", _UNPACK),
     FileKind(b"Rar!\x1a\x07", "rar archive", _UNPACK),
     FileKind(b"\x04\x22\x4d\x18", "file compressed by lz4", _LZ4),

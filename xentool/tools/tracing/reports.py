@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from importlib import import_module
 from io import BufferedReader, IOBase
 from pathlib import Path
@@ -15,7 +15,7 @@ from traces.choice.where import Where
 from traces.errors import TraceError
 from traces.plain import frozen, replace
 from xentool.errors import PeerError, XentoolError
-from xentool.tools.tracing import kvm, packed
+from xentool.tools.tracing import bundle, kvm, packed
 from xentool.tools.tracing.sidecar import Sidecar
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class TraceFile(scans.Source, Protocol):
 
 @contextmanager
 def opened(path: Path) -> Iterator[TraceFile]:
-    """Open a trace file; `-` is stdin, which stays open. A pipe is given as it is, see ``packed.pipe``.
+    """Open a trace file, or a bundle's trace; `-` is stdin, which stays open. A pipe is as it is, see ``packed.pipe``.
 
     :raises PeerError: it is a directory, or known to be something else than a trace
     :raises XentoolError: it can't be read
@@ -69,8 +69,10 @@ def opened(path: Path) -> Iterator[TraceFile]:
         if not file.seekable():
             yield file
             return
-        with kvm.settled(packed.file(file, str(path)), str(path)) as source:
-            yield source
+        name = str(path)
+        with ExitStack() as stack:
+            inner = stack.enter_context(bundle.unpacked(file, name)) if bundle.is_bundle(file) else file
+            yield stack.enter_context(kvm.settled(packed.file(inner, name), name))
 
 
 def _open(path: Path) -> BufferedReader:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from traces.plain import frozen
 from xentool.errors import PeerError
-from xentool.tools.tracing import beside, packed
+from xentool.tools.tracing import beside, bundle, packed
 
 if TYPE_CHECKING:
     # A report on a file without a sidecar needs neither, and begins to read the earlier.
@@ -75,6 +75,11 @@ def _beside(capture: Path) -> Path:
 
 def write(capture: Path, sidecar: Sidecar) -> None:
     """Write the sidecar of a capture file."""
+    path_of(capture).write_text(text(sidecar))
+
+
+def text(sidecar: Sidecar) -> str:
+    """Return what is in a sidecar's file."""
     import json  # noqa: PLC0415 - most traces have no such file
 
     from xentool.tools.tracing import moments  # noqa: PLC0415 - see above
@@ -93,19 +98,24 @@ def write(capture: Path, sidecar: Sidecar) -> None:
             {"domid": domid, "name": info.name, "type": info.mode} for domid, info in sorted(sidecar.domains.items())
         ],
     }
-    path_of(capture).write_text(json.dumps(document, indent=2) + "\n")
+    return json.dumps(document, indent=2) + "\n"
 
 
 def read(capture: Path) -> Sidecar | None:
-    """Read the sidecar of a capture file; None when it has none.
+    """Read the sidecar of a capture file, or that in a bundle; None when it has none.
 
     :raises PeerError: it is no sidecar that this version can read
     """
-    path = _beside(capture)
+    path = str(_beside(capture))
     try:
-        return _parse(beside.parsed(beside.contents(path, _BYTES_MAX)))
+        data: bytes | None = beside.contents(Path(path), _BYTES_MAX)
     except FileNotFoundError:
+        path = f"{bundle.SIDECAR} in {capture}"
+        data = bundle.sidecar(capture, _BYTES_MAX)
+    if data is None:
         return None
+    try:
+        return _parse(beside.parsed(data))
     except (ValueError, KeyError, TypeError) as error:
         import textwrap  # noqa: PLC0415 - see above
 
