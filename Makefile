@@ -11,11 +11,11 @@ PACKAGES := \
 	mmdebstrap uidmap debian-archive-keyring e2fsprogs \
 	openssh-client iproute2 \
 	libvirt-dev pkg-config \
-	xen-utils-4.17 libxen-dev vagrant vagrant-libvirt systemd chromium libvirt-clients man-db mandoc cpio \
+	xen-utils-4.17 libxen-dev vagrant vagrant-libvirt systemd chromium libvirt-clients man-db mandoc cpio dpkg-dev \
 	tshark tcpdump trace-cmd \
 	qemu-utils nbdkit fio
 # python, the compiled core | the lab's machine | its image | its control | libvirt's binding, built | oracles,
-# browser and an archiver of the tests | those of captures | qcow2 disks by qemu-nbd; whom `make bench` compares with
+# browser and archivers of the tests | those of captures | qcow2 disks by qemu-nbd; whom `make bench` compares with
 
 # Whom `make bench` compares with as well: nobody else waits for them.
 BENCH_PACKAGES := iperf3 passt dpdk-dev librte-net-vhost23 librte-net-virtio23 librte-mempool-ring23
@@ -31,9 +31,12 @@ if [ -n "$$missing" ]; then \
 fi
 endef
 
+# All that the tests need.
+EXTRAS := export,sql,html,libvirt,lab,net,zstd,dev
+
 COMPILED := $(shell find traces pvdrivers -name '*.pyx' -o -name '*.pxd')
 
-.PHONY: help setup demo test test-all check bench conformance captures docs clean
+.PHONY: help setup demo test test-all check bench conformance captures docs dist dist-check clean
 
 help:
 	@echo "make demo      boot real Xen and trace a domU on it (all set-up included)"
@@ -45,6 +48,8 @@ help:
 	@echo "make conformance  every case of the kit at its fullest, on our own drivers; then on those of the lab"
 	@echo "make captures  make the tests' captures anew, in the lab"
 	@echo "make docs      the documents as a site, in build/site"
+	@echo "make dist      what is released, in dist: source distribution, wheel, Debian package"
+	@echo "make dist-check  the same, tried in clean Debian 12 and 13"
 
 setup: .venv/ready
 
@@ -52,8 +57,9 @@ setup: .venv/ready
 .venv/ready: pyproject.toml setup.py Makefile $(COMPILED)
 	$(call install,$(PACKAGES))
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q "setuptools>=77" "Cython>=3.1" wheel
-	$(BIN)/python -m pip install -q --no-build-isolation --config-settings editable_mode=compat -e ".[export,sql,html,libvirt,lab,net,zstd,dev]"
+	@echo "Installing libraries into .venv, and compiling: about two minutes; all that is said goes to .venv/setup.log"
+	@sh release/shown.sh .venv/tools.log $(BIN)/python -m pip install "setuptools>=77" "Cython>=3.1" wheel
+	@sh release/shown.sh .venv/setup.log $(BIN)/python -m pip install -v --no-build-isolation --config-settings editable_mode=compat -e ".[$(EXTRAS)]"
 	$(BIN)/python -m compileall -q traces pvdrivers xentool
 	$(BIN)/xentool man --to .venv/share/man/man1
 	touch $@
@@ -110,6 +116,17 @@ docs: .venv/docs
 .venv/docs: .venv/ready
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' >$@.txt
 	$(BIN)/python -m pip install -q -r $@.txt
+	touch $@
+
+dist: .venv/dist
+	$(BIN)/python -m release
+
+dist-check: dist
+	$(call install,lintian)
+	@sh release/check.sh bookworm trixie
+
+.venv/dist: .venv/ready
+	$(BIN)/python -m pip install -q "abi3audit>=0.0.26"
 	touch $@
 
 clean:

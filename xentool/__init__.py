@@ -1,3 +1,3 @@
 """See and exercise Xen paravirtualization: traces, tools, a lab."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

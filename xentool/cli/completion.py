@@ -14,9 +14,14 @@ def command(shell: str) -> None:
     zsh:  eval "$(xentool completion zsh)"         in ~/.zshrc
     fish: xentool completion fish | source         in ~/.config/fish/config.fish
     """  # noqa: D301 - raw, click would see two characters, and fold the lines
+    click.echo(source(shell))
+
+
+def source(shell: str) -> str:
+    """Return the completion script of bash, zsh or fish."""
     from xentool.cli.root import group  # noqa: PLC0415 - the root imports commands, not the other way round
 
     completion = get_completion_class(shell)
     if completion is None:
         raise click.UsageError(f"no completion for {shell}")
-    click.echo(completion(group, {}, "xentool", "_XENTOOL_COMPLETE").source())
+    return completion(group, {}, "xentool", "_XENTOOL_COMPLETE").source()

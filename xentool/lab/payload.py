@@ -1,10 +1,8 @@
 """The project's own files for dom0: of this checkout, from a wheel where it is not compiled, or of the installation."""
 
 import zipfile
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
 
-from xentool.errors import XentoolError
 from xentool.lab import wheel
 from xentool.lab.progress import Progress
 
@@ -15,10 +13,13 @@ def collect(python: str, progress: Progress) -> dict[str, bytes]:
     """Return the files by their path in dom0, relative to its root.
 
     :param python: dom0's Python, such as 3.11
-    :raises XentoolError: the wheel cannot be built, or this installation's files cannot be found
+    :raises XentoolError: the wheel cannot be built
     """
     top = wheel.checkout()
-    found = _of_installation() if top is None else of_tree(top) or _of_wheel(wheel.ensure(top, progress))
+    if top is None:
+        found = of_installation(Path(__file__).resolve().parents[2])
+    else:
+        found = of_tree(top) or _of_wheel(wheel.ensure(top, progress))
     base = PurePosixPath("usr/local/lib", f"python{python}", "dist-packages")
     return {**{str(base / name): content for name, content in found.items()}, "usr/local/bin/xentool": COMMAND}
 
@@ -43,16 +44,12 @@ def _of_wheel(path: Path) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
 
 
-def _of_installation() -> dict[str, bytes]:
+def of_installation(top: Path) -> dict[str, bytes]:
+    """Return an installation's files.
+
+    :param top: the folder that pip, or dpkg, has put the packages into; what is beside them is others'
+    """
     # The extension modules are built for Python's limited API, so what is installed here runs in dom0 too.
-    try:
-        files = distribution("xentool").files or []
-    except PackageNotFoundError:
-        files = []
-    kept = [file for file in files if file.parts[0] not in {"..", "/"} and "__pycache__" not in file.parts]
-    if not kept:
-        raise XentoolError(
-            "cannot tell which files are xentool's own, to install it in dom0: "
-            "run it from a checkout (`make setup`) or install it with pip"
-        )
-    return {str(file): Path(str(file.locate())).read_bytes() for file in kept}
+    inside = (path for package in wheel.PACKAGES for path in sorted((top / package).rglob("*")))
+    files = (path for path in inside if path.is_file() and "__pycache__" not in path.parts)
+    return {str(path.relative_to(top)): path.read_bytes() for path in files}

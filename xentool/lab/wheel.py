@@ -11,7 +11,7 @@ from pathlib import Path
 from xentool.lab import locks, logged, places
 from xentool.lab.progress import Progress
 
-_PACKAGES = ("xentool", "pvdrivers", "traces")
+PACKAGES = ("xentool", "pvdrivers", "traces")
 _FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
 # Made by builds, not inputs of one.
 _MADE = {".so", ".c", ".pyc"}
@@ -27,7 +27,7 @@ def checkout() -> Path | None:
 def sources(top: Path) -> list[Path]:
     """Return what goes into the wheel, relative to ``top``, in a fixed order."""
     found = [Path(name) for name in _FILES if (top / name).is_file()]
-    for package in _PACKAGES:
+    for package in PACKAGES:
         inside = (path for path in (top / package).rglob("*") if path.is_file() and path.suffix not in _MADE)
         found += sorted(path.relative_to(top) for path in inside if "__pycache__" not in path.parts)
     return found

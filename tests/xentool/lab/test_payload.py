@@ -51,3 +51,12 @@ def test_all_that_the_wheel_is_made_of_is_there() -> None:
     found = payload.of_tree(top)
     inside = {str(path) for path in wheel.sources(top) if len(path.parts) > 1}
     assert not found or inside < found.keys()
+
+
+def test_of_an_installation_it_is_the_packages_alone(tmp_path: Path) -> None:
+    ours = ("xentool/a.py", "traces/b.abi3.so", "pvdrivers/abi/c.pyi", "xentool/lab/data/d.sh")
+    others = ("click/a.py", "xentool-1.dist-info/METADATA", "xentool/__pycache__/a.cpython-311.pyc", "traces.py")
+    for path in (*ours, *others):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(path)
+    assert payload.of_installation(tmp_path) == {path: path.encode() for path in ours}

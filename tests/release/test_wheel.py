@@ -1,9 +1,7 @@
 """The wheel: one for all Pythons from 3.11 on, with all three packages, usable where nothing else of this tree is."""
 
 import ast
-import fcntl
 import inspect
-import os
 import subprocess
 import sys
 import tarfile
@@ -11,67 +9,28 @@ import venv
 import zipfile
 from pathlib import Path
 
-import pytest
-
+from release import share
 from tests.traces.captures import capture
+from xentool import __version__
+from xentool.cli.common import manual
+from xentool.cli.root import group
 
-TREE = Path(__file__).parent.parent
+TREE = Path(__file__).parents[2]
 PACKAGES = ("xentool", "pvdrivers", "traces")
-COMPILER = """#!/bin/sh
-for word; do
-    shift
-    case $word in
-    -O*|-g) ;;
-    *) set -- "$@" "$word" ;;
-    esac
-done
-exec gcc "$@"
-"""
 
 
-@pytest.fixture(scope="module")
-def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder with a source distribution, and the wheel that was built from nothing else."""
-    # One for all processes that run tests: two builds at once would be in each other's way in this tree.
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "distributions"
-    with (folder.with_suffix(".lock")).open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not any(folder.glob("*.whl")):
-            folder.mkdir(exist_ok=True)
-            build(folder)
-    return folder
-
-
-def build(folder: Path) -> None:
-    sdist = f"from setuptools import build_meta; build_meta.build_sdist({str(folder)!r})"
-    subprocess.run([sys.executable, "-c", sdist], cwd=TREE, check=True, stdout=subprocess.DEVNULL, timeout=300)
-    # What is compiled need not be fast here, and is, without that, in a third of the time.
-    compiler = folder / "compiler"
-    compiler.write_text(COMPILER)
-    compiler.chmod(0o755)
-    (source,) = folder.glob("*.tar.gz")
-    pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
-    environment = {**os.environ, "CC": str(compiler)}
-    subprocess.run([*pip, "-w", str(folder), str(source)], cwd=folder, env=environment, check=True, timeout=900)
-
-
-@pytest.fixture
-def wheel(distributions: Path) -> Path:
-    (built,) = distributions.glob("*.whl")
-    return built
-
-
-def test_a_source_distribution_has_all_sources_and_nothing_made(distributions: Path) -> None:
+def test_a_source_distribution_has_all_sources_and_what_is_made_of_them_alone(distributions: Path) -> None:
     (source,) = distributions.glob("*.tar.gz")
     with tarfile.open(source) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     wanted = {str(path.relative_to(TREE)) for package in PACKAGES for path in (TREE / package).rglob("*.p*[xdyi]")}
     assert {Path(name).suffix for name in wanted} >= {".py", ".pyx", ".pxd", ".pyi"}
     assert wanted - names == set()
-    assert {name for name in names if name.endswith((".c", ".so", ".o", ".pyc"))} == set()
-    assert {name.split("/")[0] for name in names if "/" in name} <= {*PACKAGES, "xentool.egg-info"}
+    written = {f"made/cython/{path.relative_to(TREE).with_suffix('.c')}" for path in TREE.glob("[pt]*/**/*.pyx")}
+    assert {name for name in names if name.endswith((".c", ".so", ".o", ".pyc"))} == written
+    assert {name.split("/")[0] for name in names if "/" in name} <= {*PACKAGES, "xentool.egg-info", "docs", "made"}
     assert {"setup.py", "pyproject.toml", "README.md", "LICENSE", "xentool/tools/tracing/capture.sh"} <= names
+    assert {"CHANGELOG.md", "docs/tutorial.md", "docs/xentool-block.service", "made/share/man/man1/xentool.1"} <= names
 
 
 def test_flags_that_compiled_code_is_told_are_pythons() -> None:
@@ -91,7 +50,8 @@ def test_one_wheel_for_every_python(wheel: Path) -> None:
 
 def test_all_of_it_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == set(PACKAGES)
+    top = {name.split("/")[0] for name in names if ".dist-info/" not in name}
+    assert top == {*PACKAGES, f"xentool-{__version__}.data"}
     assert {f"traces/exporters/html/templates/page.{kind}" for kind in ("html", "css", "js")} <= set(names)
     assert {"xentool/tools/tracing/capture.sh", "xentool/py.typed", "traces/xen/decode/tokenize.pyi"} <= set(names)
     compiled = {name for name in names if name.endswith(".so")}
@@ -99,6 +59,18 @@ def test_all_of_it_and_nothing_else(wheel: Path) -> None:
     modules = {path.relative_to(TREE) for path in sources}
     assert compiled == {str(module.with_suffix(".abi3.so")) for module in modules}
     assert Path("traces/xen/lane.pyx") in modules
+
+
+def test_manual_pages_and_completions_come_with_it(wheel: Path) -> None:
+    inside = f"xentool-{__version__}.data/data/share/"
+    with zipfile.ZipFile(wheel) as archive:
+        shared = {name.removeprefix(inside) for name in archive.namelist() if name.startswith(inside)}
+        page = archive.read(f"{inside}man/man1/xentool-lab-up.1").decode()
+        bash = archive.read(f"{inside}{share.COMPLETIONS['bash']}").decode()
+    pages = {f"man/man1/{name}.1" for name, _ in manual.pages(group)}
+    assert shared == {*pages, *share.COMPLETIONS.values()}
+    assert page.startswith(f'.TH XENTOOL-LAB-UP 1 "" "xentool {__version__}"')
+    assert "_XENTOOL_COMPLETE=bash_complete" in bash
 
 
 def test_it_works_away_from_the_tree(wheel: Path, tmp_path: Path) -> None:

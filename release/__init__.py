@@ -1,0 +1,1 @@
+"""What is given to users: a source distribution, a wheel, a Debian package. `make dist` makes them."""
