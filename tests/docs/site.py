@@ -34,6 +34,7 @@ _PARTS = {
         "xen-versions",
         "speed",
         "compare",
+        "elsewhere",
         "../man/index",
     ],
     "How it works": [

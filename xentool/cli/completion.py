@@ -14,7 +14,8 @@ def command(shell: str) -> None:
     zsh:  eval "$(xentool completion zsh)"         in ~/.zshrc
     fish: xentool completion fish | source         in ~/.config/fish/config.fish
     """  # noqa: D301 - raw, click would see two characters, and fold the lines
-    click.echo(source(shell))
+    completion = source(shell)
+    click.echo(completion)
 
 
 def source(shell: str) -> str:

@@ -1,6 +1,10 @@
 """What others use of the lab: the command line, the tests, `make demo`."""
 
 from xentool.lab.adopt import vagrant as adopt
+from xentool.lab.cache import Left
+from xentool.lab.cache import look as cached
+from xentool.lab.cache import remove as discard
+from xentool.lab.cache import whole as cache
 from xentool.lab.down import down
 from xentool.lab.guest import WORKLOADS, Guest, Running
 from xentool.lab.guests import every as guest_list
@@ -33,12 +37,16 @@ __all__ = [
     "Guest",
     "Image",
     "Lab",
+    "Left",
     "Progress",
     "Running",
     "Status",
     "adopt",
     "build",
+    "cache",
+    "cached",
     "console",
+    "discard",
     "down",
     "guest_console",
     "guest_list",

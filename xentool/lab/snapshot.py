@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -98,6 +99,12 @@ def find(name: str) -> Snapshot | None:
         return Snapshot(folder, str(found["software"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def of_this_boot() -> list[Path]:
+    """Return the folders that were used since this machine booted: the key of any other is of no use any more."""
+    booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    return [path.parent for path in places.snapshots().glob(f"*/{_RECORD}") if path.parent.stat().st_mtime > booted]
 
 
 def save(lab: Lab, name: str, software: str) -> None:

@@ -243,6 +243,7 @@ HOSTS: list[list[str]] = [
     ["trace", "5", "--dump"],
     ["trace", EVIL],
     ["record", "--all", "-o", "OUT"],
+    ["record", "--all", "--bundle", "-o", "OUT"],
     ["list", "-H", f"ssh://{EVIL}"],
     ["list", "-H", EVIL],
     ["host", "add", EVIL, "ssh://xen1"],
@@ -416,6 +417,9 @@ class FakeLab:
     def adopt(self, *_: object) -> tuple[str, str]:
         return EVIL, EVIL
 
+    def cached(self, **_: object) -> list[api.Left]:
+        return [api.Left("image", Path(EVIL), 1, None), api.Left("console", Path("x"), 1, EVIL)]
+
     def down(self, *_: object) -> str:
         raise XentoolError(f"{EVIL} failed; the end of it:\n  {EVIL}")
 
@@ -446,6 +450,7 @@ LABS: list[list[str]] = [
     ["lab", "build"],
     ["lab", "adopt", "--vagrant"],
     ["lab", "down"],
+    ["lab", "clean", "--dry-run"],
     ["lab", "sync"],
     ["lab", "logs"],
     ["lab", "logs", "--guest", "g"],

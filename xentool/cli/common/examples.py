@@ -8,7 +8,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "xentool trace domU --live",
         "xentool trace domU --dump -e grant,mmu_update",
     ),
-    "record": ("xentool record -d 10 -o host.xentrace", "xentool record domU -d 2 -e sched,exit"),
+    "record": ("xentool record --all -d 10 -o host.xentrace", "xentool record domU -d 2 --bundle -o domU.zip"),
     "report": (
         "xentool report domU.xentrace",
         "xentool report domU.xentrace --domain domU --from 1.5 --to 2",
@@ -102,6 +102,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "lab shell": ("xentool lab shell",),
     "lab logs": ("xentool lab logs", "xentool lab logs domU -f"),
     "lab sync": ("xentool lab sync",),
+    "lab clean": ("xentool lab clean --dry-run", "xentool lab clean"),
     "lab down": ("xentool lab down",),
     "walk": ("xentool walk domU ffffffff81000000",),
     "host": ("xentool host add xen1 ssh://root@xen1", "xentool host use xen1"),

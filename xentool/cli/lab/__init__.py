@@ -14,6 +14,7 @@ COMMANDS = {
     "shell": ("xentool.cli.lab.shell:command", "Log in to dom0, or to the KVM host."),
     "logs": ("xentool.cli.lab.logs:command", "Show the console of Xen and dom0, of a KVM host, or of a guest."),
     "sync": ("xentool.cli.lab.sync:command", "Bring this checkout's xentool into a running lab."),
+    "clean": ("xentool.cli.lab.clean:command", "Remove what labs have left in the cache and nobody needs."),
     "down": ("xentool.cli.lab.down:command", "End a lab."),
 }
 
