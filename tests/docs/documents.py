@@ -28,6 +28,7 @@ MODULES = {
     "conformance": "Conformance of drivers",
     "labs": "Labs",
     "compare": "Techniques side by side",
+    "explain": "What words mean",
 }
 _HEAD = """\
 # JSON documents

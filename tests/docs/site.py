@@ -26,6 +26,7 @@ LIBRARIES = (traces, pvdrivers)
 _PARTS = {
     "": ["../README", "tutorial", "concepts"],
     "Reference": [
+        "glossary",
         "json",
         "conformance",
         "verdicts",

@@ -46,6 +46,7 @@ from xentool.documents import (
     detect,
     doctor,
     domains,
+    explain,
     hosts,
     labs,
     net,
@@ -302,6 +303,10 @@ def test_hosts_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = fits(ran("host", "list", "--json").stdout, hosts.Hosts)
     assert told["in_use"] == "xen1"
     assert told["hosts"] == [{"name": "xen1", "host": "ssh://root@xen1"}]
+
+
+def test_explanations() -> None:
+    assert fits(ran("explain", "iret", "--json").stdout, explain.Explain)["explanations"][0]["name"] == "iret"
 
 
 def test_labs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,12 +97,20 @@ EXIT_RULES = (
 )
 
 
+#: The fixed words of all rules, in the order in which they speak.
+RULES = (
+    *("clock_skew", "lost_records", "tracer_load", "dom0_starved", "steal", "migrations", "halt_polling"),
+    *(one.rule for one in EXIT_RULES),
+    *("ptwr_flood", "notification_storm", "grants_left"),
+)
+
+
 @frozen
 class Finding:
     """What one rule found.
 
-    ``rule`` is a fixed word; ``text`` one sentence; ``evidence`` the measured values, with units in their names, and
-    where to look: ``first_offset`` in the file, or the worst case's time since the trace's beginning.
+    ``rule`` is one of ``RULES``; ``text`` one sentence; ``evidence`` the measured values, with units in their names,
+    and where to look: ``first_offset`` in the file, or the worst case's time since the trace's beginning.
     ``domid`` and ``vcpu`` are None where it is about the whole host or domain.
     """
 

@@ -42,13 +42,17 @@ class Cell(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A table, of which each row begins with its name; ``left`` rows more had no room."""
+    """A table, of which each row begins with its name; ``left`` rows more had no room.
+
+    ``of`` says which kinds of names those are, as ``explained.KINDS`` has them; the first that knows a name counts.
+    """
 
     title: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
     left: int = 0
     note: str = ""
+    of: Sequence[str] = ()
 
 
 #: How long something took, as a distribution: for ``distributed``.

@@ -3,6 +3,8 @@ from collections.abc import Iterator, Sequence
 from traces.kvm.decode.streams import Streams
 from traces.kvm.decode.tracedat import TraceDat
 
+#: What it tells apart, by the events' names.
+KINDS: dict[str, int]
 STATES: tuple[str, ...]
 
 Row = tuple[int, int, int, int, int]

@@ -51,6 +51,7 @@ COMMANDS = {
     "store": ("xentool.cli.store:group", "Read, change, watch and serve XenStore."),
     "lab": ("xentool.cli.lab:group", "Boot real Xen, or KVM, on this machine, without virtualization hardware."),
     "host": ("xentool.cli.host:group", "Name hosts, and choose the one that commands use."),
+    "explain": ("xentool.cli.explain:command", "Explain a hypercall, event, VM exit, run state, finding or term."),
     "schema": ("xentool.cli.schema:command", "Print the JSON Schema of a document that --json prints."),
     "man": ("xentool.cli.man:command", "Show manual pages, or write them into a folder."),
     "completion": ("xentool.cli.completion:command", "Print the completion script of a shell."),
@@ -64,5 +65,5 @@ SECTIONS = {
     "Drivers": ("device", "block", "net", "conformance"),
     "Lab": ("lab", "compare"),
     "Domains": ("console", "create", "destroy", "pause", "unpause", "shutdown"),
-    "Tools": ("host", "man", "completion", "schema"),
+    "Tools": ("explain", "host", "man", "completion", "schema"),
 }

@@ -27,6 +27,7 @@ from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.report import DomainInfo
 from traces.analyses.report import report as report_of
 from traces.answers import Report
+from traces.explained import explain
 from traces.exporters import html
 from traces.exporters.words import LATENCIES
 from traces.foreign import printable
@@ -300,6 +301,36 @@ def test_the_pointer_tells_values(browser: Browser, tmp_path: Path) -> None:
     assert {name: int(rate.removesuffix("/s").replace(",", "")) for name, rate in rates.items()} == pytest.approx(
         expected, abs=0.5001
     )
+    browser.point("h1", 0.5, 0.5)
+    assert browser.evaluate(f"{tip}.hidden")
+
+
+def test_names_are_explained_once_and_beside_each() -> None:
+    text, report = page(capture("xen-4.17-pvh"))
+    names = re.findall(r'<th scope="row" aria-describedby="(w\d+)">([^<]*)<', text)
+    told = dict(re.findall(r'<div id="(w\d+)"><dt>([^<]*) <small>', text))
+    assert len(told) == text.count('<div id="w')
+    assert {of: name.replace(" ", "_") for of, name in names}.items() <= told.items()
+    shown = {call.name for one in report.domains for vcpu in one.vcpus for call in vcpu.hypercalls}
+    assert shown <= {name for _, name in names}
+    # That trace was made by AMD's processor.
+    (ident,) = {of for of, name in names if name == "CPUID"}
+    assert f'<div id="{ident}"><dt>CPUID <small>SVM exit</small>' in text
+    assert "EPT_VIOLATION" not in text
+
+
+def test_the_pointer_tells_what_a_name_means(browser: Browser, tmp_path: Path) -> None:
+    out = tmp_path / "x.html"
+    out.write_text(page(capture("xen-4.17-pv1"))[0])
+    browser.open(out)
+    tip = "document.getElementById('tip')"
+    (call,) = explain("stack_switch")
+    browser.evaluate("[...document.querySelectorAll('th')].find((one) => one.textContent === 'stack_switch').id = 'at'")
+    browser.point("#at", 0.5, 0.5)
+    assert browser.evaluate(f"{tip}.textContent").split("\n") == [
+        "stack_switch hypercall", call.why, call.when, call.look.replace("`", ""),
+    ]  # fmt: skip
+    assert browser.evaluate(f"{tip}.getBoundingClientRect().right <= innerWidth")
     browser.point("h1", 0.5, 0.5)
     assert browser.evaluate(f"{tip}.hidden")
 

@@ -51,6 +51,7 @@ NOTHING = {
     ("completion",): "its own words",
     ("man",): "its own words",
     ("schema",): "its own words",
+    ("explain",): "its own words",
     ("lab", "shell"): "the terminal is dom0's",
     ("lab", "run"): "the streams are the command's",
 }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from traces.exporters.html.lexicon import Entry
 from traces.exporters.html.tables import Table
 from traces.exporters.sections import Found
 from traces.exporters.sources import Words
@@ -22,9 +23,13 @@ class Fact:
 
 @dataclass(frozen=True)
 class Rule:
-    """What one rule of the findings found: first some and then the rest; ``missing`` had no room."""
+    """What one rule of the findings found: first some and then the rest; ``missing`` had no room.
+
+    ``word`` is the id of what explains it.
+    """
 
     name: str
+    word: str
     shown: Sequence[Found]
     folded: Sequence[Found]
     missing: int
@@ -50,11 +55,12 @@ class TimelineGroup:
 
 @dataclass(frozen=True)
 class Legend:
-    """A style and what it means."""
+    """A style and what it means; ``word`` is the id of what explains that."""
 
     style: str
     name: str
     count: float | None = None
+    word: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,3 +106,4 @@ class Page:
     damage: Table | None
     missing: Sequence[str]
     not_recorded: Sequence[str]
+    lexicon: Sequence[Entry]

@@ -1,6 +1,7 @@
 """A page from a report and the course of its trace."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from traces.exporters.html import charts, tables
 from traces.exporters.html.choice import Choice
 from traces.exporters.html.course import COLOURS, Course, Series
 from traces.exporters.html.graph import EDGES_MAX, NODES_MAX, Edge, graph
+from traces.exporters.html.lexicon import Lexicon
 from traces.exporters.html.model import Domain, Fact, Figure, Legend, Page, Row, Rule, TimelineGroup
 from traces.exporters.sections import Found, Heading, tell
 from traces.exporters.sources import words
@@ -46,22 +48,25 @@ def page(report: Report, choice: Choice, course: Course, title: str) -> Page:
     """
     styles = {one.domid: f"s{colour}" for colour, one in enumerate(choice.domains[:COLOURS])}
     told = tell(report, tables.ROWS_MAX)
+    lexicon = Lexicon(report)
     missing = [f"only the {DOMAINS_MAX} busiest of {DOMAINS_MAX + told.domains_left:,} domains"]
     return Page(
         title=title,
         words=words(report),
         facts=_facts(told.heading),
-        findings=_findings(told.findings),
+        findings=_findings(told.findings, lexicon),
         timeline=_timeline(report, choice, course, styles),
-        states=_legend([run_state(name, report) for name in STATES], STATES, course.runstates.values()),
+        states=_states(report, course, lexicon),
         occupants=_legend(*_occupants(report, styles), course.pcpus.values()),
         axis=charts.time_axis(report.span_s),
-        domains=[_domain(*one, report, course) for one in zip(choice.domains, told.domains, strict=True)],
+        domains=[_domain(*one, report, course, lexicon) for one in zip(choice.domains, told.domains, strict=True)],
         graphs=_graphs(report, styles),
-        tables=tables.tables(told.host),
+        tables=tables.tables(told.host, lexicon),
         damage=tables.table(told.damage) if told.damage else None,
         missing=[*(missing if told.domains_left else []), *choice.missing],
         not_recorded=report.not_recorded,
+        # All others have asked by now.
+        lexicon=lexicon.entries(),
     )
 
 
@@ -98,12 +103,18 @@ def _facts(of: Heading) -> list[Fact]:
     return found + [fact for fact, known in zip(told, there, strict=True) if known]
 
 
-def _findings(found: Iterable[Found]) -> list[Rule]:
+def _findings(found: Iterable[Found], lexicon: Lexicon) -> list[Rule]:
     by_rule: dict[str, list[Found]] = {}
     for one in found:
         by_rule.setdefault(one.rule, []).append(one)
     return [
-        Rule(name, of[:FINDINGS_SHOWN], of[FINDINGS_SHOWN:FINDINGS_MAX], max(len(of) - FINDINGS_MAX, 0))
+        Rule(
+            name,
+            lexicon.word(("finding",), name),
+            of[:FINDINGS_SHOWN],
+            of[FINDINGS_SHOWN:FINDINGS_MAX],
+            max(len(of) - FINDINGS_MAX, 0),
+        )
         for name, of in by_rule.items()
     ]
 
@@ -150,7 +161,14 @@ def _legend(names: Sequence[str], styles: Sequence[str], drawn: Iterable[NDArray
     return [Legend(style, name) for row, (name, style) in kinds if row in seen]
 
 
-def _domain(domain: DomainReport, told: sections.ToldDomain, report: Report, course: Course) -> Domain:
+def _states(report: Report, course: Course, lexicon: Lexicon) -> list[Legend]:
+    drawn = _legend([run_state(name, report) for name in STATES], STATES, course.runstates.values())
+    return [replace(one, word=lexicon.word(("run state",), one.style)) for one in drawn]
+
+
+def _domain(
+    domain: DomainReport, told: sections.ToldDomain, report: Report, course: Course, lexicon: Lexicon
+) -> Domain:
     rates = []
     for title, of in (("Hypercalls", course.hypercalls), ("VM exits", course.exits)):
         if domain.domid in of and report.span_s:
@@ -164,7 +182,7 @@ def _domain(domain: DomainReport, told: sections.ToldDomain, report: Report, cou
             facts = [Fact(what, duration(found.quantile(share))) for what, share in QUANTILES.items()]
             facts += [Fact("max", duration(found.longest)), Fact("count", f"{found.count:,}")]
             latencies.append(Figure(title, remark, charts.histogram(found, title), wide=False, facts=facts))
-    drawn = tables.tables(told.sections)
+    drawn = tables.tables(told.sections, lexicon)
     return Domain(domain.domid, told.title, told.remark, told.note, rates, latencies, drawn)
 
 

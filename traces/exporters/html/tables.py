@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from traces.exporters.cells import LONG, MEANING, SHARE, WORDS, Cell, Column, Section
+from traces.exporters.html.lexicon import Lexicon
 
 #: No capture of a real host has so many; a made-up one would make a page that no browser opens.
 ROWS_MAX = 200
@@ -22,11 +23,12 @@ class ColumnHeading:
 
 @dataclass(frozen=True)
 class Shown:
-    """A cell; ``bar`` draws its value, as a share, in place of its text."""
+    """A cell; ``bar`` draws its value, as a share, in place of its text; ``word`` is the id of what explains it."""
 
     text: str
     value: float | None = None
     bar: float | None = None
+    word: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,20 @@ class Table:
     wide: bool
 
 
-def tables(sections: Iterable[Section]) -> list[Table]:
-    """Make tables of sections."""
-    return [table(section) for section in sections]
+def tables(sections: Iterable[Section], lexicon: Lexicon) -> list[Table]:
+    """Make tables of sections, and have the names of their rows explained."""
+    return [table(section, lexicon) for section in sections]
 
 
-def table(section: Section) -> Table:
-    """Make a table of a section."""
+def table(section: Section, lexicon: Lexicon | None = None) -> Table:
+    """Make a table of a section.
+
+    :param lexicon: what explains the names of its rows
+    """
     headings: list[ColumnHeading] = []
-    columns: list[list[Shown]] = [[Shown(row[0].text) for row in section.rows]]
+    names = [row[0].text for row in section.rows]
+    words = [lexicon.word(section.of, name) if lexicon else "" for name in names]
+    columns: list[list[Shown]] = [[Shown(name, word=word) for name, word in zip(names, words, strict=True)]]
     for at, column in enumerate(section.columns, 1):
         cells = [row[at] for row in section.rows]
         if column.bar:

@@ -35,6 +35,8 @@ _VCPU_COLUMNS = 4
 _BUSIEST = 20
 #: In a cell.
 _WORDS_MAX = 20
+#: What both call alike is the same.
+_EXITS = ("VMX exit", "SVM exit")
 _HALT_NOTE = "It woke the vCPU, alone if no other came until the vCPU halted; or the vCPU was awake."
 
 
@@ -72,7 +74,7 @@ def _calls(title: str, domain: DomainReport, calls: Sequence[Sequence[Hypercall]
         remarks = (Cell(_remarks(call)),) if detailed else ()
         rows.append((Cell(call.name), count(call.count), rate(call.count, span_s), *of_each, *remarks))
     columns = (Column("count", bar=True), PER_S, *each, *((Column("of these", LONG),) if detailed else ()))
-    return Section(title, columns, rows, len(found) - len(rows))
+    return Section(title, columns, rows, len(found) - len(rows), of=("hypercall",))
 
 
 def _remarks(call: Hypercall) -> str:
@@ -129,10 +131,10 @@ def _exits(domain: DomainReport, span_s: float, most: int) -> Iterator[Section]:
         *((Column("in its process", SECONDS),) if threads else ()),
         Column("descheduled", SECONDS),
     )
-    yield Section("VM exits", columns, rows, len(found) - len(rows))
+    yield Section("VM exits", columns, rows, len(found) - len(rows), of=_EXITS)
     ended = [one for one in found if one.latency.count]
     each = [(Cell(printable(one.name)), *distributed(one.latency)) for one in ended[:most]]
-    yield Section("VM exits, each", DISTRIBUTION, each, len(ended) - len(each))
+    yield Section("VM exits, each", DISTRIBUTION, each, len(ended) - len(each), of=_EXITS)
 
 
 def _io(domain: DomainReport, span_s: float) -> Section:
@@ -180,4 +182,4 @@ def _interrupts(domain: DomainReport, span_s: float, most: int) -> Iterator[Sect
 def _traps(domain: DomainReport, span_s: float, most: int) -> Section:
     found = totals.traps(domain.vcpus)
     rows = [(Cell(trap.name), count(trap.count), rate(trap.count, span_s)) for trap in found[:most]]
-    return Section("Traps", (Column("count"), PER_S), rows, len(found) - len(rows))
+    return Section("Traps", (Column("count"), PER_S), rows, len(found) - len(rows), of=("trap",))

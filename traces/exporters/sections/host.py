@@ -50,7 +50,7 @@ def _records(report: Report, most: int) -> Section:
     vcpus = (vcpu for domain in report.domains for vcpu in domain.vcpus)
     found = sum((Counter(vcpu.events) for vcpu in vcpus), Counter[str]()).most_common()
     rows = [(Cell(name), count(of), rate(of, report.span_s)) for name, of in found[:most]]
-    return Section("Records", (Column("count"), PER_S), rows, len(found) - len(rows))
+    return Section("Records", (Column("count"), PER_S), rows, len(found) - len(rows), of=("event", "KVM event"))
 
 
 def _pcpus(report: Report, most: int) -> Section:

@@ -88,7 +88,8 @@ def _msrs(vcpus: Sequence[VcpuReport], span_s: float) -> Section:
         )
         for number, every in found[:_BUSIEST]
     ]
-    return Section("MSRs", (Column("reads"), Column("writes"), PER_S), rows, len(found) - len(rows))
+    columns = (Column("reads"), Column("writes"), PER_S)
+    return Section("MSRs", columns, rows, len(found) - len(rows), of=("MSR",))
 
 
 def _ends(vcpus: Sequence[VcpuReport], span_s: float) -> Section:

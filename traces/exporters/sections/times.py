@@ -94,7 +94,7 @@ def _contention(domain: DomainReport, span_s: float) -> Section | None:
         for name, meaning, of in found
         if of.seconds
     ]
-    return Section("vCPUs together", columns, rows)
+    return Section("vCPUs together", columns, rows, of=("vCPUs together",))
 
 
 def _places(vcpus: Sequence[VcpuReport]) -> Section | None:

@@ -110,6 +110,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "host use": ("xentool host use xen1", "xentool host use --none"),
     "host list": ("xentool host list",),
     "host remove": ("xentool host remove xen1",),
+    "explain": ("xentool explain iret EPT_VIOLATION ptwr", "xentool explain root mode", "xentool explain"),
     "schema": ("xentool schema report",),
     "man": ("xentool man lab up", "xentool man --to ~/.local/share/man/man1"),
     "completion": ('eval "$(xentool completion bash)"',),

@@ -18,6 +18,24 @@ function layers(stack) {
   return found.map(([name, line], i) => [name, line.map((height, at) => height - (found[i + 1]?.[1][at] ?? 0))]);
 }
 
+function show(event, text, told) {
+  tip.textContent = text;
+  tip.classList.toggle("told", told);
+  tip.hidden = false;
+  tip.style.left = `${Math.max(Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8), 0)}px`;
+  tip.style.top = `${Math.max(Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 8), 0)}px`;
+}
+
+function hide() { tip.hidden = true; }
+
+// What a name means stands at the page's end, and here beside it.
+for (const name of document.querySelectorAll("[aria-describedby]")) {
+  const told = document.getElementById(name.getAttribute("aria-describedby"));
+  const lines = [...told.children].map((line) => line.textContent);
+  name.addEventListener("pointermove", (event) => show(event, lines.join("\n"), true));
+  name.addEventListener("pointerleave", hide);
+}
+
 for (const stack of document.querySelectorAll("svg.stack")) {
   const columns = stack.viewBox.baseVal.width;
   const width = Number(stack.dataset.span) / columns;
@@ -30,12 +48,9 @@ for (const stack of document.querySelectorAll("svg.stack")) {
       ? (value) => `${Math.round(value / width).toLocaleString("en")}/s`
       : (value) => `${value} %`;
     const lines = read.filter(([, values]) => values[column] > 0).map(([name, values]) => `${name}  ${say(values[column])}`);
-    tip.textContent = [`${(column * width).toFixed(4)} s`, ...lines].join("\n");
-    tip.hidden = false;
-    tip.style.left = `${Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8)}px`;
-    tip.style.top = `${Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 8)}px`;
+    show(event, [`${(column * width).toFixed(4)} s`, ...lines].join("\n"), false);
   });
-  stack.addEventListener("pointerleave", () => { tip.hidden = true; });
+  stack.addEventListener("pointerleave", hide);
 }
 
 for (const table of document.querySelectorAll("table")) {
