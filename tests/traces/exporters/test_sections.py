@@ -64,7 +64,7 @@ class Page(HTMLParser):
             self.remarks.append(data)
         elif "h2" in self._open:
             self.heads.setdefault(self._section, []).extend(data.split())
-        elif "dl" in self._open and "figure" not in self._open:
+        elif "dl" in self._open and "figure" not in self._open and self._section != "words":
             self.facts.append(data)
         elif self._in_finding("p"):
             self.findings[-1] += data
