@@ -9,6 +9,7 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.hung import Hung
 from tests.times import Times
 from xentool.hosts import named
 
@@ -33,7 +34,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Note times, in the process that hears of all tests; be interruptible, and so whatever a test interrupts."""
+    """Note times, in the process that hears of all tests; be interruptible, and so whatever a test interrupts.
+
+    None hangs for ever.
+    """
     # A shell's background job ignores one, what nohup starts the other; and so does all that they start.
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
@@ -41,6 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # How a developer calls hosts, and which is in use, is for no test to see.
     if (where := named.path()) is not None and where.exists():
         os.environ["XDG_CONFIG_HOME"] = "/nonexistent"
+    config.pluginmanager.register(Hung())
     if (kind := config.getoption("--times")) and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Times(kind))
 
