@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from pvdrivers.conformance.subject import Subject
+from pvdrivers.net.front.frontend import Options
 from xentool.tools.conformance import our_disks, our_vifs
 from xentool.tools.conformance.xen.blkback import Blkback
 from xentool.tools.conformance.xen.guest_disks import blkfront
@@ -11,6 +12,9 @@ from xentool.tools.conformance.xen.netback import Netback
 from xentool.tools.conformance.xen.qdisk import Qdisk
 from xentool.tools.conformance.xen.qnic import Qnic
 from xentool.tools.conformance.xen.world import on_xen
+
+#: Of a case's vif and its sibling: Linux's gntalloc grants 1024 pages at a time, unless it is told otherwise.
+_FEW = Options(pages=128)
 
 #: What each is, for people, and how it is had.
 ON_XEN: Mapping[str, tuple[str, Callable[[], Subject]]] = {
@@ -32,7 +36,7 @@ ON_XEN: Mapping[str, tuple[str, Callable[[], Subject]]] = {
     ),
     "net-frontend-xen": (
         "our vifs' frontend, on the Xen that this runs on",
-        lambda: our_vifs.net_frontend(name="net-frontend-xen", where=on_xen),
+        lambda: our_vifs.net_frontend(_FEW, name="net-frontend-xen", where=on_xen),
     ),
 }
 
