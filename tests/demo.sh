@@ -25,3 +25,5 @@ step lab down --name "$lab"
 
 printf '\nKept in %s/: domU.html (a browser), domU.perfetto-trace (ui.perfetto.dev), domU.xentrace (xentool report, xenalyze).\n' "$folder"
 printf 'To look around in a lab of your own: xentool lab up; xentool lab guest start domU; xentool lab shell\n'
+printf 'What labs keep, and how large it is: '
+"$xentool" lab clean --dry-run | tail -n 1
