@@ -18,6 +18,8 @@ from xentool.tools.serving.classes import DeviceClass, Home, Served, Use, Wanted
 #: Seconds that a guest may take to let go of a device when the daemon ends.
 PATIENCE = 10.0
 _SLICE = 0.05
+#: Seconds after which what a device was asked hangs; and those in which it fails where that can be had.
+_HANGS, _ABANDONED = 3.0, 5.0
 
 _Wanted = TypeVar("_Wanted", bound=Wanted)
 _Served = TypeVar("_Served", bound=Served)
@@ -237,15 +239,24 @@ class Service(Generic[_Wanted, _Served]):
         ending = [threading.Thread(target=backends.stop, daemon=True) for backends in self._backends]
         for thread in ending:
             thread.start()
-        if _joined(ending, max(1.0, began + 3.0 - time.monotonic())):
+        if self._ended(ending, max(1.0, began + _HANGS - time.monotonic())):
             return
         for device in self._devices.values():
             self._class.abandon(device)
-        self.hangs = not _joined(ending, 1.0)
+        self.hangs = not self._ended(ending, _ABANDONED)
         if self.hangs:
             busy = [spot for spot, device in self._devices.items() if device.busy]
             which = ", ".join(map(self.named, busy)) or f"a {self._class.noun}"
             self._log(f"{which}: what was asked hangs, and is left undone")
+
+    def _ended(self, threads: Sequence[threading.Thread], seconds: float) -> bool:
+        # Where no device has been asked for anything, they lack the processor alone.
+        deadline = time.monotonic() + seconds
+        while not _joined(threads, _SLICE):
+            busy = any(device.busy for device in self._devices.values())
+            if time.monotonic() > deadline + (0 if busy else PATIENCE):
+                return False
+        return True
 
 
 def _joined(threads: Sequence[threading.Thread], seconds: float) -> bool:
