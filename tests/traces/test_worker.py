@@ -35,5 +35,5 @@ def test_interrupted_while_its_thread_begins_it_ends(runs: bool, monkeypatch: py
     (thread,) = began
     assert (thread.ident is not None) == runs
     if runs:
-        thread.join(60)
+        thread.join(600)
     assert not thread.is_alive()

@@ -22,7 +22,7 @@ from pvdrivers.transport.loopback.hypervisor import InUse
 BACK, FRONT, STRANGER = 0, 5, 6
 NOTHING = InUse(0, 0, 0)
 #: Seconds without an answer after which a request counts as unanswered.
-STUCK = 120.0
+STUCK = 600.0
 
 #: The ways in which a backend gets at pages, and who does the work: one test body runs all.
 WAYS: dict[str, dict[str, Any]] = {

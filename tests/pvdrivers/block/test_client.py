@@ -51,7 +51,7 @@ class Pair:
     def stop(self) -> None:
         for backend, thread in self.running:
             backend.stop(drain=False)
-            thread.join(120)
+            thread.join(600)
             assert not thread.is_alive()
         self.running.clear()
 
@@ -197,7 +197,7 @@ def test_a_backend_that_comes_again(pair: Pair, disk: Disk) -> None:
         pair.serve(queues, disk)
         client.resume(queues)
         for each in waiting:
-            each.result(120)
+            each.result(600)
         assert client.read(0, len(data)) == data
         assert client.read(SIZE - 512, 512) == b"l" * 512
 
@@ -210,7 +210,7 @@ def test_where_no_other_backend_can_come_nobody_waits_for_one(pair: Pair, disk: 
         under_way = client.start(BlkifOp.WRITE, 0, 512, bytes(512))
         client.suspend(MachineError("the machine is gone"))
         with pytest.raises(MachineError, match="is gone"):
-            under_way.result(60)
+            under_way.result(600)
         with pytest.raises(MachineError, match="is gone"):
             client.start(BlkifOp.WRITE, 0, 512, bytes(512))
         # But it may come later.
@@ -235,7 +235,7 @@ def test_a_backend_that_breaks_the_protocol(pair: Pair, disk: Disk) -> None:
             channel.notify()
         for each in waiting:
             with pytest.raises(BadResponse, match="the backend answers operation 1 to request 31"):
-                each.result(120)
+                each.result(600)
         with pytest.raises(BadResponse):
             client.read(0, 512)
         # Once the owner has found another, the disk is there again.
@@ -255,7 +255,7 @@ def test_closing_fails_what_is_under_way(pair: Pair) -> None:
     waiting = client.start(BlkifOp.READ, 0, SIZE, bytearray(SIZE))
     client.close()
     with pytest.raises(MachineError, match="closed"):
-        waiting.result(120)
+        waiting.result(600)
     with pytest.raises(MachineError, match="closed"):
         client.read(0, 512)
     client.close()

@@ -133,11 +133,11 @@ def test_a_backend_that_comes_back_gets_what_was_not_answered(loop: Bench, tmp_p
         for _ in range(3):
             before = len(written)
             with loop.backend(str(image)) as served:
-                assert served.wait([S.CONNECTED], 60)
+                assert served.wait([S.CONNECTED], 600)
                 until(lambda before=before: len(written) > before + 20)  # type: ignore[misc] # a lambda's default
         with loop.backend(str(image)):
             going.set()
-            thread.join(120)
+            thread.join(600)
             assert not thread.is_alive()
             for place, data in written.items():
                 assert disk.read(place, 4096) == data

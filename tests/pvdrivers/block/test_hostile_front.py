@@ -271,7 +271,7 @@ def test_16_whoever_is_not_heard_does_not_keep_a_queue_from_its_end(way: str, lo
                 time.sleep(0.001)
         time.sleep(0.01)
         made.queue.stop()
-        made.thread.join(60)
+        made.thread.join(600)
         assert not made.thread.is_alive()
 
 

@@ -59,7 +59,7 @@ def serving(loop: Bench, image: Path, journal: str, end: signal.Signals = signal
             yield
         finally:
             process.send_signal(end)
-            said = process.communicate(timeout=120)[0]
+            said = process.communicate(timeout=600)[0]
     assert said == ""
 
 
@@ -118,7 +118,7 @@ def test_nothing_answered_is_lost(loop: Bench, tmp_path: Path, journal: str) -> 
     with serving(loop, image, kept, signal.SIGTERM):
         for writer in writers:
             writer.going = False
-            writer.join(120)
+            writer.join(600)
             assert writer.error is None
         for writer in writers:
             for page, data in writer.answered.items():

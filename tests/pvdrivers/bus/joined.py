@@ -17,7 +17,7 @@ BACK, GUEST = 0, 5
 SPOT = Spot("vbd", "test", BACK, GUEST, 51712)
 
 
-def until(condition: Callable[[], object], seconds: float = 120) -> None:
+def until(condition: Callable[[], object], seconds: float = 600) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + seconds
     while not condition():

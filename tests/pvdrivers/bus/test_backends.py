@@ -48,7 +48,7 @@ def test_devices_of_several_domains_come_and_go(dom0: Loopback, tmp_path: Path) 
         until(lambda: len(backends.ends) == 3)
         assert set(made) == {spot(5), spot(5, 51728), spot(6)}
         for end in backends.ends.values():
-            assert end.wait([S.INIT_WAIT], 60)
+            assert end.wait([S.INIT_WAIT], 600)
         # One is used by its guest, and plugged out; the others are there still.
         toolstack.part(dom0.store, spot(5, 51728))
         until(lambda: over == [spot(5, 51728)])
@@ -92,7 +92,7 @@ def test_one_that_is_removed_while_it_is_looked_at_is_not_begun(
 
     backends = Backends(dom0, "test", "vbd", make)
     backends.start()
-    assert looked.wait(60)
+    assert looked.wait(600)
     backends.stop()
     assert not made
 

@@ -74,7 +74,7 @@ def test_a_mistake_of_ours_is_told_and_takes_one_queue_alone() -> None:
 
     queued, faults = Queued(Counts()), Faults()
     queued.begin([Mistaken(Counts()), sound := Queue(Counts(1, 10))], faults)
-    assert faults.heard.wait(60)
+    assert faults.heard.wait(600)
     ((error, fatal),) = faults.told
     assert (type(error), str(error), fatal) == (MachineError, "a mistake in this driver: IndexError: 3 of 2", False)
     assert not sound.stopped.is_set()
@@ -112,7 +112,7 @@ def test_one_that_breaks_tells_why_and_the_others_go_on() -> None:
     queues = [Queue(Counts(1, 10), breaks=BadRing("impossible")), Queue(Counts(2, 20))]
     queued, faults = Queued(Counts()), Faults()
     queued.begin(queues, faults)
-    assert faults.heard.wait(60)
+    assert faults.heard.wait(600)
     assert faults.told == [(queues[0].breaks, False)]
     assert not queues[1].stopped.is_set()
     assert queued.statistics() == {"packets": 3, "bytes_sent": 30}

@@ -12,7 +12,7 @@ from pvdrivers.net.ports.base import Lane, PortLost, PortStats
 from pvdrivers.net.record import RECORD, pack, unpack
 
 #: Seconds after which nothing comes any more.
-STUCK = 60.0
+STUCK = 600.0
 
 
 def taken(lane: Lane, frames: Sequence[Frame]) -> int:

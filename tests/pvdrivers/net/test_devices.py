@@ -2,14 +2,14 @@
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from pvdrivers.abi.xenbus import XenbusState
 from pvdrivers.bus import joining
-from pvdrivers.bus.end import error_path
+from pvdrivers.bus.end import End, error_path
 from pvdrivers.bus.nodes import Peer
 from pvdrivers.errors import MachineError
 from pvdrivers.net.back.backend import OFFER
@@ -116,17 +116,24 @@ def test_what_makes_no_sense_is_told_and_nothing_is_left(loop: Bench, nodes: dic
         **nodes,
     }
     with loop.backend() as end:
-        assert end.wait([XenbusState.INIT_WAIT], 60)
+        assert end.wait([XenbusState.INIT_WAIT], 600)
         for name, value in sound.items():
             loop.guest.store.write(f"{SPOT.front}/{name}", str(value).encode())
         loop.guest.store.write(f"{SPOT.front}/state", b"4")
-        assert end.wait([XenbusState.CLOSING], 60)
+        assert end.wait([XenbusState.CLOSING], 600)
         assert wrong in loop.dom0.store.read(f"{error_path(SPOT.back)}/error").decode()
         assert loop.machine.hypervisor.in_use(BACK) == InUse(0, 0, 0)
 
 
 def test_a_frontend_of_a_backend_that_gives_pages_away_says_so(loop: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(joining, "PATIENCE", 1.0)
+    wait = End.wait
+
+    def told(end: End, states: Sequence[XenbusState], timeout: float | None = None) -> bool:
+        assert timeout == joining.PATIENCE
+        until(lambda: end.error)
+        return wait(end, states, 0)
+
+    monkeypatch.setattr(End, "wait", told)
     loop.dom0.store.write(f"{SPOT.back}/state", b"2")
     with pytest.raises(MachineError, match="feature-rx-copy is missing"), loop.frontend():
         pass

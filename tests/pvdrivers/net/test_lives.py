@@ -71,13 +71,13 @@ class Guest(Frontish):
     def says(self, state: S, answer: S) -> None:
         """Write a state, and wait for the backend's."""
         self.write("state", int(state))
-        assert self._end.wait([answer], 60), (state, self._end.state, self._end.error)
+        assert self._end.wait([answer], 600), (state, self._end.state, self._end.error)
 
     def joins(self) -> Bare:
         """Connect, and send a packet."""
         bare = Bare(self._loop.guest, BACK)
         bare.publish(SPOT.front, bare.nodes())
-        assert self._end.wait([S.CONNECTED], 60), self._end.error
+        assert self._end.wait([S.CONNECTED], 600), self._end.error
         bare.sends(self._lives & 0xFF, CONTENT)
         assert self._loop.there.lanes[0].got(1) == [Frame(CONTENT)]
         self._lives += 1
@@ -87,7 +87,7 @@ class Guest(Frontish):
 @pytest.fixture
 def guest(loop: Bench) -> Iterator[Guest]:
     with loop.backend() as end:
-        assert end.wait([S.INIT_WAIT], 60)
+        assert end.wait([S.INIT_WAIT], 600)
         # A life of which nodes stay that are overwritten by the next.
         made = Guest(loop, end)
         bare = made.joins()
@@ -142,7 +142,7 @@ def test_one_that_is_gone_for_good_is_let_go_of(loop: Bench) -> None:
         assert Peer(loop.dom0.store, SPOT.back).state() is S.CLOSED
         assert loop.machine.hypervisor.in_use(BACK) == InUse(0, 0, 0)
         # The frontend waits for one that is plugged in.
-        assert front.wait([S.CLOSED, S.INITIALISING], 60)
+        assert front.wait([S.CLOSED, S.INITIALISING], 600)
         assert loop.machine.hypervisor.in_use(GUEST) == InUse(0, 0, 0)
 
 
@@ -178,7 +178,7 @@ class Late(Backend):
     def connect(self) -> Nodes:
         """Serve, and wait."""
         told = super().connect()
-        assert self.scripted.wait(60)
+        assert self.scripted.wait(600)
         return told
 
 
@@ -200,8 +200,8 @@ def test_a_backend_that_waits_for_a_script_has_frames_before_it_says_so(loop: Be
     assert Peer(loop.dom0.store, SPOT.back).state() is S.INIT_WAIT
     assert not joined.is_set()
     device.scripted.set()
-    assert joined.wait(60)
-    user.join(60)
+    assert joined.wait(600)
+    user.join(600)
     until(lambda: Peer(loop.dom0.store, SPOT.back).state() is S.CLOSED)
     end.stop()
     end.join()

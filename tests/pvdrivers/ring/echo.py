@@ -19,7 +19,7 @@ from pvdrivers.ring import Back, Front
 #: Indices begin here, and wrap at once.
 START = 2**32 - 8
 #: Seconds without anything to do, after which somebody was not notified.
-STUCK = 120.0
+STUCK = 600.0
 
 REQUEST = np.dtype([("number", "<u4"), ("rest", "V8")])
 

@@ -20,7 +20,7 @@ BACK, FRONT = 0, 5
 REQUEST = bytes(X86_64.request.size)
 RESPONSE = bytes(X86_64.response.size)
 #: Seconds after which nobody comes any more.
-STUCK = 60.0
+STUCK = 600.0
 
 
 class Two:

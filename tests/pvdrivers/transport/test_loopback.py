@@ -146,7 +146,7 @@ def test_the_end_of_a_machine_is_told_and_another_one_can_follow(tmp_path: Path)
     waiting.join()
     assert str(front.gone) == str(told[0]) == f"the loopback in {tmp_path} is gone: its process has ended"
     for end in (channel, other):
-        while not select.select([end], [], [], 60)[0]:
+        while not select.select([end], [], [], 600)[0]:
             pass
         with pytest.raises(MachineError, match="is gone"):
             end.wait()

@@ -22,7 +22,7 @@ def served(directory: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
             yield server
         finally:
             server.terminate()
-            server.wait(120)
+            server.wait(600)
 
 
 class Raw:

@@ -20,7 +20,7 @@ class Serving:
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        out, self.stderr = self.process.communicate(timeout=120)
+        out, self.stderr = self.process.communicate(timeout=600)
         self.rows = [json.loads(line) for line in out.splitlines()]
         return self.process.returncode
 

@@ -107,12 +107,12 @@ def test_nothing_is_shown_while_nothing_is_waited_for_or_something_else_draws(te
 
     hidden: list[int] = []
     with waiting.shown("XenStore", waits=waits):
-        assert looked.acquire(timeout=60)
-        assert looked.acquire(timeout=60)
+        assert looked.acquire(timeout=600)
+        assert looked.acquire(timeout=600)
         with waiting.hidden():
             hidden.append(1)
-            assert looked.acquire(timeout=60)
-            assert looked.acquire(timeout=60)
+            assert looked.acquire(timeout=600)
+            assert looked.acquire(timeout=600)
             hidden.clear()
     assert terminal.getvalue() == ""
 

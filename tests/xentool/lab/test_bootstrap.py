@@ -44,7 +44,7 @@ def test_refused_namespaces_are_told_with_what_to_do_and_leave_nobody_behind(too
     child = int((tools / "unshare.child").read_text())
     # Readable once it is dead, whoever inherited it; gone if that one has noticed.
     with suppress(ProcessLookupError):
-        ended, _, _ = select.select([os.pidfd_open(child)], [], [], 120)
+        ended, _, _ = select.select([os.pidfd_open(child)], [], [], 600)
         assert ended
 
 

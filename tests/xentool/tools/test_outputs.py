@@ -241,7 +241,7 @@ def test_whatever_ends_it_leaves_nothing(how: str, number: signal.Signals, code:
         assert process.stdout
         assert process.stdout.readline() == b"waits\n"
         process.send_signal(number)
-        assert process.wait(60) == code
+        assert process.wait(600) == code
     assert not list(folder.iterdir())
     assert list(folder.parent.iterdir()) == [folder]
 
@@ -255,7 +255,7 @@ def test_a_query_that_is_ended_leaves_no_table(folder: Path) -> None:
             assert process.poll() is None
             time.sleep(0.01)
         process.terminate()
-        assert process.wait(60) == 143
+        assert process.wait(600) == 143
     assert not list(folder.iterdir())
 
 

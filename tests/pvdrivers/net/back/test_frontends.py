@@ -47,9 +47,9 @@ def joined(loop: Bench, port: Port | None = None, **nodes: object) -> Iterator[t
     """
     bare = Bare(loop.guest, BACK)
     with loop.backend(port=port) as end:
-        assert end.wait([XenbusState.INIT_WAIT], 60)
+        assert end.wait([XenbusState.INIT_WAIT], 600)
         bare.publish(SPOT.front, {**bare.nodes(), **{name.replace("_", "-"): value for name, value in nodes.items()}})
-        assert end.wait([XenbusState.CONNECTED], 60), end.error
+        assert end.wait([XenbusState.CONNECTED], 600), end.error
         yield bare, end
     assert loop.machine.hypervisor.in_use(BACK) == InUse(0, 0, 0)
 
@@ -162,9 +162,9 @@ def test_a_successor_whose_port_is_not_there_yet_waits_for_it(loop: Bench) -> No
     port = Vanishing()
     bare = Bare(loop.guest, BACK)
     with loop.backend(port=port) as end:
-        assert end.wait([XenbusState.INIT_WAIT], 60)
+        assert end.wait([XenbusState.INIT_WAIT], 600)
         bare.publish(SPOT.front, bare.nodes())
-        assert end.wait([XenbusState.CONNECTED], 60), end.error
+        assert end.wait([XenbusState.CONNECTED], 600), end.error
     port.gone = True
     with loop.backend(port=port) as end:
         bare.tx.put(sent(1, size=60, gref=bare.page(bytes(60))))
@@ -293,9 +293,9 @@ def test_a_control_ring_that_is_broken_from_the_first_ends_alone(loop: Bench) ->
     bare = Bare(loop.guest, BACK)
     bare.control.produce(500)
     with loop.backend() as end:
-        assert end.wait([XenbusState.INIT_WAIT], 60)
+        assert end.wait([XenbusState.INIT_WAIT], 600)
         bare.publish(SPOT.front, bare.nodes())
-        assert end.wait([XenbusState.CONNECTED], 60), end.error
+        assert end.wait([XenbusState.CONNECTED], 600), end.error
         until(lambda: any("control ring: the peer's producer index 500" in line for line in loop.lines))
         sends(loop, bare, 1)
 
@@ -304,9 +304,9 @@ def test_a_control_ring_that_is_broken_from_the_first_ends_alone(loop: Bench) ->
 def test_a_control_ring_that_is_not_there_is_told(loop: Bench, node: dict[str, object]) -> None:
     bare = Bare(loop.guest, BACK)
     with loop.backend() as end:
-        assert end.wait([XenbusState.INIT_WAIT], 60)
+        assert end.wait([XenbusState.INIT_WAIT], 600)
         bare.publish(SPOT.front, {**bare.nodes(), **node})
-        assert end.wait([XenbusState.CLOSING], 60)
+        assert end.wait([XenbusState.CLOSING], 600)
         assert "99999" in str(end.error)
         assert loop.machine.hypervisor.in_use(BACK) == InUse(0, 0, 0)
 
@@ -314,9 +314,9 @@ def test_a_control_ring_that_is_not_there_is_told(loop: Bench, node: dict[str, o
 def test_lanes_are_given_back_that_no_queue_has_come_to_own(loop: Bench) -> None:
     bare = Bare(loop.guest, BACK)
     with loop.backend() as end:
-        assert end.wait([XenbusState.INIT_WAIT], 60)
+        assert end.wait([XenbusState.INIT_WAIT], 600)
         bare.publish(SPOT.front, {**bare.nodes(), "tx-ring-ref": 99999})
-        assert end.wait([XenbusState.CLOSING], 60)
+        assert end.wait([XenbusState.CLOSING], 600)
         assert [lane.closed for lane in loop.there.lanes] == [True]
 
 

@@ -132,7 +132,7 @@ def serving(loop: Bench, source: Path, journal: Path) -> Iterator[None]:
             yield
         finally:
             process.send_signal(signal.SIGKILL)
-            said = process.communicate(timeout=120)[0]
+            said = process.communicate(timeout=600)[0]
     assert said == ""
 
 
@@ -166,7 +166,7 @@ def test_one_that_joins_anew_is_not_steered_as_before(loop: Bench, tmp_path: Pat
         connected(loop, first)
         steered(first)
         loop.guest.store.write(f"{SPOT.front}/state", b"6")
-        assert end.wait([XenbusState.CLOSED], 60)
+        assert end.wait([XenbusState.CLOSED], 600)
         assert list((tmp_path / "journal").iterdir()) == []
         loop.guest.store.write(f"{SPOT.front}/state", b"1")
         second = Bare(loop.guest, BACK)
@@ -185,12 +185,12 @@ def test_what_was_kept_of_another_life_is_not_taken_for_this_ones(loop: Bench, t
     bare = Bare(loop.guest, BACK)
     bare.publish(SPOT.front, bare.nodes())
     with loop.backend(journal=journal) as end:
-        assert end.wait([XenbusState.CONNECTED], 60)
+        assert end.wait([XenbusState.CONNECTED], 600)
         (flags,) = bare.asked(Request(1, CtrlType.GET_HASH_FLAGS))
         assert flags.status == CtrlStatus.NOT_SUPPORTED
         steered(bare)
     with loop.backend(journal=journal) as end:
-        assert end.wait([XenbusState.CONNECTED], 60)
+        assert end.wait([XenbusState.CONNECTED], 600)
         (flags,) = bare.asked(Request(1, CtrlType.GET_HASH_FLAGS))
         assert flags.status == CtrlStatus.SUCCESS
 
@@ -201,7 +201,7 @@ def test_without_a_place_to_keep_it_a_successor_says_so_and_hashes_nothing(loop:
         connected(loop, bare)
         steered(bare)
     with loop.backend() as end:
-        assert end.wait([XenbusState.CONNECTED], 60)
+        assert end.wait([XenbusState.CONNECTED], 600)
         (flags,) = bare.asked(Request(3, CtrlType.GET_HASH_FLAGS))
         assert flags.status == CtrlStatus.NOT_SUPPORTED
         bare.post(1)
@@ -225,7 +225,7 @@ def test_of_multicast_a_successor_passes_all_whatever_is_asked_for_then(loop: Be
         loop.there.lanes[0].give([unwanted, wanted])
         assert bare.received(1) == [wanted.data]
     with loop.backend(journal=tmp_path / "journal") as end:
-        assert end.wait([XenbusState.CONNECTED], 60)
+        assert end.wait([XenbusState.CONNECTED], 600)
         # Which is not all that it wants: what it had asked for before is forgotten.
         listed(bare, OTHER)
         for value in (b"0", b"1"):

@@ -22,7 +22,7 @@ from pvdrivers.net.ports.base import ALL
 #: linux/sched.h
 CLONE_NEWNET = 0x40000000
 #: Seconds after which something hangs.
-STUCK = 120.0
+STUCK = 600.0
 #: Of a frontend that can be told nothing, and takes frames of any length.
 NOTHING = Abilities(longest=ALL.longest)
 #: Addresses that nobody has, so that a bridge floods what is sent to one.

@@ -122,7 +122,7 @@ def test_who_uses_a_disk_learns_that_its_server_was_killed_and_goes_on_with_the_
             first.process.kill()
             for each in under_way:
                 with pytest.raises(MachineError, match=r"the loopback in .* is gone"):
-                    each.result(60)
+                    each.result(600)
         with pytest.raises(MachineError, match="is gone"):
             disk.start(BlkifOp.READ, 0, 4096, bytearray(4096))
         with serving(place, *words) as second:
@@ -178,7 +178,7 @@ def test_the_end_comes_even_while_a_disk_hangs(tmp_path: Path, monkeypatch: pyte
         assert served.end() == 1
         for each in under_way:
             with pytest.raises(MachineError, match="is gone"):
-                each.result(60)
+                each.result(600)
     assert served.stderr.endswith("xentool: xvda of domain 1: what was asked hangs, and is left undone\n")
 
 
@@ -199,7 +199,7 @@ def test_a_qemu_nbd_that_is_no_more(tmp_path: Path, number: signal.Signals) -> N
         if number == signal.SIGKILL:
             for _ in range(2):
                 with pytest.raises(RequestFailed):
-                    under_way.result(60)
+                    under_way.result(600)
                 under_way = disk.start(BlkifOp.WRITE, 0, 4096, bytes(4096))
             error = "/local/domain/0/error/backend/udisk/1/51712/error"
             until(lambda: guest.gone or _told(tmp_path / "loop", error))

@@ -52,7 +52,7 @@ def terminal(socket: Path, columns: int, *words: str) -> str:
                 shown += more
         except OSError:  # how a terminal says that nobody writes any more
             pass
-        assert process.wait(120) == 0
+        assert process.wait(600) == 0
     os.close(main)
     return shown.decode().replace("\r\n", "\n")
 

@@ -41,7 +41,7 @@ class Watching:
     def ended(self) -> tuple[int, str]:
         """Wait for the end, and give the status and what stderr says."""
         assert self.process.stderr is not None
-        status = self.process.wait(60)
+        status = self.process.wait(600)
         return status, self.process.stderr.read()
 
 

@@ -182,7 +182,7 @@ def test_the_script_tells_of_this_machine_in_any_shell(shell: list[str], tmp_pat
 def test_a_tracer_that_runs_is_found(tmp_path: Path) -> None:
     # The kernel calls a process by its file.
     (tmp_path / "xenbaked").symlink_to("/bin/sleep")
-    with subprocess.Popen([str(tmp_path / "xenbaked"), "60"]) as tracer:
+    with subprocess.Popen([str(tmp_path / "xenbaked"), "3600"]) as tracer:
         try:
             assert f"{tracer.pid} xenbaked" in facts.gather(LocalHost(), tmp_path)["tracer"]
         finally:

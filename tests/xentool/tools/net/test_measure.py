@@ -84,7 +84,7 @@ def test_the_far_process_ends_with_its_input_alone_and_leaves_nothing() -> None:
         assert list(place.glob("*.store"))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             process.send_signal(number)
-        assert process.communicate(timeout=60) == ("", "")
+        assert process.communicate(timeout=600) == ("", "")
     assert (process.returncode, place.exists()) == (0, False)
 
 

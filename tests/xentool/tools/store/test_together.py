@@ -13,7 +13,7 @@ def test_what_is_found_is_in_the_order_of_what_was_asked() -> None:
     def do(number: int) -> str:
         # The first is done last.
         if number == 0:
-            assert second.wait(60)
+            assert second.wait(600)
         second.set()
         return f"{number}"
 
@@ -31,7 +31,7 @@ def test_sixteen_are_under_way_and_no_more() -> None:
             under_way += 1
             most = max(most, under_way)
         if number < 16:
-            all_there.wait(60)
+            all_there.wait(600)
         with lock:
             under_way -= 1
 
@@ -44,7 +44,7 @@ def test_the_first_that_fails_is_told_and_others_are_not_begun() -> None:
 
     def do(number: int) -> None:
         begun.append(number)
-        all_there.wait(60)
+        all_there.wait(600)
         raise LookupError(f"number {number}")
 
     with pytest.raises(LookupError, match="number 0"):

@@ -58,8 +58,8 @@ def test_a_guest_that_is_gone(port: int) -> None:
 def test_reads_and_writes_are_of_bytes() -> None:
     shell = Told(Said(b"x" * 1024, 0), Said(b"1+0 records in", 0))
     user = GuestUser(shell, "xvdcn")
-    assert user.start(BlkifOp.READ, 1536, 1024).result(60) == b"x" * 1024
-    assert user.start(BlkifOp.WRITE, 512, data=b"\0\xff" * 256).result(60) == b""
+    assert user.start(BlkifOp.READ, 1536, 1024).result(600) == b"x" * 1024
+    assert user.start(BlkifOp.WRITE, 512, data=b"\0\xff" * 256).result(600) == b""
     read, write = shell.scripts
     assert "dd if=/dev/xvdcn of=/read.$$ bs=1024 count=1 skip=1536 iflag=direct,skip_bytes" in read
     assert "dd if=/write.$$ of=/dev/xvdcn bs=512 count=1 seek=512 oflag=direct,seek_bytes" in write
@@ -78,7 +78,7 @@ def test_reads_and_writes_are_of_bytes() -> None:
 )
 def test_what_goes_wrong_is_told(said: Said | MachineError, kind: type[Exception], why: str) -> None:
     with pytest.raises(kind, match=why):
-        GuestUser(Told(said), "xvdz").start(BlkifOp.READ, 0, 512).result(60)
+        GuestUser(Told(said), "xvdz").start(BlkifOp.READ, 0, 512).result(600)
 
 
 def test_the_size_is_the_guests() -> None:

@@ -34,7 +34,7 @@ def answering(path: Path, *answers: Sequence[object]) -> Iterator[list[dict[str,
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield asked
-        thread.join(60)
+        thread.join(600)
 
 
 def test_commands_are_done_and_events_passed_over(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def ends(tmp_path: Path) -> Iterator[tuple[RelayedFar, RelayedFar]]:
         left.close()
         right.close()
         # They end with their streams.
-        assert process.wait(60) == 0
+        assert process.wait(600) == 0
 
 
 def test_frames_go_both_ways_with_all_that_is_said_of_them(ends: tuple[RelayedFar, RelayedFar]) -> None:
