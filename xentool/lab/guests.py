@@ -2,16 +2,12 @@
 
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 
 from xentool.errors import PeerError, XentoolError
-from xentool.hosts import Completed, Host, adopted, named, resolve, waiting
-from xentool.hosts.forms import HostError
+from xentool.hosts import Completed, waiting
 from xentool.lab import hypervisors, kvm_guest, status, xl_guest
 from xentool.lab.guest import WORKLOADS, Guest, Running
-from xentool.lab.hypervisors import Hypervisor
+from xentool.lab.place import Place, elsewhere, reached
 from xentool.lab.places import DATA_IN_DOM0, checked_name
 from xentool.lab.progress import SILENT, Progress
 from xentool.tools import xl
@@ -26,46 +22,9 @@ NOT_READY = 127
 EMULATED_TRIES = 4
 
 
-@dataclass(frozen=True)
-class _Place:
-    """A host that starts guests.
-
-    :param emulated: whether QEMU emulates its processors; None if nobody has asked it
-    """
-
-    host: Host
-    hypervisor: Hypervisor
-    emulated: bool | None
-
-
-def _elsewhere(lab: str | None, where: str | None) -> str | None:
-    """Return the host that is meant in a lab's stead: that of --host, or one that was adopted; None for a lab."""
-    if where is not None:
-        if lab is not None:
-            raise HostError("a guest is in a lab or on a host: give --name or --host")
-        return where
-    name = lab or named.read().used
-    return f"lab:{name}" if name in adopted.names() else None
-
-
-@contextmanager
-def _place(lab: str | None, where: str | None) -> Iterator[_Place]:
-    """Connect to a lab, or to a host that was made ready as one (provision.sh)."""
-    host = _elsewhere(lab, where)
-    if host is not None:
-        place = _Place(resolve(host), hypervisors.XEN, emulated=None)
-    else:
-        running = status.running(lab)
-        place = _Place(running.host(), running.under, running.accel == "tcg")
-    try:
-        yield place
-    finally:
-        place.host.close()
-
-
 def types(lab: str | None = None, *, where: str | None = None) -> tuple[str, ...]:
     """Return what guests of a lab may be, first what one is if nobody says."""
-    return (hypervisors.XEN if _elsewhere(lab, where) else status.running(lab).under).types
+    return (hypervisors.XEN if elsewhere(lab, where) else status.running(lab).under).types
 
 
 def start(guest: Guest, lab: str | None = None, progress: Progress = SILENT, *, where: str | None = None) -> int:
@@ -78,14 +37,14 @@ def start(guest: Guest, lab: str | None = None, progress: Progress = SILENT, *, 
     checked_name(guest.name, "guest")
     if guest.workload not in WORKLOADS:
         raise XentoolError(f"a guest does one of {', '.join(WORKLOADS)}")
-    with _place(lab, where) as place:
+    with reached(lab, where) as place:
         if guest.type not in place.hypervisor.types:
             raise XentoolError(
                 f"{place.host.name} runs {place.hypervisor.title}, where a guest is one of "
                 f"{', '.join(place.hypervisor.types)}"
             )
         # Once in a hundred starts under emulation the kernel of a PV guest fails in its first seconds.
-        emulated = _is_emulated(place)
+        emulated = place.is_emulated()
         tries = EMULATED_TRIES if emulated else 1
         progress.step(f"starting {guest.name} ({guest.type}, {guest.workload})")
         for left in reversed(range(tries)):
@@ -111,18 +70,11 @@ def start(guest: Guest, lab: str | None = None, progress: Progress = SILENT, *, 
     raise XentoolError(reasons.get(done.returncode, f"{guest.name} did not start: {xl.complaint(done.stderr)}"))
 
 
-def _starter(place: _Place) -> str:
+def _starter(place: Place) -> str:
     return "QEMU" if place.hypervisor is hypervisors.KVM else "xl"
 
 
-def _is_emulated(place: _Place) -> bool:
-    if place.emulated is not None:
-        return place.emulated
-    # Its processors' name, which Xen gives to dom0 as it is. Ref: QEMU, target/i386/cpu.c
-    return place.host.run(["grep", "-q", "QEMU TCG", "/proc/cpuinfo"], check=False).returncode == 0
-
-
-def _try(guest: Guest, place: _Place, *, emulated: bool) -> Completed:
+def _try(guest: Guest, place: Place, *, emulated: bool) -> Completed:
     word = secrets.token_hex(4)
     argv = [place.hypervisor.start, guest.name, word, str(guest.disk_mib), str(_LOOKS)]
     if place.hypervisor is hypervisors.KVM:
@@ -139,7 +91,7 @@ def stop(name: str, lab: str | None = None, *, where: str | None = None) -> None
     :raises XentoolError: there is none of that name
     """
     checked_name(name, "guest")
-    with _place(lab, where) as place:
+    with reached(lab, where) as place:
         done = place.host.run([place.hypervisor.stop, name], check=False)
         if done.returncode == 5:
             existing = ", ".join(guest.name for guest in _listed(place)) or "none"
@@ -150,11 +102,11 @@ def stop(name: str, lab: str | None = None, *, where: str | None = None) -> None
 
 def every(lab: str | None = None, *, where: str | None = None) -> list[Running]:
     """Return the guests of a lab, or of a host in its stead, by rising domid."""
-    with _place(lab, where) as place:
+    with reached(lab, where) as place:
         return _listed(place)
 
 
-def _listed(place: _Place) -> list[Running]:
+def _listed(place: Place) -> list[Running]:
     if place.hypervisor is hypervisors.KVM:
         return kvm_guest.listed(place.host.run([f"{DATA_IN_DOM0}/kvm-guest-list.sh"]).stdout.decode(errors="replace"))
     # grep's status is 1 when nothing was ever started.

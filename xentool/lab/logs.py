@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from xentool.errors import XentoolError
 from xentool.lab import places, process, qemu, status
+from xentool.lab.place import reached
 
 _POLL_S = 0.2
 
@@ -38,10 +39,8 @@ def guest_console(guest: str, name: str | None = None, *, follow: bool = False) 
 
     :raises XentoolError: no guest of that name was ever started
     """
-    lab = status.running(name)
-    path = lab.under.console(places.checked_name(guest, "guest"))
-    host = lab.host()
-    try:
+    with reached(name) as place:
+        host, path = place.host, place.hypervisor.console(places.checked_name(guest, "guest"))
         if host.run(["test", "-f", path], check=False).returncode != 0:
             raise XentoolError(f"no guest {guest} was ever started; `xentool lab guest list` shows the running ones")
         words = ["tail", "-n", "+1", *(["-F"] if follow else []), path]
@@ -53,5 +52,3 @@ def guest_console(guest: str, name: str | None = None, *, follow: bool = False) 
                     yield chunk
             finally:
                 tail.terminate()
-    finally:
-        host.close()

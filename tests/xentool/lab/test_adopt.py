@@ -9,9 +9,9 @@ from click.testing import CliRunner, Result
 
 from tests.xentool.tools.recorded import INFO
 from xentool.cli.lab import group
-from xentool.errors import Unavailable
+from xentool.errors import Unavailable, XentoolError
 from xentool.hosts import adopted, named, resolve
-from xentool.lab import guests
+from xentool.lab import api, guests
 
 #: As `vagrant ssh-config` prints it, with the empty line after it.
 CONFIG = """\
@@ -99,6 +99,18 @@ def test_guests_are_started_in_the_machine_that_is_in_use_or_named(folder: Path)
     named.use(None)
     with pytest.raises(Unavailable, match="no lab default is running"):
         guests.types()
+
+
+def test_what_runs_there_and_consoles_are_those_of_a_lab(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert adopt(folder).exit_code == 0
+    (folder / "dom0/echoed").write_text('#!/bin/sh\nprintf "%s|" "$@"\nexit 7\n')
+    (folder / "dom0/echoed").chmod(0o755)
+    with Path(os.devnull).open() as nothing, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdin", nothing)
+        assert api.run(["echoed", "a b", "$c"]) == 7
+    assert capfd.readouterr().out == "a b|$c|"
+    with pytest.raises(XentoolError, match="no guest web was ever started"):
+        list(api.guest_console("web", "xen-4.17"))
 
 
 @pytest.mark.parametrize(
