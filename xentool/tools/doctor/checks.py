@@ -160,6 +160,8 @@ def _kvm(facts: Facts) -> Missing | None:
 def _lab(facts: Facts) -> Missing | None:
     missing = _tool(facts, "qemu-system-x86_64", "qemu-system-x86") or _tool(facts, "mmdebstrap", "mmdebstrap")
     missing = missing or _tool(facts, "newuidmap", "uidmap")
+    # The second for Debian 13's kernel alone.
+    missing = missing or _library("qemu.qmp")(facts) or _library("zstandard")(facts)
     for key, least, what in (("room_kib", _ROOM_KIB, "room in the cache"), ("memory_kib", _MEMORY_KIB, "free memory")):
         there = number(facts, key)
         if missing is None and there is not None and there < least:

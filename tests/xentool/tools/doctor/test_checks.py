@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.xentool.cli.inprocess import ran
+from xentool import extras
 from xentool.hosts.local import LocalHost
 from xentool.tools.doctor import checks, facts
 
@@ -139,7 +140,7 @@ def test_a_machine_without_xen_is_sent_elsewhere_and_may_trace_kvm() -> None:
     assert unloaded.mend == "modprobe kvm_intel, or kvm_amd"
 
 
-def test_a_lab_takes_programs_room_and_memory() -> None:
+def test_a_lab_takes_programs_libraries_room_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "tool.qemu-system-x86_64 /q\ntool.mmdebstrap /m\ntool.newuidmap /n\nroom_kib 9000000\nmemory_kib 8000000\n"
     assert judged(text, here=True)["a lab"].state == "works"
     assert "a lab" not in judged(text)
@@ -147,6 +148,9 @@ def test_a_lab_takes_programs_room_and_memory() -> None:
     assert little == checks.Missing("1.0 GiB of room in the cache, a lab takes 4", "XENTOOL_CACHE=FOLDER elsewhere")
     tight = judged(text.replace("8000000", "2097152"), here=True)["a lab"].missing
     assert tight == checks.Missing("2.0 GiB of free memory, a lab takes 3", "xentool lab up --memory")
+    monkeypatch.setattr(extras, "is_there", lambda module: module != "qemu.qmp")
+    without = judged(text, here=True)["a lab"].missing
+    assert without == checks.Missing("qemu.qmp is not installed", extras.command("qemu.qmp"))
 
 
 def test_a_loaded_host_is_told() -> None:
