@@ -55,15 +55,14 @@ class Half:
         except XenStoreError:
             return ""
 
-    def await_word(self, *states: S, old: str = "") -> None:
+    def await_word(self, *states: S, old: str = "", seconds: float | None = None) -> None:
         """Wait until the peer is in one of some states, or says that something is wrong.
 
         :param old: what it has said before
         """
         paths, nothing = [f"{self.peer.path}/state", error_path(self.peer.path)], {"", old}
-        waits.until(
-            self.store, paths, lambda: self.state() in states or self.complaint() not in nothing, self.level.deadline
-        )
+        most = self.level.deadline if seconds is None else seconds
+        waits.until(self.store, paths, lambda: self.state() in states or self.complaint() not in nothing, most)
 
     def leave(self) -> None:
         """Part, as this end does, and give all back."""
@@ -262,11 +261,14 @@ class BackHalf(Half):
         finally:
             self.drop()
 
-    def offer(self, nodes: Nodes) -> S:
-        """Offer what nodes say; give the state that the frontend comes to, once it has made something of it."""
+    def offer(self, nodes: Nodes, seconds: float | None = None) -> S:
+        """Offer what nodes say; give the state that the frontend comes to, once it has made something of it.
+
+        :param seconds: for which one is looked at that need do nothing; None for one that has to
+        """
         old = self.complaint()
         self.write(nodes, S.INIT_WAIT)
-        self.await_word(S.INITIALISED, S.CONNECTED, S.CLOSING, S.CLOSED, old=old)
+        self.await_word(S.INITIALISED, S.CONNECTED, S.CLOSING, S.CLOSED, old=old, seconds=seconds)
         return self.state()
 
     def connect(self, nodes: Nodes) -> S:

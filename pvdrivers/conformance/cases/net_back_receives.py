@@ -196,8 +196,7 @@ def nb27(rig: VifFrontRig) -> Sights:
     clause=Clause(
         "ring.h",
         "Ill-behaved backend determination: Can there be this many responses?",
-        source="Linux drivers/net/xen-netback/rx.c, xenvif_rx_data_slot: with room left free a frame has an extra "
-        "more, and longer ones more pages",
+        source="Linux drivers/net/xen-netback/rx.c",
     ),
     why="A backend that counts a frame's pages without what is left free in each answers requests that are not there.",
 )

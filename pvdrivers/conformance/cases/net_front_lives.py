@@ -56,9 +56,7 @@ def nf17(rig: VifBackRig) -> Sights:
     many lengths.
     """
     with rig.plugged(trusted=False) as back:
-        back.offer(FEATURES)
-        back.join()
-        back.connect({})
+        back.begun(FEATURES)
         pages, pair = _Pages(back), back.queues[0]
         pair.rx.look()
         for page in pair.rx.posted:

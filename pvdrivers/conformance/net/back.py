@@ -22,8 +22,8 @@ _LOOK = 0.05
 class VifBack(SlotsBack):
     """A backend of a plugged vif."""
 
-    def served(self, first: Nodes | None = None, *, queues: int = 1) -> "VifBack":
-        """Do all of the handshake, and see that frames go both ways.
+    def begun(self, first: Nodes | None = None, *, queues: int = 1) -> "VifBack":
+        """Do all of the handshake.
 
         :param first: what is offered, besides what every backend offers
         :raises Inconclusive: a sound backend is not used
@@ -37,7 +37,11 @@ class VifBack(SlotsBack):
         state = self.connect({})
         if state is not S.CONNECTED:
             raise Inconclusive(f"the frontend does not connect, and is in state {state.name}: {self.complaint()}")
-        sound(self.proves())
+        return self
+
+    def served(self, first: Nodes | None = None, *, queues: int = 1) -> "VifBack":
+        """Do all of the handshake, and see that frames go both ways; see `begun`."""
+        sound(self.begun(first, queues=queues).proves())
         return self
 
     # What it sends.

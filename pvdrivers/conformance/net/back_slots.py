@@ -85,13 +85,13 @@ class SlotsBack(BackHalf):
 
     # The handshake.
 
-    def offer(self, nodes: Nodes) -> S:
+    def offer(self, nodes: Nodes, seconds: float | None = None) -> S:
         """Offer what nodes say, and what every backend does; give the state that the frontend comes to: 4, mostly.
 
         :param nodes: None for one of them is left out
         """
         self.offered = {name: value for name, value in {**LEAST, **nodes}.items() if value is not None}
-        return super().offer({name: str(value) for name, value in self.offered.items()})
+        return super().offer({name: str(value) for name, value in self.offered.items()}, seconds)
 
     def join(self, queues: int = 1) -> None:
         """Map what the frontend has published.
