@@ -32,7 +32,7 @@ fi
 endef
 
 # All that the tests need.
-EXTRAS := export,sql,html,libvirt,lab,net,zstd,dev
+EXTRAS := export,sql,html,libvirt,lab,net,zstd,fleet,dev
 
 COMPILED := $(shell find traces pvdrivers -name '*.pyx' -o -name '*.pxd')
 

@@ -142,11 +142,15 @@ class Trap:
 
 @frozen
 class Wait:
-    """A time that a vCPU waited for a pCPU: seconds since the trace's beginning, and the pCPU where it ran then."""
+    """A time that a vCPU waited for a pCPU: seconds since the trace's beginning, and the pCPU where it ran then.
+
+    ``offset`` is where in the file the record that ended it is, in bytes; None where nobody noted it.
+    """
 
     begin: float
     end: float
     pcpu: int
+    offset: int | None = None
 
 
 @frozen

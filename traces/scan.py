@@ -9,7 +9,7 @@ import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from io import BufferedReader
+from io import BufferedReader, UnsupportedOperation
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, cast
 
@@ -440,7 +440,10 @@ def _size(source: Source) -> int | None:
     # How many bytes are left of a file as it is; None of all else.
     if not isinstance(source, BufferedReader):
         return None
-    about = os.fstat(source.fileno())
+    try:
+        about = os.fstat(source.fileno())
+    except UnsupportedOperation:
+        return None  # of another machine
     return max(about.st_size - source.tell(), 0) if stat.S_ISREG(about.st_mode) else None
 
 

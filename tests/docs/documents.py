@@ -29,6 +29,7 @@ MODULES = {
     "labs": "Labs",
     "compare": "Techniques side by side",
     "explain": "What words mean",
+    "fleet": "Fleets",
 }
 _HEAD = """\
 # JSON documents

@@ -83,10 +83,11 @@ def compare(before: Samples, after: Samples, pairs: Sequence[tuple[int, int, str
     :param pairs: domid in the one, domid in the other, and a name for both
     """
     found = [(pair, _changes(before.get(pair[0], {}), after.get(pair[1], {}))) for pair in pairs]
-    limit = _limit([change.p for _, changes in found for change in changes])
+    ps = [change.p for _, changes in found for change in changes]
+    most = limit(ps, len(ps))
     answer = []
     for (one, other, name), changes in found:
-        told = [change for change in changes if change.p <= limit and _matters(change)]
+        told = [change for change in changes if change.p <= most and _matters(change)]
         told.sort(key=lambda change: (change.kind, -abs(change.difference)))
         answer.append(DomainChanges(one, other, name, tuple(told), len(changes) - len(told)))
     return tuple(answer)
@@ -109,9 +110,12 @@ def _change(measure: Measure, one: Sample, other: Sample) -> Change:
     return Change(measure.kind, measure.name, one.mean, other.mean, difference - width, difference + width, p)
 
 
-def _limit(ps: Sequence[float]) -> float:
-    ordered = sorted(ps)
-    kept = [p for rank, p in enumerate(ordered, 1) if p <= CHANCE * rank / len(ordered)]
+def limit(ps: Sequence[float], count: int) -> float:
+    """Give the largest p that is told, of so many comparisons (Benjamini and Hochberg); below 0 if none is.
+
+    :param ps: of those that may be told
+    """
+    kept = [p for rank, p in enumerate(sorted(ps), 1) if p <= CHANCE * rank / count]
     return max(kept, default=-1.0)
 
 

@@ -272,7 +272,7 @@ def _longest_wait(vcpu: Vcpu | None, clock: Clock) -> Wait | None:
     if vcpu is None or not vcpu.longest_wait:
         return None
     begin, end = vcpu.longest_wait_since, vcpu.longest_wait_since + vcpu.longest_wait
-    return Wait(clock.seconds(begin), clock.seconds(end), vcpu.longest_wait_pcpu)
+    return Wait(clock.seconds(begin), clock.seconds(end), vcpu.longest_wait_pcpu, vcpu.longest_wait_offset)
 
 
 def _contention(domain: Domain | None, clock: Clock) -> dict[str, Together]:

@@ -273,6 +273,7 @@ cdef class Vcpu:
     cdef readonly uint64_t longest_wait
     cdef readonly uint64_t longest_wait_since
     cdef readonly uint32_t longest_wait_pcpu
+    cdef readonly uint64_t longest_wait_offset  # where in the file the record that ended it is
     cdef uint64_t counts[STATES]
     cdef uint64_t cycles[STATES]
     cdef uint64_t clipped[STATES]
@@ -299,7 +300,7 @@ cdef class Vcpu:
         self.origin = 0
         memset(self.near_pcpus, 0, sizeof(self.near_pcpus))
         self.far_pcpus = {}
-        self.longest_wait = self.longest_wait_since = self.longest_wait_pcpu = 0
+        self.longest_wait = self.longest_wait_since = self.longest_wait_pcpu = self.longest_wait_offset = 0
         self.domid = domid
         self.vcpu = vcpu
         self.pcpu = NOBODY
@@ -356,13 +357,13 @@ cdef class Vcpu:
         self.joined = True
         self.state = state
 
-    cdef int _change(self, int state, uint64_t at, uint32_t p, const Bounds *bounds) except -1:
+    cdef int _change(self, int state, uint64_t at, uint32_t p, const Bounds *bounds, uint64_t offset=0) except -1:
         if self.woken and state == RUNNING and at > self.since and covers(bounds, at, p):
             self.wake_to_run.add(at - self.since)
-            self._waited(at, p)
+            self._waited(at, p, offset)
         elif self.preempted and state == RUNNING and at > self.since and covers(bounds, at, p):
             self.preempted_to_run.add(at - self.since)
-            self._waited(at, p)
+            self._waited(at, p, offset)
         self.woken = self.counting and state == RUNNABLE and (self.state == BLOCKED or self.state == OFFLINE)
         self.preempted = self.counting and self.state == RUNNING and state == RUNNABLE
         self._close(at, bounds)
@@ -383,11 +384,12 @@ cdef class Vcpu:
         self._forget_interrupts()
         self.gone = True
 
-    cdef void _waited(self, uint64_t at, uint32_t p) noexcept:
+    cdef void _waited(self, uint64_t at, uint32_t p, uint64_t offset) noexcept:
         if at - self.since > self.longest_wait:
             self.longest_wait = at - self.since
             self.longest_wait_since = self.since + self.origin
             self.longest_wait_pcpu = p
+            self.longest_wait_offset = offset
 
     cdef bint _exit(self, uint64_t reason, uint64_t at, uint64_t offset):
         cdef Exits entry = self.exits.get(reason)
@@ -776,7 +778,7 @@ cdef class Fold:
             v._join(RUNNING, now, &self.bounds)
             v.away_since = 0
         else:
-            v._change(new, now, p, &self.bounds)
+            v._change(new, now, p, &self.bounds, offset)
         if new == RUNNING:
             v.migrations += v.pcpu != p and v.pcpu != NOBODY and covers(&self.bounds, now, p)
             v.pcpu = p

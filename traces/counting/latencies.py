@@ -14,6 +14,9 @@ _OCTAVE = 8
 #: Room for a bucket's number; the reason of an exit stands above it (``lane.TABLES``).
 BUCKETS = 1 << 9
 
+#: The clock to which distributions of several clocks are brought: nanoseconds.
+COMMON_HZ = 1e9
+
 #: The quantiles that reports tell, by what they are called.
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
 
@@ -62,6 +65,12 @@ def bounds(bucket: int) -> tuple[int, int]:
     return begin, begin + (1 << places)
 
 
+def bucket(cycles: int) -> int:
+    """Give the bucket of ``fold.Durations`` in which so many cycles lie."""
+    places = max(cycles.bit_length() - _OCTAVE.bit_length(), 0)
+    return (cycles >> places) + _OCTAVE * places
+
+
 def distribution(counts: Mapping[int, int], longest: int, cycles: int, hz: float) -> Distribution:
     """Make what ``fold.Durations`` counted one in seconds.
 
@@ -97,3 +106,19 @@ def merged(distributions: Iterable[Distribution]) -> Distribution:
         longest, hz = max(longest, one.longest), one.hz
         seconds += one.seconds
     return Distribution(counts, longest, seconds, hz)
+
+
+def common(distributions: Iterable[Distribution]) -> Distribution:
+    """Put distributions of any clocks together, in ranges of nanoseconds: a range counts where its middle lies.
+
+    What is told of them is then at most a quarter off.
+    """
+    counts: Counter[int] = Counter()
+    longest, seconds = 0.0, 0.0
+    for one in distributions:
+        for (begin, end), count in one.counts.items():
+            counts[min(bucket(int((begin + end) / 2 * COMMON_HZ)), BUCKETS - 1)] += count
+        longest = max(longest, one.longest)
+        seconds += one.seconds
+    ranges = {_seconds(at, COMMON_HZ): count for at, count in counts.items()}
+    return Distribution(ranges, longest, seconds, COMMON_HZ)

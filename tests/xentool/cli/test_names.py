@@ -197,6 +197,9 @@ TRACES: list[list[str]] = [
     ["sql", "TRACE", f"select '{LINES}' as \"{LINES}\", name from domains"],  # noqa: S608 - a query is what it asks for
     ["sql", "TRACE", f'select "{EVIL}" from domains'],  # noqa: S608 - as above
     ["compare", "TRACE"],
+    ["fleet", "report", "TRACE", "--by", "domain", "--workers", "1"],
+    ["fleet", "report", f"nowhere {EVIL}"],
+    ["fleet", "report", "LONE", "--scheduler", EVIL],
     ["compare", "--on", EVIL],
     ["sql", "TRACE", "--tables"],
     ["export", "TRACE", "--format", "folded", "-o", "-"],

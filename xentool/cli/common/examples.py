@@ -29,6 +29,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         'xentool sql domU.xentrace "select hypercall, count(*) from hypercalls group by 1 order by 2 desc"',
         "xentool sql domU.xentrace < question.sql",
     ),
+    "fleet": ("xentool fleet report captures/",),
+    "fleet report": (
+        "xentool fleet report captures/",
+        "xentool fleet report captures/ s3://traces/2026/*.xentrace.zst --by day --html fleet.html",
+        "xentool fleet report captures/ --scheduler tcp://farm:8786 --json",
+    ),
     "detect": ("xentool detect", "xentool detect --why"),
     "doctor": ("xentool doctor", "xentool doctor -H ssh://root@xen1"),
     "list": ("xentool list", "xentool list -H ssh://root@xen1"),

@@ -69,10 +69,21 @@ def opened(path: Path) -> Iterator[TraceFile]:
         if not file.seekable():
             yield file
             return
-        name = str(path)
-        with ExitStack() as stack:
-            inner = stack.enter_context(bundle.unpacked(file, name)) if bundle.is_bundle(file) else file
-            yield stack.enter_context(kvm.settled(packed.file(inner, name), name))
+        with of_file(file, str(path)) as source:
+            yield source
+
+
+@contextmanager
+def of_file(file: BufferedReader, name: str) -> Iterator[TraceFile]:
+    """Give what a file that can seek holds, unpacked if need be.
+
+    :param name: of the file, for messages
+    :raises PeerError: it is known to be something else than a trace
+    :raises XentoolError: it can't be read
+    """
+    with ExitStack() as stack:
+        inner = stack.enter_context(bundle.unpacked(file, name)) if bundle.is_bundle(file) else file
+        yield stack.enter_context(kvm.settled(packed.file(inner, name), name))
 
 
 def _open(path: Path) -> BufferedReader:
@@ -123,6 +134,7 @@ def report(
     *,
     capture: Sidecar | None = None,
     whole: bool = False,
+    lanes: int | None = None,
     progress: Callable[[int], None] = lambda _bytes: None,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> "Report":
@@ -132,6 +144,7 @@ def report(
     :param name: of the source, for messages
     :param capture: what its host told, of which the user may know better
     :param whole: count whatever is chosen, or not: what must be known to name single records
+    :param lanes: threads at most; None for as many as are of use here
     :param progress: is told how many bytes were read so far
     :param meanwhile: loads what is needed later besides, while threads read; not called where none does
     :raises PeerError: it is no xentrace
@@ -150,11 +163,11 @@ def report(
 
     try:
         if whole:
-            found, skew = _scan_even(source, progress=progress, meanwhile=load)
+            found, skew = _scan_even(source, lanes=lanes, progress=progress, meanwhile=load)
         elif where.timed:
             again = cast(TraceFile, source)
             start = again.tell()
-            first, skew = _scan_even(source, progress=progress, meanwhile=load)
+            first, skew = _scan_even(source, lanes=lanes, progress=progress, meanwhile=load)
             from traces.analyses.report import report as report_of  # noqa: PLC0415 - see above
 
             whole_trace = report_of(first, hz=hz, host_hz=host_hz)
@@ -163,9 +176,9 @@ def report(
             again.seek(start)
             stretches = scans.in_runs(first.runs, *cycles)
             shifts = skew.shifts if skew else NO_SHIFTS
-            found = _scan(source, pcpus=where.pcpus, stretches=stretches, shifts=shifts, progress=progress)
+            found = _scan(source, lanes, pcpus=where.pcpus, stretches=stretches, shifts=shifts, progress=progress)
         else:
-            found, skew = _scan_even(source, pcpus=where.pcpus, progress=progress, meanwhile=load)
+            found, skew = _scan_even(source, lanes=lanes, pcpus=where.pcpus, progress=progress, meanwhile=load)
     except TraceError as error:
         raise PeerError(f"{name} {packed.blame(source) or error}") from error
     except OSError as error:
@@ -220,8 +233,12 @@ def _scan_even(source: scans.Source, **choice: Any) -> tuple[scans.Scan, Skew | 
     return found, Skew(count, count, first, NO_SHIFTS, of_clocks=shifts != {})
 
 
-def _scan(source: scans.Source, **choice: Any) -> scans.Scan:  # noqa: ANN401 - as `scans.read` takes it
-    lanes = scans.processors()
+def _scan(
+    source: scans.Source,
+    lanes: int | None = None,
+    **choice: Any,  # noqa: ANN401 - as `scans.read` takes it
+) -> scans.Scan:
+    lanes = lanes or scans.processors()
     if lanes > 1 and isinstance(source, IOBase) and source.seekable():
         start = source.tell()
         try:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SCHEMA = "xentool.capture/1"
 SUFFIX = ".meta.json"
 #: Of all domains that a host can have it is not half of that.
-_BYTES_MAX = 4 << 20
+BYTES_MAX = 4 << 20
 #: Characters of a name, a version, a word of the command; XenStore's values have at most so many.
 _TEXT_MAX = 4096
 _REASON_MAX = 200
@@ -108,19 +108,26 @@ def read(capture: Path) -> Sidecar | None:
     """
     path = str(_beside(capture))
     try:
-        data: bytes | None = beside.contents(Path(path), _BYTES_MAX)
+        data: bytes | None = beside.contents(Path(path), BYTES_MAX)
     except FileNotFoundError:
         path = f"{bundle.SIDECAR} in {capture}"
-        data = bundle.sidecar(capture, _BYTES_MAX)
-    if data is None:
-        return None
+        data = bundle.sidecar(capture, BYTES_MAX)
+    return None if data is None else parsed(data, path)
+
+
+def parsed(data: bytes, name: str) -> Sidecar:
+    """Read what a sidecar holds.
+
+    :param name: of its file, for messages
+    :raises PeerError: it is no sidecar that this version can read
+    """
     try:
         return _parse(beside.parsed(data))
     except (ValueError, KeyError, TypeError) as error:
         import textwrap  # noqa: PLC0415 - see above
 
         why = textwrap.shorten(_why(error)[: 2 * _REASON_MAX], _REASON_MAX) or "it says too much"
-        raise PeerError(f"{path} is no {SCHEMA} document ({why}); remove it to read the capture without") from error
+        raise PeerError(f"{name} is no {SCHEMA} document ({why}); remove it to read the capture without") from error
 
 
 def _parse(document: Any) -> Sidecar:  # noqa: ANN401 - whatever JSON holds

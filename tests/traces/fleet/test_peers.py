@@ -1,0 +1,75 @@
+"""Which captures stand out among others."""
+
+import random
+from collections.abc import Mapping
+
+from traces.analyses.fleet.digest import Digest
+from traces.analyses.fleet.parts import Part
+from traces.analyses.fleet.peers import LOST, PEERS_MIN, Peers, Unusual
+from traces.analyses.slices import Measure
+
+
+def capture(
+    calls: Mapping[str, int], runnable: float = 0.01, *, lost: int = 0, timed: bool = True, name: str = "web"
+) -> Digest:
+    part = Part(1, 10.0, 10.0, {"running": 4.0, "runnable": 10 * runnable}, calls)
+    return Digest("f", "xen1", None, "xentrace", None, timed, 1_000, 1_000, lost, 0, 10.0, None, {name: part}, ())
+
+
+def unusual(*captures: Digest) -> dict[int, list[Unusual]]:
+    peers = Peers()
+    for number, one in enumerate(captures):
+        peers.add(number, one)
+    return peers.unusual()
+
+
+def usual(count: int, seed: int = 1) -> list[Digest]:
+    """Make captures that differ by a tenth, one of them by half, as hosts do."""
+    draw = random.Random(seed)  # noqa: S311 - nothing is kept secret by it
+    rates = [10_000 * draw.gauss(1, 0.1) for _ in range(count - 1)] + [15_000]
+    return [capture({"sched_op": int(rate), "mmu_update": int(rate / 7)}, draw.gauss(0.01, 0.002)) for rate in rates]
+
+
+def test_none_stands_out_where_all_differ_a_little() -> None:
+    assert [unusual(*usual(50, seed)) for seed in range(20)] == [{}] * 20
+
+
+def test_each_stands_out_by_what_is_otherwise() -> None:
+    others = usual(40)
+    sick = [
+        capture({"sched_op": 10_000, "mmu_update": 1_400}, runnable=0.4),
+        capture({"sched_op": 10_000, "mmu_update": 1_400, "event_channel_op": 900_000}),
+        capture({"sched_op": 10_000, "mmu_update": 1_400}, lost=900),
+    ]
+    found = unusual(*others, *sick)
+    assert sorted(found) == [40, 41, 42]
+    (waits,), (storms,), (loses,) = (found[number] for number in (40, 41, 42))
+    assert (waits.domain, waits.measure) == ("web", Measure("runstates", "runnable"))
+    assert waits.value == 0.4
+    assert 0.008 < waits.usual < 0.012
+    assert (storms.measure, storms.value, storms.usual) == (Measure("hypercalls", "event_channel_op"), 90_000.0, 0.0)
+    assert (loses.domain, loses.measure) == ("", LOST)
+
+
+def test_too_few_tell_nothing() -> None:
+    few = [capture({"sched_op": 10_000}) for _ in range(PEERS_MIN - 2)]
+    assert unusual(*few, capture({"sched_op": 10_000_000})) == {}
+    assert list(unusual(*few, few[0], few[0], capture({"sched_op": 10_000_000}))) == [PEERS_MIN]
+
+
+def test_what_did_not_happen_counts_as_nothing() -> None:
+    busy = [capture({"sched_op": 10_000}) for _ in range(12)]
+    ((one,),) = unusual(*busy, capture({})).values()
+    assert (one.measure, one.value, one.usual) == (Measure("hypercalls", "sched_op"), 0.0, 1_000.0)
+
+
+def test_domains_of_other_names_are_no_peers() -> None:
+    busy = [capture({"sched_op": 10_000}) for _ in range(12)]
+    assert unusual(*busy, capture({"sched_op": 10_000_000}, name="database")) == {}
+
+
+def test_rates_of_a_clock_that_nobody_knows_are_not_compared() -> None:
+    busy = [capture({"sched_op": 10_000}) for _ in range(12)]
+    assert unusual(*busy, capture({"sched_op": 10_000_000}, timed=False)) == {}
+    ((one,),) = unusual(*busy, capture({}, runnable=0.4, timed=False)).values()
+    assert one.measure == Measure("runstates", "runnable")

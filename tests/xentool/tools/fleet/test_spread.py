@@ -1,0 +1,103 @@
+"""Work spread over workers: each item has an answer or a reason, whatever becomes of workers and scheduler."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.xentool.tools.fleet import works
+from xentool.errors import Unavailable
+from xentool.tools.fleet import spread
+from xentool.tools.fleet.engine import Engine, engine
+from xentool.tools.fleet.spread import Done, Failure, Spread
+
+
+def test_each_item_has_its_answer_and_few_are_under_way(shared: Engine) -> None:
+    asked = 0
+
+    def items() -> Iterator[int]:
+        nonlocal asked
+        for number in range(60):
+            asked += 1
+            yield number
+
+    answers = {}
+    for came, done in enumerate(Spread(shared, works.doubled, items()), 1):
+        assert asked - came <= 2 * shared.workers
+        answers[done.item] = done.answer
+    assert answers == {number: 2 * number for number in range(60)}
+
+
+def test_who_dies_or_fails_spoils_no_other(tmp_path: Path) -> None:
+    well = [f"well {number}" for number in range(12)]
+    with engine(None, 2) as made:
+        done: dict[str, str | Failure] = {}
+        items = [*well[:6], "killed", "fail", f"killed once:{tmp_path / 'was'}", *well[6:]]
+        for one in Spread(made, works.troubled, items):
+            done[one.item] = one.answer
+        workers = {one.answer for one in Spread(made, works.process, [1])}
+    assert {name: done[name] for name in well} == {name: f"{name} done" for name in well}
+    assert done["killed"] == Failure("its worker died each time it was tried")
+    assert done["fail"] == Failure("it is broken")
+    assert done[f"killed once:{tmp_path / 'was'}"] == "killed once done"
+    # After the end nobody works.
+    for pid in workers:
+        assert isinstance(pid, int)
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_workers_do_not_hear_of_ctrl_c(shared: Engine) -> None:
+    pids = {one.answer for one in Spread(shared, works.process, range(20))}
+    for pid in pids:
+        assert isinstance(pid, int)
+        ignored = Path(f"/proc/{pid}/status").read_text().split("SigBlk:")[1].split()[0]
+        assert int(ignored, 16) & 1 << signal.SIGINT - 1
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_all_listen_on_this_machine_alone(shared: Engine) -> None:
+    pids = {one.answer for one in Spread(shared, works.process, range(20))}
+    links = [link for pid in (*pids, os.getpid()) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()]
+    sockets = {str(link.readlink()).removeprefix("socket:[").removesuffix("]") for link in links}
+    listening = [
+        line.split()
+        for name in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+        if line.split()[3] == "0A" and line.split()[9] in sockets
+    ]
+    assert len(listening) >= 3
+    assert {row[1].partition(":")[0] for row in listening} == {"0100007F"}
+
+
+def test_what_is_left_when_the_scheduler_goes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(spread, "_LOOK_S", 0.05)
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", host="127.0.0.1", dashboard_address=None
+    ) as cluster:
+
+        def items() -> Iterator[int]:
+            yield 1
+            yield 2
+            yield 3
+            cluster.close()
+            yield from range(4, 10)
+
+        with engine(cluster.scheduler_address, None) as made:
+            found: list[Done[int, int]] = list(Spread(made, works.doubled, items(), limit_s=0.05))
+    assert sorted(one.item for one in found) == list(range(1, 10))
+    told = [one.answer for one in found if one.item > 3]
+    assert all(isinstance(answer, Failure) for answer in told)
+    assert found[0].answer == 2
+
+
+def test_where_no_scheduler_is_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xentool.tools.fleet.engine.ANSWER_S", 0.2)
+    with (
+        pytest.raises(Unavailable, match="no scheduler answers at tcp://127"),
+        engine("tcp://127.0.0.1:1", None),
+    ):
+        pass

@@ -1,0 +1,162 @@
+"""Which captures stand out among others, and why.
+
+Method: each measure of a domain (how often a second it made a hypercall, which share of the time it waited, …) is
+compared over all captures that have a domain of its name. Their median and its mean absolute deviation (MAD) say what
+is usual, of which single captures can spoil neither. How far off a capture is, in deviations, is judged by Student's
+distribution of three degrees of freedom, since hosts differ by more than a normal one has it. Of all comparisons those
+are told that the procedure of Benjamini and Hochberg keeps, as ``compare`` does, and that make a difference to anybody.
+
+Law: a capture takes 16 bytes a measure here, however many there are.
+"""
+
+from array import array
+from collections.abc import Iterator
+from math import atan, pi, sqrt
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from traces.analyses.compare import limit
+from traces.analyses.fleet.digest import Digest
+from traces.analyses.fleet.parts import Part
+from traces.analyses.slices import Measure
+from traces.plain import frozen
+
+#: Of fewer captures nothing is usual.
+PEERS_MIN = 5
+#: Measures that are compared; a fleet of hostile captures has more.
+_MEASURES_MAX = 20_000
+#: A MAD of so much of a normal distribution's standard deviation.
+_MAD = 0.6745
+#: No measure is taken to be steadier than by this part of it.
+_STEADY = 0.05
+
+
+class _Kind(NamedTuple):
+    # What differs by less than ``least``, or less than ``times`` over, is not told. ``steady`` is the least deviation.
+    least: float
+    times: float
+    steady: float
+    absent: bool  # counts as 0 where it did not happen
+
+
+_KINDS = {
+    "hypercalls": _Kind(10.0, 2.0, 1.0, absent=True),
+    "exits": _Kind(10.0, 2.0, 1.0, absent=True),
+    "grants": _Kind(10.0, 2.0, 1.0, absent=True),
+    "runstates": _Kind(0.05, 1.0, 0.002, absent=True),
+    "latencies": _Kind(1e-5, 2.0, 1e-6, absent=False),
+    "records": _Kind(0.005, 1.0, 0.0005, absent=True),
+}
+#: By name, how captures are compared among themselves.
+_CAPTURE = ""
+LOST, SKIPPED = Measure("records", "lost"), Measure("records", "bytes skipped")
+#: Waits that are fewer tell no percentile.
+_WAITS_MIN = 100
+
+
+@frozen
+class Unusual:
+    """A measure of one capture that stands out; ``domain`` is empty where it is one of the capture as a whole."""
+
+    domain: str
+    measure: Measure
+    value: float
+    usual: float
+    p: float
+
+
+def measures(part: Part, *, timed: bool) -> Iterator[tuple[Measure, float]]:
+    """Give what of a domain is compared: rates, shares of its vCPUs' time, and the p99 of waits.
+
+    :param timed: whether seconds are seconds; else there are no rates
+    """
+    if part.vcpu_seconds:
+        for name, seconds in part.runstates.items():
+            yield Measure("runstates", name), seconds / part.vcpu_seconds
+    if not timed or not part.seconds:
+        return
+    for kind, counts in (("hypercalls", part.hypercalls), ("exits", part.exits)):
+        for name, count in counts.items():
+            yield Measure(kind, name), count / part.seconds
+    yield Measure("grants", "pages mapped by others"), part.granted / part.seconds
+    for name, took in part.waits.items():
+        if took.count >= _WAITS_MIN:
+            yield Measure("latencies", name), took.quantile(0.99)
+
+
+class Peers:
+    """Takes captures one by one, and tells of all together which stand out."""
+
+    def __init__(self) -> None:
+        #: Captures that have a domain of this name, and those of them whose rates are known.
+        self._there: dict[str, array[int]] = {}
+        self._timed: dict[str, array[int]] = {}
+        self._values: dict[tuple[str, Measure], tuple[array[int], array[float]]] = {}
+
+    def add(self, number: int, one: Digest) -> None:
+        """Take a capture under a number of its own."""
+        self._come(_CAPTURE, number, timed=True)
+        everything = one.records + one.lost
+        self._put(number, _CAPTURE, LOST, one.lost / everything if everything else 0.0)
+        self._put(number, _CAPTURE, SKIPPED, one.skipped / one.bytes if one.bytes else 0.0)
+        for name, part in one.domains.items():
+            if not name:
+                continue
+            self._come(name, number, timed=one.timed)
+            for measure, value in measures(part, timed=one.timed):
+                self._put(number, name, measure, value)
+
+    def _come(self, name: str, number: int, *, timed: bool) -> None:
+        self._there.setdefault(name, array("q")).append(number)
+        if timed:
+            self._timed.setdefault(name, array("q")).append(number)
+
+    def _put(self, number: int, domain: str, measure: Measure, value: float) -> None:
+        if (domain, measure) not in self._values and len(self._values) == _MEASURES_MAX:
+            return
+        numbers, values = self._values.setdefault((domain, measure), (array("q"), array("d")))
+        numbers.append(number)
+        values.append(value)
+
+    def unusual(self) -> dict[int, list[Unusual]]:
+        """Tell by a capture's number what of it stands out, the least likely first."""
+        count = 0
+        found: list[tuple[int, Unusual]] = []
+        for (domain, measure), of in self._values.items():
+            kind = _KINDS[measure.kind]
+            numbers, values = (np.array(one) for one in of)
+            if kind.absent:
+                numbers, values = self._with_absent(domain, measure, numbers, values)
+            if len(values) < PEERS_MIN:
+                continue
+            count += len(values)
+            usual = float(np.median(values))
+            off = np.abs(values - usual)
+            deviation = max(float(np.median(off)) / _MAD, _STEADY * abs(usual), kind.steady)
+            for at in np.flatnonzero(off >= max(kind.least, deviation)).tolist():
+                value = float(values[at])
+                low, high = sorted((value, usual))
+                if high >= kind.times * low:
+                    p = _by_chance(float(off[at]) / deviation)
+                    found.append((int(numbers[at]), Unusual(domain, measure, value, usual, p)))
+        most = limit([one.p for _, one in found], count)
+        told: dict[int, list[Unusual]] = {}
+        for number, one in sorted(found, key=lambda of: of[1].p):
+            if one.p <= most:
+                told.setdefault(number, []).append(one)
+        return told
+
+    def _with_absent(
+        self, domain: str, measure: Measure, numbers: NDArray[np.int64], values: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        there = self._there if measure.kind == "runstates" else self._timed
+        missing = np.setdiff1d(np.array(there[domain]), numbers)
+        return np.concatenate([numbers, missing]), np.concatenate([values, np.zeros(len(missing))])
+
+
+def _by_chance(deviations: float) -> float:
+    # Student's distribution of three degrees of freedom, both sides.
+    t = deviations / sqrt(3)
+    return max(1 - 2 / pi * (t / (1 + t * t) + atan(t)), 0.0)

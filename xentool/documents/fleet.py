@@ -1,0 +1,126 @@
+"""Many captures at once."""
+
+from typing import Literal, TypedDict
+
+
+class Fleet(TypedDict):
+    """``xentool fleet report --json``."""
+
+    schema: Literal["xentool.fleet/1"]
+    totals: "Totals"
+    by: str  # what groups have in common: host, domain, day, …
+    groups: "list[Group]"  # by name; beyond a thousand, "others"
+    captures: "list[Capture]"
+    outliers: "list[Outlier]"  # captures that stand out, the least likely first
+    slowest: "list[SlowWait]"  # the longest waits for a pCPU of all captures whose clock is known
+    failed: "list[Failed]"  # what could not be read, and what is damaged
+    others: int  # files in folders that are no captures
+    kept: int  # captures of which an earlier run's answer was taken
+    interrupted: bool  # by Ctrl-C: it is about what was read until then
+    seconds: "Seconds"
+    workers: int  # 0 where nothing had to be read
+    memory: "Memory"
+
+
+class Totals(TypedDict):
+    """Sums over all captures."""
+
+    captures: int
+    failed: int
+    bytes: int
+    records: int
+    lost_records: int
+    skipped_bytes: int
+    seconds: float
+
+
+class Group(TypedDict):
+    """Captures that have something in common, added up; by domain, what that domain did."""
+
+    name: str
+    captures: int
+    seconds: float
+    hypercalls: int
+    exits: int
+    pages_mapped: int  # of its own that others mapped
+    runstates: dict[str, float]  # shares of the vCPUs' time
+    waits: "dict[str, Waits]"  # wake_to_run, preempted_to_run, exits
+
+
+class Waits(TypedDict):
+    """A distribution; its quantiles are at most a quarter off."""
+
+    count: int
+    p50_s: float
+    p90_s: float
+    p99_s: float
+    p99_9_s: float
+    max_s: float
+
+
+class Capture(TypedDict):
+    """One capture."""
+
+    file: str
+    host: str | None
+    day: str | None  # of its first record, by its host's clock
+    source: str  # xentrace or kvm
+    version: str | None  # of Xen, or of a kernel
+    records: int
+    lost_records: int
+    bytes: int
+    seconds: float
+    domains: list[str]
+    damage: str | None
+
+
+class Outlier(TypedDict):
+    """A capture that stands out."""
+
+    file: str
+    why: str  # the first of its measures in words
+    measures: "list[Measure]"
+
+
+class Measure(TypedDict):
+    """A measure by which a capture stands out."""
+
+    domain: str | None
+    kind: str  # hypercalls, exits and grants in 1/s, runstates and records as shares, latencies: p99 in seconds
+    name: str
+    value: float
+    usual: float  # the median of all captures that have such a domain
+    p: float  # how likely it is to be chance
+
+
+class SlowWait(TypedDict):
+    """A time that a vCPU waited for a pCPU."""
+
+    file: str
+    domain: str
+    vcpu: int
+    pcpu: int
+    begin_s: float
+    seconds: float
+    offset: int | None  # where in the (unpacked) file the record that ended it is, in bytes
+
+
+class Failed(TypedDict):
+    """What could not be read, or not as a whole."""
+
+    url: str
+    error: str
+
+
+class Seconds(TypedDict):
+    """What it took."""
+
+    start: float  # until the workers were there
+    work: float
+
+
+class Memory(TypedDict):
+    """The most bytes that a process had."""
+
+    client: int
+    worker: int
