@@ -88,6 +88,7 @@ check: setup
 bench: setup .venv/bench
 	$(BIN)/python -m tests.bench.report
 	$(BIN)/python -m tests.bench.kvm
+	$(BIN)/python -m tests.bench.fleet
 	$(BIN)/python -m tests.bench.store
 	$(BIN)/python -m tests.bench.block
 	$(BIN)/python -m tests.bench.net

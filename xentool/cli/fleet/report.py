@@ -39,6 +39,7 @@ def command(
     by: str,
     scheduler: str | None,
     workers: int | None,
+    limit_s: float,
     page: Path | None,
     as_json: bool,
 ) -> None:
@@ -57,7 +58,9 @@ def command(
     if page is not None and as_json:
         raise click.UsageError("--html and --json are two forms of one report; give one of them")
     with orderly_end(), output.progress("reading captures") as progress:
-        found = report(captures, by=by, scheduler=scheduler, workers=workers, progress=progress, begun=tell)
+        found = report(
+            captures, by=by, scheduler=scheduler, workers=workers, limit_s=limit_s, progress=progress, begun=tell
+        )
     if as_json:
         output.write_json(texts.document(found))
     elif page is not None:

@@ -6,23 +6,25 @@ from typing import Any, TypeVar
 import click
 
 from xentool import output
+from xentool.cli.common.numbers import Number
 from xentool.tools.fleet.engine import Engine
+from xentool.tools.fleet.patient import LIMIT_S
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-WORKERS_MAX = 1024
+_WORKERS_MAX = 1024
 
 
 def on_workers(command: _Command) -> _Command:
-    """Add --scheduler and --workers."""
+    """Add --scheduler, --workers and --timeout."""
 
-    def check(_context: click.Context, _parameter: click.Parameter, value: int | None) -> int | None:
-        if value is not None and _context.params.get("scheduler") is not None:
+    def check(context: click.Context, _parameter: click.Parameter, value: int | None) -> int | None:
+        if value is not None and context.params.get("scheduler") is not None:
             raise click.UsageError("--workers are started here, and --scheduler has its own; give one of them")
         return value
 
     workers = click.option(
         "--workers",
-        type=click.IntRange(1, WORKERS_MAX),
+        type=click.IntRange(1, _WORKERS_MAX),
         metavar="N",
         callback=check,
         help="Workers to start on this machine.  [default: one a core]",
@@ -33,7 +35,15 @@ def on_workers(command: _Command) -> _Command:
         metavar="ADDRESS",
         help="Dask's scheduler to ask instead: tcp://HOST:PORT or tls://HOST:PORT.",
     )
-    return scheduler(workers(command))
+    limit = click.option(
+        "--timeout",
+        "limit_s",
+        type=Number(0.001),
+        default=LIMIT_S,
+        metavar="SECONDS",
+        help=f"For how long a store may send nothing.  [default: {LIMIT_S:g}]",
+    )
+    return scheduler(workers(limit(command)))
 
 
 def tell(engine: Engine) -> None:

@@ -19,7 +19,7 @@ from xentool.tools.fleet.extra import needed
 #: Seconds in which a scheduler must answer, and workers of our own must be there: machines may be starved.
 ANSWER_S, START_S = 30.0, 600.0
 #: Seconds that a run's end waits for workers to end by themselves, before they are killed.
-_END_S = 10.0
+_END_S = 60.0
 _LOOPBACK = "127.0.0.1"
 #: What is said of Dask's own options; of a cluster elsewhere, its own decide.
 _OPTIONS = {

@@ -22,7 +22,7 @@ _AHEAD = 2
 #: without a scheduler, the rest is given up.
 _LOOK_S, _GONE_S = 5.0, 120.0
 #: Seconds to fetch an answer, which is small.
-_FETCH_S = 120.0
+_FETCH_S = 600.0
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
 
