@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from traces.exporters import fleet
 from traces.exporters.fleet import Fleet
 from traces.exporters.html import rendered
-from traces.exporters.html.tables import Table, tables
+from traces.exporters.html.tables import Table, table
 
 
 @dataclass(frozen=True)
@@ -21,5 +21,6 @@ class Page:
 
 def page(found: Fleet) -> bytes:
     """Make the page."""
-    about = Page(fleet.heading(found), found.interrupted, tables(fleet.sections(found)), fleet.notes(found))
+    drawn = [table(section) for section in fleet.sections(found)]
+    about = Page(fleet.heading(found), found.interrupted, drawn, fleet.notes(found))
     return rendered("fleet.html", about)

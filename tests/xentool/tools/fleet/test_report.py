@@ -111,8 +111,7 @@ def test_ctrl_c_tells_what_was_read_and_leaves_no_worker(tmp_path: Path) -> None
         with subprocess.Popen(
             [sys.executable, "-m", "xentool", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process:
-            # Should it end by itself, nobody asks.
-            threading.Thread(target=lambda: (process.wait(), asked.set()), daemon=True).start()
+            threading.Thread(target=ended, args=(process, asked), daemon=True).start()
             asked.wait()
             workers = [os.pidfd_open(pid) for pid in below(process.pid)]
             process.send_signal(signal.SIGINT)
@@ -126,6 +125,12 @@ def test_ctrl_c_tells_what_was_read_and_leaves_no_worker(tmp_path: Path) -> None
         # Becomes readable when the process ends.
         assert select.select([one], [], [])[0] == [one]
         os.close(one)
+
+
+def ended(process: subprocess.Popen[str], told: threading.Event) -> None:
+    """Say when a process has ended by itself, whom nobody would ask else."""
+    process.wait()
+    told.set()
 
 
 def below(pid: int) -> list[int]:
