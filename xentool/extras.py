@@ -33,7 +33,10 @@ class Library:
 
 
 LIBRARIES = {
+    "bokeh": Library("fleet", "bokeh>=3.1"),
+    "distributed": Library("fleet", "distributed>=2025.1"),
     "duckdb": Library("sql", "duckdb>=1.2"),
+    "fsspec": Library("fleet", "fsspec>=2025.1"),
     "jinja2": Library("html", "jinja2>=3.1", "python3-jinja2"),
     "libvirt": Library("libvirt", "libvirt-python>=9.0", "python3-libvirt"),
     "perfetto": Library("export", "perfetto>=0.12"),

@@ -8,7 +8,7 @@ from traces.analyses.fleet.groups import DOMAIN, FIELDS
 from traces.exporters import fleet as texts
 from traces.exporters.fleet import Fleet
 from traces.plural import plural
-from xentool import output
+from xentool import extras, output
 from xentool.cli.commands import INTERRUPTED
 from xentool.cli.common import options
 from xentool.cli.fleet.workers import on_workers, tell
@@ -57,6 +57,8 @@ def command(
     """
     if page is not None and as_json:
         raise click.UsageError("--html and --json are two forms of one report; give one of them")
+    if page is not None:
+        extras.need("jinja2", "--html")
     with orderly_end(), output.progress("reading captures") as progress:
         found = report(
             captures, by=by, scheduler=scheduler, workers=workers, limit_s=limit_s, progress=progress, begun=tell
@@ -74,9 +76,7 @@ def command(
 
 
 def _write(page: Path, found: Fleet) -> None:
-    try:
-        from traces.exporters.html import fleet as pages  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as error:
-        raise XentoolError(f"--html needs {error.name}: pip install 'xentool[html]'") from error
+    from traces.exporters.html import fleet as pages  # noqa: PLC0415 - an extra
+
     with replaced(page) as file:
         file.write(pages.page(found))

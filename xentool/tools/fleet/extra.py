@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import Any
 
+from xentool import extras
 from xentool.errors import XentoolError
 
 
@@ -14,4 +15,4 @@ def needed(module: str) -> Any:  # noqa: ANN401 - a library that is loaded late
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        raise XentoolError(f"fleet needs {error.name}: pip install 'xentool[fleet]'") from error
+        raise XentoolError(extras.missing(error.name or module, "fleet")) from error

@@ -3,8 +3,9 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
+import fsspec
 import pytest
 
 from tests.xentool.tools.fleet.made import trace, written
@@ -12,8 +13,6 @@ from xentool.tools.fleet import patient
 from xentool.tools.fleet.kept import Kept
 from xentool.tools.fleet.places import Place, find
 from xentool.tools.fleet.task import look
-
-fsspec: Any = pytest.importorskip("fsspec")
 
 
 class Hangs(fsspec.AbstractFileSystem):  # type: ignore[misc] # no types

@@ -18,6 +18,7 @@ from tests.traces.captures import FOLDER
 from tests.xentool.cli.inprocess import Done, ran
 from tests.xentool.tools.fleet.made import fleet, trace, written
 from tests.xentool.tools.fleet.stalls import stalling
+from xentool import extras
 from xentool.documents.fleet import Fleet
 from xentool.tools.fleet.engine import Engine
 
@@ -147,7 +148,8 @@ def test_without_dask_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "distributed", None)
     done = ran("fleet", "report", str(tmp_path))
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "xentool: fleet needs distributed: pip install 'xentool[fleet]'\n"
+    assert done.stderr == f"xentool: fleet needs distributed: {extras.command('distributed')}\n"
+    assert "distributed>=" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import distributed
 import pytest
 
 from tests.xentool.tools.fleet import works
@@ -75,7 +76,6 @@ def test_all_listen_on_this_machine_alone(shared: Engine) -> None:
 
 
 def test_what_is_left_when_the_scheduler_goes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(spread, "_LOOK_S", 0.05)
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", host="127.0.0.1", dashboard_address=None
