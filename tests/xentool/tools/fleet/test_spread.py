@@ -5,6 +5,7 @@ import select
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import distributed
 import pytest
@@ -77,7 +78,8 @@ def test_all_listen_on_this_machine_alone(shared: Engine) -> None:
 
 def test_what_is_left_when_the_scheduler_goes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spread, "_LOOK_S", 0.05)
-    with distributed.LocalCluster(
+    local: Any = distributed.LocalCluster  # whose types are not all told
+    with local(
         n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", host="127.0.0.1", dashboard_address=None
     ) as cluster:
 
