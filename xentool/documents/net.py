@@ -1,6 +1,6 @@
 """What network interfaces do."""
 
-from typing import Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 
 class NetBench(TypedDict):
@@ -23,6 +23,7 @@ class NetBench(TypedDict):
     bytes: int  # of those
     seconds: float
     features: "Features"
+    repeats: "NotRequired[list[Any]]"  # with --repeat: each run, as this one, which is the median by pps
 
 
 class Latency(TypedDict):

@@ -71,10 +71,10 @@ def _of(work: str, phases: Sequence[PhaseCounts], nothing: Sequence[PhaseCounts]
     return WorkCounts(
         work=work,
         requests=phases[0].requests,
-        figures={figure: _summed(per(partial(_figure, figure))) for figure in phases[0].figures},
+        figures={figure: summed(per(partial(_figure, figure))) for figure in phases[0].figures},
         kinds=kinds,
         shares={name: _mean(one.shares.get(name, 0.0) for one in phases) for name in phases[0].shares},
-        seconds=_summed([one.seconds / one.requests for one in phases]),
+        seconds=summed([one.seconds / one.requests for one in phases]),
     )
 
 
@@ -91,7 +91,8 @@ def _mean(values: Iterable[float]) -> float:
     return fmean(found) if found else 0.0
 
 
-def _summed(values: Sequence[float]) -> PerRequest:
+def summed(values: Sequence[float]) -> PerRequest:
+    """Give the mean of repeats, and how sure it is."""
     if len(values) < 2:
         return PerRequest(values[0], None, tuple(values))
     t = _T95[len(values) - 2] if len(values) - 2 < len(_T95) else _NORMAL95

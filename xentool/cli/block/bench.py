@@ -5,9 +5,9 @@ from typing import Any
 import click
 
 from xentool.cli.block.sizes import size
-from xentool.cli.common import options
+from xentool.cli.common import options, repeated
 from xentool.cli.common.numbers import Number
-from xentool.output import ticking, write_json
+from xentool.output import write_json
 from xentool.tools.block.measure import OPERATIONS, Workload, measure
 
 
@@ -48,8 +48,9 @@ from xentool.tools.block.measure import OPERATIONS, Workload, measure
     show_default=True,
     help="Its own backend's way to pages.",
 )
+@repeated.repeat
 @options.as_json
-def command(loopback: str | None, as_json: bool, **words: Any) -> None:  # noqa: ANN401 - click has checked them
+def command(loopback: str | None, times: int, as_json: bool, **words: Any) -> None:  # noqa: ANN401 - click has checked them
     """Measure a disk as fio does, through our frontend: on a loopback, or on Xen with any backend.
 
     Without a NAME, a backend process of its own serves --disk. The writing operations overwrite what is there.
@@ -59,17 +60,17 @@ def command(loopback: str | None, as_json: bool, **words: Any) -> None:  # noqa:
     if sum(way is not None for way in (words["front"], words["blkback"], loopback)) > 1:
         raise click.UsageError("a disk is in one place: give --loopback, --front or --blkback")
     load = Workload(loopback=loopback or None, **words)
-    with ticking("measuring", load.seconds):
-        result = measure(load)
+    results = repeated.measured(lambda: measure(load), load.seconds, times)
+    result = repeated.document(results, "iops")
     if as_json:
         write_json(result)
         return
     latency = result["latency_us"]
+    rate = f"{result['iops']:,}{repeated.sure([each['iops'] for each in results])}"
+    middle = f"{latency['p50']}{repeated.sure([each['latency_us']['p50'] for each in results])} µs"
     click.echo(
-        f"{result['op']}, {result['bs']} bytes, {result['depth']} at once: {result['iops']} operations/s, "
-        f"{result['mbps']} MB/s\n"
-        f"latency in µs: {latency['p50']} (median), {latency['p99']} (99 %), {latency['p999']} (99.9 %), "
-        f"{result['latency_max_us']} at most\n"
+        f"{result['op']}, {result['bs']} B, {result['depth']} at once: {rate}/s, {result['mbps']} MB/s, {middle}\n"
+        f"{repeated.latencies(result)}\n"
         f"a request: {result['notifications_per_request']} notifications, "
         f"{result['syscalls_per_request']} system calls"
     )

@@ -5,9 +5,9 @@ from typing import Any
 import click
 
 from xentool.cli.block.sizes import size
-from xentool.cli.common import options
+from xentool.cli.common import options, repeated
 from xentool.cli.common.numbers import Number
-from xentool.output import ticking, write_json
+from xentool.output import write_json
 from xentool.tools.net.measure import DIRECTIONS, Load, measure
 
 
@@ -41,8 +41,9 @@ from xentool.tools.net.measure import DIRECTIONS, Load, measure
     help="From our frontend, to it, or there and back.",
 )
 @click.option("--device", type=click.IntRange(0), default=0, show_default=True, help="Which of NAME's vifs.")
+@repeated.repeat
 @options.as_json
-def command(loopback: str | None, as_json: bool, **words: Any) -> None:  # noqa: ANN401 - click has checked them
+def command(loopback: str | None, times: int, as_json: bool, **words: Any) -> None:  # noqa: ANN401 - click has checked them
     """Measure a network interface, through our frontend: on a loopback, or on Xen with our backend or the kernel's.
 
     Without a NAME, a process of its own is the far end. Counted is what reached the far port: the backend's, or with
@@ -53,23 +54,15 @@ def command(loopback: str | None, as_json: bool, **words: Any) -> None:  # noqa:
     if sum((words["front"] is not None, words["netback"], loopback is not None)) > 1:
         raise click.UsageError("a vif is in one place: give --loopback, --front or --netback")
     load = Load(loopback=loopback or None, **words)
-    with ticking("measuring", load.seconds):
-        result = measure(load)
+    results = repeated.measured(lambda: measure(load), load.seconds, times)
+    result = repeated.document(results, "pps")
     if as_json:
         write_json(result)
         return
+    rate = f"{result['pps']:,}{repeated.sure([each['pps'] for each in results])}"
     click.echo(
-        f"{result['direction']}: {result['pps']} frames/s, {result['gbps']} Gbit/s; {_latency(result)}; "
-        f"{result['notifications_per_packet']} notifications, {result['syscalls_per_packet']} system calls and "
-        f"{result['slots_per_packet']} slots a packet"
-    )
-
-
-def _latency(result: dict[str, Any]) -> str:
-    latency = result["latency_us"]
-    if latency is None:
-        return "latency not known"
-    return (
-        f"latency {latency['p50']} us (median), {latency['p99']} us (99 %), {latency['p999']} us (99.9 %), "
-        f"{result['latency_max_us']} us at most"
+        f"{result['direction']}, {result['size']} B: {rate} frames/s, {result['gbps']} Gbit/s\n"
+        f"{repeated.latencies(result)}\n"
+        f"a packet: {result['notifications_per_packet']} notifications, {result['syscalls_per_packet']} system calls, "
+        f"{result['slots_per_packet']} slots"
     )

@@ -42,9 +42,18 @@ def test_bench_for_people() -> None:
     done = run("block", "bench", "--loopback", "--op", "read", "--disk", "null", "--seconds", "0.2", "--no-persistent")
     assert (done.returncode, done.stderr) == (0, "")
     made, took, asked = done.stdout.splitlines()
-    assert re.fullmatch(r"read, 4096 bytes, 32 at once: \d+ operations/s, \d+\.\d+ MB/s", made)
-    assert re.fullmatch(r"latency in µs: \S+ \(median\), \S+ \(99 %\), \S+ \(99\.9 %\), \S+ at most", took)
+    assert re.fullmatch(r"read, 4096 B, 32 at once: [\d,]+/s, \d+\.\d+ MB/s, \d+\.\d+ µs", made)
+    assert re.fullmatch(r"latency in µs: median \S+, 99 % \S+, 99\.9 % \S+, at most \S+", took)
     assert re.fullmatch(r"a request: \S+ notifications, \S+ system calls", asked)
+
+
+def test_a_bench_that_is_repeated() -> None:
+    words = ("block", "bench", "--op", "read", "--disk", "null", "--seconds", "0.1", "--repeat", "2")
+    made, *_ = run(*words).stdout.splitlines()
+    assert re.fullmatch(r"read, 4096 B, 32 at once: [\d,]+ ±[\d,.]+/s, \d+\.\d+ MB/s, \d+\.\d+ ±[\d,.]+ µs", made)
+    told = json.loads(run(*words, "--json").stdout)
+    assert [set(each) == set(told) - {"repeats"} for each in told["repeats"]] == [True, True]
+    assert told["iops"] == min(each["iops"] for each in told["repeats"])
 
 
 def test_disks_are_served_until_told_to_end(tmp_path: Path) -> None:

@@ -51,9 +51,9 @@ def test_frames_that_are_to_be_cut_have_an_extra_slot() -> None:
 def test_for_people() -> None:
     done = ran("net", "bench", "--loopback", "--direction", "both", "--depth", "1", "--seconds", "0.2")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("both: ")
-    assert " us (median), " in done.stdout
-    assert done.stdout.endswith(" and 1.0 slots a packet\n")
+    assert done.stdout.startswith("both, 64 B: ")
+    assert "\nlatency in µs: " in done.stdout
+    assert done.stdout.endswith(" system calls, 1.0 slots\n")
 
 
 @pytest.mark.parametrize(
