@@ -6,6 +6,7 @@ Loading click takes longer than any of these. What is said and done is the same 
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,11 +54,20 @@ def _report(asked: Asked) -> int:
     from xentool.cli.common import reported  # noqa: PLC0415 - help needs none of it
 
     try:
-        return INTERRUPTED if reported.show(Path(asked.file), as_json=asked.as_json) else 0
+        with _paging(asked.file):
+            return INTERRUPTED if reported.show(Path(asked.file), as_json=asked.as_json) else 0
     except (KeyboardInterrupt, EOFError):
         # What the terminal shows of Ctrl-C stays a line of its own, as with click.
         sys.stderr.write("\n")
         return INTERRUPTED
+
+
+def _paging(file: str) -> AbstractContextManager[None]:
+    if file == "-" or not sys.stdout.isatty():
+        return nullcontext()
+    from xentool.cli.common.pager import paging  # noqa: PLC0415 - takes long to load, and pipes have none
+
+    return paging()
 
 
 def help_text() -> str:

@@ -10,6 +10,7 @@ import click
 
 from traces.meant import meant
 from xentool import output
+from xentool.cli.common import pager
 from xentool.cli.common.examples import EXAMPLES
 
 
@@ -79,11 +80,29 @@ _COLOUR = click.Option(
 )
 
 
+def _unpaged(_context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    pager.choose(wanted=not value)
+
+
+#: What those take that page what they print.
+_NO_PAGER = click.Option(
+    ["--no-pager"],
+    is_flag=True,
+    expose_value=False,
+    callback=_unpaged,
+    help="Do not show what is longer than the screen in $PAGER, or less.",
+)
+
+
 def _shown(command: click.Command, path: str) -> click.Command:
     # As it is in this program: with examples, and what each command takes.
     shown = copy(command)
     if not isinstance(command, click.Group):
         shown.params = [*command.params, _COLOUR]
-    examples = EXAMPLES.get(path.partition(" ")[2], ())
+    name = path.partition(" ")[2]
+    if name in pager.PAGED and command.callback is not None:
+        shown.params.append(_NO_PAGER)
+        shown.callback = pager.paged(command.callback)
+    examples = EXAMPLES.get(name, ())
     shown.help = "\n".join(("\b", "Examples:", *(f"  {line}" for line in examples), "", cleandoc(command.help or "")))
     return shown
