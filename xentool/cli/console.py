@@ -6,12 +6,12 @@ from contextlib import closing
 import click
 
 from xentool import hosts, output
-from xentool.cli.common import options
+from xentool.cli.common import completing, options
 from xentool.tools import xl
 
 
 @click.command()
-@click.argument("domain")
+@click.argument("domain", shell_complete=completing.domains)
 @options.where
 @click.pass_context
 def command(ctx: click.Context, domain: str, where: str | None) -> None:

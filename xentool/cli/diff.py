@@ -7,7 +7,7 @@ import click
 from traces.exporters import differences as texts
 from traces.xen.formats.exits import Vendor
 from xentool import output
-from xentool.cli.common import options
+from xentool.cli.common import completing, options
 from xentool.cli.common.numbers import HZ_MAX, Number
 from xentool.tools.tracing import differences, reports
 from xentool.tools.tracing.reports import Chosen, Reading
@@ -16,7 +16,11 @@ from xentool.tools.tracing.reports import Chosen, Reading
 @click.command()
 @click.argument("before", metavar="A", type=click.Path(path_type=Path))
 @click.argument("after", metavar="B", type=click.Path(path_type=Path))
-@click.option("--domain", help="Only this domain, by number or name; ONE:OTHER if it is called otherwise in B.")
+@click.option(
+    "--domain",
+    shell_complete=completing.traced,
+    help="Only this domain, by number or name; ONE:OTHER if it is called otherwise in B.",
+)
 @click.option(
     "--name",
     "names",

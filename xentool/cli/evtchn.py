@@ -8,7 +8,7 @@ from rich.text import Text
 
 from traces.foreign import printable
 from xentool import output
-from xentool.cli.common import options
+from xentool.cli.common import completing, options
 from xentool.cli.screens import survey as survey_view
 from xentool.cli.screens import views
 from xentool.errors import PeerError
@@ -19,7 +19,7 @@ from xentool.tools.channels.survey import Survey, survey
 
 
 @click.command()
-@click.argument("domain")
+@click.argument("domain", shell_complete=completing.domains)
 @options.where
 @options.as_json
 def command(domain: str, where: str | None, as_json: bool) -> None:

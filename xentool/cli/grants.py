@@ -8,7 +8,7 @@ from rich.text import Text
 
 from traces.foreign import printable
 from xentool import output
-from xentool.cli.common import options
+from xentool.cli.common import completing, options
 from xentool.cli.screens import grants as screen
 from xentool.cli.screens import survey as survey_view
 from xentool.cli.screens import views
@@ -20,7 +20,7 @@ from xentool.tools.channels.survey import survey
 
 
 @click.command()
-@click.argument("domain")
+@click.argument("domain", shell_complete=completing.domains)
 @options.where
 @click.option("-l", "--long", "every", is_flag=True, help="A line for each page of data too.")
 @options.as_json

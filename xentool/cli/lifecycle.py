@@ -7,7 +7,7 @@ from contextlib import closing
 import click
 
 from xentool import hosts, output
-from xentool.cli.common import options
+from xentool.cli.common import completing, options
 from xentool.cli.common.numbers import Number
 from xentool.hosts import Host
 from xentool.tools import xl
@@ -15,7 +15,7 @@ from xentool.tools.domains import lifecycle
 
 
 @click.command()
-@click.argument("domain")
+@click.argument("domain", shell_complete=completing.domains)
 @options.dry_run
 @options.where
 def destroy(domain: str, dry_run: bool, where: str | None) -> None:
@@ -24,7 +24,7 @@ def destroy(domain: str, dry_run: bool, where: str | None) -> None:
 
 
 @click.command()
-@click.argument("domain")
+@click.argument("domain", shell_complete=completing.domains)
 @options.dry_run
 @options.where
 def pause(domain: str, dry_run: bool, where: str | None) -> None:
@@ -33,7 +33,7 @@ def pause(domain: str, dry_run: bool, where: str | None) -> None:
 
 
 @click.command()
-@click.argument("domain")
+@click.argument("domain", shell_complete=completing.domains)
 @options.dry_run
 @options.where
 def unpause(domain: str, dry_run: bool, where: str | None) -> None:
@@ -42,7 +42,7 @@ def unpause(domain: str, dry_run: bool, where: str | None) -> None:
 
 
 @click.command()
-@click.argument("domain")
+@click.argument("domain", shell_complete=completing.domains)
 @click.option("-w", "--wait", is_flag=True, help="Return when it has ended.")
 @click.option("--timeout", type=Number(0), default=60, show_default=True, metavar="SECONDS", help="For --wait.")
 @options.dry_run

@@ -13,7 +13,7 @@ from traces.choice.where import Kinds
 from traces.foreign import printable
 from traces.plural import plural
 from xentool import output as consoles
-from xentool.cli.common import choosing, kvm, options
+from xentool.cli.common import choosing, completing, kvm, options
 from xentool.errors import XentoolError
 from xentool.tools.tracing import sidecar
 from xentool.tools.tracing.bundled import record_bundle
@@ -22,7 +22,7 @@ from xentool.tools.tracing.tracefs.survey import survey
 
 
 @click.command(epilog=choosing.CLASSES)
-@click.argument("domain", required=False)
+@click.argument("domain", required=False, shell_complete=completing.domains)
 @click.option("--all", "everything", is_flag=True, help="Record for no domain in particular.")
 @click.option("-o", "--output", "path", metavar="FILE", help="Where records go; - for standard output.  [required]")
 @click.option(

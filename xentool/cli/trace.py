@@ -9,7 +9,7 @@ from traces.answers import Report
 from traces.exporters import document, text
 from xentool import output
 from xentool.cli.commands import INTERRUPTED
-from xentool.cli.common import choosing, kvm, options
+from xentool.cli.common import choosing, completing, kvm, options
 from xentool.cli.screens import live as screens
 from xentool.tools.tracing import reports
 from xentool.tools.tracing.trace import trace
@@ -17,7 +17,7 @@ from xentool.tools.tracing.tracefs.survey import choose, survey
 
 
 @click.command(epilog=choosing.CLASSES)
-@click.argument("domain")
+@click.argument("domain", shell_complete=completing.domains)
 @choosing.choice(domain=False)
 @options.duration
 @click.option(

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from xentool import output
-from xentool.cli.common import addresses, options
+from xentool.cli.common import addresses, completing, options
 from xentool.cli.screens import walk as screen
 from xentool.hosts import resolve
 from xentool.tools import outputs
@@ -15,7 +15,7 @@ from xentool.tools.memory.look import look, runs
 
 
 @click.command("walk")
-@click.argument("domain")
+@click.argument("domain", shell_complete=completing.domains)
 @click.argument("va", callback=addresses.address, required=False)
 @options.where
 @click.option("--vcpu", type=click.IntRange(0, 65535), default=0, show_default=True, help="By whose tables.")

@@ -63,7 +63,7 @@ class SshHost:
     ) -> Completed:
         """Run a command to its end (see `Host.run`)."""
         completed = run_child(self.name, self._session(argv), argv, input=input, timeout=timeout, load=self._load)
-        if completed.returncode == SSH_FAILED and not self._connected():
+        if completed.returncode == SSH_FAILED and not self.connected():
             raise Unavailable(f"lost the connection to {self.name}: {last_line(completed.stderr) or 'no reason given'}")
         return checked(self.name, completed) if check else completed
 
@@ -110,6 +110,11 @@ class SshHost:
             self._finalizer()
             self._own = None
         self._socket = None
+
+    def connected(self) -> bool:
+        """Say whether a connection stands, so that nothing has to be waited for."""
+        # Where ssh cannot be asked, connecting says why.
+        return self._where().exists() and self._control("check").returncode == 0
 
     def disconnect(self) -> None:
         """End the connection for all, unless it is the user's own."""
@@ -191,18 +196,14 @@ class SshHost:
 
     def _ensure(self) -> None:
         """Connect, unless the shared connection stands."""
-        if self._connected():
+        if self.connected():
             return
         folder = self._folder()
         control.sweep(folder)
         with control.alone(folder / self._key()):
             # Another process may have made it meanwhile.
-            if not self._connected():
+            if not self.connected():
                 self._connect()
-
-    def _connected(self) -> bool:
-        # Where ssh cannot be asked, connecting says why.
-        return self._where().exists() and self._control("check").returncode == 0
 
     def _connect(self) -> None:
         socket = self._where()

@@ -13,13 +13,13 @@ from traces.choice import classes
 from traces.choice import where as wheres
 from traces.choice.where import Kinds, Where
 from xentool import output
-from xentool.cli.common import options
+from xentool.cli.common import completing, options
 from xentool.cli.common.numbers import TRACE_SECONDS_MAX, Number
 from xentool.tools.tracing.reports import Chosen
 
 
 def _kinds(context: click.Context, _parameter: click.Parameter, value: str) -> Kinds:
-    if value == "list":
+    if value == "list" and not context.resilient_parsing:
         _list()
         context.exit()
     try:
@@ -61,7 +61,10 @@ events = click.option(
 #: Of vCPUs and pCPUs: records have 16 bits for either.
 _NUMBER_MAX = 0xFFFF
 _domain = click.option(
-    "--domain", "only", help="Only this domain: its number, or its name where the capture tells names."
+    "--domain",
+    "only",
+    shell_complete=completing.traced,
+    help="Only this domain: its number, or its name where the capture tells names.",
 )
 _vcpus = click.option(
     "--vcpu", "vcpus", type=click.IntRange(0, _NUMBER_MAX), multiple=True, help="Only this vCPU; may be repeated."

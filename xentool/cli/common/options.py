@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from xentool.cli.common import completing
 from xentool.cli.common.numbers import HZ_MAX, TRACE_SECONDS_MAX, Number
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ where_alone = click.option(
     "--host",
     "where",
     metavar="HOST",
+    shell_complete=completing.hosts,
     help="Where dom0 is: local, ssh://[user@]host[:port], lab, lab:NAME, or a name of `xentool host list`.  "
     "[default: $XENTOOL_HOST, the host in use, this dom0, a running lab]",
 )
@@ -122,6 +124,22 @@ patience = click.option(
 def where(command: Command) -> Command:
     """Add --host, and --timeout for what is asked there."""
     return where_alone(patience(command))
+
+
+def elsewhere(command: Command) -> Command:
+    """Add --host for what is about this machine, a dom0 or not, unless it is given; and --timeout."""
+    return _elsewhere(patience(command))
+
+
+_elsewhere = click.option(
+    "-H",
+    "--host",
+    "where",
+    metavar="HOST",
+    shell_complete=completing.hosts,
+    help="Another machine: ssh://[user@]host[:port], lab, lab:NAME, or a name of `xentool host list`.  "
+    "[default: this one]",
+)
 
 
 connect = click.option(

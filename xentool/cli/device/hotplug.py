@@ -6,7 +6,7 @@ from contextlib import closing
 import click
 
 from xentool import hosts, output
-from xentool.cli.common import options
+from xentool.cli.common import completing, options
 from xentool.cli.common.numbers import Number
 from xentool.tools import xl
 from xentool.tools.devices import hotplug
@@ -23,7 +23,7 @@ _timeout = click.option(
 
 
 @click.command()
-@click.argument("domain")
+@click.argument("domain", shell_complete=completing.domains)
 @_kind
 @click.argument("spec", nargs=-1)
 @_timeout
@@ -51,7 +51,7 @@ def attach(domain: str, kind: str, spec: tuple[str, ...], timeout: float, dry_ru
 
 
 @click.command()
-@click.argument("domain")
+@click.argument("domain", shell_complete=completing.domains)
 @click.argument("words", nargs=-1, required=True, metavar="[block|net] DEVICE")
 @_timeout
 @options.dry_run

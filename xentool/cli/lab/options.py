@@ -5,15 +5,21 @@ from collections.abc import Callable
 
 import click
 
+from xentool.cli.common import completing
 from xentool.lab.releases import DEFAULT_XEN, RELEASES
 
-name = click.option("--name", metavar="LAB", help="Which lab; by default the only one there is, or `default`.")
+name = click.option(
+    "--name",
+    metavar="LAB",
+    shell_complete=completing.labs,
+    help="Which lab; by default the only one there is, or `default`.",
+)
 
 
 def which(function: Callable[..., None]) -> Callable[..., None]:
     """Say which lab as its ``name``: by the option, or by its name alone, as people type it."""
 
-    @click.argument("lab", metavar="[LAB]", required=False)
+    @click.argument("lab", metavar="[LAB]", required=False, shell_complete=completing.labs)
     @name
     @functools.wraps(function)
     def named(*args: object, lab: str | None, name: str | None, **words: object) -> None:
@@ -30,6 +36,7 @@ where = click.option(
     "--host",
     "where",
     metavar="HOST",
+    shell_complete=completing.hosts,
     help="A host in a lab's stead that was made ready as one, as the Vagrantfile's is.  "
     "[default: one that was adopted, if it is in use]",
 )

@@ -2,6 +2,7 @@
 
 import click
 
+from xentool.cli.common import completing
 from xentool.cli.store import options
 from xentool.cli.store.changing import change
 from xentool.tools.store.edit import permit
@@ -13,7 +14,7 @@ from xentool.tools.store.edit import permit
 @options.dry_run
 @click.option("-u", "--upto", is_flag=True, help="Set those of all nodes above as well, but for the root.")
 @click.option("-r", "--recurse", is_flag=True, help="Set those of all nodes under PATH as well.")
-@click.argument("path")
+@click.argument("path", shell_complete=completing.paths)
 @click.argument("entries", metavar="MODE...", nargs=-1, required=True)
 def command(
     where: str | None, as_json: bool, dry_run: bool, upto: bool, recurse: bool, path: str, entries: tuple[str, ...]

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from xentool import output
+from xentool.cli.common import completing
 from xentool.cli.store import options
 from xentool.tools.store import opened
 from xentool.tools.store.document import document, save, take
@@ -14,7 +15,7 @@ from xentool.tools.store.nodes import complain
 @click.command()
 @options.where
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
-@click.argument("path", default="/")
+@click.argument("path", default="/", shell_complete=completing.paths)
 def command(where: str | None, file: Path, path: str) -> None:
     """Keep PATH, by default `/`, and all under it in FILE (`-`: stdout), as they are at one moment.
 

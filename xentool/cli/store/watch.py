@@ -8,6 +8,7 @@ from itertools import islice
 import click
 
 from xentool import output
+from xentool.cli.common import completing
 from xentool.cli.common.numbers import Number
 from xentool.cli.store import conditions, options, text
 from xentool.tools.store import opened
@@ -29,7 +30,7 @@ from xentool.tools.store.nodes import Unlisted
     metavar="SECONDS",
     help="End after so long; with status 1, if --until's were not met.",
 )
-@click.argument("paths", metavar="[PATH]...", nargs=-1)
+@click.argument("paths", metavar="[PATH]...", nargs=-1, shell_complete=completing.paths)
 def command(
     where: str | None,
     as_json: bool,

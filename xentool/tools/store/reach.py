@@ -61,8 +61,8 @@ def opened(where: str | None, environ: Mapping[str, str] = os.environ) -> Iterat
     :raises XentoolError: the store refused something
     """
     try:
-        if where is None and (local := _local(environ)) is not None:
-            with local as client:
+        if where is None and (local := here(environ)) is not None:
+            with _Shown(local, "") as client:
                 yield client
         else:
             with closing(resolve(where, environ)) as host, connect(host) as client:
@@ -75,12 +75,15 @@ def opened(where: str | None, environ: Mapping[str, str] = os.environ) -> Iterat
         raise XentoolError(str(error)) from error
 
 
-def _local(environ: Mapping[str, str]) -> Client | None:
+def here(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Give the way to this machine's store, if that is meant by who names no host.
+
+    :raises XentoolError: the file of hosts by name cannot be read
+    """
     socket = environ.get("XENSTORED_PATH") or environ.get("XENSTORED_RUNDIR")
     if not socket and (environ.get("XENTOOL_HOST") or named.read(environ).used):
         return None
     try:
-        path = find(environ)
+        return find(environ)
     except NoStore:
         return None
-    return _Shown(path, "")
