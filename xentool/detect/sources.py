@@ -208,10 +208,19 @@ def _cpuid_signatures(path: str) -> dict[int, str]:
     # Ref: Linux arch/x86/kernel/cpuid.c: the position is the leaf; 16 bytes are eax, ebx, ecx, edx
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        leaves = {leaf: struct.unpack("<4I", os.pread(descriptor, 16, leaf)) for leaf in (1, *CPUID_BASES)}
+        return signatures({leaf: os.pread(descriptor, 16, leaf) for leaf in (1, *CPUID_BASES)})
     finally:
         os.close(descriptor)
-    if not leaves.pop(1)[2] >> 31:  # CPUID 1 ecx bit 31: a hypervisor is there, and so are its leaves
+
+
+def signatures(leaves: Mapping[int, bytes]) -> dict[int, str]:
+    """Find the signatures of hypervisors.
+
+    :param leaves: of CPUID: eax, ebx, ecx, edx, little endian; none counts that is shorter
+    """
+    words = {leaf: struct.unpack("<4I", data) for leaf, data in leaves.items() if len(data) == struct.calcsize("<4I")}
+    if not words.get(1, (0, 0, 0, 0))[2] >> 31:  # CPUID 1 ecx bit 31: a hypervisor is there, and so are its leaves
         return {}
-    texts = {leaf: struct.pack("<3I", *words[1:]).decode("latin-1").rstrip("\0") for leaf, words in leaves.items()}
+    bases = [leaf for leaf in words if leaf in CPUID_BASES]
+    texts = {leaf: struct.pack("<3I", *words[leaf][1:]).decode("latin-1").rstrip("\0") for leaf in bases}
     return {leaf: text for leaf, text in texts.items() if text and text.isascii() and text.isprintable()}

@@ -1,0 +1,1 @@
+"""What a machine elsewhere tells about itself, for ``detect``."""
