@@ -48,6 +48,11 @@ def stdout() -> "Console":
     return _console()(width=None if sys.stdout.isatty() else _PIPE_WIDTH, **_LOOK, color_system=_colours(sys.stdout))
 
 
+def on(written: TextIO, width: int) -> "Console":
+    """Give a console that writes so wide what `stdout` would, colours too, somewhere else."""
+    return _console()(file=written, width=width, **_LOOK, color_system="256" if coloured(sys.stdout) else None)
+
+
 def tables() -> "Prints":
     """Give what draws a report: the console for data, or what does as it would in a file or pipe, and loads faster."""
     forced = any(name in os.environ for name in ("TTY_COMPATIBLE", "TTY_INTERACTIVE"))

@@ -42,12 +42,15 @@ def command(
     100 % is one physical CPU. What a guest receives is "in". Where stdout is no terminal, one table follows the other;
     --json prints an object a line.
 
+    On a terminal V, N and B show the vCPUs, networks and disks of each domain, / only domains that have a text in their
+    lines, and ? what all keys do.
+
     --hypercalls costs dom0 time, and a host can be traced by one only. A multicall counts as one hypercall.
     """
     traced = traced or sort == "hypercalls"
     with closing(options.toolstack(where, uri, traced=traced)) as toolstack:
         if sys.stdout.isatty() and sys.stdin.isatty() and not as_json:
-            top_running.live(toolstack, delay, number, sort, traced=traced)
+            top_running.live(toolstack, delay, number, sort)
         else:
             top_running.printed(toolstack, delay, number, sort, as_json=as_json)
     complain(toolstack.unlisted)

@@ -140,6 +140,38 @@ class Rates(TypedDict):
     sent_bytes_per_s: float | None
     sent_packets_per_s: float | None
     hypercalls_per_s: float | None  # with -x
+    each_vcpu: "list[VcpuRates]"  # empty by way of libvirt
+    blocks: "list[BlockRates]"
+    nets: "list[NetRates]"
+
+
+class VcpuRates(TypedDict):
+    """What a vCPU did meanwhile."""
+
+    vcpu: int
+    state: Literal["running", "runnable", "blocked", "offline", "unknown"]
+    pcpu: int | None
+    cpu_percent: float | None
+
+
+class BlockRates(TypedDict):
+    """What a disk did meanwhile."""
+
+    device: str
+    reads_per_s: float | None
+    read_bytes_per_s: float | None
+    writes_per_s: float | None
+    written_bytes_per_s: float | None
+
+
+class NetRates(TypedDict):
+    """What a network interface did meanwhile, as the guest sees it."""
+
+    device: str
+    received_bytes_per_s: float | None
+    received_packets_per_s: float | None
+    sent_bytes_per_s: float | None
+    sent_packets_per_s: float | None
 
 
 class Devices(TypedDict):

@@ -14,7 +14,7 @@ from xentool.cli.screens import top as top_view
 from xentool.tools.devices.diagnose import problems, stale
 from xentool.tools.devices.inspect import Inspected, Inspection
 from xentool.tools.devices.paired import devices
-from xentool.tools.domains.stats import Frame, Rates, rates
+from xentool.tools.domains.stats import Frame, Rates, Vcpu, rates
 from xentool.tools.domains.xl_stats import parse
 
 TEST = ("-c", "test:///default")
@@ -236,8 +236,40 @@ def test_top_with_hypercalls() -> None:
     assert heading.endswith("; 7,000 trace records lost, there were more hypercalls")
     assert " calls/s " in table[1]
     assert [line.split()[4] for line in table[2:]] == ["2.5k", "10", "0"]
-    assert keys.endswith("h hypercalls  i id  q quits")
+    assert keys == "q quit  ? help  V N B  sort: c cpu  m memory  b block  n net  h hypercalls  i id"
     assert "hypercalls" not in str(top_view.keys("cpu"))
+
+
+def test_top_shows_each_vcpu_network_and_disk() -> None:
+    before, now = parse(STATS), parse(STATS.replace("2258.53", "2260.53"))
+    (whose,) = [domain for domain in now.domains if domain.domid == 1]
+    (disk, *_), (net, *_) = whose.blocks, whose.nets
+    vcpus = (Vcpu(0, "running", 3, 7.0), Vcpu(1, "offline"), Vcpu(2, "blocked", 0, 1.0))
+    busier = replace(
+        whose,
+        each_vcpu=vcpus,
+        blocks=(replace(disk, reads=(disk.reads or 0) + 200),),
+        nets=(replace(net, sent_bytes=(net.sent_bytes or 0) + 3000),),
+    )
+    earlier = replace(whose, each_vcpu=(replace(vcpus[0], cpu_seconds=6.0), *vcpus[1:]))
+    (told,) = rates(replace(before, domains=(earlier,)), replace(now, domains=(busier,))).domains
+    assert [(one.vcpu, one.pcpu, one.cpu_percent) for one in told.each_vcpu] == [(0, 3, 50), (1, None, None), (2, 0, 0)]
+    assert (told.blocks[0].device, told.blocks[0].reads_per_s, told.nets[0].sent_bytes_per_s) == ("xvda", 100, 1500)
+    shown = replace(frame(), domains=(told, told))
+    drawn_page = top_view.page("xen1", shown, "cpu", {"V", "N", "B"}, 80)
+    assert [line.plain.split()[0] for line in drawn_page.head if line.plain] == ["xen1", "ID"]
+    assert len(drawn_page.body) == 2
+    row, *details = (line.plain for line in drawn_page.body[0])
+    assert row.split()[:2] == ["1", "domU"]
+    assert [line.rstrip() for line in details] == [
+        "     v0 50.0 % on 3   v1 offline       v2 0.0 % on 0",
+        "     vif0  0 packets in/s, 0 B/s  0 packets out/s, 1.5k B/s",
+        "     xvda  100 reads/s, 0 B/s  0 writes/s, 0 B/s",
+    ]
+    plain = top_view.page("xen1", shown, "cpu", (), 80)
+    assert [[line.plain for line in together] for together in plain.body] == [[row], [row]]
+    untold = replace(shown, domains=(replace(told, each_vcpu=()),))
+    assert "does not tell" in top_view.page("xen1", untold, "cpu", "V", 80).body[0][1].plain
 
 
 def test_libvirt_cannot_count_hypercalls() -> None:

@@ -1,7 +1,7 @@
 """How ``top`` looks: the picture, its orders, and the keys that change them."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from math import inf
 
 from rich.console import Group, RenderableType
@@ -11,12 +11,14 @@ from traces.exporters.fitted import Fitted
 from traces.foreign import printable
 from traces.plural import plural
 from xentool.cli.screens import views
+from xentool.cli.screens.page import Drawn, lines
 from xentool.tools.domains.stats import Frame, Rates
 
 #: From so many columns on there is room for requests and packets too.
 _WIDE = 120
 #: Per cent of a CPU from which a domain stands out.
 _BUSY = 50
+_INDENT = 5
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -48,19 +50,99 @@ def picture(name: str, frame: Frame, by: str, width: int) -> RenderableType:
     :param name: of the host
     :param width: columns of the terminal
     """
-    traced = frame.lost_records is not None
-    table = _table(ordered(frame.domains, by), wide=width >= _WIDE, traced=traced)
-    return Group(_heading(name, frame), Text(), table)
+    return Group(_heading(name, frame), Text(), _domains(ordered(frame.domains, by), frame, width))
+
+
+def page(name: str, frame: Frame, by: str, details: Collection[str], width: int) -> Drawn:
+    """Draw the same as a page that is scrolled, with more lines for each domain.
+
+    :param details: those of ``DETAILS`` that are shown
+    """
+    domains = ordered(frame.domains, by)
+    (heading,) = lines(lambda console: console.print(_heading(name, frame), no_wrap=True, overflow="ellipsis"), width)
+    titles, *told = lines(lambda console: console.print(_domains(domains, frame, width)), width)
+    rows = [
+        [line, *(more for key in DETAILS if key in details for more in DETAILS[key][1](domain, width - _INDENT))]
+        for line, domain in zip(told, domains, strict=False)
+    ]
+    # Below them is what had no room.
+    rows += [[line] for line in told[len(domains) :]]
+    return Drawn((heading, Text(), titles), rows, keys(by, traced=frame.lost_records is not None))
 
 
 def keys(by: str, *, traced: bool = False) -> Text:
-    """Say what can be pressed."""
-    line = Text("order: ", "dim")
+    """Say what can be pressed, first what would be missed most where the line is cut."""
+    line = Text(f"q quit  ? help  {' '.join(DETAILS)}  sort: ", "dim")
     for name, (letter, _) in ORDERS.items():
         if name == "hypercalls" and not traced:
             continue
         line.append(f"{letter} {name}  ", "bold not dim" if name == by else "")
-    return line.append("q quits")
+    line.rstrip()
+    return line
+
+
+def _vcpus(domain: Rates, width: int) -> Iterator[Text]:
+    if not domain.each_vcpu:
+        yield _more(Text("its toolstack does not tell vCPUs here", "dim"))
+    cells = []
+    for vcpu in domain.each_vcpu:
+        cell = Text(f"v{vcpu.vcpu} ", "dim")
+        if vcpu.state == "offline":
+            cell.append("offline")
+        else:
+            cell.append_text(_percent(vcpu.cpu_percent)).append(" %" if vcpu.cpu_percent is not None else "", "not dim")
+            cell.append(f" on {vcpu.pcpu}" if vcpu.pcpu is not None else "", "not dim")
+        cells.append(cell)
+    # Below each other, so that they are found again.
+    room = max((cell.cell_len for cell in cells), default=0) + 3
+    for start in range(0, len(cells), each := max(width // room, 1)):
+        line = Text()
+        for cell in cells[start : start + each]:
+            line.append_text(cell).append(" " * (room - cell.cell_len))
+        yield _more(line)
+
+
+def _disks(domain: Rates, width: int) -> Iterator[Text]:
+    del width
+    for disk in domain.blocks:
+        reads = _flow("reads", disk.reads_per_s, disk.read_bytes_per_s)
+        yield _more(_device(disk.device, reads, _flow("writes", disk.writes_per_s, disk.written_bytes_per_s)))
+
+
+def _networks(domain: Rates, width: int) -> Iterator[Text]:
+    del width
+    for net in domain.nets:
+        came = _flow("packets in", net.received_packets_per_s, net.received_bytes_per_s)
+        yield _more(_device(net.device, came, _flow("packets out", net.sent_packets_per_s, net.sent_bytes_per_s)))
+
+
+def _device(name: str, one: Text, other: Text) -> Text:
+    return Text(f"{printable(name)}  ", "dim").append_text(one).append("  ").append_text(other)
+
+
+def _flow(what: str, count: float | None, size: float | None) -> Text:
+    return Text.assemble(_rate(count), f" {what}/s, ", _rate(size), " B/s")
+
+
+def _more(line: Text) -> Text:
+    return Text(" " * _INDENT).append_text(line)
+
+
+#: What can be shown below each domain, by the keys of xentop: what it is, and its lines in so many columns.
+DETAILS: dict[str, tuple[str, Callable[[Rates, int], Iterator[Text]]]] = {
+    "V": ("vCPUs: what each took of a physical CPU, and of which", _vcpus),
+    "N": ("networks: packets and bytes of each interface", _networks),
+    "B": ("disks: requests and bytes of each", _disks),
+}
+#: For `?`.
+HELP = (
+    *((letter, f"order by {name}") for name, (letter, _) in ORDERS.items()),
+    *((key, what) for key, (what, _) in DETAILS.items()),
+)
+
+
+def _domains(domains: Sequence[Rates], frame: Frame, width: int) -> Fitted:
+    return _table(domains, wide=width >= _WIDE, traced=frame.lost_records is not None)
 
 
 def _heading(name: str, frame: Frame) -> Text:

@@ -7,14 +7,11 @@ from dataclasses import asdict
 from itertools import islice
 
 import click
-from rich.console import Group, RenderableType
-from rich.live import Live
 from rich.text import Text
 
 from xentool import output
-from xentool.cli.common.keyboard import Keyboard
 from xentool.cli.screens import top
-from xentool.hosts import waiting
+from xentool.cli.screens.page import Drawn, Page
 from xentool.tools.domains.stats import Frame
 from xentool.tools.domains.toolstack import Toolstack, frames
 
@@ -41,31 +38,23 @@ def _slept(delay: float) -> bool:
     return True
 
 
-def live(toolstack: Toolstack, delay: float, number: int | None, sort: str, *, traced: bool) -> None:
+def live(toolstack: Toolstack, delay: float, number: int | None, sort: str) -> None:
     """Show one picture in the place of the other, and follow the keys."""
-    console = output.stdout()
     shown: Frame | None = None
+    details: set[str] = set()
 
-    def draw() -> None:
-        picture: RenderableType = Text("waiting for the first rates", "dim")
-        if shown is not None:
-            picture = top.picture(toolstack.name, shown, sort, console.width)
-        shows.update(Group(picture, Text(), top.keys(sort, traced=traced)), refresh=True)
+    def draw(width: int) -> Drawn:
+        if shown is None:
+            return Drawn((), (), Text("waiting for the first rates", "dim"))
+        return top.page(toolstack.name, shown, sort, details, width)
 
-    def waited() -> bool:
+    def press(key: str) -> bool:
         nonlocal sort
-        draw()
-        until = time.monotonic() + delay
-        while (key := keyboard.pressed(until - time.monotonic())) is not None:
-            if key in ("q", ""):
-                return False
-            sort = top.KEYS.get(key, sort)
-            draw()
-        return True
+        sort = top.KEYS.get(key, sort)
+        if key in top.DETAILS:
+            details.symmetric_difference_update(key)
+        return key in top.KEYS or key in top.DETAILS
 
-    with waiting.hidden(), Keyboard() as keyboard, Live(console=console, screen=True, auto_refresh=False) as shows:
-        for frame in islice(frames(toolstack, waited), number):
+    with Page(draw, press, top.HELP) as page:
+        for frame in islice(frames(toolstack, lambda: page.wait(delay)), number):
             shown = frame
-    if shown is not None:
-        # What was seen last stays, where the page was.
-        console.print(top.picture(toolstack.name, shown, sort, console.width))

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
+from rich.console import Console
 from rich.text import Text
 
 from xentool import output
@@ -18,11 +19,15 @@ _STYLES = {Kind.CREATED: "green", Kind.REMOVED: "red", Kind.CHANGED: "yellow", K
 
 def show(lines: Iterable[Text], *, wide: bool) -> None:
     """Print lines, each as soon as it is there; on a terminal shortened to its width, unless ``wide``."""
-    console = output.stdout()
+    write(lines, output.stdout(), wide=wide)
+
+
+def write(lines: Iterable[Text], console: Console, *, wide: bool) -> None:
+    """Print lines on a console as `show` does on stdout."""
     whole = wide or not sys.stdout.isatty()
     for line in lines:
         console.print(line, soft_wrap=whole, no_wrap=True, overflow="ignore" if whole else "ellipsis", crop=not whole)
-        sys.stdout.flush()
+        console.file.flush()
 
 
 def drawn(nodes: Sequence[Node], width: int | None) -> Iterator[Text]:

@@ -150,10 +150,43 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class VcpuRates:
+    """What a vCPU did between two samples; its state and place are of the second."""
+
+    vcpu: int
+    state: VcpuState
+    pcpu: int | None
+    cpu_percent: float | None
+
+
+@dataclass(frozen=True)
+class BlockRates:
+    """What a disk did between two samples."""
+
+    device: str
+    reads_per_s: float | None
+    read_bytes_per_s: float | None
+    writes_per_s: float | None
+    written_bytes_per_s: float | None
+
+
+@dataclass(frozen=True)
+class NetRates:
+    """What a network interface did between two samples, as the guest sees it."""
+
+    device: str
+    received_bytes_per_s: float | None
+    received_packets_per_s: float | None
+    sent_bytes_per_s: float | None
+    sent_packets_per_s: float | None
+
+
+@dataclass(frozen=True)
 class Rates:
     """What a domain did between two samples; None where a counter is missing, began anew, or was not there before.
 
     :param cpu_percent: of one physical CPU: two busy vCPUs make 200
+    :param each_vcpu: empty where the toolstack tells of none without being asked for longer
     """
 
     domid: int | None
@@ -172,6 +205,9 @@ class Rates:
     sent_bytes_per_s: float | None
     sent_packets_per_s: float | None
     hypercalls_per_s: float | None = None
+    each_vcpu: tuple[VcpuRates, ...] = ()
+    blocks: tuple[BlockRates, ...] = ()
+    nets: tuple[NetRates, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -204,10 +240,11 @@ def rates(before: Sample, now: Sample) -> Frame:
 def _rates(before: Domain | None, now: Domain, span: float) -> Rates:
     cpu = None if before is None else _grown(before.cpu_seconds, now.cpu_seconds)
 
-    def of(devices: str, counter: str) -> float | None:
+    def of(devices: str, counter: str, only: Block | Net | None = None) -> float | None:
         if before is None:
             return None
-        grown = _sum(_devices(before, devices), _devices(now, devices), counter)
+        counted = _devices(now, devices) if only is None else {only.device: only}
+        grown = _sum(_devices(before, devices), counted, counter)
         return None if grown is None or span <= 0 else grown / span
 
     return Rates(
@@ -226,7 +263,25 @@ def _rates(before: Domain | None, now: Domain, span: float) -> Rates:
         received_packets_per_s=of("nets", "received_packets"),
         sent_bytes_per_s=of("nets", "sent_bytes"),
         sent_packets_per_s=of("nets", "sent_packets"),
+        each_vcpu=_each_vcpu(before, now, span),
+        blocks=tuple(BlockRates(one.device, *(of("blocks", each, one) for each in _BLOCK)) for one in now.blocks),
+        nets=tuple(NetRates(one.device, *(of("nets", each, one) for each in _NET)) for one in now.nets),
     )
+
+
+#: In the order of the fields of their rates.
+_BLOCK = ("reads", "read_bytes", "writes", "written_bytes")
+_NET = ("received_bytes", "received_packets", "sent_bytes", "sent_packets")
+
+
+def _each_vcpu(before: Domain | None, now: Domain, span: float) -> tuple[VcpuRates, ...]:
+    older = {} if before is None else {vcpu.vcpu: vcpu.cpu_seconds for vcpu in before.each_vcpu}
+    found = []
+    for vcpu in now.each_vcpu:
+        spent = _grown(older.get(vcpu.vcpu), vcpu.cpu_seconds)
+        percent = None if spent is None or span <= 0 else 100 * spent / span
+        found.append(VcpuRates(vcpu.vcpu, vcpu.state, vcpu.pcpu, percent))
+    return tuple(found)
 
 
 def _devices(domain: Domain, kind: str) -> dict[str, Block | Net]:
