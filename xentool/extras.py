@@ -38,6 +38,8 @@ LIBRARIES = {
     "duckdb": Library("sql", "duckdb>=1.2"),
     "fsspec": Library("fleet", "fsspec>=2025.1"),
     "jinja2": Library("html", "jinja2>=3.1", "python3-jinja2"),
+    # jinja2's own, which pages load first.
+    "markupsafe": Library("html", "jinja2>=3.1", "python3-jinja2"),
     "libvirt": Library("libvirt", "libvirt-python>=9.0", "python3-libvirt"),
     "perfetto": Library("export", "perfetto>=0.12"),
     "pyarrow": Library("export", "pyarrow>=15"),

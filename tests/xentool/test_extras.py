@@ -44,6 +44,7 @@ def test_what_is_there_and_what_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     ("module", "wanted"),
     [
         ("jinja2", "apt install python3-jinja2"),
+        ("markupsafe", "apt install python3-jinja2"),
         ("duckdb", "apt install python3-pip && pip install --user --break-system-packages 'duckdb>=1.2'"),
     ],
 )
