@@ -20,6 +20,9 @@ PACKAGES := \
 # Whom `make bench` compares with as well: nobody else waits for them.
 BENCH_PACKAGES := iperf3 passt dpdk-dev librte-net-vhost23 librte-net-virtio23 librte-mempool-ring23
 
+# What `vagrant up` by libvirt takes besides, which only `make test-all` does.
+VAGRANT_PACKAGES := libvirt-daemon-system dnsmasq-base iptables
+
 define install
 @missing=""; for package in $(1); do \
 	dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q '^install ok installed' || missing="$$missing $$package"; \
@@ -36,7 +39,7 @@ EXTRAS := export,sql,html,libvirt,lab,net,zstd,fleet,dev
 
 COMPILED := $(shell find traces pvdrivers -name '*.pyx' -o -name '*.pxd')
 
-.PHONY: help setup demo test test-all check bench conformance captures docs dist dist-check clean
+.PHONY: help setup demo test test-all check bench conformance captures docs vagrant dist dist-check clean
 
 help:
 	@echo "make demo      boot real Xen and trace a domU on it (all set-up included)"
@@ -48,6 +51,7 @@ help:
 	@echo "make conformance  every case of the kit at its fullest, on our own drivers; then on those of the lab"
 	@echo "make captures  make the tests' captures anew, in the lab"
 	@echo "make docs      the documents as a site, in build/site"
+	@echo "make vagrant   what 'vagrant up' by libvirt takes; make test-all brings a machine up"
 	@echo "make dist      what is released, in dist: source distribution, wheel, Debian package"
 	@echo "make dist-check  the same, tried in clean Debian 12 and 13"
 
@@ -74,7 +78,7 @@ test: setup
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.run $(WHOLE)
 
-test-all:
+test-all: .venv/vagrant
 	@$(MAKE) --no-print-directory test WHOLE=--whole
 	@echo "make test-all last passed here on $$(date -I), at $$(git describe --always --dirty)" | tee .venv/test-all
 
@@ -117,6 +121,12 @@ docs: .venv/docs
 .venv/docs: .venv/ready
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' >$@.txt
 	$(BIN)/python -m pip install -q -r $@.txt
+	touch $@
+
+vagrant: .venv/vagrant
+
+.venv/vagrant: .venv/ready Makefile
+	$(call install,$(VAGRANT_PACKAGES))
 	touch $@
 
 dist: .venv/dist
