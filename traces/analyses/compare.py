@@ -8,20 +8,18 @@ independent sample; such a drift is told as a difference.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
-from statistics import NormalDist
+from math import inf, sqrt
 from typing import NamedTuple
 
+from traces.analyses import student
 from traces.analyses.slices import Measure, Slices
 
 #: The share of what is told that may be chance.
 CHANCE = 0.05
 #: Below these nothing is told, however sure: nobody acts on them.
 _RATE_MIN, _SHARE_MIN, _SECONDS_MIN = 0.5, 0.001, 1e-6
-_NORMAL = NormalDist()
 #: Of what never varies; anything else would divide by zero.
 _TINY = 1e-12
-_WIDTH = _NORMAL.inv_cdf(0.975)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +52,12 @@ class DomainChanges:
 
 
 class Sample(NamedTuple):
-    """What of a measure's slices is compared: their mean, and the variance of that."""
+    """What of a measure's slices, or of captures, is compared: their mean, and the variance of that."""
 
     mean: float
     variance: float
+    #: Degrees of freedom of the variance, where there are few.
+    freedom: float = inf
 
 
 #: By domid and measure. Of a hostile trace the slices themselves are large.
@@ -82,18 +82,24 @@ def compare(before: Samples, after: Samples, pairs: Sequence[tuple[int, int, str
 
     :param pairs: domid in the one, domid in the other, and a name for both
     """
-    found = [(pair, _changes(before.get(pair[0], {}), after.get(pair[1], {}))) for pair in pairs]
-    ps = [change.p for _, changes in found for change in changes]
+    found = kept([changes(before.get(one, {}), after.get(other, {})) for one, other, _ in pairs])
+    return tuple(DomainChanges(*pair, *of) for pair, of in zip(pairs, found, strict=True))
+
+
+def kept(found: Sequence[Sequence[Change]]) -> list[tuple[tuple[Change, ...], int]]:
+    """Give of each domain the changes that are told, the largest first, and how many measures are alike."""
+    ps = [change.p for changes in found for change in changes]
     most = limit(ps, len(ps))
     answer = []
-    for (one, other, name), changes in found:
-        told = [change for change in changes if change.p <= most and _matters(change)]
+    for of in found:
+        told = [change for change in of if change.p <= most and _matters(change)]
         told.sort(key=lambda change: (change.kind, -abs(change.difference)))
-        answer.append(DomainChanges(one, other, name, tuple(told), len(changes) - len(told)))
-    return tuple(answer)
+        answer.append((tuple(told), len(of) - len(told)))
+    return answer
 
 
-def _changes(before: Mapping[Measure, Sample], after: Mapping[Measure, Sample]) -> list[Change]:
+def changes(before: Mapping[Measure, Sample], after: Mapping[Measure, Sample]) -> list[Change]:
+    """Give what changed in one domain, chance or not: of all that happened before or after."""
     every = sorted(before.keys() | after.keys())
     # How long something took can be compared only where it happened in both.
     comparable = [one for one in every if one.kind != "latencies" or (one in before and one in after)]
@@ -105,9 +111,19 @@ def _changes(before: Mapping[Measure, Sample], after: Mapping[Measure, Sample]) 
 def _change(measure: Measure, one: Sample, other: Sample) -> Change:
     error = max(sqrt(one.variance + other.variance), _TINY)
     difference = other.mean - one.mean
-    p = 2 * _NORMAL.cdf(-abs(difference) / error)
-    width = _WIDTH * error
+    freedom = _freedom(one, other)
+    p = student.beyond(difference / error, freedom)
+    width = student.width(freedom) * error
     return Change(measure.kind, measure.name, one.mean, other.mean, difference - width, difference + width, p)
+
+
+def _freedom(one: Sample, other: Sample) -> float:
+    # Degrees of freedom by Welch and Satterthwaite; of what never varies, those of both together.
+    both = one.variance + other.variance
+    if not both:
+        return one.freedom + other.freedom
+    parts = [of.variance * of.variance / of.freedom for of in (one, other)]
+    return both * both / sum(parts) if sum(parts) else inf
 
 
 def limit(ps: Sequence[float], count: int) -> float:
@@ -120,5 +136,5 @@ def limit(ps: Sequence[float], count: int) -> float:
 
 
 def _matters(change: Change) -> bool:
-    least = {"runstates": _SHARE_MIN, "latencies": _SECONDS_MIN}.get(change.kind, _RATE_MIN)
+    least = {"runstates": _SHARE_MIN, "records": _SHARE_MIN, "latencies": _SECONDS_MIN}.get(change.kind, _RATE_MIN)
     return abs(change.difference) >= least

@@ -22,7 +22,8 @@ from traces.foreign import printable
 from traces.plural import plural
 
 SCHEMA = "xentool.diff/1"
-_TITLES = {
+#: What each kind of changes is called, in the order in which they are told.
+TITLES = {
     "exits": "VM exits per s",
     "grants": "Grants per s",
     "hypercalls": "Hypercalls per s",
@@ -32,7 +33,7 @@ _TITLES = {
 
 
 #: By which values are shown.
-_SCALES = {"runstates": 100.0, "latencies": 1e6}
+SCALES = {"runstates": 100.0, "latencies": 1e6}
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,12 @@ def write(found: Differences, console: Console) -> None:
         if not domain.changes:
             console.print(f"  no difference in {domain.alike} measures\n")
             continue
-        for kind, heading in _TITLES.items():
+        for kind, heading in TITLES.items():
             changes = [change for change in domain.changes if change.kind == kind]
             if changes:
                 # Shares are right whatever the clock's rate.
                 marks = ("", "") if kind == "runstates" else _marks(found.assumed)
-                console.print(_table(heading, changes[:ROWS_MAX], _SCALES.get(kind, 1.0), marks))
+                console.print(table(heading, changes[:ROWS_MAX], SCALES.get(kind, 1.0), marks))
                 if len(changes) > ROWS_MAX:
                     console.print(f"  and {len(changes) - ROWS_MAX:,} more (--json)", style="dim")
         console.print(f"  {domain.alike} other measures differ by no more than by chance\n")
@@ -105,16 +106,21 @@ def _marks(assumed: tuple[bool, bool]) -> tuple[str, str]:
     return one, other
 
 
-def _table(heading: str, changes: Sequence[Change], scale: float, marks: tuple[str, str]) -> Fitted:
-    table = Fitted(lined=True)
-    table.add_column(Text(heading), folds=True)
+def table(heading: str, changes: Sequence[Change], scale: float, marks: tuple[str, str] = ("", "")) -> Fitted:
+    """Give the table of one kind of changes.
+
+    :param scale: of the values that are shown
+    :param marks: before those of A and of B
+    """
+    made = Fitted(lined=True)
+    made.add_column(Text(heading), folds=True)
     for rank, column in enumerate(("A", "B", "B - A", "95 % interval", "B / A")):
-        table.add_column(Text(column), right=True, rank=rank)
+        made.add_column(Text(column), right=True, rank=rank)
     for one in changes:
         values = [f"{mark}{_number(of * scale)}" for mark, of in zip(marks, (one.before, one.after), strict=True)]
         signed = [f"{max(marks)}{_number(of * scale, sign='+')}" for of in (one.difference, one.low, one.high)]
-        table.add_row(printable(one.name), *values, signed[0], f"{signed[1]} to {signed[2]}", _ratio(one, max(marks)))
-    return table
+        made.add_row(printable(one.name), *values, signed[0], f"{signed[1]} to {signed[2]}", _ratio(one, max(marks)))
+    return made
 
 
 def _number(value: float, sign: str = "") -> str:

@@ -124,3 +124,38 @@ class Memory(TypedDict):
 
     client: int
     worker: int
+
+
+class FleetDiff(TypedDict):
+    """``xentool fleet diff --json``."""
+
+    schema: Literal["xentool.fleet.diff/1"]
+    before: int  # captures of A
+    after: int  # captures of B
+    domains: "list[DomainDiff]"
+    few: list[str]  # domains that fewer than three captures of A or B have: not compared
+    failed: "list[Failed]"
+    interrupted: bool
+    seconds: "Seconds"
+
+
+class DomainDiff(TypedDict):
+    """What changed in domains of one name."""
+
+    name: str | None  # null for what captures are as such: lost records
+    before: int  # captures of A that have it
+    after: int
+    changes: "list[FleetChange]"
+    alike: int  # measures that differ by no more than by chance
+
+
+class FleetChange(TypedDict):
+    """A measure in both groups: means over captures."""
+
+    kind: str  # see Measure
+    name: str
+    before: float
+    after: float
+    low: float  # of the 95 % interval of after - before
+    high: float
+    p: float

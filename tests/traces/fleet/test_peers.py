@@ -1,19 +1,11 @@
 """Which captures stand out among others."""
 
 import random
-from collections.abc import Mapping
 
+from tests.traces.fleet.captures import capture
 from traces.analyses.fleet.digest import Digest
-from traces.analyses.fleet.parts import Part
 from traces.analyses.fleet.peers import LOST, PEERS_MIN, Peers, Unusual
 from traces.analyses.slices import Measure
-
-
-def capture(
-    calls: Mapping[str, int], runnable: float = 0.01, *, lost: int = 0, timed: bool = True, name: str = "web"
-) -> Digest:
-    part = Part(1, 10.0, 10.0, {"running": 4.0, "runnable": 10 * runnable}, calls)
-    return Digest("f", "xen1", None, "xentrace", None, timed, 1_000, 1_000, lost, 0, 10.0, None, {name: part}, ())
 
 
 def unusual(*captures: Digest) -> dict[int, list[Unusual]]:

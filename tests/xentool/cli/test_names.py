@@ -199,6 +199,7 @@ TRACES: list[list[str]] = [
     ["compare", "TRACE"],
     ["fleet", "report", "TRACE", "--by", "domain", "--workers", "1"],
     ["fleet", "report", f"nowhere {EVIL}"],
+    ["fleet", "diff", f"nowhere {EVIL}", "--", EVIL],
     ["fleet", "report", "LONE", "--scheduler", EVIL],
     ["compare", "--on", EVIL],
     ["sql", "TRACE", "--tables"],

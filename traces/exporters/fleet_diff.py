@@ -1,0 +1,95 @@
+"""What differs between two groups of captures, as text and as the document ``xentool.fleet.diff/1``."""
+
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from traces.analyses.compare import CHANCE
+from traces.analyses.fleet.between import CAPTURE, CAPTURES_MIN, Between
+from traces.exporters.cells import DOMAINS_MAX, ROWS_MAX, busiest
+from traces.exporters.differences import SCALES, TITLES, table
+from traces.exporters.fleet import Failed
+from traces.foreign import printable
+from traces.plain import frozen
+from traces.plural import plural
+
+SCHEMA = "xentool.fleet.diff/1"
+#: What is compared of captures besides.
+_TITLES = {**TITLES, "latencies": "p99 of waits, µs", "records": "Records, % of all"}
+_SCALES = {**SCALES, "records": 100.0}
+
+
+@frozen
+class Differences:
+    """The answer for two groups: ``captures`` of each, and domains that too few of one of them have."""
+
+    captures: tuple[int, int]
+    domains: tuple[Between, ...]
+    few: tuple[str, ...]
+    failed: tuple[Failed, ...]
+    interrupted: bool
+    start_s: float
+    work_s: float
+
+
+def document(found: Differences) -> dict[str, Any]:
+    """Make the document."""
+    return {
+        "schema": SCHEMA,
+        "before": found.captures[0],
+        "after": found.captures[1],
+        "domains": [
+            {
+                "name": one.name or None,
+                "before": one.before,
+                "after": one.after,
+                "changes": [asdict(change) for change in one.changes],
+                "alike": one.alike,
+            }
+            for one in found.domains
+        ],
+        "few": list(found.few),
+        "failed": [{"url": one.url, "error": one.error} for one in found.failed],
+        "interrupted": found.interrupted,
+        "seconds": {"start": found.start_s, "work": found.work_s},
+    }
+
+
+def write(found: Differences, console: Console) -> None:
+    """Write the text."""
+    before, after = (plural(count, "capture") for count in found.captures)
+    console.print(Text(f"A: {before}, B: {after}\n"))
+    if found.interrupted:
+        console.print(Text("Interrupted: this is about what was read until then.\n", "yellow"))
+    for one in busiest(found.domains, lambda of: len(of.changes), DOMAINS_MAX):
+        _write(one, console)
+    if len(found.domains) > DOMAINS_MAX:
+        console.print(Text(f"and {plural(len(found.domains) - DOMAINS_MAX, 'domain')} more (--json)\n", "dim"))
+    if found.few:
+        named = ", ".join(printable(name) for name in found.few[:ROWS_MAX] if name != CAPTURE)
+        more = f" and {len(found.few) - ROWS_MAX:,} more" if len(found.few) > ROWS_MAX else ""
+        console.print(Text(f"In fewer than {CAPTURES_MIN} captures of A or B, and not compared: {named}{more}"))
+    for failed in found.failed[:ROWS_MAX]:
+        console.print(Text(f"{printable(failed.url)}: {printable(failed.error)}", "yellow"))
+    note = (
+        "B - A with its 95 % interval, over captures: each counts once, however long it is; about "
+        f"{CHANCE:.0%} of what is told may be chance."
+    )
+    console.print(Text(note, "dim"))
+
+
+def _write(one: Between, console: Console) -> None:
+    title = f"Domain {printable(one.name)}" if one.name != CAPTURE else "Captures"
+    console.print(Text(title, "bold").append(f" (in {one.before:,} of A, {one.after:,} of B)", "not bold"))
+    if not one.changes:
+        console.print(Text(f"  no difference in {plural(one.alike, 'measure')}\n"))
+        return
+    for kind, heading in _TITLES.items():
+        changes = [change for change in one.changes if change.kind == kind]
+        if changes:
+            console.print(table(heading, changes[:ROWS_MAX], _SCALES.get(kind, 1.0)))
+            if len(changes) > ROWS_MAX:
+                console.print(Text(f"  and {len(changes) - ROWS_MAX:,} more (--json)", "dim"))
+    console.print(Text(f"  {one.alike} other measures differ by no more than by chance\n"))
