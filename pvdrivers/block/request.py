@@ -76,11 +76,12 @@ class Request(NamedTuple):
         return self.operation == BlkifOp.READ
 
 
-def parse(message: bytes, layout: Blkif, limits: Limits, fetch: Fetch) -> Request:
+def parse(message: bytes, layout: Blkif, limits: Limits, fetch: Fetch = lambda _: b"") -> Request:
     """Parse one message.
 
     :param message: of ``layout.request.size`` bytes
-    :param fetch: gives the segments of an indirect request; may raise `NotGranted` and `MachineError`
+    :param fetch: gives the segments of an indirect request; may raise `NotGranted` and `MachineError`. Without
+        ``limits.max_indirect`` it is never asked
     :raises BadRequest: how it is to be answered instead
     """
     match message[0]:

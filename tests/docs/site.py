@@ -40,6 +40,7 @@ _PARTS = {
     ],
     "How it works": [
         "split-driver",
+        "backend",
         "walk",
         "packet",
         "xenbus",
