@@ -107,6 +107,11 @@ class Queued(Generic[_Counts]):
         return len(self._running)
 
     @property
+    def running(self) -> list[Served[_Counts]]:
+        """Those that run."""
+        return [queue for queue, _ in self._running]
+
+    @property
     def busy(self) -> int:
         """Requests that were taken and not answered."""
         return sum(queue.busy for queue, _ in (*self._running, *self._parting))

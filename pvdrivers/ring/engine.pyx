@@ -255,6 +255,14 @@ cdef class Back(_End):
         self.prod = self.pushed = load(self.own_prod)
         self.lead, self.peer_lead = 0, self.count
 
+    def indices(self):
+        """Give what `indices.Indices` holds. Any thread may look: nothing is written, and nobody is waited for.
+
+        :raises ValueError: the ring has been released
+        """
+        self.check()
+        return load(self.peer_prod), self.cons, load(self.own_prod), load(self.own_event), load(self.peer_event)
+
     def final_check(self, uint32_t batch=1):
         """Before waiting for a notification: ask for one, and tell whether there is something to take after all.
 

@@ -79,12 +79,17 @@ def test_data_of_many_threads_comes_back(disk: Client) -> None:
 
 def test_what_cannot_be_done_is_answered(page: SimpleNamespace) -> None:
     copied: list[object] = []
-    transport = SimpleNamespace(copy_to=lambda *of: copied.append(of) or [-3], copy_from=lambda *_: [0])
+
+    def refused(*of: object) -> list[int]:
+        copied.append(of)
+        return [-3]
+
+    transport = SimpleNamespace(copy_to=refused, copy_from=lambda *_: [0])
     device = page.RamDisk(transport, SPOT)
 
     def asked(operation: int, sector: int, first: int, last: int, segments: int = 1) -> tuple[int, ...]:
         fields = [operation, segments, 0, 77, sector, *([9, first, last] + [0] * 30)]
-        return NATIVE.response.struct.unpack(device.answer(NATIVE, NATIVE.request.struct.pack(*fields)))  # type: ignore[no-any-return] # by struct
+        return NATIVE.response.struct.unpack(device.answer(NATIVE, NATIVE.request.struct.pack(*fields)))
 
     assert asked(BlkifOp.WRITE, 0, 0, 7) == (77, BlkifOp.WRITE, BlkifRsp.OKAY)
     # A page that was not granted; an end beyond the page, the disk; an operation that is none; no flush, no indirect.

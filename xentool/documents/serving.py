@@ -26,6 +26,27 @@ class Disk(TypedDict):
     syscalls: int  # of the queues, for data, notifications, waits and grants
 
 
+class Ring(TypedDict):
+    """A line of ``xentool block serve --watch``: a ring in one moment. Indices are of 32 bits, and wrap."""
+
+    schema: Literal["xentool.served.ring/1"]
+    domid: int
+    device: str  # as the guest calls it
+    queue: int
+    slots: int  # of the ring
+    req_prod: int  # requests that the frontend has shown
+    req_cons: int  # requests that were taken
+    rsp_prod: int  # responses that were shown to the frontend
+    req_event: int  # the request at which the backend wants to be notified
+    rsp_event: int  # the response at which the frontend does
+    waiting: int  # requests that were not taken yet
+    under_way: int  # requests that were taken and not answered
+    grants_mapped: int  # pages of requests that are mapped now
+    requests: int  # done since the queue began
+    notifications_sent: int
+    notifications_received: int
+
+
 class Vif(TypedDict):
     """A line of ``xentool net serve --json``: an interface, and what was done since it was plugged in."""
 

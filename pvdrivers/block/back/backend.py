@@ -194,6 +194,11 @@ class Backend(Plain):
         return len(self._queues)
 
     @property
+    def running(self) -> list[BackQueue]:
+        """The queues that run, for who looks on from another thread."""
+        return [queue for queue in self._queues.running if isinstance(queue, BackQueue)]
+
+    @property
     def busy(self) -> int:
         """Requests that were taken and not answered."""
         return self._queues.busy

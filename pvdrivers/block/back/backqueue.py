@@ -25,6 +25,7 @@ from pvdrivers.block.execute import at_once, execute, limits_of
 from pvdrivers.block.request import parse, respond
 from pvdrivers.errors import MachineError
 from pvdrivers.ring import Back, LoggedBack
+from pvdrivers.ring.indices import Indices
 from pvdrivers.ring.owned import own
 from pvdrivers.ring.queue import ThreadedQueue
 from pvdrivers.ring.waiting import Waiting
@@ -114,6 +115,19 @@ class BackQueue(ThreadedQueue):
             errors=core.errors,
             syscalls=core.syscalls,
         )
+
+    @property
+    def indices(self) -> Indices | None:
+        """Where the ring's ends are, for who looks on from another thread; None once the queue has ended."""
+        try:
+            return Indices(*self._ring.indices())
+        except ValueError:
+            return None
+
+    @property
+    def slots(self) -> int:
+        """Of its ring."""
+        return self._ring.size
 
     @property
     def busy(self) -> int:

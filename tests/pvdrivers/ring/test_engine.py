@@ -13,6 +13,7 @@ from pvdrivers.abi import blkif, netif
 from pvdrivers.abi.ring import HEADER, PAGE_SIZE, RingType
 from pvdrivers.errors import BadRing
 from pvdrivers.ring import Back, Front
+from pvdrivers.ring.indices import Indices
 from tests.pvdrivers.ring import echo
 
 MASK = 2**32 - 1
@@ -259,3 +260,43 @@ def test_what_a_ring_is_made_of() -> None:
 
 def test_ten_million_messages_between_two_processes() -> None:
     echo.run(10_000_000)
+
+
+@pytest.mark.parametrize("start", [0, MASK - 1])
+def test_a_back_tells_where_both_ends_are(start: int) -> None:
+    memory = bytearray(PAGE_SIZE)
+    kind = blkif.X86_64.ring
+    front = Front(memory, kind, start)
+    back = Back(memory, kind)
+    front.put(
+        b"".join(
+            kind.request.struct.pack(*([0] * len(kind.request.struct.unpack(bytes(kind.request.size)))))
+            for _ in range(5)
+        )
+    )
+    front.push()
+    back.take(3)
+    back.put(bytes(kind.response.size))
+    before = bytes(memory)
+    # What was put and not shown is no response yet.
+    seen = Indices(*back.indices())
+    assert seen[:3] == tuple((start + by) & MASK for by in (5, 3, 0))
+    assert (seen.waiting, seen.under_way) == (2, 3)
+    back.push()
+    seen = Indices(*back.indices())
+    assert (seen.rsp_prod, seen.under_way) == ((start + 1) & MASK, 2)
+    assert before[HEADER.size :] == bytes(memory)[HEADER.size :]
+    back.take()
+    assert not Indices(*back.indices()).asked
+    assert not back.final_check()
+    seen = Indices(*back.indices())
+    assert (seen.req_event, seen.asked) == ((start + 6) & MASK, True)
+    assert seen.rsp_event == (start + 1) & MASK
+    # What a peer writes is told as it is.
+    poke(memory, "req_prod", 77)
+    poke(memory, "rsp_event", 99)
+    assert Indices(*back.indices()).req_prod == 77
+    assert Indices(*back.indices()).rsp_event == 99
+    back.release()
+    with pytest.raises(ValueError, match="released"):
+        back.indices()

@@ -7,9 +7,13 @@ import click
 from xentool.cli.common import options
 from xentool.cli.common.numbers import Number
 from xentool.cli.common.serving import until_told
+from xentool.cli.screens import rings
 from xentool.output import say
 from xentool.tools.block.disks import Wanted, parse
 from xentool.tools.block.serve import Serving, serve
+
+#: Seconds between two pictures.
+_PICTURE_S = 0.5
 
 
 def _disks(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> list[Wanted]:
@@ -35,7 +39,13 @@ def _disks(_context: click.Context, _parameter: click.Parameter, values: tuple[s
 @click.option("--queues", type=click.IntRange(1, 64), default=4, show_default=True, help="Queues to offer.")
 @click.option("--order", type=click.IntRange(0, 4), default=4, show_default=True, help="Ring pages to offer: 2^ORDER.")
 @click.option("--indirect", type=click.IntRange(0, 4096), default=256, show_default=True, help="Segments to offer.")
-@click.option("--interval", type=Number(0.1), metavar="SECONDS", help="With --json, tell so often.")
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Show the rings while they are served: their indices, requests under way, pages mapped. In a pipe, or with "
+    "--json, an object a ring and a line.",
+)
+@click.option("--interval", type=Number(0.1), metavar="SECONDS", help="With --json or --watch, tell so often.")
 @options.as_json
 def command(
     domain: str | None,
@@ -47,6 +57,7 @@ def command(
     queues: int,
     order: int,
     indirect: int,
+    watch: bool,
     interval: float | None,
     as_json: bool,
 ) -> None:
@@ -61,4 +72,8 @@ def command(
         disks, domain, loopback, keep=keep, max_queues=queues, max_order=order, max_indirect=indirect,
         persistent=persistent, grants=grants,
     )  # fmt: skip
+    if watch:
+        with rings.watched(as_json=as_json) as seen:
+            until_told(serve(wanted, say), interval or _PICTURE_S, as_json=as_json, seen=seen)
+        return
     until_told(serve(wanted, say), interval, as_json=as_json)

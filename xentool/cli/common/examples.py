@@ -59,6 +59,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "block serve": (
         "xentool block serve --domain domU --disk /srv/disk.img,vdev=xvdb",
         "xentool block serve --loopback demo --disk mem:64M",
+        "xentool block serve --loopback demo --disk mem:64M --watch",
     ),
     "block bench": ("xentool block bench --loopback demo --op randread --depth 32",),
     "net": ("xentool net serve --loopback demo --vif null",),

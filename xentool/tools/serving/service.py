@@ -204,8 +204,12 @@ class Service(Generic[_Wanted, _Served]):
                 "queues": device.queues,
                 **device.statistics(),
             }
-            for spot, device in sorted(self._devices.items(), key=lambda item: (item[0].domid, item[0].devid))
+            for spot, device in self.served()
         ]
+
+    def served(self) -> list[tuple[Spot, _Served]]:
+        """Give the devices that are served, in order."""
+        return sorted(self._devices.items(), key=lambda item: (item[0].domid, item[0].devid))
 
     def __exit__(self, *_: object) -> None:
         self._closing = True
