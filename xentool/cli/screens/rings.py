@@ -56,18 +56,18 @@ def picture(now: Sequence[Row], before: Sequence[Row], seconds: float) -> Render
     earlier = {_key(row): row for row in before}
     table = views.table(
         "!disk", ">!req_prod", ">!req_cons", ">!rsp_prod", ">under way", ">req_event", ">rsp_event",
-        ">pages mapped", ">requests/s", ">woken/s", ">notified/s", "ring", flat=True,
+        ">pages mapped", ">requests/s", ">woken/s", ">notified/s", flat=True,
     )  # fmt: skip
     for row in now:
         then = earlier.get(_key(row))
         table.add_row(
-            views.words(f"{row['domid']}:{row['device']}" + (f" queue {row['queue']}" if row["queue"] else "")),
+            views.words(_name(row)),
             *(f"{row[name]:,}" for name in ("req_prod", "req_cons", "rsp_prod", "under_way", "req_event", "rsp_event")),
             f"{row['grants_mapped']:,}",
             *(_rate(row, then, name, seconds) for name in _RATES),
-            drawn(row),
         )
-    return Group(table, Text(_LEGEND, "dim"))
+    slots = [Text(f"{_name(row)}  {drawn(row)}") for row in now]
+    return Group(table, *slots, Text(_LEGEND, "dim"))
 
 
 _RATES = ("requests", "notifications_received", "notifications_sent")
@@ -86,7 +86,11 @@ def drawn(row: Row) -> str:
             states[index % slots] = state
     each = max(slots // _DRAWN, 1)
     parts = (states[at : at + each] for at in range(0, slots, each))
-    return printable("".join(next((state for state in (UNDER_WAY, WAITING) if state in part), FREE) for part in parts))
+    return "".join(next((state for state in (UNDER_WAY, WAITING) if state in part), FREE) for part in parts)
+
+
+def _name(row: Row) -> str:
+    return printable(f"{row['domid']}:{row['device']}" + (f" queue {row['queue']}" if row["queue"] else ""))
 
 
 def _key(row: Row) -> tuple[object, ...]:

@@ -51,7 +51,8 @@ def test_a_page_shows_indices_and_rates() -> None:
     now = row(req_prod=1005, req_cons=1003, rsp_prod=1000, waiting=2, under_way=3, req_event=1001, rsp_event=990)
     now |= {"grants_mapped": 44, "requests": 700, "notifications_sent": 90, "notifications_received": 31}
     then = row(requests=500, notifications_sent=70, notifications_received=30)
-    head, line, legend = written([now], [then])
+    head, line, ring, legend = written([now], [then])
+    assert ring == f"5:xvdb  {drawn(now)}"
     assert head.split()[:4] == ["disk", "req_prod", "req_cons", "rsp_prod"]
     words = line.split()
     assert words[:7] == ["5:xvdb", "1,005", "1,003", "1,000", "3", "1,001", "990"]
