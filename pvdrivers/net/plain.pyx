@@ -75,8 +75,10 @@ cdef class Held:
     """
 
     def __init__(self, uint32_t batch):
-        self.room = memoryview(bytearray(batch * sizeof(Record)))
-        PyObject_GetBuffer(self.room, &self.room_buffer, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        room = bytearray(batch * sizeof(Record))
+        self.room = memoryview(room)
+        # Of the memory itself: Python's collector, which breaks a cycle at a view that somebody holds, dies of it.
+        PyObject_GetBuffer(room, &self.room_buffer, PyBUF_SIMPLE | PyBUF_WRITABLE)
         self.has_room = True
 
     def close(self):

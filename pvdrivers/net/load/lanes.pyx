@@ -47,8 +47,10 @@ cdef class _Lane:
 
     cdef make(self, Py_ssize_t size):
         self.stats = PortStats()
-        self.arena = memoryview(bytearray(size))
-        PyObject_GetBuffer(self.arena, &self.view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        arena = bytearray(size)
+        self.arena = memoryview(arena)
+        # Of the memory itself: Python's collector, which breaks a cycle at a view that somebody holds, dies of it.
+        PyObject_GetBuffer(arena, &self.view, PyBUF_SIMPLE | PyBUF_WRITABLE)
         self.held = True
 
     cdef uint8_t *at(self, size_t place) noexcept nogil:

@@ -55,8 +55,10 @@ cdef class Passed(Held):
     def __init__(self, copy, Posted posted, uint32_t batch):
         super().__init__(batch)
         self.copy, self.posted = copy, posted
-        self.piece_view = memoryview(bytearray(POSTED_MAX * sizeof(Piece)))
-        PyObject_GetBuffer(self.piece_view, &self.piece_buffer, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        pieces = bytearray(POSTED_MAX * sizeof(Piece))
+        self.piece_view = memoryview(pieces)
+        # Of the memory itself: Python's collector, which breaks a cycle at a view that somebody holds, dies of it.
+        PyObject_GetBuffer(pieces, &self.piece_buffer, PyBUF_SIMPLE | PyBUF_WRITABLE)
         self.open = True
 
     def close(self):

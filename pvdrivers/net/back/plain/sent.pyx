@@ -74,11 +74,12 @@ cdef class Sent:
         self.copy = copy
         self.pages = mmap(-1, ARENA)
         self.arena = memoryview(self.pages)
-        self.piece_view = memoryview(bytearray(MESSAGES_MAX * sizeof(Piece)))
-        self.record_view = memoryview(bytearray(MESSAGES_MAX * sizeof(Record)))
-        PyObject_GetBuffer(self.arena, &self.arena_buffer, PyBUF_SIMPLE | PyBUF_WRITABLE)
-        PyObject_GetBuffer(self.piece_view, &self.piece_buffer, PyBUF_SIMPLE | PyBUF_WRITABLE)
-        PyObject_GetBuffer(self.record_view, &self.record_buffer, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        pieces, records = bytearray(MESSAGES_MAX * sizeof(Piece)), bytearray(MESSAGES_MAX * sizeof(Record))
+        self.piece_view, self.record_view = memoryview(pieces), memoryview(records)
+        # Of the memory itself: Python's collector, which breaks a cycle at a view that somebody holds, dies of it.
+        PyObject_GetBuffer(self.pages, &self.arena_buffer, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        PyObject_GetBuffer(pieces, &self.piece_buffer, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        PyObject_GetBuffer(records, &self.record_buffer, PyBUF_SIMPLE | PyBUF_WRITABLE)
         self.held = True
 
     def close(self):

@@ -49,10 +49,11 @@ cdef class Receiving:
 
     def __init__(self, Pool pool):
         self.pool, self.ring = pool, Posted()
-        self.arena = memoryview(mmap(-1, POSTED_MAX * (PAGE + LINE)))
-        self.record_view = memoryview(bytearray(POSTED_MAX * sizeof(Record)))
-        PyObject_GetBuffer(self.arena, &self.arena_buffer, PyBUF_SIMPLE | PyBUF_WRITABLE)
-        PyObject_GetBuffer(self.record_view, &self.record_buffer, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        pages, records = mmap(-1, POSTED_MAX * (PAGE + LINE)), bytearray(POSTED_MAX * sizeof(Record))
+        self.arena, self.record_view = memoryview(pages), memoryview(records)
+        # Of the memory itself: Python's collector, which breaks a cycle at a view that somebody holds, dies of it.
+        PyObject_GetBuffer(pages, &self.arena_buffer, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        PyObject_GetBuffer(records, &self.record_buffer, PyBUF_SIMPLE | PyBUF_WRITABLE)
         self.held = True
 
     def close(self):

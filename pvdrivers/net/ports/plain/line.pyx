@@ -40,7 +40,8 @@ cdef class PlainLine:
         # Pages of it that no frame has touched cost nothing.
         self.memory = mmap(-1, size)
         self.arena = memoryview(self.memory)
-        PyObject_GetBuffer(self.arena, &self.view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        # Of the memory itself: Python's collector, which breaks a cycle at a view that somebody holds, dies of it.
+        PyObject_GetBuffer(self.memory, &self.view, PyBUF_SIMPLE | PyBUF_WRITABLE)
         self.held = True
 
     def close(self):
