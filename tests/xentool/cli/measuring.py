@@ -11,6 +11,8 @@ from tests.xentool.cli.serving import serving
 
 #: Backends' directories, of the devices that the first words make.
 BACKS = {"block": "/local/domain/0/backend/udisk/1/51712", "net": "/local/domain/0/backend/uvif/1/0"}
+#: What is said of one that parts before the bench has seen it connected.
+CLOSES = ("Closing", "Closed")
 
 
 def ended(place: Path, end: signal.Signals, group: str, *words: str) -> str:
@@ -32,6 +34,9 @@ def ended(place: Path, end: signal.Signals, group: str, *words: str) -> str:
     # One that ends in order plugs out first: the backend parts, the device is gone, and then the loopback is. Which of
     # these a bench meets hangs on how far it is by then.
     gone = f"the loopback in {place} is gone: its process has ended"
-    met = {gone} if end is signal.SIGKILL else {gone, "the backend has parted", f"the device at {BACKS[group]} is gone"}
+    met = {gone}
+    if end is signal.SIGTERM:
+        parting = (f"the backend at {BACKS[group]} does not connect: it is in state {each}" for each in CLOSES)
+        met |= {"the backend has parted", f"the device at {BACKS[group]} is gone", *parting}
     expected = bench.returncode == 1 and said in {f"xentool: {each}\n" for each in met}
     return "" if expected else f"{bench.returncode}: {said}"
