@@ -193,15 +193,14 @@ def _vcpu(vcpu: VcpuReport) -> dict[str, Any]:
 
 def latency(one: Distribution) -> dict[str, Any]:
     """Give a distribution: quantiles and the longest in seconds, and a histogram by octaves."""
+    return {"count": one.count, "seconds": one.seconds, **quantiles(one), "histogram": _histogram(one.octaves())}
+
+
+def quantiles(one: Distribution) -> dict[str, float]:
+    """Give a distribution's quantiles and its longest, in seconds, by their keys."""
     # A dot in a key would have to be quoted in jq.
-    quantiles = {f"{name.replace('.', '_')}_s": one.quantile(share) for name, share in QUANTILES.items()}
-    return {
-        "count": one.count,
-        "seconds": one.seconds,
-        **quantiles,
-        "max_s": one.longest,
-        "histogram": _histogram(one.octaves()),
-    }
+    named = {f"{name.replace('.', '_')}_s": one.quantile(share) for name, share in QUANTILES.items()}
+    return {**named, "max_s": one.longest}
 
 
 def _msr(one: Msr) -> dict[str, Any]:

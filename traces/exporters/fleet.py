@@ -6,13 +6,15 @@ from typing import Any
 from traces.analyses.compare import CHANCE
 from traces.analyses.fleet.groups import Group, Totals, Wait
 from traces.analyses.fleet.peers import LOST, PEERS_MIN, SKIPPED, Unusual
-from traces.counting.latencies import QUANTILES, Distribution
+from traces.analyses.fleet.took import Took
+from traces.counting.latencies import Distribution
 from traces.exporters import cells, words
 from traces.exporters.cells import LONG, NOTHING, RATE, ROWS_MAX, SECONDS, SHARE, WORDS, Cell, Column, Section
+from traces.exporters.document import quantiles
 from traces.exporters.drawn import Prints, Text
 from traces.exporters.text import draw
 from traces.foreign import printable
-from traces.plain import field, frozen
+from traces.plain import frozen
 from traces.plural import plural
 
 SCHEMA = "xentool.fleet/1"
@@ -46,8 +48,7 @@ class Fleet:
     :param captures: each as ``document`` tells it, read once
     :param others: files in folders that are no captures
     :param kept: captures of which an earlier run's answer was taken
-    :param start_s: until workers were there; ``work_s`` the rest
-    :param memory: the most bytes that this process had, and that a worker had
+    :param untimed: captures whose clock nobody knows
     """
 
     by: str
@@ -57,16 +58,10 @@ class Fleet:
     outliers: tuple[Outlier, ...]
     slowest: tuple[Wait, ...]
     failed: tuple[Failed, ...]
-    others: int = 0
-    kept: int = 0
-    start_s: float = 0.0
-    work_s: float = 0.0
-    workers: int = 0
-    memory: tuple[int, int] = (0, 0)
-    interrupted: bool = False
-    #: Of captures whose clock nobody knows.
-    untimed: int = 0
-    notes: tuple[str, ...] = field(default_factory=tuple)
+    others: int
+    kept: int
+    untimed: int
+    took: Took
 
 
 def document(found: Fleet) -> dict[str, Any]:
@@ -94,10 +89,10 @@ def document(found: Fleet) -> dict[str, Any]:
         "failed": [{"url": one.url, "error": one.error} for one in found.failed],
         "others": found.others,
         "kept": found.kept,
-        "interrupted": found.interrupted,
-        "seconds": {"start": found.start_s, "work": found.work_s},
-        "workers": found.workers,
-        "memory": {"client": found.memory[0], "worker": found.memory[1]},
+        "interrupted": found.took.interrupted,
+        "seconds": {"start": found.took.start_s, "work": found.took.work_s},
+        "workers": found.took.workers,
+        "memory": {"client": found.took.memory[0], "worker": found.took.memory[1]},
     }
 
 
@@ -111,14 +106,8 @@ def _group(one: Group) -> dict[str, Any]:
         "exits": sum(part.exits.values()),
         "pages_mapped": part.granted,
         "runstates": {name: s / part.vcpu_seconds for name, s in part.runstates.items()} if part.vcpu_seconds else {},
-        "waits": {name: _distribution(took) for name, took in part.waits.items()},
+        "waits": {name: {"count": took.count, **quantiles(took)} for name, took in part.waits.items()},
     }
-
-
-def _distribution(took: Distribution) -> dict[str, Any]:
-    # As a report calls them.
-    quantiles = {f"{name.replace('.', '_')}_s": took.quantile(of) for name, of in QUANTILES.items()}
-    return {"count": took.count, **quantiles, "max_s": took.longest}
 
 
 def _unusual(one: Unusual) -> dict[str, Any]:
@@ -274,18 +263,19 @@ def notes(found: Fleet) -> list[str]:
         told.append(f"{plural(found.others, 'file')} in these folders are something else.")
     if found.kept:
         told.append(f"{plural(found.kept, 'answer')} of an earlier run.")
-    client, worker = (size / 1e6 for size in found.memory)
+    took = found.took
+    client, worker = (size / 1e6 for size in took.memory)
     told.append(
-        f"{plural(found.workers, 'worker')}, started in {found.start_s:.1f} s, worked {found.work_s:.1f} s; at most "
+        f"{plural(took.workers, 'worker')}, started in {took.start_s:.1f} s, worked {took.work_s:.1f} s; at most "
         f"{client:,.0f} MB here, {worker:,.0f} MB a worker."
     )
-    return [*told, *found.notes]
+    return told
 
 
 def write(found: Fleet, console: Prints) -> None:
     """Write the text."""
     console.print(Text(heading(found)))
-    if found.interrupted:
+    if found.took.interrupted:
         console.print(Text("Interrupted: this is about what was read until then.", "yellow"))
     for section in sections(found):
         draw(section, console)

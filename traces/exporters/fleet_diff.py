@@ -8,6 +8,7 @@ from rich.text import Text
 
 from traces.analyses.compare import CHANCE
 from traces.analyses.fleet.between import CAPTURE, CAPTURES_MIN, Between
+from traces.analyses.fleet.took import Took
 from traces.exporters.cells import DOMAINS_MAX, ROWS_MAX, busiest
 from traces.exporters.differences import SCALES, TITLES, table
 from traces.exporters.fleet import Failed
@@ -29,9 +30,7 @@ class Differences:
     domains: tuple[Between, ...]
     few: tuple[str, ...]
     failed: tuple[Failed, ...]
-    interrupted: bool
-    start_s: float
-    work_s: float
+    took: Took
 
 
 def document(found: Differences) -> dict[str, Any]:
@@ -52,8 +51,8 @@ def document(found: Differences) -> dict[str, Any]:
         ],
         "few": list(found.few),
         "failed": [{"url": one.url, "error": one.error} for one in found.failed],
-        "interrupted": found.interrupted,
-        "seconds": {"start": found.start_s, "work": found.work_s},
+        "interrupted": found.took.interrupted,
+        "seconds": {"start": found.took.start_s, "work": found.took.work_s},
     }
 
 
@@ -61,7 +60,7 @@ def write(found: Differences, console: Console) -> None:
     """Write the text."""
     before, after = (plural(count, "capture") for count in found.captures)
     console.print(Text(f"A: {before}, B: {after}\n"))
-    if found.interrupted:
+    if found.took.interrupted:
         console.print(Text("Interrupted: this is about what was read until then.\n", "yellow"))
     for one in busiest(found.domains, lambda of: len(of.changes), DOMAINS_MAX):
         _write(one, console)

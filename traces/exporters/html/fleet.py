@@ -22,5 +22,5 @@ class Page:
 def page(found: Fleet) -> bytes:
     """Make the page."""
     drawn = [table(section) for section in fleet.sections(found)]
-    about = Page(fleet.heading(found), found.interrupted, drawn, fleet.notes(found))
+    about = Page(fleet.heading(found), found.took.interrupted, drawn, fleet.notes(found))
     return rendered("fleet.html", about)

@@ -3,13 +3,11 @@
 import click
 
 from traces.exporters import fleet_diff as texts
-from traces.plural import plural
 from xentool import output
-from xentool.cli.commands import INTERRUPTED
 from xentool.cli.common import options
-from xentool.cli.fleet.workers import on_workers, tell
-from xentool.errors import XentoolError
+from xentool.cli.fleet.workers import end, on_workers, tell
 from xentool.tools.fleet.diff import differences
+from xentool.tools.fleet.reading import Way
 from xentool.tools.outputs import orderly_end
 
 #: No word of a command line can be this.
@@ -48,14 +46,9 @@ def command(
     if not (before and after):
         raise click.UsageError("give captures on both sides of --")
     with orderly_end(), output.progress("reading captures") as progress:
-        found = differences(
-            before, after, scheduler=scheduler, workers=workers, limit_s=limit_s, progress=progress, begun=tell
-        )
+        found = differences(before, after, Way(scheduler, workers, limit_s, progress, tell))
     if as_json:
         output.write_json(texts.document(found))
     else:
         texts.write(found, output.stdout())
-    if found.interrupted:
-        click.get_current_context().exit(INTERRUPTED)
-    if found.failed:
-        raise XentoolError(f"{plural(len(found.failed), 'capture')} failed, or damaged: they are listed above")
+    end(found.took, len(found.failed))

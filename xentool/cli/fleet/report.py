@@ -7,12 +7,10 @@ import click
 from traces.analyses.fleet.groups import DOMAIN, FIELDS
 from traces.exporters import fleet as texts
 from traces.exporters.fleet import Fleet
-from traces.plural import plural
 from xentool import extras, output
-from xentool.cli.commands import INTERRUPTED
 from xentool.cli.common import options
-from xentool.cli.fleet.workers import on_workers, tell
-from xentool.errors import XentoolError
+from xentool.cli.fleet.workers import end, on_workers, tell
+from xentool.tools.fleet.reading import Way
 from xentool.tools.fleet.report import report
 from xentool.tools.outputs import orderly_end, replaced
 
@@ -60,19 +58,14 @@ def command(
     if page is not None:
         extras.need("jinja2", "--html")
     with orderly_end(), output.progress("reading captures") as progress:
-        found = report(
-            captures, by=by, scheduler=scheduler, workers=workers, limit_s=limit_s, progress=progress, begun=tell
-        )
+        found = report(captures, by, Way(scheduler, workers, limit_s, progress, tell))
     if as_json:
         output.write_json(texts.document(found))
     elif page is not None:
         _write(page, found)
     else:
         texts.write(found, output.tables())
-    if found.interrupted:
-        click.get_current_context().exit(INTERRUPTED)
-    if found.failed:
-        raise XentoolError(f"{plural(len(found.failed), 'capture')} failed, or damaged: they are listed above")
+    end(found.took, len(found.failed))
 
 
 def _write(page: Path, found: Fleet) -> None:

@@ -1,12 +1,16 @@
-"""Who does the work: the options that all of these commands take, and what is said of it."""
+"""Who does the work: the options that all of these commands take, what is said of it, and how they end."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
+from traces.analyses.fleet.took import Took
+from traces.plural import plural
 from xentool import output
+from xentool.cli.commands import INTERRUPTED
 from xentool.cli.common.numbers import Number
+from xentool.errors import XentoolError
 from xentool.tools.fleet.engine import Engine
 from xentool.tools.fleet.patient import LIMIT_S
 
@@ -50,3 +54,14 @@ def tell(engine: Engine) -> None:
     """Say where the work can be watched."""
     if engine.dashboard:
         output.say(f"watch it at {engine.dashboard}")
+
+
+def end(took: Took, failed: int) -> None:
+    """End a command that has told what it found.
+
+    :raises XentoolError: so many captures failed
+    """
+    if took.interrupted:
+        click.get_current_context().exit(INTERRUPTED)
+    if failed:
+        raise XentoolError(f"{plural(failed, 'capture')} failed, or damaged: they are listed above")

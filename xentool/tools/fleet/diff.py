@@ -1,15 +1,13 @@
 """What differs between two groups of captures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from traces.analyses.fleet.between import CAPTURE, CAPTURES_MIN, Side, between
 from traces.analyses.fleet.digest import Digest
 from traces.exporters.fleet import Failed
 from traces.exporters.fleet_diff import Differences
 from xentool.errors import XentoolError
-from xentool.tools.fleet.engine import Engine
-from xentool.tools.fleet.patient import LIMIT_S
-from xentool.tools.fleet.reading import Progress, Sink, read
+from xentool.tools.fleet.reading import Sink, Way, read
 
 
 class _Group(Sink):
@@ -22,36 +20,20 @@ class _Group(Sink):
         self.side.add(one)
 
 
-def differences(
-    before: Sequence[str],
-    after: Sequence[str],
-    *,
-    scheduler: str | None = None,
-    workers: int | None = None,
-    limit_s: float = LIMIT_S,
-    progress: Progress = lambda _done, _total: None,
-    begun: Callable[[Engine], None] = lambda _engine: None,
-) -> Differences:
+def differences(before: Sequence[str], after: Sequence[str], way: Way) -> Differences:
     """Compare the captures of two groups of paths, patterns and URLs; see ``reading.read``.
 
     :raises XentoolError: one has too few captures
     """
     one, other = _Group(), _Group()
-    about = read(
-        [(before, one), (after, other)],
-        scheduler=scheduler,
-        workers=workers,
-        limit_s=limit_s,
-        progress=progress,
-        begun=begun,
-    )
+    took = read([(before, one), (after, other)], way)
     captures = one.side.there[CAPTURE], other.side.there[CAPTURE]
     failed = tuple(Failed(*each) for group in (one, other) for each in sorted(group.failed))
-    if min(captures) < CAPTURES_MIN and not about.interrupted:
+    if min(captures) < CAPTURES_MIN and not took.interrupted:
         why = f"; {failed[0].url}: {failed[0].error}" if failed else ""
         raise XentoolError(
             f"A has {captures[0]:,} and B {captures[1]:,} captures that can be read, and {CAPTURES_MIN} are needed of "
             f"each to tell how much they differ among themselves{why}"
         )
     domains, few = between(one.side, other.side)
-    return Differences(captures, domains, few, failed, about.interrupted, about.start_s, about.work_s)
+    return Differences(captures, domains, few, failed, took)

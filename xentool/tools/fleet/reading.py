@@ -6,11 +6,11 @@ from functools import partial
 from typing import Any
 
 from traces.analyses.fleet.digest import Digest
+from traces.analyses.fleet.took import Took
 from traces.plain import frozen
 from xentool.tools.fleet.engine import Engine, engine
 from xentool.tools.fleet.kept import Kept
 from xentool.tools.fleet.lines import Lines
-from xentool.tools.fleet.patient import LIMIT_S
 from xentool.tools.fleet.places import Place, find
 from xentool.tools.fleet.spread import Done, Failure, Spread
 from xentool.tools.fleet.task import Looked, look, memory
@@ -38,31 +38,25 @@ class Sink:
 
 
 @frozen
-class About:
-    """What reading took: see ``exporters.fleet.Fleet``."""
+class Way:
+    """How captures are to be read, and who hears of it.
 
-    start_s: float
-    work_s: float
-    workers: int
-    memory: tuple[int, int]
-    interrupted: bool
-
-
-def read(
-    groups: Sequence[tuple[Sequence[str], Sink]],
-    *,
-    scheduler: str | None = None,
-    workers: int | None = None,
-    limit_s: float = LIMIT_S,
-    progress: Progress = lambda _done, _total: None,
-    begun: Callable[[Engine], None] = lambda _engine: None,
-) -> About:
-    """Read groups of captures; Ctrl-C ends it early.
-
-    :param groups: of each what is read, and where its digests go
     :param scheduler: see ``engine``, like ``workers``
     :param limit_s: for which a store may send nothing
     :param begun: is told of the workers, when they are there
+    """
+
+    scheduler: str | None
+    workers: int | None
+    limit_s: float
+    progress: Progress
+    begun: Callable[[Engine], None]
+
+
+def read(groups: Sequence[tuple[Sequence[str], Sink]], way: Way) -> Took:
+    """Read groups of captures; Ctrl-C ends it early.
+
+    :param groups: of each what is read, and where its digests go
     :raises XentoolError: there is no way to work: Dask is missing, or a scheduler does not answer
     """
     kept = Kept()
@@ -72,7 +66,7 @@ def read(
         places = Lines()
         total = done = 0
         for number, (wanted, sink) in enumerate(groups):
-            for place in find(wanted, limit_s):
+            for place in find(wanted, way.limit_s):
                 if not isinstance(place, Place):
                     sink.fail(*place)
                 elif answer := kept.get(place):
@@ -82,20 +76,20 @@ def read(
                     places.add((number, _fields(place)))
                     total += place.size
         if places:
-            with engine(scheduler, workers) as made:
+            with engine(way.scheduler, way.workers) as made:
                 start_s, count = made.start_s, made.workers
-                begun(made)
+                way.begun(made)
                 began = time.monotonic()
-                for one in Spread(made, partial(_look, limit_s=limit_s), _items(places)):
+                for one in Spread(made, partial(_look, limit_s=way.limit_s), _items(places)):
                     number, place = one.item
                     most = max(most, _take(groups[number][1], kept, one))
                     done += place.size
-                    progress(done, total)
+                    way.progress(done, total)
     except KeyboardInterrupt:
         interrupted = True
     finally:
         kept.close()
-    return About(start_s, time.monotonic() - began, count, (memory(), most), interrupted)
+    return Took(start_s, time.monotonic() - began, count, (memory(), most), interrupted)
 
 
 def _look(item: tuple[int, Place], limit_s: float) -> Looked:

@@ -1,16 +1,15 @@
 """A report on many captures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from traces.analyses.fleet.digest import Digest
 from traces.analyses.fleet.groups import Gathering
 from traces.analyses.fleet.peers import Peers
+from traces.analyses.fleet.took import Took
 from traces.exporters.fleet import Failed, Fleet, Outlier
-from xentool.tools.fleet.engine import Engine
 from xentool.tools.fleet.lines import Lines
-from xentool.tools.fleet.patient import LIMIT_S
-from xentool.tools.fleet.reading import About, Progress, Sink, read
+from xentool.tools.fleet.reading import Sink, Way, read
 
 
 class _Gathered(Sink):
@@ -27,7 +26,7 @@ class _Gathered(Sink):
         self.rows.add(_row(one))
         self.untimed += not one.timed
 
-    def answer(self, by: str, about: About) -> Fleet:
+    def answer(self, by: str, took: Took) -> Fleet:
         unusual = self.peers.unusual().items()
         outliers = (Outlier(self.rows[number]["file"], tuple(of)) for number, of in unusual)
         return Fleet(
@@ -41,37 +40,18 @@ class _Gathered(Sink):
             others=self.others,
             kept=self.kept,
             untimed=self.untimed,
-            start_s=about.start_s,
-            work_s=about.work_s,
-            workers=about.workers,
-            memory=about.memory,
-            interrupted=about.interrupted,
+            took=took,
         )
 
 
-def report(
-    wanted: Sequence[str],
-    *,
-    by: str,
-    scheduler: str | None = None,
-    workers: int | None = None,
-    limit_s: float = LIMIT_S,
-    progress: Progress = lambda _done, _total: None,
-    begun: Callable[[Engine], None] = lambda _engine: None,
-) -> Fleet:
+def report(wanted: Sequence[str], by: str, way: Way) -> Fleet:
     """Report on the captures of paths, patterns and URLs; Ctrl-C gives what was read until then.
 
     :param by: what captures are grouped by, see ``groups``
-    :param scheduler: see ``engine``, like ``workers``
-    :param limit_s: for which a store may send nothing
-    :param begun: is told of the workers, when they are there
     :raises XentoolError: there is no way to work: Dask is missing, or a scheduler does not answer
     """
     found = _Gathered(by)
-    about = read(
-        [(wanted, found)], scheduler=scheduler, workers=workers, limit_s=limit_s, progress=progress, begun=begun
-    )
-    return found.answer(by, about)
+    return found.answer(by, read([(wanted, found)], way))
 
 
 def _row(one: Digest) -> dict[str, Any]:
