@@ -12,6 +12,7 @@ import pytest
 from pvdrivers.xenstore.client import Client
 from tests.pvdrivers.xenstore.served import served
 from tests.xentool.cli.inprocess import ran
+from tests.xentool.cli.terminals import said
 from tests.xentool.dom0 import hosted, pair
 from xentool.cli.common import listing
 
@@ -113,12 +114,12 @@ def test_on_a_terminal_it_is_a_page_that_leaves_its_last_state() -> None:
     environ = os.environ | {"TERM": "xterm", "COLUMNS": "80", "LINES": "24", "NO_COLOR": "1"}
     with subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, env=environ) as child:
         os.close(theirs)
-        shown = _until(ours, b"q ends, ? helps")
+        shown = said(ours, b"q ends, ? helps")
         os.write(ours, b"/nobody\n")
-        shown += _until(ours, b"/nobody  every 3600 s")
+        shown += said(ours, b"/nobody  every 3600 s")
         os.write(ours, b"\x1b[B")
         os.write(ours, b"q")
-        last = _until(ours, None)
+        last = said(ours)
         assert child.wait() == 0
     os.close(ours)
     assert b"running" in shown
@@ -126,15 +127,3 @@ def test_on_a_terminal_it_is_a_page_that_leaves_its_last_state() -> None:
     assert last.rpartition(b"\x1b[?1049l")[2].replace(b"\x1b[?25h", b"").split() == (
         b"ID Name Type State vCPUs Memory CPU s Disks Nets".split()
     )
-
-
-def _until(terminal: int, words: bytes | None) -> bytes:
-    # Reads until it is said, or until nobody writes any more, which a terminal tells by an error.
-    said = b""
-    while words is None or words not in said:
-        try:
-            said += os.read(terminal, 65536)
-        except OSError:
-            assert words is None, said
-            break
-    return said

@@ -10,6 +10,7 @@ import termios
 
 import pytest
 
+from tests.xentool.cli.terminals import said
 from xentool.cli.common import pager
 
 #: Says that it is there, and passes on what it gets.
@@ -26,12 +27,7 @@ def on_a_terminal(*words: str, rows: int = 24, **environment: str) -> tuple[int,
         argv, stdin=theirs, stdout=theirs, stderr=theirs, env=environ | {"TERM": "xterm"} | environment
     ) as child:
         os.close(theirs)
-        seen = b""
-        try:
-            while more := os.read(ours, 65536):
-                seen += more
-        except OSError:  # how a terminal says that nobody writes any more
-            pass
+        seen = said(ours)
         os.close(ours)
         return child.wait(), seen.decode().replace("\r\n", "\n")
 

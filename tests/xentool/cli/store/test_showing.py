@@ -12,6 +12,7 @@ import pytest
 
 from pvdrivers.xenstore.client import Client
 from tests.xentool.cli.running import Store
+from tests.xentool.cli.terminals import said
 
 BINARY = bytes(range(256))
 ESCAPED = (
@@ -46,12 +47,7 @@ def terminal(socket: Path, columns: int, *words: str) -> str:
     argv = [sys.executable, "-m", "xentool", "store", *words]
     with subprocess.Popen(argv, stdout=side, env=os.environ | environment) as process:
         os.close(side)
-        shown = b""
-        try:
-            while more := os.read(main, 65536):
-                shown += more
-        except OSError:  # how a terminal says that nobody writes any more
-            pass
+        shown = said(main)
         assert process.wait(600) == 0
     os.close(main)
     return shown.decode().replace("\r\n", "\n")
