@@ -22,6 +22,8 @@ SCHEMA = "xentool.fleet/1"
 _WHY_MAX = 3
 _STATES = ("running", "runnable", "blocked")
 _WAIT = "wake_to_run"
+#: Who is told of by which kind of trace.
+_SOURCES = {"xentrace": "Xen", "kvm": "KVM"}
 
 
 @frozen
@@ -71,6 +73,7 @@ def document(found: Fleet) -> dict[str, Any]:
         "schema": SCHEMA,
         "totals": {
             "captures": totals.captures,
+            "sources": dict(totals.sources),
             "failed": len(found.failed),
             "bytes": totals.bytes,
             "records": totals.records,
@@ -100,6 +103,7 @@ def _group(one: Group) -> dict[str, Any]:
     part = one.part
     return {
         "name": one.name,
+        "source": one.source,
         "captures": one.captures,
         "seconds": one.seconds,
         "hypercalls": sum(part.hypercalls.values()),
@@ -178,7 +182,9 @@ def sections(found: Fleet) -> list[Section]:
 
 
 def _groups(found: Fleet) -> Section:
+    mixed = len(found.totals.sources) > 1
     columns = [
+        *([Column("of", WORDS, rank=0)] if mixed else []),
         Column("captures", rank=0),
         Column("time", SECONDS, rank=6),
         Column("hypercalls/s", RATE, rank=3),
@@ -190,6 +196,7 @@ def _groups(found: Fleet) -> Section:
     rows = [
         (
             Cell(printable(one.name)),
+            *([Cell(source(one.source))] if mixed else []),
             cells.count(one.captures),
             cells.seconds(one.seconds),
             *(cells.rate(sum(of.values()), one.seconds) for of in (one.part.hypercalls, one.part.exits)),
@@ -199,6 +206,11 @@ def _groups(found: Fleet) -> Section:
         for one in shown
     ]
     return Section(f"By {found.by}", columns, rows, len(found.groups) - len(rows))
+
+
+def source(name: str) -> str:
+    """Say whom a kind of trace tells of."""
+    return _SOURCES.get(name, printable(name))
 
 
 def _state(one: Group, name: str) -> Cell:
@@ -257,6 +269,9 @@ def notes(found: Fleet) -> list[str]:
     ]
     if not found.outliers:
         told = ["No capture stands out."] if found.totals.captures >= PEERS_MIN else []
+    if len(found.totals.sources) > 1:
+        each = " and ".join(f"{count:,} of {source(name)}" for name, count in found.totals.sources.most_common())
+        told.append(f"{each}: what one counts is not added to what the other does, nor compared with it.")
     if found.untimed:
         told.append(f"{plural(found.untimed, 'capture')} with a clock of unknown rate: of these only shares compare.")
     if found.others:

@@ -7,11 +7,12 @@ from rich.console import Console
 from rich.text import Text
 
 from traces.analyses.compare import CHANCE
-from traces.analyses.fleet.between import CAPTURE, CAPTURES_MIN, Between
+from traces.analyses.fleet.between import CAPTURES_MIN, Between
+from traces.analyses.fleet.digest import CAPTURE, Whose
 from traces.analyses.fleet.took import Took
 from traces.exporters.cells import DOMAINS_MAX, ROWS_MAX, busiest
 from traces.exporters.differences import SCALES, TITLES, table
-from traces.exporters.fleet import Failed
+from traces.exporters.fleet import Failed, source
 from traces.foreign import printable
 from traces.plain import frozen
 from traces.plural import plural
@@ -28,7 +29,7 @@ class Differences:
 
     captures: tuple[int, int]
     domains: tuple[Between, ...]
-    few: tuple[str, ...]
+    few: tuple[Whose, ...]
     failed: tuple[Failed, ...]
     took: Took
 
@@ -41,7 +42,8 @@ def document(found: Differences) -> dict[str, Any]:
         "after": found.captures[1],
         "domains": [
             {
-                "name": one.name or None,
+                "name": one.whose.name or None,
+                "source": one.whose.source or None,
                 "before": one.before,
                 "after": one.after,
                 "changes": [asdict(change) for change in one.changes],
@@ -49,7 +51,7 @@ def document(found: Differences) -> dict[str, Any]:
             }
             for one in found.domains
         ],
-        "few": list(found.few),
+        "few": list(dict.fromkeys(one.name for one in found.few)),
         "failed": [{"url": one.url, "error": one.error} for one in found.failed],
         "interrupted": found.took.interrupted,
         "seconds": {"start": found.took.start_s, "work": found.took.work_s},
@@ -67,7 +69,7 @@ def write(found: Differences, console: Console) -> None:
     if len(found.domains) > DOMAINS_MAX:
         console.print(Text(f"and {plural(len(found.domains) - DOMAINS_MAX, 'domain')} more (--json)\n", "dim"))
     if found.few:
-        named = ", ".join(printable(name) for name in found.few[:ROWS_MAX] if name != CAPTURE)
+        named = ", ".join(_name(one) for one in found.few[:ROWS_MAX] if one != CAPTURE)
         more = f" and {len(found.few) - ROWS_MAX:,} more" if len(found.few) > ROWS_MAX else ""
         console.print(Text(f"In fewer than {CAPTURES_MIN} captures of A or B, and not compared: {named}{more}"))
     for failed in found.failed[:ROWS_MAX]:
@@ -80,7 +82,7 @@ def write(found: Differences, console: Console) -> None:
 
 
 def _write(one: Between, console: Console) -> None:
-    title = f"Domain {printable(one.name)}" if one.name != CAPTURE else "Captures"
+    title = f"Domain {_name(one.whose)}" if one.whose != CAPTURE else "Captures"
     console.print(Text(title, "bold").append(f" (in {one.before:,} of A, {one.after:,} of B)", "not bold"))
     if not one.changes:
         console.print(Text(f"  no difference in {plural(one.alike, 'measure')}\n"))
@@ -92,3 +94,8 @@ def _write(one: Between, console: Console) -> None:
             if len(changes) > ROWS_MAX:
                 console.print(Text(f"  and {len(changes) - ROWS_MAX:,} more (--json)", "dim"))
     console.print(Text(f"  {one.alike} other measures differ by no more than by chance\n"))
+
+
+def _name(one: Whose) -> str:
+    # Of what Xen traces nobody need be told so.
+    return printable(one.name) + ("" if one.source == "xentrace" else f" ({source(one.source)})")

@@ -26,6 +26,7 @@ class Totals(TypedDict):
     """Sums over all captures."""
 
     captures: int
+    sources: dict[str, int]  # how many are of xentrace, how many of kvm
     failed: int
     bytes: int
     records: int
@@ -38,6 +39,7 @@ class Group(TypedDict):
     """Captures that have something in common, added up; by domain, what that domain did."""
 
     name: str
+    source: str  # of all of them: those of another are a group of the same name
     captures: int
     seconds: float
     hypercalls: int
@@ -89,7 +91,7 @@ class Measure(TypedDict):
     kind: str  # hypercalls, exits and grants in 1/s, runstates and records as shares, latencies: p99 in seconds
     name: str
     value: float
-    usual: float  # the median of all captures that have such a domain
+    usual: float  # the median of all captures of the same source that have such a domain
     p: float  # how likely it is to be chance
 
 
@@ -143,6 +145,7 @@ class DomainDiff(TypedDict):
     """What changed in domains of one name."""
 
     name: str | None  # null for what captures are as such: lost records
+    source: str | None  # xentrace or kvm: domains are compared among those of one
     before: int  # captures of A that have it
     after: int
     changes: "list[FleetChange]"

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.traces.fleet.captures import capture
-from traces.analyses.fleet.between import CAPTURE, Side, between
-from traces.analyses.fleet.digest import Digest
+from traces.analyses.fleet.between import Side, between
+from traces.analyses.fleet.digest import CAPTURE, Digest, Whose
 from traces.analyses.student import beyond, width
 
 
@@ -27,8 +27,8 @@ def test_what_changed_is_told_with_confidence_over_captures() -> None:
     before = side(*[capture({"sched_op": count, "mmu_update": 700}) for count in (900, 1_000, 1_100, 1_000)])
     after = side(*[capture({"sched_op": count, "mmu_update": 700}, 0.3) for count in (1_080, 950, 1_010, 1_020)])
     (captures, web), few = between(before, after)
-    assert (captures.name, captures.changes, few) == (CAPTURE, (), ())
-    assert (web.name, web.before, web.after) == ("web", 4, 4)
+    assert (captures.whose, captures.changes, few) == (CAPTURE, (), ())
+    assert (web.whose, web.before, web.after) == (Whose("web", "xentrace"), 4, 4)
     # sched_op differs as much within each group.
     (waits,) = web.changes
     assert (waits.kind, waits.name) == ("runstates", "runnable")
@@ -66,4 +66,15 @@ def test_what_did_not_happen_in_a_capture_counts_as_nothing() -> None:
 def test_domains_of_too_few_captures_are_named_and_not_compared() -> None:
     both = [capture({}) for _ in range(3)]
     _, few = between(side(*both, capture({}, name="database")), side(*both))
-    assert few == ("database",)
+    assert few == (Whose("database", "xentrace"),)
+
+
+def test_domains_are_compared_among_those_of_one_hypervisor() -> None:
+    xen = [capture({"sched_op": 10_000}) for _ in range(3)]
+    kvm = [capture({}, 0.3, source="kvm") for _ in range(3)]
+    found, few = between(side(*xen, *kvm), side(*xen, *kvm))
+    assert few == ()
+    assert [(one.whose, one.before, one.changes) for one in found[1:]] == [
+        (Whose("web", "kvm"), 3, ()),
+        (Whose("web", "xentrace"), 3, ()),
+    ]

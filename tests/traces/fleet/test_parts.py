@@ -96,3 +96,14 @@ def test_groups_beyond_the_most_are_one() -> None:
     assert len(groups) == GROUPS_MAX + 1
     assert groups[OTHERS] == 3
     assert gathering.totals.captures == GROUPS_MAX + 3
+
+
+def test_what_two_hypervisors_count_is_not_added() -> None:
+    gathering = Gathering("host")
+    for source, exits in (("xentrace", 0), ("kvm", 700), ("kvm", 300)):
+        part = Part(1, 1.0, 0.0, {}, {}, {"hlt": exits} if exits else {})
+        gathering.add(Digest("f", "h", None, source, None, True, 10, 5, 0, 0, 1.0, None, {"web": part}, ()))
+    groups = [(one.name, one.source, one.captures, dict(one.part.exits)) for one in gathering.groups()]
+    assert groups == [("h", "kvm", 2, {"hlt": 1_000}), ("h", "xentrace", 1, {})]
+    assert gathering.totals.sources == {"xentrace": 1, "kvm": 2}
+    assert gathering.totals.captures == 3

@@ -65,3 +65,22 @@ def test_rates_of_a_clock_that_nobody_knows_are_not_compared() -> None:
     assert unusual(*busy, capture({"sched_op": 10_000_000}, timed=False)) == {}
     ((one,),) = unusual(*busy, capture({}, runnable=0.4, timed=False)).values()
     assert one.measure == Measure("runstates", "runnable")
+
+
+def test_what_more_than_a_quarter_have_is_usual() -> None:
+    # Two releases, which call by other names and at another rate; and one sick capture of each.
+    older = [capture({"sched_op": 10_000 + 100 * (number % 9)}) for number in range(27)]
+    newer = [capture({"sched_op": 50_000 + 100 * (number % 9), "vcpu_op": 8_000}) for number in range(24)]
+    sick = [capture({"sched_op": 10_000}, runnable=0.4), capture({"sched_op": 50_000, "event_channel_op": 900_000})]
+    found = unusual(*older, *newer, *sick)
+    assert sorted(found) == [51, 52]
+    assert [one.measure.name for one in found[51]] == ["runnable"]
+    assert [one.measure.name for one in found[52]] == ["event_channel_op"]
+
+
+def test_domains_of_two_hypervisors_are_no_peers() -> None:
+    xen = [capture({"sched_op": 10_000}) for _ in range(12)]
+    kvm = [capture({}, runnable=0.4, source="kvm") for _ in range(3)]
+    assert unusual(*xen, *kvm) == {}
+    (one,) = unusual(*xen, *kvm, capture({"sched_op": 10_000}, runnable=0.4)).values()
+    assert [each.measure.name for each in one] == ["runnable"]

@@ -7,15 +7,13 @@ many records they have; and since captures are few, by Student's distribution.
 from collections import Counter
 
 from traces.analyses.compare import Change, Sample, changes, kept
-from traces.analyses.fleet.digest import Digest
+from traces.analyses.fleet.digest import CAPTURE, Digest, Whose
 from traces.analyses.fleet.peers import LOST, measures
 from traces.analyses.slices import Measure
 from traces.plain import frozen
 
 #: Captures of a domain in each group: of fewer nobody knows how much they differ among themselves.
 CAPTURES_MIN = 3
-#: How captures are compared as such.
-CAPTURE = ""
 #: Domains and measures of one group; what is beyond is left out.
 _MOST = 20_000
 
@@ -24,10 +22,10 @@ _MOST = 20_000
 class Between:
     """What changed in domains of one name: ``before`` and ``after`` are how many captures have it.
 
-    The name is ``CAPTURE`` for what captures are as such. ``alike`` measures did not change.
+    ``whose`` is ``CAPTURE`` for what captures are as such. ``alike`` measures did not change.
     """
 
-    name: str
+    whose: Whose
     before: int
     after: int
     changes: tuple[Change, ...]
@@ -39,10 +37,10 @@ class Side:
 
     def __init__(self) -> None:
         #: Captures that have a domain, and those of them whose clock is known.
-        self.there: Counter[str] = Counter()
-        self._timed: Counter[str] = Counter()
+        self.there: Counter[Whose] = Counter()
+        self._timed: Counter[Whose] = Counter()
         # How many values there are, their mean, and the sum of squares of what they differ from it by (Welford).
-        self._sums: dict[tuple[str, Measure], tuple[int, float, float]] = {}
+        self._sums: dict[tuple[Whose, Measure], tuple[int, float, float]] = {}
 
     def add(self, one: Digest) -> None:
         """Take a capture."""
@@ -51,16 +49,17 @@ class Side:
         self._put(CAPTURE, LOST, one.lost / everything if everything else 0.0)
         for name, part in one.domains.items():
             if name:
-                self._come(name, timed=one.timed)
+                whose = Whose(name, one.source)
+                self._come(whose, timed=one.timed)
                 for measure, value in measures(part, timed=one.timed):
-                    self._put(name, measure, value)
+                    self._put(whose, measure, value)
 
-    def _come(self, name: str, *, timed: bool) -> None:
-        self.there[name] += 1
-        self._timed[name] += timed
+    def _come(self, whose: Whose, *, timed: bool) -> None:
+        self.there[whose] += 1
+        self._timed[whose] += timed
 
-    def _put(self, name: str, measure: Measure, value: float) -> None:
-        key = name, measure
+    def _put(self, whose: Whose, measure: Measure, value: float) -> None:
+        key = whose, measure
         if key not in self._sums and len(self._sums) == _MOST:
             return
         count, mean, squares = self._sums.get(key, (0, 0.0, 0.0))
@@ -68,15 +67,15 @@ class Side:
         mean += off / (count + 1)
         self._sums[key] = count + 1, mean, squares + off * (value - mean)
 
-    def samples(self, name: str) -> dict[Measure, Sample]:
+    def samples(self, whose: Whose) -> dict[Measure, Sample]:
         """Give what of a domain is compared; what did not happen in a capture counts as 0, but for waits."""
         found = {}
-        for (whose, measure), (count, mean, squares) in self._sums.items():
-            if whose != name:
+        for (of, measure), (count, mean, squares) in self._sums.items():
+            if of != whose:
                 continue
             every = count
             if measure.kind != "latencies":
-                every = self.there[name] if measure.kind in ("runstates", "records") else self._timed[name]
+                every = self.there[whose] if measure.kind in ("runstates", "records") else self._timed[whose]
             if every < CAPTURES_MIN:
                 continue
             spread = squares + mean * mean * count * (every - count) / every
@@ -84,10 +83,10 @@ class Side:
         return found
 
 
-def between(before: Side, after: Side) -> tuple[tuple[Between, ...], tuple[str, ...]]:
-    """Compare two groups: domains of one name, and the names of those that too few captures of a group have."""
-    names = sorted(before.there.keys() | after.there.keys())
-    enough = [one for one in names if min(before.there[one], after.there[one]) >= CAPTURES_MIN]
+def between(before: Side, after: Side) -> tuple[tuple[Between, ...], tuple[Whose, ...]]:
+    """Compare two groups: domains of one name and hypervisor, and those that too few captures of a group have."""
+    every = sorted(before.there.keys() | after.there.keys())
+    enough = [one for one in every if min(before.there[one], after.there[one]) >= CAPTURES_MIN]
     found = kept([changes(before.samples(one), after.samples(one)) for one in enough])
-    told = (Between(name, before.there[name], after.there[name], *of) for name, of in zip(enough, found, strict=True))
-    return tuple(told), tuple(one for one in names if one not in enough)
+    told = (Between(one, before.there[one], after.there[one], *of) for one, of in zip(enough, found, strict=True))
+    return tuple(told), tuple(one for one in every if one not in enough)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from traces.analyses.fleet.parts import TEXT_MAX, Part, merged, part
 from traces.answers import Report
@@ -28,6 +28,17 @@ class Slow:
     begin_s: float
     seconds: float
     offset: int | None
+
+
+class Whose(NamedTuple):
+    """Whom a measure is of: a domain by its name, among those of its hypervisor; see ``Digest.source``."""
+
+    name: str
+    source: str
+
+
+#: Whom measures of a capture as such are of.
+CAPTURE = Whose("", "")
 
 
 @frozen

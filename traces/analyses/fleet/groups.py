@@ -1,6 +1,10 @@
-"""Captures added up by what they have in common, however many there are."""
+"""Captures added up by what they have in common, however many there are.
+
+Law: what one hypervisor counts is not added to what another does: a group is of captures of one source.
+"""
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from traces.analyses.fleet.digest import Digest, Slow
@@ -32,9 +36,10 @@ DOMAIN = "domain"
 
 @mutable
 class Totals:
-    """Sums over captures."""
+    """Sums over captures; ``sources`` is how many there are of each."""
 
     captures: int = 0
+    sources: Counter[str] = field(default_factory=Counter)
     bytes: int = 0
     records: int = 0
     lost: int = 0
@@ -44,6 +49,7 @@ class Totals:
     def add(self, one: Digest) -> None:
         """Add a capture."""
         self.captures += 1
+        self.sources[one.source] += 1
         self.bytes += one.bytes
         self.records += one.records
         self.lost += one.lost
@@ -53,9 +59,13 @@ class Totals:
 
 @frozen
 class Group:
-    """Captures that have something in common; ``part`` adds up all of their domains, or the one by which they go."""
+    """Captures that have something in common; ``part`` adds up all of their domains, or the one by which they go.
+
+    ``source`` is that of all of them: those of another are a group of the same name.
+    """
 
     name: str
+    source: str
     captures: int
     seconds: float
     part: Part
@@ -84,7 +94,7 @@ class Gathering:
 
     def __init__(self, by: str) -> None:
         self._by = by
-        self._groups: dict[str, _Sums] = {}
+        self._groups: dict[tuple[str, str], _Sums] = {}
         self._slowest: list[tuple[float, int, Wait]] = []
         self._seen = 0
         self.totals = Totals()
@@ -106,16 +116,17 @@ class Gathering:
                     heapq.heappop(self._slowest)
 
     def _put(self, name: str, one: Digest, part: Part) -> None:
-        if name not in self._groups and len(self._groups) >= GROUPS_MAX:
-            name = OTHERS
-        sums = self._groups.setdefault(name, _Sums())
+        key = name, one.source
+        if key not in self._groups and len(self._groups) >= GROUPS_MAX:
+            key = OTHERS, one.source
+        sums = self._groups.setdefault(key, _Sums())
         sums.captures += 1
         sums.seconds += one.seconds
         sums.part = merged((sums.part, part))
 
     def groups(self) -> tuple[Group, ...]:
         """Give the groups, by name."""
-        return tuple(Group(name, of.captures, of.seconds, of.part) for name, of in sorted(self._groups.items()))
+        return tuple(Group(*key, of.captures, of.seconds, of.part) for key, of in sorted(self._groups.items()))
 
     def slowest(self) -> tuple[Wait, ...]:
         """Give the longest waits, the longest first."""

@@ -1,10 +1,12 @@
 """Which captures stand out among others, and why.
 
 Method: each measure of a domain (how often a second it made a hypercall, which share of the time it waited, …) is
-compared over all captures that have a domain of its name. Their median and its mean absolute deviation (MAD) say what
-is usual, of which single captures can spoil neither. How far off a capture is, in deviations, is judged by Student's
-distribution of three degrees of freedom, since hosts differ by more than a normal one has it. Of all comparisons those
-are told that the procedure of Benjamini and Hochberg keeps, as ``compare`` does, and that make a difference to anybody.
+compared over all captures of the same hypervisor that have a domain of its name. Their median says what is usual, and
+by how much three quarters of them differ from it at most, how much they differ: few captures spoil neither, and what
+more than a quarter of them have in common, those of an older Xen for one, is usual as well. How far off a capture is,
+in such deviations, is judged by Student's distribution of three degrees of freedom, since hosts differ by more than a
+normal one has it. Of all comparisons those are told that the procedure of Benjamini and Hochberg keeps, as ``compare``
+does, and that make a difference to anybody.
 
 Law: a capture takes 16 bytes a measure here, however many there are.
 """
@@ -18,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from traces.analyses.compare import limit
-from traces.analyses.fleet.digest import Digest
+from traces.analyses.fleet.digest import CAPTURE, Digest, Whose
 from traces.analyses.fleet.parts import Part
 from traces.analyses.slices import Measure
 from traces.plain import frozen
@@ -27,8 +29,8 @@ from traces.plain import frozen
 PEERS_MIN = 5
 #: Measures that are compared; a fleet of hostile captures has more.
 _MEASURES_MAX = 20_000
-#: A MAD of so much of a normal distribution's standard deviation.
-_MAD = 0.6745
+#: So many of all captures are within the deviation; of a normal distribution, so many of its standard deviations.
+_WITHIN, _DEVIATIONS = 0.75, 1.1503
 #: No measure is taken to be steadier than by this part of it.
 _STEADY = 0.05
 
@@ -49,8 +51,6 @@ _KINDS = {
     "latencies": _Kind(1e-5, 2.0, 1e-6, absent=False),
     "records": _Kind(0.005, 1.0, 0.0005, absent=True),
 }
-#: By name, how captures are compared among themselves.
-_CAPTURE = ""
 LOST, SKIPPED = Measure("records", "lost"), Measure("records", "bytes skipped")
 #: Waits that are fewer tell no percentile.
 _WAITS_MIN = 100
@@ -91,32 +91,33 @@ class Peers:
 
     def __init__(self) -> None:
         #: Captures that have a domain of this name, and those of them whose rates are known.
-        self._there: dict[str, array[int]] = {}
-        self._timed: dict[str, array[int]] = {}
-        self._values: dict[tuple[str, Measure], tuple[array[int], array[float]]] = {}
+        self._there: dict[Whose, array[int]] = {}
+        self._timed: dict[Whose, array[int]] = {}
+        self._values: dict[tuple[Whose, Measure], tuple[array[int], array[float]]] = {}
 
     def add(self, number: int, one: Digest) -> None:
         """Take a capture under a number of its own."""
-        self._come(_CAPTURE, number, timed=True)
+        self._come(CAPTURE, number, timed=True)
         everything = one.records + one.lost
-        self._put(number, _CAPTURE, LOST, one.lost / everything if everything else 0.0)
-        self._put(number, _CAPTURE, SKIPPED, one.skipped / one.bytes if one.bytes else 0.0)
+        self._put(number, CAPTURE, LOST, one.lost / everything if everything else 0.0)
+        self._put(number, CAPTURE, SKIPPED, one.skipped / one.bytes if one.bytes else 0.0)
         for name, part in one.domains.items():
             if not name:
                 continue
-            self._come(name, number, timed=one.timed)
+            whose = Whose(name, one.source)
+            self._come(whose, number, timed=one.timed)
             for measure, value in measures(part, timed=one.timed):
-                self._put(number, name, measure, value)
+                self._put(number, whose, measure, value)
 
-    def _come(self, name: str, number: int, *, timed: bool) -> None:
-        self._there.setdefault(name, array("q")).append(number)
+    def _come(self, whose: Whose, number: int, *, timed: bool) -> None:
+        self._there.setdefault(whose, array("q")).append(number)
         if timed:
-            self._timed.setdefault(name, array("q")).append(number)
+            self._timed.setdefault(whose, array("q")).append(number)
 
-    def _put(self, number: int, domain: str, measure: Measure, value: float) -> None:
-        if (domain, measure) not in self._values and len(self._values) == _MEASURES_MAX:
+    def _put(self, number: int, whose: Whose, measure: Measure, value: float) -> None:
+        if (whose, measure) not in self._values and len(self._values) == _MEASURES_MAX:
             return
-        numbers, values = self._values.setdefault((domain, measure), (array("q"), array("d")))
+        numbers, values = self._values.setdefault((whose, measure), (array("q"), array("d")))
         numbers.append(number)
         values.append(value)
 
@@ -124,23 +125,23 @@ class Peers:
         """Tell by a capture's number what of it stands out, the least likely first."""
         count = 0
         found: list[tuple[int, Unusual]] = []
-        for (domain, measure), of in self._values.items():
+        for (whose, measure), of in self._values.items():
             kind = _KINDS[measure.kind]
             numbers, values = (np.array(one) for one in of)
             if kind.absent:
-                numbers, values = self._with_absent(domain, measure, numbers, values)
+                numbers, values = self._with_absent(whose, measure, numbers, values)
             if len(values) < PEERS_MIN:
                 continue
             count += len(values)
             usual = float(np.median(values))
             off = np.abs(values - usual)
-            deviation = max(float(np.median(off)) / _MAD, _STEADY * abs(usual), kind.steady)
+            deviation = max(float(np.quantile(off, _WITHIN)) / _DEVIATIONS, _STEADY * abs(usual), kind.steady)
             for at in np.flatnonzero(off >= max(kind.least, deviation)).tolist():
                 value = float(values[at])
                 low, high = sorted((value, usual))
                 if high >= kind.times * low:
                     p = _by_chance(float(off[at]) / deviation)
-                    found.append((int(numbers[at]), Unusual(domain, measure, value, usual, p)))
+                    found.append((int(numbers[at]), Unusual(whose.name, measure, value, usual, p)))
         most = limit([one.p for _, one in found], count)
         told: dict[int, list[Unusual]] = {}
         for number, one in sorted(found, key=lambda of: of[1].p):
@@ -149,10 +150,10 @@ class Peers:
         return told
 
     def _with_absent(
-        self, domain: str, measure: Measure, numbers: NDArray[np.int64], values: NDArray[np.float64]
+        self, whose: Whose, measure: Measure, numbers: NDArray[np.int64], values: NDArray[np.float64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         there = self._there if measure.kind == "runstates" else self._timed
-        missing = np.setdiff1d(np.array(there[domain]), numbers)
+        missing = np.setdiff1d(np.array(there[whose]), numbers)
         return np.concatenate([numbers, missing]), np.concatenate([values, np.zeros(len(missing))])
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from traces.analyses.fleet.between import CAPTURE, CAPTURES_MIN, Side, between
-from traces.analyses.fleet.digest import Digest
+from traces.analyses.fleet.between import CAPTURES_MIN, Side, between
+from traces.analyses.fleet.digest import CAPTURE, Digest
 from traces.exporters.fleet import Failed
 from traces.exporters.fleet_diff import Differences
 from xentool.errors import XentoolError
