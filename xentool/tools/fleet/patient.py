@@ -70,6 +70,7 @@ def within(name: str, call: Callable[[], _T], limit_s: float = LIMIT_S) -> _T:
 class _Raw(io.RawIOBase):
     # A file of fsspec's that is waited for only so long.
     def __init__(self, fs: Any, path: str, name: str, limit_s: float) -> None:  # noqa: ANN401 - fsspec's
+        self._fs, self._path = fs, path
         self._asked = _Asked(name, limit_s)
         try:
             self._file = self._asked.ask(lambda: fs.open(path, "rb", block_size=PIECE))
@@ -77,6 +78,8 @@ class _Raw(io.RawIOBase):
             self._asked.end()
             raise
         self._at = 0
+        #: Of a web server that sends a file from its beginning only.
+        self._streamed = False
 
     def readable(self) -> bool:
         return True
@@ -88,14 +91,37 @@ class _Raw(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = self._asked.ask(lambda: self._file.seek(offset, whence))
+        try:
+            self._at = self._asked.ask(lambda: self._file.seek(offset, whence))
+        except ValueError as error:
+            raise XentoolError(
+                "such a file is read here and there, and its server sends it from its beginning only: copy it here"
+            ) from error
         return self._at
 
     def readinto(self, buffer: Any, /) -> int:  # noqa: ANN401 - as typeshed has it
-        data = self._asked.ask(lambda: self._file.read(len(buffer)))
+        data = self._asked.ask(lambda: self._read(len(buffer)))
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
+
+    def _read(self, size: int) -> bytes:
+        try:
+            return cast(bytes, self._file.read(size))
+        except ValueError:
+            # That is how fsspec's driver says that the server knows no ranges.
+            if self._streamed or "http" not in self._fs.protocol:
+                raise
+            self._stream()
+            return cast(bytes, self._file.read(size))
+
+    def _stream(self) -> None:
+        # One request for all of it.
+        self._streamed = True
+        self._file = self._fs.open(self._path, "rb", block_size=0)
+        left = self._at
+        while left and (skipped := len(self._file.read(min(left, PIECE)))):
+            left -= skipped
 
     def close(self) -> None:
         if not self.closed:
@@ -113,11 +139,20 @@ def file_system(url: str) -> tuple[Any, str]:
     fsspec = needed("fsspec")
     try:
         # Lists that are kept show objects that are gone, and none that are new.
-        return cast(tuple[Any, str], fsspec.url_to_fs(url, use_listings_cache=False))
+        return cast(tuple[Any, str], fsspec.url_to_fs(url, use_listings_cache=False, **_options(url)))
     except ImportError as error:
         raise XentoolError(f"cannot read {url}: {error}") from error
     except ValueError as error:
         raise XentoolError(f"{url}: {error}") from error
+
+
+def _options(url: str) -> dict[str, Any]:
+    if not url.startswith(("http://", "https://")):
+        return {}
+    from aiohttp import ClientTimeout  # noqa: PLC0415 - what fsspec's driver is made of, which may be missing
+
+    # However long a request takes: it is for the next bytes that the limit is.
+    return {"client_kwargs": {"timeout": ClientTimeout(total=None)}}
 
 
 def opened(url: str, limit_s: float = LIMIT_S) -> io.BufferedReader:

@@ -114,7 +114,8 @@ def _of_url(url: str, limit_s: float) -> Iterator[Place]:
         # What is there as it is called is no pattern.
         if not glob.has_magic(path) or fs.exists(path):
             about = fs.info(path)
-            if about["type"] != "directory":
+            # Web servers know no folders: they list files under such a name.
+            if about["type"] != "directory" and not url.endswith("/"):
                 return {path: about}, False
             return fs.find(path, detail=True), True
         return {name: about for name, about in fs.glob(path, detail=True).items() if about["type"] == "file"}, True
