@@ -129,6 +129,36 @@ def test_ctrl_c_tells_what_was_read_and_leaves_no_worker(tmp_path: Path) -> None
         os.close(one)
 
 
+def test_nothing_is_left_of_who_is_killed_and_the_next_goes_on(tmp_path: Path) -> None:
+    folder, scratch = tmp_path / "fleet", tmp_path / "scratch"
+    scratch.mkdir()
+    # More than three tasks of small captures: when the last is handed out, the first one's answers are kept.
+    for number in range(40):
+        written(folder / f"{number:02}.xentrace", trace(number), "xen1")
+    with stalling() as (url, asked):
+        words = ["fleet", "report", str(folder), url, "--workers", "1", "--timeout", "86400", "--json"]
+        with subprocess.Popen(
+            [sys.executable, "-m", "xentool", *words],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"TMPDIR": str(scratch)},
+        ) as process:
+            threading.Thread(target=ended, args=(process, asked), daemon=True).start()
+            asked.wait()
+            assert list(scratch.iterdir()), "nothing was there to be left"
+            processes = [os.pidfd_open(pid) for pid in below(process.pid)]
+            process.kill()
+    assert len(processes) >= 2
+    for one in processes:
+        # Becomes readable when the process ends.
+        assert select.select([one], [], [])[0] == [one]
+        os.close(one)
+    assert list(scratch.iterdir()) == []
+    document = json.loads(ran("fleet", "report", str(folder), "--workers", "1", "--json").stdout)
+    assert document["totals"]["captures"] == 40
+    assert document["kept"] >= 16
+
+
 def ended(process: subprocess.Popen[str], told: threading.Event) -> None:
     """Say when a process has ended by itself, whom nobody would ask else."""
     process.wait()

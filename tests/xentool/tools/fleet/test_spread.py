@@ -3,15 +3,17 @@
 import os
 import select
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dask
 import distributed
 import pytest
 
 from tests.xentool.tools.fleet import works
-from xentool.errors import Unavailable
+from xentool.errors import Unavailable, XentoolError
 from xentool.tools.fleet import spread
 from xentool.tools.fleet.engine import Engine, engine
 from xentool.tools.fleet.spread import Done, Failure, Spread
@@ -33,12 +35,26 @@ def test_each_item_has_its_answer_and_few_are_under_way(shared: Engine) -> None:
     assert answers == {number: 2 * number for number in range(60)}
 
 
-def test_who_dies_or_fails_spoils_no_other(tmp_path: Path) -> None:
+def test_small_items_share_a_task_and_large_ones_have_one_each(shared: Engine) -> None:
+    weights = [0.5, 0.5, 0.25, 0.5, 0.5, 3.0, 0.1, 0.1]
+    done = {one.item: one.answer for one in Spread(shared, works.named, range(8), weigh=lambda item: weights[item])}
+    tasks = list(dict.fromkeys(done[number] for number in range(8)))
+    assert [[number for number in range(8) if done[number] == task] for task in tasks] == [
+        [0, 1],
+        [2, 3],
+        [4],
+        [5],
+        [6, 7],
+    ]
+
+
+@pytest.mark.parametrize("weight", [1.0, 0.25])
+def test_who_dies_or_fails_spoils_no_other(tmp_path: Path, weight: float) -> None:
     well = [f"well {number}" for number in range(12)]
     with engine(None, 2) as made:
         done: dict[str, str | Failure] = {}
         items = [*well[:6], "killed", "fail", f"killed once:{tmp_path / 'was'}", *well[6:]]
-        for one in Spread(made, works.troubled, items):
+        for one in Spread(made, works.troubled, items, weigh=lambda _: weight):
             done[one.item] = one.answer
         pids = {one.answer for one in Spread(made, works.process, range(6))}
         workers = [os.pidfd_open(pid) for pid in pids if isinstance(pid, int)]
@@ -105,3 +121,52 @@ def test_where_no_scheduler_is_that_is_said(monkeypatch: pytest.MonkeyPatch) -> 
         engine("tcp://127.0.0.1:1", None),
     ):
         pass
+
+
+def test_tls_without_certificates_is_refused_before_anybody_is_asked() -> None:
+    with pytest.raises(XentoolError, match="distributed.comm.tls.ca-file"), engine("tls://127.0.0.1:1", None):
+        pass
+
+
+def test_a_scheduler_is_reached_by_tls(tmp_path: Path) -> None:
+    names = certificates(tmp_path)
+    ends = {
+        f"distributed.comm.tls.{end}.{what}": names[what]
+        for end in ("scheduler", "worker", "client")
+        for what in ("cert", "key")
+    }
+    local: Any = distributed.LocalCluster  # whose types are not all told
+    with (
+        dask.config.set({"distributed.comm.tls.ca-file": names["cert"], **ends}),
+        local(
+            n_workers=1,
+            threads_per_worker=1,
+            processes=False,
+            protocol="tls://",
+            host="127.0.0.1",
+            dashboard_address=None,
+            security=distributed.Security(),
+        ) as cluster,
+        engine(cluster.scheduler_address, None) as made,
+    ):
+        assert cluster.scheduler_address.startswith("tls://127.0.0.1:")
+        assert {one.answer for one in Spread(made, works.doubled, range(3))} == {0, 2, 4}
+
+
+def certificates(folder: Path) -> dict[str, str]:
+    """Make a certificate that is its own authority, and its key."""
+    cert, key = (str(folder / name) for name in ("cert.pem", "key.pem"))
+    words = [
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "1",
+        "-subj",
+        "/CN=127.0.0.1",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+    ]
+    subprocess.run(["openssl", "req", *words, "-keyout", key, "-out", cert], check=True, stderr=subprocess.DEVNULL)
+    return {"cert": cert, "key": key}

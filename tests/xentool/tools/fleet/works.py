@@ -5,6 +5,8 @@ import signal
 import sys
 from pathlib import Path
 
+from distributed import get_worker
+
 
 def doubled(number: int) -> int:
     return 2 * number
@@ -12,6 +14,11 @@ def doubled(number: int) -> int:
 
 def process(_item: object) -> int:
     return os.getpid()
+
+
+def named(_item: object) -> str:
+    """Name the task."""
+    return str(get_worker().get_current_task())
 
 
 def troubled(item: str) -> str:
