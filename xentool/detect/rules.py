@@ -350,6 +350,8 @@ EMULATORS = ("1AF4", "1234", "1B36", "5853", "15AD", "80EE", "1414")
 VIRTIO_VENDOR = "1AF4"
 #: Drivers that hold a device ready for a guest.
 HANDED_OUT = ("vfio-pci", "pciback", "xen-pciback", "pci-stub")
+#: How PCI_CLASS of a bridge to other PCI devices begins: base class and subclass, without leading zeros.
+BRIDGE_CLASS = "604"
 #: ACPI tables that describe an IOMMU.
 IOMMU_TABLES = ("DMAR", "IVRS")
 

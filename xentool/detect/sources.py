@@ -5,6 +5,7 @@ prefix is reached by its symbolic links. A file that is missing or unreadable is
 """
 
 import os
+import re
 import stat
 import struct
 from collections.abc import Callable, Iterator, Mapping
@@ -83,12 +84,31 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device on a bus: its ``uevent`` as words, and how many virtual functions it can have, and has."""
+    """A device on a bus.
+
+    :param uevent: its words
+    :param functions_max: how many virtual functions it can have
+    :param functions: how many it has
+    :param group: of the IOMMU's, as its name is; None where the kernel has none
+    :param physical: whose virtual function it is
+    """
 
     path: str
     uevent: Mapping[str, str]
     functions_max: int = 0
     functions: int = 0
+    group: str | None = None
+    physical: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called on its bus."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def driver(self) -> str | None:
+        """Which driver has it."""
+        return self.uevent.get("DRIVER")
 
 
 @dataclass(frozen=True)
@@ -162,11 +182,20 @@ class _Reader:
             path = f"{folder}/{name}"
             lines = (self.text(f"{path}/uevent") or "").splitlines()
             words = {key: value for key, _, value in (line.partition("=") for line in lines)}
-            counts = [self._count(f"{path}/{what}") for what in ("sriov_totalvfs", "sriov_numvfs") if bus == "pci"]
-            yield Device(path, words, *counts)
+            if bus != "pci":
+                yield Device(path, words)
+                continue
+            total, number = (self._count(f"{path}/{what}") for what in ("sriov_totalvfs", "sriov_numvfs"))
+            group, physical = (self._target(f"{path}/{what}") for what in ("iommu_group", "physfn"))
+            yield Device(path, words, total, number, group, physical)
 
     def cpuid(self) -> dict[int, str]:
         return self._try(CPUID, _cpuid_signatures) or {}
+
+    def _target(self, path: str) -> str | None:
+        # The link itself tells: what it leads to need not be there.
+        name = (self._try(path, os.readlink, follow=False) or "").rpartition("/")[2]
+        return name if re.fullmatch(r"[0-9a-f:.]{1,16}", name) else None
 
     def _count(self, path: str) -> int:
         text = self.text(path) or ""

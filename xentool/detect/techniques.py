@@ -1,10 +1,9 @@
 """From facts and layers to techniques: by which this machine is run, and which it has for its own guests. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from traces.plural import plural
-from xentool.detect import rules, xen
+from xentool.detect import passthrough, rules, xen
 from xentool.detect.claims import CLOCKSOURCES, CPUINFO, cpu_field, flags
 from xentool.detect.containers import own_namespaces
 from xentool.detect.model import Evidence, Layer, State, Statement, Technique
@@ -234,37 +233,7 @@ def _offered_io(facts: Facts, machines: Sequence[Layer]) -> Iterator[tuple[Key, 
     if backends or loaded:
         evidence = (*_drivers(backends), *loaded)
         yield ("io", PARAVIRTUAL), Statement("yes", "back ends for guests' devices", evidence)
-    pci = facts.devices.get("pci", ())
-    if handed := [device for device in pci if device.uevent.get("DRIVER") in rules.HANDED_OUT]:
-        yield ("io", PASSTHROUGH), Statement("yes", "devices are held ready for a guest", _drivers(handed))
-    if able := [device for device in pci if device.functions_max]:
-        evidence = tuple(
-            Evidence(f"{device.path}/sriov_totalvfs", f"{device.functions_max}, {device.functions} in use")
-            for device in able[:_EVIDENCE_MAX]
-        )
-        yield ("io", SRIOV), Statement("yes", "cards that can have virtual functions", evidence)
-    elif pci:
-        evidence = (Evidence("/sys/bus/pci/devices", "none has sriov_totalvfs"),)
-        yield ("io", SRIOV), Statement("no", "no card here can have virtual functions", evidence)
-    yield ("io", IOMMU), _iommu(facts.folders, under_xen=any(layer.name == rules.XEN for layer in machines))
-
-
-def _iommu(folders: Mapping[str, tuple[str, ...]], *, under_xen: bool) -> Statement:
-    units, groups = folders.get("/sys/class/iommu", ()), folders.get("/sys/kernel/iommu_groups", ())
-    if units or groups:
-        found = [Evidence("/sys/class/iommu", shown(" ".join(units)))] if units else []
-        if groups:
-            found.append(Evidence("/sys/kernel/iommu_groups", plural(len(groups), "group")))
-        return Statement("yes", "the kernel uses it, and VFIO can hand devices out", tuple(found))
-    if under_xen:
-        return Statement("unknown", "Xen keeps the IOMMU to itself; in dom0 `xl dmesg` tells")
-    tables = [name for name in folders.get("/sys/firmware/acpi/tables", ()) if name in rules.IOMMU_TABLES]
-    if tables:
-        evidence = (Evidence("/sys/firmware/acpi/tables", tables[0]), Evidence("/sys/kernel/iommu_groups", "none"))
-        return Statement("no", "firmware describes one, but the kernel does not use it", evidence)
-    if "/sys/kernel/iommu_groups" in folders:
-        return Statement("no", "none is in use", (Evidence("/sys/kernel/iommu_groups", "none"),))
-    return Statement()
+    yield from passthrough.offered(facts, under_xen=any(layer.name == rules.XEN for layer in machines))
 
 
 def _yes(is_so: bool) -> State:

@@ -4,12 +4,14 @@ Contents are what such machines show, cut to what matters. Sources: virt-what 1.
 systemd's src/basic/virt.c (SD), Linux' Documentation/ABI for sysfs (ABI), the lab of this project (LAB), own machines.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-#: A path ending in / is an empty folder; "kind:[inode]" is the text of a symbolic link; None is a lone mark.
+#: A path ending in / is an empty folder; of LINKS it is the text of a symbolic link; None is a lone mark.
 Tree = Mapping[str, str | None]
+LINKS = re.compile("^proc/self/ns/|/iommu_group$|/physfn$")
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def build(tree: Tree, root: Path) -> Path:
             path.mkdir(parents=True)
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        if text and name.startswith("proc/self/ns/"):
+        if text and LINKS.search(name):
             path.symlink_to(text)
         else:
             path.write_bytes((text or "").encode("latin-1"))
@@ -66,8 +68,11 @@ def clocks(names: str) -> Tree:
 def device(bus: str, name: str, **words: str | int) -> Tree:
     folder = f"sys/bus/{bus}/devices/{name}"
     counts = {key: words.pop(key) for key in ("sriov_totalvfs", "sriov_numvfs") if key in words}
+    links = [key for key in ("iommu_group", "physfn") if key in words]
+    files = {f"{folder}/{key}": f"../{words.pop(key)}" for key in links}
     uevent = "".join(f"{key}={value}\n" for key, value in words.items())
-    return {f"{folder}/uevent": uevent, **{f"{folder}/{key}": f"{value}\n" for key, value in counts.items()}}
+    files[f"{folder}/uevent"] = uevent
+    return files | {f"{folder}/{key}": f"{value}\n" for key, value in counts.items()}
 
 
 def namespaces(**inodes: int) -> Tree:
@@ -160,11 +165,23 @@ MACHINES: dict[str, Machine] = {
     "server that hands out virtual functions": Machine(
         {
             **x86("svm npt", "AMD EPYC 7302P 16-Core Processor", "AuthenticAMD"),
-            "sys/kernel/iommu_groups/0/": None,
+            **{f"sys/kernel/iommu_groups/{group}/": None for group in (31, 62, 63)},
             "sys/module/kvm_amd/parameters/npt": "0\n",
-            **device("pci", "0000:41:00.0", DRIVER="ixgbe", PCI_ID="8086:10FB", sriov_totalvfs=63, sriov_numvfs=2),
-            **device("pci", "0000:41:10.0", DRIVER="vfio-pci", PCI_ID="8086:10ED"),
-            **device("pci", "0000:41:10.2", DRIVER="ixgbevf", PCI_ID="8086:10ED"),
+            **device(
+                "pci",
+                "0000:41:00.0",
+                DRIVER="ixgbe",
+                PCI_ID="8086:10FB",
+                sriov_totalvfs=63,
+                sriov_numvfs=2,
+                iommu_group=31,
+            ),
+            **device(
+                "pci", "0000:41:10.0", DRIVER="vfio-pci", PCI_ID="8086:10ED", iommu_group=62, physfn="0000:41:00.0"
+            ),
+            **device(
+                "pci", "0000:41:10.2", DRIVER="ixgbevf", PCI_ID="8086:10ED", iommu_group=63, physfn="0000:41:00.0"
+            ),
         },
         used={"io SR-IOV": "no", "io passthrough": "no"},
         offered={
@@ -175,6 +192,21 @@ MACHINES: dict[str, Machine] = {
             "memory nested paging": "no KVM",
         },
         hosted=("KVM",),
+        virtualized=False,
+    ),
+    # Linux, Documentation/driver-api/vfio.rst: group 26 of its author's host, half of which is held
+    "sound card behind a bridge, half of whose group is held": Machine(
+        {
+            **x86("vmx ept"),
+            **_LAPTOP,
+            "sys/kernel/iommu_groups/26/": None,
+            **device("pci", "0000:00:1e.0", PCI_CLASS="60401", PCI_ID="8086:244E", iommu_group=26),
+            **device("pci", "0000:06:0d.0", DRIVER="vfio-pci", PCI_CLASS="40100", PCI_ID="1102:0002", iommu_group=26),
+            **device(
+                "pci", "0000:06:0d.1", DRIVER="Emu10k1_gameport", PCI_CLASS="98000", PCI_ID="1102:7002", iommu_group=26
+            ),
+        },
+        offered={"io IOMMU": "yes", "io passthrough": "no"},
         virtualized=False,
     ),
     "IOMMU that firmware has and the kernel does not use": Machine(

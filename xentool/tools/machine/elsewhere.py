@@ -19,7 +19,7 @@ from xentool.hosts import Host
 #: A name in a folder there; what is none would lead elsewhere here.
 _NAME = re.compile(r"(?!\.\.?\Z)[^/\0]{1,255}")
 _BUS = re.compile(r"/sys/bus/[a-z-]+/devices/[^/\0]{1,255}/(?:uevent|sriov_totalvfs|sriov_numvfs)")
-_LINK = re.compile(r"/proc/self/ns/[a-z]+")
+_LINK = re.compile(r"/proc/self/ns/[a-z]+|/sys/bus/pci/devices/(?!\.)[^/\0 ]{1,255}/(?:iommu_group|physfn)")
 #: Lines that are believed, of more kinds than there are.
 _LINES_MAX = 20_000
 

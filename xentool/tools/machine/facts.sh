@@ -31,6 +31,9 @@ done
 for kind in cgroup ipc pid user uts; do
 	link=$(readlink "/proc/self/ns/$kind") && echo "link /proc/self/ns/$kind $link"
 done
+for link in /sys/bus/pci/devices/*/iommu_group /sys/bus/pci/devices/*/physfn; do
+	target=$(readlink "$link") && echo "link $link $target"
+done
 # Linux arch/x86/kernel/cpuid.c: the position is the leaf
 if [ -r /dev/cpu/0/cpuid ]; then
 	for leaf in 1 1073741824 1073742080 1073742336 1073742592; do

@@ -15,13 +15,16 @@ from xentool.tools.machine import elsewhere
 
 def told(root: Path) -> bytes:
     """Give what the script prints of a machine whose files are below a folder."""
-    lines, content = [], []
+    lines, links, content = [], [], []
     for path in sources.FILES:
         if (root / path[1:]).is_file():
             lines.append(f"file {path}")
             content += [(path, line) for line in (root / path[1:]).read_bytes().split(b"\n")]
     for bus in sources.BUSES:
         for uevent in sorted((root / f"sys/bus/{bus}/devices").glob("*/*")):
+            if uevent.is_symlink():
+                links.append(f"link /{uevent.relative_to(root)} {uevent.readlink()}")
+                continue
             content += [(f"/{uevent.relative_to(root)}", line) for line in uevent.read_bytes().split(b"\n")]
     for path in (*sources.FOLDERS, *(f"/sys/bus/{bus}/devices" for bus in sources.BUSES)):
         if (root / path[1:]).is_dir():
@@ -30,6 +33,7 @@ def told(root: Path) -> bytes:
     for kind in sources.NAMESPACES:
         if (root / f"proc/self/ns/{kind}").is_symlink():
             lines.append(f"link /proc/self/ns/{kind} {(root / f'proc/self/ns/{kind}').readlink()}")
+    lines += links
     body = b"".join(path.encode() + b"\0" + line + b"\n" for path, line in content)
     return "".join(f"{line}\n" for line in lines).encode() + b"files\n" + body
 
@@ -58,6 +62,7 @@ def test_what_was_not_asked_for_is_passed_over() -> None:
     lines = (
         *("file /etc/passwd", "file /proc/../../x", "dir /tmp", "name a"),
         *("dir /sys/module", "name ..", "name .", "name a/b", "name xen", "name " + "x" * 300),
+        *("link /sys/bus/pci/devices/../iommu_group x/1", "link /sys/bus/pci/devices/a/../physfn x/1"),
         *("mark /etc", "mark /proc/xen", "link /etc/x /etc/passwd", "link /proc/self/ns/pid pid:[7]"),
         *("cpuid 1 zz", "cpuid x 00", "cpuid 1073741824 00"),
         *("unread /etc/shadow", "unread /proc/cpuinfo", "unread /proc/cpuinfo", "files", "/etc/passwd\0x"),
