@@ -7,8 +7,9 @@ Law: a rate is claimed only where it is right within its error, and that is at m
 more at a time, and 1 % below. What does not tell is not claimed.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import chain
 from math import fsum, hypot, sqrt
 
 from traces.counting.line import through
@@ -79,37 +80,44 @@ def from_trace(pairs: Sequence[tuple[int, int]]) -> Clock | None:
     left_out = sum(cycles > 0 and ns > 0 for cycles, ns in pairs) - len(resolved)
     if left_out > max(_ODD_MAX, _ODD_SHARE * sum(ns >= WRAP_NS for _, ns in resolved)):
         return None
-    lengths = Counter([ns.bit_length() for _, ns in resolved])
+    by_length: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+    for pair in resolved:
+        by_length[pair[1].bit_length()].append(pair)
     # One that took a thousand times as long as all others would tell more than these together, and may be wrong.
-    common = {bits for bits in lengths if sum(lengths[bits + near] for near in (-1, 0, 1)) >= _ALIKE_MIN}
-    every = [(float(cycles), float(ns)) for cycles, ns in resolved if ns.bit_length() in common]
+    common = [
+        of
+        for bits, of in by_length.items()
+        if sum(len(by_length.get(bits + near, ())) for near in (-1, 0, 1)) >= _ALIKE_MIN
+    ]
+    every = [(float(cycles), float(ns)) for of in common for cycles, ns in of]
     if len(every) < _PAIRS_MIN:
         return None
     found = through(every)
     if found is None or found[0] <= 0:
         return None
     line = _Line(*found)
-    near: list[tuple[float, float]] = []
-    others: list[tuple[float, float]] = []
-    for pair, off in zip(every, line.off(every), strict=True):
-        (near if abs(off) <= line.limit else others).append(pair)
-    if len(near) < _PAIRS_MIN or _weight(near) < _NEAR_MIN * _weight(every):
+    runs = [line.off(of) for of in common]
+    close = [[run for run in of if abs(run[0]) <= line.limit] for of in runs]
+    near = list(chain.from_iterable(close))
+    weight = _weight(every)
+    if len(near) < _PAIRS_MIN or _weight(near) < _NEAR_MIN * weight:
         return None
-    by_chance = max(1.0, _discord(near, line)) * line.error / line.slope
-    error = max(_SIGMAS * hypot(by_chance, _wobble(every, line)), _other(others, line, _weight(every)), _ERROR_MIN)
+    others = [run for of in runs for run in of if abs(run[0]) > line.limit]
+    by_chance = max(1.0, _discord(close)) * line.error / line.slope
+    error = max(_SIGMAS * hypot(by_chance, _wobble(runs, line)), _other(others, line, weight), _ERROR_MIN)
     typical = fsum([ns * ns for _, ns in near]) / _weight(near)
     known = error <= (_ERROR_MAX if typical >= _SHORT_NS else _SHORT_ERROR_MAX)
     return Clock(line.slope * 1e9, "trace" if known else "default", error)
 
 
-def _other(others: Sequence[tuple[float, float]], line: "_Line", weight: float) -> float:
+def _other(others: "Sequence[_Run]", line: "_Line", weight: float) -> float:
     # By how much another rate differs, as a part of this one, on which the other pairs agree among themselves: that of
     # other pCPUs, or of another run of the clock. What an interrupt delayed does not: it is as long in any run, so that
     # more of them agree on a length than on a share.
     if len(others) < _PAIRS_MIN or _weight(others) < _OTHER_MIN * weight:
         return 0.0
-    lengths = line.off(others)
-    shares = [off / (line.slope * ns) for off, (_, ns) in zip(lengths, others, strict=True)]
+    lengths = [off for off, _ in others]
+    shares = [off / (line.slope * ns) for off, ns in others]
     middle, agree = _agreeing(shares)
     return abs(middle) if agree >= max(_AGREE_MIN * len(shares), _agreeing(lengths)[1]) else 0.0
 
@@ -120,6 +128,10 @@ def _agreeing(values: Sequence[float]) -> tuple[float, int]:
     return middle, sum(abs(one - middle) <= _ALIKE * abs(middle) for one in values)
 
 
+#: How many cycles a pair is off, and its nanoseconds.
+_Run = tuple[float, float]
+
+
 @frozen
 class _Line:
     # Cycles a nanosecond; cycles; the slope's standard error; and how far off a pair may be.
@@ -128,17 +140,17 @@ class _Line:
     error: float
     limit: float
 
-    def off(self, pairs: Sequence[tuple[float, float]]) -> list[float]:
+    def off(self, pairs: Sequence[tuple[int, int]]) -> list[_Run]:
         slope, delay = self.slope, self.delay
-        return [cycles - delay - slope * ns for cycles, ns in pairs]
+        return [(cycles - delay - slope * ns, float(ns)) for cycles, ns in pairs]
 
 
-def _discord(near: Sequence[tuple[float, float]], line: _Line) -> float:
+def _discord(close: Sequence[Sequence[_Run]]) -> float:
     # By how much more than by chance short, middling and long runs contradict one another: noise is not always what a
     # line takes it for.
     squares, found = 0.0, 0
-    for of in _by_length(near):
-        off = [distance / ns for distance, (_, ns) in zip(line.off(of), of, strict=True)]
+    for of in _groups(close):
+        off = [distance / ns for distance, ns in of]
         mean = fsum(off) / len(off)
         spread = sqrt(fsum([(one - mean) ** 2 for one in off]) / (len(off) - 1) / len(off))
         squares += (mean / spread) ** 2 if spread else 0.0
@@ -146,22 +158,20 @@ def _discord(near: Sequence[tuple[float, float]], line: _Line) -> float:
     return sqrt(squares / (found - 1)) if found > 1 else 1.0
 
 
-def _wobble(every: Sequence[tuple[float, float]], line: _Line) -> float:
+def _wobble(runs: Sequence[Sequence[_Run]], line: _Line) -> float:
     # How uneven Xen's own clock goes, as a part of the rate: long runs are then further off than short ones. So it is
     # where Xen is emulated, and no number of pairs makes up for it.
     noise, sum_, weight = line.limit / _OUTLIER, 0.0, 0.0
-    for of in _by_length(every):
-        spread = _quarter([abs(off) for off in line.off(of)]) / _QUARTER
+    for of in _groups(runs):
+        spread = _quarter([abs(off) for off, _ in of]) / _QUARTER
         sum_ += len(of) * spread / line.slope if spread > _WOBBLES * noise else 0.0
         weight += _weight(of)
     return sum_ / weight if weight else 0.0
 
 
-def _by_length(pairs: Sequence[tuple[float, float]]) -> Iterator[list[tuple[float, float]]]:
-    groups: dict[int, list[tuple[float, float]]] = defaultdict(list)
-    for pair in pairs:
-        groups[int(pair[1]).bit_length()].append(pair)
-    return (of for of in groups.values() if len(of) >= _GROUP_MIN)
+def _groups(runs: Sequence[Sequence[_Run]]) -> list[Sequence[_Run]]:
+    # Those of one length that are enough to tell something together.
+    return [of for of in runs if len(of) >= _GROUP_MIN]
 
 
 def _weight(pairs: Sequence[tuple[float, float]]) -> float:

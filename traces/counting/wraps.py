@@ -4,6 +4,7 @@ Law: of all rates at which the pairs could make sense, one is taken only if no o
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -94,10 +95,11 @@ def _are_same(one: _Guess, other: _Guess) -> bool:
 def _resolved(usable: Sequence[Pair], slope: float) -> list[Pair]:
     # From short ones to long ones, each of which tells the rate better for the next.
     found: list[Pair] = []
-    octaves: dict[int, list[Pair]] = {}
-    for pair in usable:
-        octaves.setdefault(pair[0].bit_length(), []).append(pair)
-    for _, of in sorted(octaves.items()):
+    for of in _octaves(usable):
+        if of[-1][0] / slope < WRAP_NS / 2 and all(ns <= _SHORT_NS for _, ns in of):
+            # Too short to have gone round, or to tell the rate better.
+            found += of
+            continue
         whole = [(cycles, ns + max(0, round((cycles / slope - ns) / WRAP_NS)) * WRAP_NS) for cycles, ns in of]
         found += [(cycles, ns) for cycles, ns in whole if ns < WRAP_NS or abs(cycles / slope - ns) <= _off_max(ns)]
         if any(ns > _SHORT_NS for _, ns in whole):
@@ -106,6 +108,15 @@ def _resolved(usable: Sequence[Pair], slope: float) -> list[Pair]:
             if abs(better - slope) <= _ROUGH * slope:
                 slope = better
     return found
+
+
+def _octaves(usable: Sequence[Pair]) -> Iterator[Sequence[Pair]]:
+    # Of pairs by their cycles, those whose cycles have as many bits.
+    begin = 0
+    while begin < len(usable):
+        end = bisect_left(usable, (1 << usable[begin][0].bit_length(), 0), begin)
+        yield usable[begin:end]
+        begin = end
 
 
 def _off_max(ns: int) -> float:
