@@ -36,6 +36,7 @@ _PARTS = {
         "speed",
         "compare",
         "elsewhere",
+        "fleet",
         "../man/index",
     ],
     "How it works": [
