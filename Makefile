@@ -4,20 +4,24 @@ PYTHON ?= python3
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 BIN := .venv/bin
 
-# What Debian brings, and what needs it.
+# What Debian brings, and what needs it: python, the compiled core | the lab's machine and its disks | its image | its
+# control | libvirt's binding, built | manual pages.
 PACKAGES := \
 	python3-venv python3-dev gcc \
-	qemu-system-x86 \
+	qemu-system-x86 qemu-utils \
 	mmdebstrap uidmap debian-archive-keyring e2fsprogs \
 	openssh-client iproute2 \
 	libvirt-dev pkg-config \
-	xen-utils-4.17 libxen-dev vagrant vagrant-libvirt systemd chromium libvirt-clients man-db mandoc cpio dpkg-dev \
-	tshark tcpdump trace-cmd \
-	qemu-utils nbdkit fio
-# python, the compiled core | the lab's machine | its image | its control | libvirt's binding, built | oracles,
-# browser and archivers of the tests | those of captures | qcow2 disks by qemu-nbd; whom `make bench` compares with
+	man-db
 
-# Whom `make bench` compares with as well: nobody else waits for them.
+# What tests need besides, and nobody else waits for: oracles, browser and archivers | those of captures | whom block
+# devices are held against.
+TEST_PACKAGES := \
+	xen-utils-4.17 libxen-dev vagrant vagrant-libvirt systemd chromium libvirt-clients mandoc cpio dpkg-dev \
+	tshark tcpdump trace-cmd \
+	nbdkit fio
+
+# Whom `make bench` compares with as well.
 BENCH_PACKAGES := iperf3 passt dpdk-dev librte-net-vhost23 librte-net-virtio23 librte-mempool-ring23
 
 # What `vagrant up` by libvirt takes besides, which only `make test-all` does.
@@ -39,7 +43,7 @@ EXTRAS := export,sql,html,libvirt,lab,net,zstd,fleet,dev
 
 COMPILED := $(shell find traces pvdrivers -name '*.pyx' -o -name '*.pxd')
 
-.PHONY: help setup demo test test-all check bench conformance captures docs vagrant dist dist-check clean
+.PHONY: help setup setup-tests demo test test-all check bench conformance captures docs vagrant dist dist-check clean
 
 help:
 	@echo "make demo      boot real Xen and trace a domU on it (all set-up included)"
@@ -47,6 +51,7 @@ help:
 	@echo "make test-all  the same, and long scenarios on every Xen with every type of guest"
 	@echo "make check     ruff, mypy, import-linter, and the tests that need no lab"
 	@echo "make setup     Debian packages, .venv, compiled core; leaves $(BIN)/xentool"
+	@echo "make setup-tests  the same, and Debian packages that only tests need"
 	@echo "make bench     compare with peers; run nothing else meanwhile"
 	@echo "make conformance  every case of the kit at its fullest, on our own drivers; then on those of the lab"
 	@echo "make captures  make the tests' captures anew, in the lab"
@@ -68,11 +73,17 @@ setup: .venv/ready
 	$(BIN)/xentool man --to .venv/share/man/man1
 	touch $@
 
+setup-tests: .venv/tests
+
+.venv/tests: .venv/ready Makefile
+	$(call install,$(TEST_PACKAGES))
+	touch $@
+
 demo: setup
 	@sh tests/demo.sh $(BIN)/xentool demo
 
 # Ends with a table of where the time went.
-test: setup
+test: setup-tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
@@ -82,14 +93,14 @@ test-all: .venv/vagrant
 	@$(MAKE) --no-print-directory test WHOLE=--whole
 	@echo "make test-all last passed here on $$(date -I), at $$(git describe --always --dirty)" | tee .venv/test-all
 
-check: setup
+check: setup-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n auto --dist worksteal -m "not lab"
 
-bench: setup .venv/bench
+bench: .venv/bench
 	$(BIN)/python -m tests.bench.report
 	$(BIN)/python -m tests.bench.kvm
 	$(BIN)/python -m tests.bench.fleet
@@ -102,16 +113,16 @@ bench: setup .venv/bench
 	$(BIN)/python -m tests.bench.hostile
 	@cat .venv/test-all 2>/dev/null || echo "make test-all has not passed here"
 
-.venv/bench: .venv/ready Makefile
+.venv/bench: .venv/tests Makefile
 	$(call install,$(BENCH_PACKAGES))
 	touch $@
 
-conformance: setup
+conformance: setup-tests
 	$(BIN)/xentool conformance block-backend block-frontend net-backend net-frontend --full --junit build/conformance.xml --html build/conformance.html
 	$(BIN)/python -m tests.verdicts.make
 	$(BIN)/python -m tests.docs.verdicts
 
-captures: setup
+captures: setup-tests
 	$(BIN)/python -m tests.captures.make
 
 docs: .venv/docs
@@ -125,7 +136,7 @@ docs: .venv/docs
 
 vagrant: .venv/vagrant
 
-.venv/vagrant: .venv/ready Makefile
+.venv/vagrant: .venv/tests Makefile
 	$(call install,$(VAGRANT_PACKAGES))
 	touch $@
 
@@ -137,6 +148,7 @@ dist-check: dist
 	@sh release/check.sh bookworm trixie
 
 .venv/dist: .venv/ready
+	$(call install,dpkg-dev)
 	$(BIN)/python -m pip install -q "abi3audit>=0.0.26"
 	touch $@
 
