@@ -89,6 +89,9 @@ def write(found: Differences, console: Console) -> None:
         if domids:
             more = f" and {len(domids) - ROWS_MAX:,} more" if len(domids) > ROWS_MAX else ""
             console.print(f"Only in {side}: {', '.join(f'domid {domid}' for domid in domids[:ROWS_MAX])}{more}")
+    if all(found.unmatched):
+        one, other = (domids[0] for domids in found.unmatched)
+        console.print(Text(f"--domain {one}:{other} compares these two.", "dim"))
     if found.not_compared:
         console.print(
             "One is of Xen and one of KVM: run states and waits for a processor are compared; VM exits and hypercalls, "

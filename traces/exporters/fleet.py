@@ -279,6 +279,9 @@ def notes(found: Fleet) -> list[str]:
     if found.kept:
         told.append(f"{plural(found.kept, 'answer')} of an earlier run.")
     took = found.took
+    if not took.workers:
+        # All answers were there.
+        return told
     client, worker = (size / 1e6 for size in took.memory)
     told.append(
         f"{plural(took.workers, 'worker')}, started in {took.start_s:.1f} s, worked {took.work_s:.1f} s; at most "

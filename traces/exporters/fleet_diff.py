@@ -85,7 +85,8 @@ def _write(one: Between, console: Console) -> None:
     title = f"Domain {_name(one.whose)}" if one.whose != CAPTURE else "Captures"
     console.print(Text(title, "bold").append(f" (in {one.before:,} of A, {one.after:,} of B)", "not bold"))
     if not one.changes:
-        console.print(Text(f"  no difference in {plural(one.alike, 'measure')}\n"))
+        alike = f"no difference in {plural(one.alike, 'measure')}" if one.alike else "nothing that compares"
+        console.print(Text(f"  {alike}\n"))
         return
     for kind, heading in _TITLES.items():
         changes = [change for change in one.changes if change.kind == kind]

@@ -68,6 +68,9 @@ def command(
     # On a terminal that shows the data, progress would get in between.
     with consoles.progress(f"{file} → {target}", hidden=target == STANDARD) as progress:
         report = export(file, kind, target, Reading(chosen, hz, xen_version, vendor), progress=progress)
+    # Whoever gave no name is told it; a script knows it, or asks for one.
+    if output is None and sys.stderr.isatty():
+        consoles.say(f"{target} is written")
     # As ``report`` does: the process ends, and much was loaded.
     gc.freeze()
     doubts.tell(report)

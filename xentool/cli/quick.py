@@ -31,7 +31,8 @@ def run(words: list[str]) -> int | None:
     if words in (["-h"], ["--help"]):
         if _columns() < _WIDTH + 2:
             return None
-        sys.stdout.write(f"{help_text()}\n")
+        with _paging():
+            sys.stdout.write(f"{help_text()}\n")
         return 0
     if not words:
         sys.stderr.write(BRIEF)
@@ -62,7 +63,7 @@ def _report(asked: Asked) -> int:
         return INTERRUPTED
 
 
-def _paging(file: str) -> AbstractContextManager[None]:
+def _paging(file: str = "") -> AbstractContextManager[None]:
     if file == "-" or not sys.stdout.isatty():
         return nullcontext()
     from xentool.cli.common.pager import paging  # noqa: PLC0415 - takes long to load, and pipes have none

@@ -1,5 +1,6 @@
 """The command line as click runs it, and what becomes of its errors."""
 
+import sys
 from io import StringIO
 from shutil import get_terminal_size
 from typing import Any
@@ -10,8 +11,10 @@ from traces.foreign import printable_lines
 from xentool import __version__
 from xentool.cli.commands import BRIEF, COMMANDS, INTERRUPTED, SECTIONS, SUMMARY, WRONG_USAGE
 from xentool.cli.common.lazy import LazyGroup
+from xentool.cli.common.pager import paging
 
 _NARROW = 52
+_HELP = ["-h", "--help"]
 
 
 @click.group(
@@ -21,7 +24,7 @@ _NARROW = 52
     help=SUMMARY,
     invoke_without_command=True,
     subcommand_metavar="COMMAND [ARGS]...",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": _HELP},
 )
 @click.version_option(__version__, "-V", "--version", prog_name="xentool")
 @click.pass_context
@@ -38,7 +41,9 @@ def run() -> int:
         # Narrower than this click takes no terminal to be.
         columns = get_terminal_size().columns
         narrow: dict[str, Any] = {"terminal_width": max(columns - 2, 20)} if columns < _NARROW else {}
-        return group.main(prog_name="xentool", standalone_mode=False, **narrow) or 0
+        # Help begins with the main job and with examples, which a small screen would scroll away.
+        with paging(wanted=sys.argv[-1] in _HELP):
+            return group.main(prog_name="xentool", standalone_mode=False, **narrow) or 0
     except click.ClickException as error:
         shown = StringIO()
         error.show(shown)

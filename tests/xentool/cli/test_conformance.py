@@ -69,7 +69,7 @@ def test_a_case_explained() -> None:
     text = ran("conformance", "--explain", "bb13").stdout
     for words in (
         "BB13: a producer index that cannot be",
-        "What it does. Sets ``req_prod`` further ahead",
+        "What it does. Sets `req_prod` further ahead",
         "Why. A backend that believes the index",
         'ring.h (Xen 4.17): "Ill-behaved frontend determination',
         "Security advisories: XSA-155",

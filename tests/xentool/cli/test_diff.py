@@ -75,6 +75,9 @@ def test_domains_are_matched_by_name_where_both_tell_names(pv: Path, pvh: Path, 
     ]
     document = json.loads(run("diff", str(pv), str(pvh), "--json").stdout)
     assert document["unmatched"] == {"before": [guest(pv)], "after": [guest(pvh)]}
+    one, other = guest(pv), guest(pvh)
+    assert f"--domain {one}:{other} compares these two." in run("diff", str(pv), str(pvh)).stdout
+    assert f"(domid {one} → {other})" in run("diff", str(pv), str(pvh), "--domain", f"{one}:{other}").stdout
 
 
 def test_what_cannot_be_compared(pv: Path, tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from xentool.cli.common import pager
 
 #: Says that it is there, and passes on what it gets.
 PAGER = "echo paged; cat"
+#: What explains a case in lines that are longer than 80 characters.
+CASE = ("conformance", "--explain", "BB13")
 
 
 def on_a_terminal(*words: str, rows: int = 24, **environment: str) -> tuple[int, str]:
@@ -37,6 +39,21 @@ def test_what_has_room_is_written_as_ever() -> None:
     assert status == 0
     assert "paged" not in seen
     assert "report" in seen.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "usage"),
+    [
+        (("--help",), "xentool [OPTIONS] COMMAND [ARGS]..."),
+        (("report", "-h"), "xentool report [OPTIONS] FILE"),
+        (("lab", "--help"), "xentool lab [OPTIONS] COMMAND [ARGS]..."),
+    ],
+)
+def test_help_begins_on_the_screen_however_long_it_is(words: tuple[str, ...], usage: str) -> None:
+    status, seen = on_a_terminal(*words, PAGER=PAGER, rows=10)
+    assert (status, *seen.splitlines()[:2]) == (0, "paged", f"Usage: {usage}")
+    status, unpaged = on_a_terminal(*words, PAGER=PAGER, rows=200)
+    assert (status, f"paged\n{unpaged}") == (0, seen)
 
 
 def test_what_has_none_is_paged_and_keeps_colours_and_width() -> None:
@@ -85,3 +102,11 @@ def test_a_pager_that_is_told_nothing_is_told_what_git_tells_it() -> None:
 def test_which_one() -> None:
     assert pager.program({"PAGER": "LESSCHARSET=utf-8 sh -S", "TERM": "xterm"}) == "LESSCHARSET=utf-8 sh -S"
     assert pager.program({"PAGER": "X=1", "TERM": "xterm"}) is None
+
+
+def test_what_explains_a_case_is_folded_between_words() -> None:
+    status, seen = on_a_terminal(*CASE, PAGER=PAGER, rows=200)
+    assert status == 0
+    assert max(map(len, seen.splitlines())) <= 80
+    piped = subprocess.run([sys.executable, "-m", "xentool", *CASE], stdout=subprocess.PIPE, text=True, check=True)
+    assert seen.split() == piped.stdout.split()

@@ -149,6 +149,11 @@ def test_a_machine_that_ends(monkeypatch: pytest.MonkeyPatch, stream: Path) -> N
     assert (told.returncode, told.stderr) == (0, "xentool: web has ended\n")
 
 
+def test_where_kvm_runs_no_machine_a_xen_is_offered(monkeypatch: pytest.MonkeyPatch, stream: Path) -> None:
+    _let(monkeypatch, KvmHost(stream, {}))
+    assert "kvm1 is no Xen dom0, and KVM runs no machine there; `xentool lab up`" in _refused("trace", "web", status=3)
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [

@@ -43,7 +43,7 @@ def _complete(_context: click.Context, _parameter: click.Parameter, incomplete: 
 
 
 #: Goes behind a command's help: what ``-e`` takes, the same everywhere.
-CLASSES = "\b\nClasses of events for -e, which also takes the names that `xentool dump` shows:\n" + "\n".join(
+CLASSES = "\b\nClasses of events for -e, which also takes names that `xentool dump` shows:\n" + "\n".join(
     f"  {name:<10} {kind.meaning}" for name, kind in classes.CLASSES.items()
 )
 

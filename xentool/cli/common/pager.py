@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 PAGED = frozenset(
     (
         *("report", "diff", "dump", "sql", "list", "info", "show", "grants", "evtchn", "channels", "walk"),
-        *("detect", "doctor", "device list", "schema"),
+        *("detect", "doctor", "device list", "schema", "explain", "conformance", "fleet report", "fleet diff"),
         *("store tree", "store ls", "store list", "store diff"),
     )
 )

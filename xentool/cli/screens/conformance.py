@@ -9,6 +9,7 @@ from pvdrivers.conformance.run import Result
 from pvdrivers.conformance.subject import Subject
 from xentool import output
 from xentool.cli.screens import views
+from xentool.cli.screens.explained import fold
 from xentool.tools.conformance.session import Judged, Told, repeated
 
 
@@ -60,13 +61,12 @@ def explained(case: Case) -> None:
         f"For a {case.device} {case.role.name.lower()}end; risk to a kernel that does not pass: {case.risk.value}."
     )
     output.line("")
-    output.line(f"What it does. {case.does}")
-    output.line(f"Why. {case.why}")
-    output.line(f"What justifies it. {case.clause}")
+    for head, told in (("What it does.", case.does), ("Why.", case.why), ("What justifies it.", f"{case.clause}")):
+        fold("", f"{head} {told.replace('``', '`')}")
     if case.xsa:
         output.line(f"Security advisories: {', '.join(f'XSA-{number}' for number in case.xsa)}")
     output.line("What may be seen:")
     for observation in case.allow:
-        output.line(f"  {observation.word:<12} {observation.says}")
+        fold(f"  {observation.word:<12} ", observation.says)
     rest = "a failure" if case.clause.must else "inconclusive, but for what no driver may do"
     output.line(f"Anything else is {rest}.")

@@ -25,14 +25,14 @@ def shown(found: Sequence[Explanation]) -> None:
         also = f", also {', '.join(map(_spoken, one.also))}" if one.also else ""
         output.line(f"{_spoken(one.name) if one.kind == 'term' else one.name} ({one.kind}{also})")
         for what, text in (("why", one.why), ("when", one.when), ("look", one.look)):
-            _fold(f"  {what:<{_INDENT - 2}}", text)
+            fold(f"  {what:<{_INDENT - 2}}", text)
 
 
 def listed(found: Iterable[Explanation]) -> None:
     """Print all names, by kind."""
     for kind, of in groupby(found, lambda one: one.kind):
         output.line(f"{KINDS[kind].title}:")
-        _fold("  ", " ".join(one.name for one in of))
+        fold("  ", " ".join(one.name for one in of))
 
 
 def document(found: Sequence[Explanation]) -> dict[str, Any]:
@@ -57,7 +57,8 @@ def _spoken(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _fold(head: str, text: str) -> None:
+def fold(head: str, text: str) -> None:
+    """Print a text behind its head; on a terminal its lines are folded between words, and begin below its first."""
     if not sys.stdout.isatty():
         output.line(head + text)
         return

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from traces import scan as scans
-from traces.account import DOUBTS, NO_SHIFTS, Skew
+from traces.account import DOUBTS, IDLE_DOMID, NO_SHIFTS, UNKNOWN_DOMID, Skew
 from traces.choice import where as wheres
 from traces.choice.where import Where
 from traces.errors import TraceError
@@ -259,11 +259,13 @@ def domid_of(report: "Report", text: str) -> int:
         raise XentoolError(f"several domains are called {text!r}: {', '.join(map(str, found))}; give a number")
     if found:
         return found[0]
-    existing = ", ".join(f"{domain.name or 'unnamed'} ({domain.domid})" for domain in report.domains)
     from traces.meant import meant  # noqa: PLC0415 - for mistakes alone
 
-    near = meant(text, [one.name for one in report.domains if one.name])
-    raise XentoolError(f"the trace has no domain {text!r}; it has {existing}{near}")
+    real = [one for one in report.domains if one.domid not in (IDLE_DOMID, UNKNOWN_DOMID)]
+    existing = ", ".join(f"{one.name} ({one.domid})" if one.name else str(one.domid) for one in real)
+    names = [one.name for one in real if one.name]
+    numbers = "" if names or not real else ", and no names of them: give a number"
+    raise XentoolError(f"the trace has no domain {text!r}; it has {existing or 'none'}{numbers}{meant(text, names)}")
 
 
 def doubts(report: "Report") -> list[str]:

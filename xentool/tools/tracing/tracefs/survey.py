@@ -7,7 +7,7 @@ from traces.foreign import printable
 from traces.kvm.stream import name_of
 from traces.plain import frozen
 from xentool.errors import Unavailable, XentoolError
-from xentool.hosts import Host
+from xentool.hosts import Host, labs
 
 Kind: TypeAlias = Literal["xen", "kvm", "none"]
 _MACHINES_MAX = 1 << 14
@@ -68,13 +68,17 @@ def choose(told: Survey, text: str, host: str) -> Machine:
     """Find a machine by its process's number, or else by its name, which libvirt and QEMU have alike.
 
     :param host: for messages
-    :raises Unavailable: KVM is not there
+    :raises Unavailable: KVM is not there, or runs no machine
     :raises XentoolError: there is no such machine, the message lists those that there are; or there are several
     """
     if told.kind != "kvm":
         raise Unavailable(f"{host} is neither a Xen dom0 nor a KVM host")
     if not told.root:
         raise XentoolError(f"tracing on {host} needs root there")
+    if not told.machines:
+        raise Unavailable(
+            f"{host} is no Xen dom0, and KVM runs no machine there; {labs.GET_ONE}, --host names a Xen host"
+        )
     found = [one for one in told.machines if str(one.pid) == text]
     found = found or [one for one in told.machines if one.name == text]
     if len(found) == 1:
@@ -83,4 +87,4 @@ def choose(told: Survey, text: str, host: str) -> Machine:
         several = ", ".join(str(one.pid) for one in found)
         raise XentoolError(f"several machines of {host} are called {printable(text)!r}: {several}; give a number")
     there = ", ".join(f"{printable(one.name or 'unnamed')} ({one.pid})" for one in told.machines)
-    raise XentoolError(f"{host} has no machine {printable(text)!r}; it has {there or 'none'}")
+    raise XentoolError(f"{host} has no machine {printable(text)!r}; it has {there}")
