@@ -13,14 +13,15 @@ from traces.choice import classes
 from traces.choice import where as wheres
 from traces.choice.where import Kinds, Where
 from xentool import output
-from xentool.cli.common import completing, options
+from xentool.cli.common import completing, options, pager
 from xentool.cli.common.numbers import TRACE_SECONDS_MAX, Number
 from xentool.tools.tracing.reports import Chosen
 
 
 def _kinds(context: click.Context, _parameter: click.Parameter, value: str) -> Kinds:
     if value == "list" and not context.resilient_parsing:
-        _list()
+        with pager.paging():
+            _list()
         context.exit()
     try:
         return wheres.kinds(value)
