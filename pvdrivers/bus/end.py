@@ -164,7 +164,7 @@ class End(threading.Thread):
         peer = Peer(self._store, self.there).state()
         state = parting(self.role, self.state, own.state(), peer, leaving=self._leaving)
         if state is not None:
-            self._close(state)
+            self._part(state)
             return True
         if is_over(self.role, self.state, peer, leaving=self._leaving, online=self._online(own)):
             # A toolstack that unplugs what was closed already waits to see it closed.
@@ -191,6 +191,13 @@ class End(threading.Thread):
         # Asked for where it counts alone: each look is a request.
         closed = self.role is Role.BACK and self.state is XenbusState.CLOSED
         return not closed or own.text("online", "1").strip() != "0"
+
+    def _part(self, state: XenbusState) -> None:
+        if self.role is Role.FRONT:
+            # It gives its pages back once the backend has let go of them: what that copies meanwhile would be an error.
+            self._write(state, NOTHING)
+        else:
+            self._close(state)
 
     def _close(self, state: XenbusState) -> None:
         self._write(state, self._tried(self.device.close) or NOTHING)

@@ -21,6 +21,7 @@ class Quirk:
     :param text: what is observed, for people
     :param source: where in the driver it comes from
     :param what: a pattern of what is tried, where it is seen of nothing else
+    :param sometimes: chance decides whether it is seen: that it is not, once, does not tell that it is gone
     """
 
     driver: str
@@ -30,6 +31,7 @@ class Quirk:
     text: str
     source: str
     what: str = "*"
+    sometimes: bool = False
 
     def explains(self, seen: Seen) -> bool:
         """Tell whether this is what was observed."""

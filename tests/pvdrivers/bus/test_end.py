@@ -67,6 +67,22 @@ def test_a_frontend_that_leaves_is_over_and_the_backend_waits_for_another(dom0: 
             assert not served.over
 
 
+def test_a_frontend_that_leaves_has_its_pages_until_the_backend_has_let_go_of_them(
+    dom0: Loopback, guest: Loopback
+) -> None:
+    front = Noting()
+    with running(guest, front, Role.FRONT) as used:
+        with running(dom0, Noting(), Role.BACK):
+            assert used.wait([S.CONNECTED], 600)
+        used.leave()
+        assert used.wait([S.CLOSING], 600)
+        assert "close" not in front.actions
+        dom0.store.write(f"{SPOT.back}/state", b"%d" % S.CLOSING)
+        until(lambda: used.over)
+        assert "close" in front.actions
+    assert state(guest, SPOT.front) == str(S.CLOSED.value)
+
+
 def test_both_begin_anew_after_the_backend_was_killed(dom0: Loopback, guest: Loopback) -> None:
     front = Noting()
     with running(guest, front, Role.FRONT) as used:

@@ -62,6 +62,12 @@ def test_a_quirk_is_that_observation_and_no_other() -> None:
     )
 
 
+def test_a_quirk_that_chance_shows_is_not_gone_when_it_does_not() -> None:
+    by_chance = replace(QUIRK, sometimes=True)
+    assert judge(case(), [Seen("it", O.OKAY)], [by_chance], {}, sibling=True)[0] is Verdict.QUIRK
+    assert judge(case(), [Seen("it", O.ERROR)], [by_chance], {}, sibling=True) == (Verdict.PASS, "error")
+
+
 def test_a_quirk_of_one_thing_that_is_tried_explains_no_other() -> None:
     quirks = [replace(QUIRK, what="* tagged"), replace(QUIRK, what="of no IP", text="passed on")]
     found = [Seen("IPv4 tagged", O.OKAY), Seen("of no IP", O.OKAY)]
