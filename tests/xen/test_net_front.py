@@ -10,7 +10,7 @@ from pvdrivers.abi.netif import CtrlStatus, CtrlType
 from pvdrivers.net.control.back import MAPPING_MAX
 from pvdrivers.net.toeplitz import KEY_SIZE
 from tests.xen import on_control, on_netback
-from tests.xen.labs import Lab, one_xen
+from tests.xen.labs import Lab, one_xen, usually
 from tests.xen.undisturbed import undisturbed
 
 pytestmark = pytest.mark.lab
@@ -19,6 +19,7 @@ BENCH = ("xentool", "net", "bench", "--netback", "--seconds", "1", "--json")
 LOADS = {"tx": ("--size", "60000", "--gso"), "rx": ("--size", "1514")}
 
 
+@usually("4.20")
 def test_frames_of_all_kinds_over_netback(lab: Lab) -> None:
     with undisturbed(lab):
         report = lab.run("python3", "-", input=Path(on_netback.__file__).read_bytes(), check=False)
@@ -26,6 +27,7 @@ def test_frames_of_all_kinds_over_netback(lab: Lab) -> None:
     assert "vif0." not in lab.run("ls", "/sys/class/net")
 
 
+@usually("4.17")
 def test_the_control_ring_is_answered_as_netback_answers(lab: Lab) -> None:
     with undisturbed(lab):
         lines = lab.run("python3", "-", input=Path(on_control.__file__).read_bytes()).splitlines()
