@@ -39,7 +39,7 @@ fi
 endef
 
 # All that the tests need.
-EXTRAS := export,sql,html,libvirt,lab,net,zstd,fleet,dev
+EXTRAS := export,sql,html,libvirt,lab,net,zstd,fleet,s3,dev
 
 COMPILED := $(shell find traces pvdrivers -name '*.pyx' -o -name '*.pxd')
 

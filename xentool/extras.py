@@ -44,6 +44,7 @@ LIBRARIES = {
     "perfetto": Library("export", "perfetto>=0.12"),
     "pyarrow": Library("export", "pyarrow>=15"),
     "qemu.qmp": Library("lab", "qemu.qmp>=0.0.3"),
+    "s3fs": Library("s3", "s3fs>=2025.1"),
     "zstandard": Library("zstd", "zstandard>=0.22", "python3-zstandard"),
 }
 

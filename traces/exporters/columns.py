@@ -17,12 +17,13 @@ _ALL_BITS = (1 << 64) - 1
 
 
 class Column(NamedTuple):
-    """A column: of numbers of so many bits, or of names, 0."""
+    """A column: of numbers of so many bits, or of names, 0, which are ``coded`` unless they seldom repeat."""
 
     name: str
     bits: int
     signed: bool = False
     nullable: bool = True
+    coded: bool = True
 
 
 _RECORD = (
@@ -74,6 +75,8 @@ def in_pandas(columns: Iterable[Column]) -> str:
 
 def _in_pandas(column: Column) -> dict[str, Any]:
     names = {"name": column.name, "field_name": column.name}
+    if not column.coded:
+        return {**names, "pandas_type": "unicode", "numpy_type": "object", "metadata": None}
     if not column.bits:
         # How many there are is known to each reader before it could read this.
         how = {"num_categories": None, "ordered": False}

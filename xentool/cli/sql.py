@@ -56,7 +56,8 @@ def command(
 ) -> None:
     """Ask FILE a question in SQL (DuckDB's).
 
-    FILE is an xentrace file, a trace.dat or perf.data of KVM, `-`, or what `export --format parquet` wrote.
+    FILE is an xentrace file, a trace.dat or perf.data of KVM, `-`, what `export --format parquet` wrote, or the folder
+    that `fleet convert` wrote: `events` of all captures then have `host`, `day` and `capture`.
 
     The answer is a table on a terminal, and CSV with a heading in a pipe. Times are nanoseconds since the first record.
     Without QUERY it is read from stdin; where that is a terminal, what can be asked is listed, with examples.

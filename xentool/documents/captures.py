@@ -126,3 +126,13 @@ class EventsMetadata(TypedDict):
     hz: str
     hz_source: str
     pandas: str  # what tells pandas to keep numbers whole
+
+
+class RecordsMetadata(TypedDict):
+    """The same of the files of a dataset: the columns are in datasets.md."""
+
+    schema: Literal["xentool.records/1"]
+    hz: str
+    hz_source: str
+    source: str  # what the capture was called
+    pandas: str  # what tells pandas to keep numbers whole

@@ -162,3 +162,36 @@ class FleetChange(TypedDict):
     low: float  # of the 95 % interval of after - before
     high: float
     p: float
+
+
+class FleetConversion(TypedDict):
+    """``xentool fleet convert --json``."""
+
+    schema: Literal["xentool.fleet.convert/1"]
+    to: str  # the dataset
+    totals: "Converted"
+    captures: "list[ConvertedCapture]"  # those that were converted
+    kept: int  # captures that were there, and have not changed since
+    failed: "list[Failed]"  # what could not be read, and what is damaged
+    others: int  # files in folders that are no captures
+    interrupted: bool  # by Ctrl-C: what is there is whole, and another run goes on
+    seconds: "Seconds"
+    workers: int  # 0 where nothing had to be converted
+    memory: "Memory"
+
+
+class Converted(TypedDict):
+    """Sums over what was converted."""
+
+    captures: int
+    records: int
+    bytes: int  # of their files
+
+
+class ConvertedCapture(TypedDict):
+    """One capture, and its file."""
+
+    file: str
+    path: str  # below the dataset
+    records: int
+    bytes: int

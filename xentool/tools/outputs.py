@@ -76,6 +76,37 @@ def growing(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
+def unplaced(folder: Path, aside: Path) -> Iterator[tuple[BinaryIO, Callable[[Path], None]]]:
+    """Give a file to write, and what gives it its name somewhere below ``folder``, in a folder that exists.
+
+    Of two that are given one name, one stays.
+
+    :param aside: a folder on the same file system, which is made where files cannot be without a name; nobody reads it
+    :raises OSError: it can't be written
+    """
+    descriptor = _nameless(folder)
+    if descriptor is not None:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file, lambda target: _placed(file, lambda: _link(file.fileno(), target))
+        return
+    aside.mkdir(exist_ok=True)
+    name = aside / os.urandom(8).hex()
+    try:
+        with name.open("xb") as file:
+            yield file, lambda target: _placed(file, lambda: _move(name, target))
+    finally:
+        name.unlink(missing_ok=True)
+
+
+def _placed(file: BinaryIO, link: Callable[[], None]) -> None:
+    file.flush()
+    # Else the name may be on disk, after a crash, and what it names not.
+    os.fsync(file.fileno())
+    with suppress(FileExistsError):
+        link()
+
+
+@contextmanager
 def _full(path: Path) -> Iterator[None]:
     # Name the file that there is no room for. Around its closing as well: what could not be written is tried once more.
     try:

@@ -201,6 +201,7 @@ TRACES: list[list[str]] = [
     ["fleet", "report", f"nowhere {EVIL}"],
     ["fleet", "diff", f"nowhere {EVIL}", "--", EVIL],
     ["fleet", "report", "LONE", "--scheduler", EVIL],
+    ["fleet", "convert", f"nowhere {EVIL}", "--to", f"to {EVIL}"],
     ["compare", "--on", EVIL],
     ["sql", "TRACE", "--tables"],
     ["export", "TRACE", "--format", "folded", "-o", "-"],

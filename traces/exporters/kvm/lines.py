@@ -109,13 +109,14 @@ def _objects(
 def _tails(group: Group) -> _Lines:
     head = f',"event":{group.event},"name":{json.dumps(group.name)},"fields":{{'.replace("%", "%%")
     template = head + ",".join(f"{json.dumps(name)}:%s" for name in group.fields) + "}}\n"
-    columns = [_json(values) for values in group.fields.values()]
+    columns = [as_json(values) for values in group.fields.values()]
     tails = _empty(len(group.rows))
     tails[:] = list(map(template.__mod__, zip(*columns, strict=True))) if columns else template % ()
     return tails
 
 
-def _json(of: Values) -> list[Any]:
+def as_json(of: Values) -> list[Any]:
+    """Give a field's values as JSON has them; null where a record does not have it."""
     if isinstance(of.values, list):
         found: list[Any] = [json.dumps(one) for one in of.values]
     else:

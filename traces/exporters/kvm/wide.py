@@ -12,7 +12,8 @@ is one of these or means something else in another event is ``EVENT_FIELD``: ``s
 in hexadecimal. The table's metadata has ``schema`` (xentool.kvm-events/1), ``hz``, ``hz_source``.
 """
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,9 @@ from numpy.typing import NDArray
 
 from traces.exporters.columns import Column, in_pandas
 from traces.exporters.filled import Names, Numbers
-from traces.exporters.kvm.columns import Plan, plan
+from traces.exporters.kvm.columns import DOMAIN, Plan, plan
 from traces.exporters.kvm.groups import Groups, Trace
+from traces.exporters.kvm.lines import as_json
 from traces.exporters.rows import Chooser
 from traces.kvm.table import NOBODY, RecordTable, Values
 
@@ -33,16 +35,19 @@ _NAMES = pa.dictionary(pa.int32(), pa.string())
 
 
 class Wide:
-    """Makes the table of a trace's records, in pieces of bounded size."""
+    """Makes the table of a trace's records, in pieces of bounded size.
 
-    def __init__(self, trace: Trace) -> None:
+    :param of: its columns; those of the trace itself if it is None
+    :param told: what is told of it, by keys
+    """
+
+    def __init__(self, trace: Trace, of: Plan | None = None, told: Mapping[str, str] | None = None) -> None:
         self._trace = trace
-        self._plan = plan(trace)
+        self._plan = of or plan(trace)
         clock = trace.report.clock
-        told = {"schema": SCHEMA, "hz": repr(clock.hz), "hz_source": clock.source}
-        fields = [pa.field(one.name, _type(one), one.nullable) for one in self._plan.columns]
+        told = told or {"schema": SCHEMA, "hz": repr(clock.hz), "hz_source": clock.source}
         #: pyarrow's, of the table.
-        self.schema = pa.schema(fields, {**told, "pandas": in_pandas(self._plan.columns)})
+        self.schema = schema(self._plan.columns, told)
 
     def pieces(self, tables: Iterable[RecordTable]) -> Iterator[Any]:
         """Give the table of what is wanted of the trace."""
@@ -51,7 +56,7 @@ class Wide:
         chooser = Chooser(report.where, report.clock.hz, rows, account=report.account, source=report.source)
         for part, ns in chooser.parts(tables):
             made = _fields(part, groups, self._plan) | self._record(part, ns)
-            yield pa.table([made[column.name] for column in self._plan.columns], schema=self.schema)
+            yield pa.table([_as(made[column.name], column) for column in self._plan.columns], schema=self.schema)
 
     def _record(self, table: RecordTable, ns: NDArray[np.int64]) -> dict[str, Any]:
         nobody = table.domid == NOBODY
@@ -66,31 +71,59 @@ class Wide:
             "ns": pa.array(ns),
             "pcpu": pa.array(table.pcpu),
             "domid": pa.array(table.domid, mask=nobody),
+            **self._called(table.domid, ~nobody),
             "vcpu": pa.array(table.vcpu, mask=nobody),
             "pid": pa.array(table.pid),
             "comm": comms.array(),
             "event": pa.array(table.event.astype(np.uint32)),
         }
 
+    def _called(self, domids: NDArray[np.uint32], there: NDArray[np.bool_]) -> dict[str, Any]:
+        if self._plan.called is None:
+            return {}
+        names, known = Names(len(domids)), np.flatnonzero(there)
+        found, inverse = np.unique(domids[known], return_inverse=True)
+        called = [self._plan.called(domid) for domid in found.tolist()]
+        names.put_each(known, [called[at] for at in inverse.tolist()])
+        return {DOMAIN: names.array()}
+
+
+def schema(columns: Sequence[Column], told: Mapping[str, str]) -> Any:  # noqa: ANN401 - pyarrow ships no types
+    """Give pyarrow's schema of a table, with what is told of it."""
+    fields = [pa.field(one.name, _type(one), one.nullable) for one in columns]
+    return pa.schema(fields, {**told, "pandas": in_pandas(columns)})
+
 
 def _fields(table: RecordTable, groups: Groups, of: Plan) -> dict[str, Any]:
     called = Names(len(table))
     filled: dict[str, Names | Numbers] = {}
+    others = Names(len(table))
     for group in groups.of(table):
         called.put(group.rows, group.name)
+        left = {}
         for name, values in group.fields.items():
             column = of.places.get((group.name, name))
             if column is None:
+                left[name] = values
                 continue
             if column.name not in filled:
-                filled[column.name] = (
-                    Numbers(len(table), np.int64 if column.signed else np.uint64) if column.bits else Names(len(table))
-                )
+                filled[column.name] = _column(len(table), column)
             filled[column.name].put_each(*_there(group.rows, values))
+        if left and of.rest:
+            others.put_each(group.rows, _together(left))
     found = {name: column.array() for name, column in filled.items()}
+    if of.rest:
+        found[of.rest] = others.array()
     # Most tables lack most events.
     empty = {one.name: pa.nulls(len(table), _type(one)) for one in of.columns if one.name not in found}
     return {**empty, **found, "name": called.array()}
+
+
+def _together(fields: Mapping[str, Values]) -> list[str]:
+    # A JSON object a row.
+    keys = [json.dumps(name).replace("%", "%%") for name in fields]
+    template = "{" + ",".join(f"{key}:%s" for key in keys) + "}"
+    return list(map(template.__mod__, zip(*map(as_json, fields.values()), strict=True)))
 
 
 def _there(rows: NDArray[np.intp], of: Values) -> tuple[NDArray[np.intp], Any]:
@@ -102,7 +135,13 @@ def _there(rows: NDArray[np.intp], of: Values) -> tuple[NDArray[np.intp], Any]:
 
 
 def _type(column: Column) -> Any:  # noqa: ANN401 - pyarrow ships no types
-    return getattr(pa, f"{'int' if column.signed else 'uint'}{column.bits}")() if column.bits else _NAMES
+    if not column.bits:
+        return _NAMES if column.coded else pa.string()
+    return getattr(pa, f"{'int' if column.signed else 'uint'}{column.bits}")()
+
+
+def _as(array: Any, column: Column) -> Any:  # noqa: ANN401 - pyarrow ships no types
+    return array if column.bits or column.coded else array.cast(pa.string())
 
 
 def _column(rows: int, of: Column) -> Names | Numbers:

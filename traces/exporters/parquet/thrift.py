@@ -55,18 +55,19 @@ def _value(value: Value) -> bytes:
     if isinstance(value, I8):
         return bytes([value & 0xFF])
     if isinstance(value, int):
-        return _varint(value << 1 if value >= 0 else ~(value << 1))
+        return varint(value << 1 if value >= 0 else ~(value << 1))
     if isinstance(value, bytes):
-        return _varint(len(value)) + value
+        return varint(len(value)) + value
     if isinstance(value, Struct):
         return bytes(value)
     kind = _kind(value[0]) if value else _STRUCT
     many = len(value) >= _SHORT_LIST
-    head = bytes([(_SHORT_LIST if many else len(value)) << 4 | kind]) + (_varint(len(value)) if many else b"")
+    head = bytes([(_SHORT_LIST if many else len(value)) << 4 | kind]) + (varint(len(value)) if many else b"")
     return head + b"".join(map(_value, value))
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """Write a number, 7 bits a byte, the lowest first."""
     found = bytearray()
     while value >= 0x80:
         found.append(value & 0x7F | 0x80)

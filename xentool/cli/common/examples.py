@@ -35,6 +35,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "xentool fleet report captures/ s3://traces/2026/*.xentrace.zst --by day --html fleet.html",
         "xentool fleet report captures/ --scheduler tcp://farm:8786 --json",
     ),
+    "fleet convert": (
+        "xentool fleet convert captures/ --to dataset/",
+        "xentool fleet convert s3://traces/2026/*.xentrace.zst --to s3://tables/xen",
+    ),
     "fleet diff": ("xentool fleet diff before/ -- after/",),
     "detect": ("xentool detect", "xentool detect --why", "xentool detect -H ssh://root@xen1"),
     "doctor": ("xentool doctor", "xentool doctor -H ssh://root@xen1"),

@@ -6,6 +6,7 @@ from xentool.cli.common.lazy import LazyGroup
 
 COMMANDS = {
     "report": ("xentool.cli.fleet.report:command", "Report on many captures at once, and which of them stand out."),
+    "convert": ("xentool.cli.fleet.convert:command", "Convert many captures into one dataset of Parquet files."),
     "diff": ("xentool.cli.fleet.diff:command", "Tell what differs between two groups of captures."),
 }
 

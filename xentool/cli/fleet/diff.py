@@ -7,7 +7,7 @@ from xentool import output
 from xentool.cli.common import options
 from xentool.cli.fleet.workers import end, on_workers, tell
 from xentool.tools.fleet.diff import differences
-from xentool.tools.fleet.reading import Way
+from xentool.tools.fleet.run import Way
 from xentool.tools.outputs import orderly_end
 
 #: No word of a command line can be this.

@@ -10,8 +10,8 @@ from traces.exporters.fleet import Fleet
 from xentool import extras, output
 from xentool.cli.common import options
 from xentool.cli.fleet.workers import end, on_workers, tell
-from xentool.tools.fleet.reading import Way
 from xentool.tools.fleet.report import report
+from xentool.tools.fleet.run import Way
 from xentool.tools.outputs import orderly_end, replaced
 
 

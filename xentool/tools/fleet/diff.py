@@ -7,7 +7,8 @@ from traces.analyses.fleet.digest import CAPTURE, Digest
 from traces.exporters.fleet import Failed
 from traces.exporters.fleet_diff import Differences
 from xentool.errors import XentoolError
-from xentool.tools.fleet.reading import Sink, Way, read
+from xentool.tools.fleet.reading import Sink, read
+from xentool.tools.fleet.run import Way
 
 
 class _Group(Sink):

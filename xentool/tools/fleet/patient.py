@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+from xentool import extras
 from xentool.errors import XentoolError
 from xentool.tools.fleet.extra import needed
 
@@ -16,6 +17,8 @@ from xentool.tools.fleet.extra import needed
 LIMIT_S = 60.0
 #: Bytes that are asked for at once.
 PIECE = 4 << 20
+#: What is read and written by s3fs.
+S3 = ("s3://", "s3a://")
 _T = TypeVar("_T")
 
 
@@ -137,6 +140,8 @@ def file_system(url: str) -> tuple[Any, str]:
     :raises XentoolError: a library for it is missing, or there is no such kind
     """
     fsspec = needed("fsspec")
+    if url.startswith(S3):
+        extras.need("s3fs", url)
     try:
         # Lists that are kept show objects that are gone, and none that are new.
         return cast(tuple[Any, str], fsspec.url_to_fs(url, use_listings_cache=False, **_options(url)))

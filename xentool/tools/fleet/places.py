@@ -35,6 +35,11 @@ class Place:
     stamp: str
     searched: bool
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Give it as what JSON can hold."""
+        return {name: getattr(self, name) for name in Place.__match_args__}
+
 
 def is_url(text: str) -> bool:
     """Say whether it is for fsspec."""

@@ -9,7 +9,8 @@ from traces.analyses.fleet.peers import Peers
 from traces.analyses.fleet.took import Took
 from traces.exporters.fleet import Failed, Fleet, Outlier
 from xentool.tools.fleet.lines import Lines
-from xentool.tools.fleet.reading import Sink, Way, read
+from xentool.tools.fleet.reading import Sink, read
+from xentool.tools.fleet.run import Way
 
 
 class _Gathered(Sink):

@@ -66,15 +66,15 @@ Progress = Callable[[int, int], None]
 #: Writes a trace from its records, the report on what is wanted of it, and into what.
 Writer = Callable[["Iterable[Table]", "Report", BinaryIO], None]
 #: The same from its bytes.
-CompiledWriter = Callable[["_Counted", "Report", BinaryIO], None]
+CompiledWriter = Callable[["Again", "Report", BinaryIO], None]
 #: Writes a trace of KVM from its records.
 KvmWriter = Callable[["Iterator[RecordTable]", Known, BinaryIO], None]
 
 
-class _Counted:
+class Again:
     """Reads up to ``size`` bytes of a file from where it stands, and tells how far it has come."""
 
-    def __init__(self, source: TraceFile, size: int, progress: Callable[[int], None]) -> None:
+    def __init__(self, source: TraceFile, size: int, progress: Callable[[int], None] = lambda _: None) -> None:
         self._source = source
         self._start = source.tell()
         self._size = size
@@ -82,19 +82,23 @@ class _Counted:
         self._progress = progress
 
     def tell(self) -> int:
+        """Say where it stands, counted from there."""
         return self._done
 
     def seek(self, offset: int) -> int:
+        """Go back there, counted from where it stood."""
         self._source.seek(self._start + offset)
         self._done = offset
         return offset
 
     def read(self, size: int) -> bytes:
+        """Give some bytes, none at the end."""
         data = self._source.read(min(size, self._size - self._done))
         self._tell(len(data))
         return data
 
     def readinto(self, buffer: memoryview) -> int:
+        """Fill the buffer, but at the end; say with how many bytes."""
         read = self._source.readinto(buffer[: self._size - self._done])
         self._tell(read)
         return read
@@ -124,7 +128,7 @@ def export(capture: Path, kind: Format, output: Path, reading: Reading = AS_IT_I
     :raises XentoolError: a library is missing, the input can't be read, or the output is the input
     """
 
-    def copy(source: _Counted, report: "Report", target: BinaryIO) -> None:
+    def copy(source: Again, report: "Report", target: BinaryIO) -> None:
         write = load(kind.module).write
         (write if kind.compiled else _from_tables(write))(source, report, target)
 
@@ -203,7 +207,7 @@ def _copied(
             meanwhile=meanwhile,
         )
         source.seek(start)
-        second = _Counted(source, report.account.bytes, lambda read: progress(size + done(read), 2 * size))
+        second = Again(source, report.account.bytes, lambda read: progress(size + done(read), 2 * size))
         try:
             write(second, report, target)
         except TraceError as error:

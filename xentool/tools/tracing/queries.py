@@ -1,7 +1,8 @@
 """SQL over a trace: its records as a table, and views of what they mean, in an engine that can do nothing else."""
 
+import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,12 +10,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from traces.answers import Report
+from traces.exporters.dataset import PARTITIONS
 from xentool import extras
 from xentool.errors import XentoolError
 from xentool.tools.outputs import orderly_end, temporary
 from xentool.tools.tracing.exports import FORMATS, Progress, export
 from xentool.tools.tracing.reports import AS_IT_IS, STANDARD, Reading
-from xentool.tools.tracing.views import DOMAINS, KVM_MEANINGS, KVM_VIEWS, MEANINGS, VIEWS
+from xentool.tools.tracing.views import DATASET_VIEWS, DOMAINS, KVM_VIEWS, VIEWS, View, meanings
 
 _PARQUET_MAGIC = b"PAR1"
 #: Of the engine; what a query needs beyond goes to files beside the table.
@@ -36,10 +38,10 @@ class QueryResult:
 class Database:
     """A trace that can be asked; see ``opened``."""
 
-    def __init__(self, engine: Any, report: Report | None) -> None:  # noqa: ANN401 - duckdb's connection, loaded late
+    def __init__(self, engine: Any, views: Mapping[str, View], report: Report | None) -> None:  # noqa: ANN401 - duckdb's connection, loaded late
         self._engine = engine
-        self._meanings = KVM_MEANINGS if _is_of_kvm(engine) else MEANINGS
-        #: Of the trace; None for a Parquet file.
+        self._meanings = meanings(views)
+        #: Of the trace; None for Parquet files.
         self.report = report
 
     def ask(self, query: str) -> QueryResult:
@@ -78,9 +80,9 @@ def opened(
     reading: Reading = AS_IT_IS,
     progress: Progress,
 ) -> Iterator[Database]:
-    """Open a trace for queries: xentrace (as columns in a temporary file), or a Parquet file that an export wrote.
+    """Open a trace for queries: xentrace (as columns in a temporary file), or Parquet files that were made of traces.
 
-    :param capture: `-` is stdin
+    :param capture: `-` is stdin; a folder is a dataset of `fleet convert`
     :param reading: what of it is chosen; a query sees nothing else
     :raises PeerError: it is no trace
     :raises XentoolError: duckdb is missing, or see ``exports.export``
@@ -88,20 +90,21 @@ def opened(
     extras.need("duckdb", "sql")
     with orderly_end(), temporary("xentool-sql-") as folder:
         table, report = capture, None
-        if reading.chosen != AS_IT_IS.chosen and capture != STANDARD and _is_parquet(capture):
+        is_table = capture != STANDARD and (capture.is_dir() or _is_parquet(capture))
+        if reading.chosen != AS_IT_IS.chosen and is_table:
             raise XentoolError(
-                f"{capture} is a table of records: its domains have no names, and `where` chooses; "
+                f"{capture} is a table of records, where `where` chooses; "
                 "-e, --domain, --name, --from and the like are for traces"
             )
-        if capture == STANDARD or not _is_parquet(capture):
+        if not is_table:
             table = folder / "events.parquet"
             report = export(capture, FORMATS["parquet"], table, reading, progress=progress)
-        with _engine(table, folder, report) as engine:
-            yield Database(engine, report)
+        with _engine(table, folder, report) as (engine, views):
+            yield Database(engine, views, report)
 
 
 @contextmanager
-def _engine(table: Path, folder: Path, report: Report | None) -> Iterator[Any]:
+def _engine(table: Path, folder: Path, report: Report | None) -> Iterator[tuple[Any, Mapping[str, View]]]:
     import duckdb  # noqa: PLC0415 - an extra, and slow to load
 
     path = str(table.resolve())
@@ -118,16 +121,40 @@ def _engine(table: Path, folder: Path, report: Report | None) -> Iterator[Any]:
             if rows:
                 engine.executemany("INSERT INTO domains VALUES (?, ?, ?, ?)", rows)
         try:
-            engine.read_parquet(path).create_view("events")
-            for name, view in (KVM_VIEWS if _is_of_kvm(engine) else VIEWS).items():
+            views = _events(engine, path)
+            for name, view in views.items():
                 engine.execute(f"CREATE VIEW {name} AS {view.select}")
         except duckdb.Error as error:
-            raise XentoolError(f"{table} is no Parquet file of `xentool export`: {_first_line(error)}") from error
+            what = "dataset of `xentool fleet convert`" if table.is_dir() else "Parquet file of `xentool export`"
+            raise XentoolError(f"{table} is no {what}: {_first_line(error)}") from error
         # A query may come from somebody else: it reads this trace, and no other file and no network.
-        engine.execute("SET allowed_paths = $1", [[path]])
+        is_folder = table.is_dir()
+        allowed = [path, _as_pattern(path)] if is_folder else [path]
+        engine.execute(f"SET allowed_{'directories' if is_folder else 'paths'} = $1", [allowed])
         engine.execute("SET enable_external_access = false")
         engine.execute("SET lock_configuration = true")
-        yield engine
+        yield engine, views
+
+
+def _events(engine: Any, path: str) -> Mapping[str, View]:  # noqa: ANN401 - duckdb's connection, loaded late
+    # Makes the view of records, and gives those that stand on it.
+    if not Path(path).is_dir():
+        engine.read_parquet(path).create_view("events")
+        return KVM_VIEWS if _is_of_kvm(engine) else VIEWS
+    folder = _as_pattern(path).replace("'", "''")
+    files = "/".join((*(f"{key}=*" for key in PARTITIONS), "*.parquet"))
+    # Left to itself, the engine makes dates of texts where all of them can be.
+    types = ", ".join(f"{key}: VARCHAR" for key in PARTITIONS)
+    engine.execute(
+        f"CREATE VIEW events AS SELECT * FROM "  # noqa: S608 - a view takes no parameters; the name is quoted
+        f"read_parquet('{folder}/{files}', hive_partitioning = true, hive_types = {{{types}}})"
+    )
+    return DATASET_VIEWS
+
+
+def _as_pattern(path: str) -> str:
+    # A folder may be called as a pattern is.
+    return re.sub(r"[\[*?]", r"[\g<0>]", path)
 
 
 def _is_of_kvm(engine: Any) -> bool:  # noqa: ANN401 - duckdb's connection, loaded late

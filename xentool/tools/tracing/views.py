@@ -123,15 +123,28 @@ _EVENTS, _DOMAINS = (
     "one record, in order of time; null where {} records no such thing",
     "a domain, and what the trace shows it to be",
 )
-#: All that can be asked of Xen's traces, and what one row of it is. A Parquet file brings no ``domains``.
-MEANINGS = {
-    "events": _EVENTS.format("Xen"),
-    DOMAINS: f"{_DOMAINS}; 32768 stands for what nobody says whose it is, by pCPU",
-    **{name: view.meaning for name, view in VIEWS.items()},
+#: Of many captures, of Xen's and of KVM's.
+DATASET_VIEWS: Mapping[str, View] = {
+    "captures": View(
+        "a capture, with its records and their length in ns",
+        "SELECT host, day, capture, count(*) AS records, max(ns) AS ns FROM events GROUP BY ALL",
+    ),
 }
-#: The same of KVM's.
-KVM_MEANINGS = {
-    "events": _EVENTS.format("KVM"),
-    DOMAINS: f"{_DOMAINS}; of KVM a machine",
-    **{name: view.meaning for name, view in KVM_VIEWS.items()},
-}
+
+
+def meanings(views: Mapping[str, View]) -> Mapping[str, str]:
+    """Say what there is to be asked, and what one row of it is; of Parquet files there are no ``domains``."""
+    found = {name: view.meaning for name, view in views.items()}
+    if views is DATASET_VIEWS:
+        return {"events": _EVENTS.format("a hypervisor") + "; with host, day and capture", **found}
+    if views is KVM_VIEWS:
+        return {"events": _EVENTS.format("KVM"), DOMAINS: f"{_DOMAINS}; of KVM a machine", **found}
+    return {
+        "events": _EVENTS.format("Xen"),
+        DOMAINS: f"{_DOMAINS}; 32768 stands for what nobody says whose it is, by pCPU",
+        **found,
+    }
+
+
+#: The same of all of Xen's traces, and of KVM's.
+MEANINGS, KVM_MEANINGS = meanings(VIEWS), meanings(KVM_VIEWS)

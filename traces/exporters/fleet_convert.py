@@ -1,0 +1,72 @@
+"""What became of captures that were to be converted, as text and as the document ``xentool.fleet.convert/1``."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from traces.analyses.fleet.took import Took
+from traces.exporters.cells import ROWS_MAX
+from traces.exporters.fleet import Failed
+from traces.foreign import printable
+from traces.plain import frozen
+from traces.plural import plural
+
+SCHEMA = "xentool.fleet.convert/1"
+
+
+@frozen
+class Conversion:
+    """What came of it.
+
+    :param to: the dataset
+    :param captures: those that were converted, each as ``document`` tells it, read once
+    :param records: in their files; ``bytes`` of these
+    :param kept: captures that were there, and have not changed since
+    :param others: files in folders that are no captures
+    """
+
+    to: str
+    captures: Iterator[dict[str, Any]]
+    converted: int
+    records: int
+    bytes: int
+    kept: int
+    failed: tuple[Failed, ...]
+    others: int
+    took: Took
+
+
+def document(found: Conversion) -> dict[str, Any]:
+    """Make the document; ``captures`` in it is read as it is written."""
+    took = found.took
+    return {
+        "schema": SCHEMA,
+        "to": found.to,
+        "totals": {"captures": found.converted, "records": found.records, "bytes": found.bytes},
+        "captures": found.captures,
+        "kept": found.kept,
+        "failed": [{"url": one.url, "error": one.error} for one in found.failed],
+        "others": found.others,
+        "interrupted": took.interrupted,
+        "seconds": {"start": took.start_s, "work": took.work_s},
+        "workers": took.workers,
+        "memory": {"client": took.memory[0], "worker": took.memory[1]},
+    }
+
+
+def write(found: Conversion, console: Console) -> None:
+    """Write the text."""
+    size = f"{plural(found.records, 'record')}, {found.bytes / 1e6:,.1f} MB"
+    console.print(Text(f"{plural(found.converted, 'capture')} converted into {printable(found.to)}: {size}"))
+    if found.kept:
+        console.print(Text(f"{plural(found.kept, 'capture')} there already, and the same since."))
+    if found.took.interrupted:
+        console.print(Text("Interrupted: what is there is whole, and another run goes on.", "yellow"))
+    for failed in found.failed[:ROWS_MAX]:
+        console.print(Text(f"{printable(failed.url)}: {printable(failed.error)}", "yellow"))
+    if len(found.failed) > ROWS_MAX:
+        console.print(Text(f"and {plural(len(found.failed) - ROWS_MAX, 'capture')} more (--json)", "dim"))
+    if found.others:
+        console.print(Text(f"{plural(found.others, 'file')} in these folders are something else.", "dim"))
