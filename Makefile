@@ -43,15 +43,14 @@ EXTRAS := export,sql,html,libvirt,lab,net,zstd,fleet,s3,dev
 
 COMPILED := $(shell find traces pvdrivers -name '*.pyx' -o -name '*.pxd')
 
-.PHONY: help setup setup-tests demo test test-all check bench conformance captures docs vagrant dist dist-check clean
+.PHONY: help setup demo test test-all check bench conformance captures docs vagrant dist dist-check clean
 
 help:
 	@echo "make demo      boot real Xen and trace a domU on it (all set-up included)"
 	@echo "make test      run every test, those on real Xen too"
 	@echo "make test-all  the same, and long scenarios on every Xen with every type of guest"
 	@echo "make check     ruff, mypy, import-linter, and the tests that need no lab"
-	@echo "make setup     Debian packages, .venv, compiled core; leaves $(BIN)/xentool"
-	@echo "make setup-tests  the same, and Debian packages that only tests need"
+	@echo "make setup     Debian packages, those of the tests too, .venv, compiled core; leaves $(BIN)/xentool"
 	@echo "make bench     compare with peers; run nothing else meanwhile"
 	@echo "make conformance  every case of the kit at its fullest, on our own drivers; then on those of the lab"
 	@echo "make captures  make the tests' captures anew, in the lab"
@@ -60,7 +59,7 @@ help:
 	@echo "make dist      what is released, in dist: source distribution, wheel, Debian package"
 	@echo "make dist-check  the same, tried in clean Debian 12 and 13"
 
-setup: .venv/ready
+setup: .venv/tests
 
 # Installed by a path (compat), not by a hook that every start of Python would import.
 .venv/ready: pyproject.toml setup.py Makefile $(COMPILED)
@@ -73,17 +72,16 @@ setup: .venv/ready
 	$(BIN)/xentool man --to .venv/share/man/man1
 	touch $@
 
-setup-tests: .venv/tests
-
 .venv/tests: .venv/ready Makefile
 	$(call install,$(TEST_PACKAGES))
 	touch $@
 
-demo: setup
+# Who only wants to look waits for a third of the packages.
+demo: .venv/ready
 	@sh tests/demo.sh $(BIN)/xentool demo
 
 # Ends with a table of where the time went.
-test: setup-tests
+test: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
@@ -93,7 +91,7 @@ test-all: .venv/vagrant
 	@$(MAKE) --no-print-directory test WHOLE=--whole
 	@echo "make test-all last passed here on $$(date -I), at $$(git describe --always --dirty)" | tee .venv/test-all
 
-check: setup-tests
+check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -117,12 +115,12 @@ bench: .venv/bench
 	$(call install,$(BENCH_PACKAGES))
 	touch $@
 
-conformance: setup-tests
+conformance: setup
 	$(BIN)/xentool conformance block-backend block-frontend net-backend net-frontend --full --junit build/conformance.xml --html build/conformance.html
 	$(BIN)/python -m tests.verdicts.make
 	$(BIN)/python -m tests.docs.verdicts
 
-captures: setup-tests
+captures: setup
 	$(BIN)/python -m tests.captures.make
 
 docs: .venv/docs

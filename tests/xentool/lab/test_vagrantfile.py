@@ -30,7 +30,7 @@ def project(tmp_path: Path) -> Path:
 
 def validated(project: Path, provider: str) -> "subprocess.CompletedProcess[str]":
     if shutil.which("vagrant") is None:
-        missing("vagrant is not installed; `make setup-tests` brings it")
+        missing("vagrant is not installed; `make setup` brings it")
     programs = project / "programs"
     programs.mkdir(exist_ok=True)
     (programs / "VBoxManage").write_text(VIRTUALBOX)
@@ -71,7 +71,7 @@ def test_vagrant_looks_at_what_is_said_of_each_provider(project: Path, provider:
 
 def told(path: Path, **environ: str) -> "subprocess.CompletedProcess[str]":
     if shutil.which("ruby") is None:
-        missing("ruby is not installed; `make setup-tests` brings it with vagrant")
+        missing("ruby is not installed; `make setup` brings it with vagrant")
     reader = Path(__file__).with_name("told.rb")
     environ = {**{name: text for name, text in os.environ.items() if name != "XENTOOL_XEN"}, **environ}
     return subprocess.run(
