@@ -35,6 +35,7 @@ _PARTS = {
         "xen-versions",
         "speed",
         "compare",
+        "datasets",
         "elsewhere",
         "fleet",
         "../man/index",
