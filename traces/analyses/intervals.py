@@ -34,7 +34,8 @@ _VCPU_MAX = 0xFFFF
 _NEVER = 1 << 62
 _BIRTHS = (xentrace.DOM0_DOM_ADD, xentrace.SCHED_DOM_ADD)
 _ENDS = (xentrace.DOM0_DOM_REM, xentrace.SCHED_DOM_REM)
-_EXITS_AND_ENTRIES = (xentrace.HVM_VMENTRY, xentrace.HVM_VMX_EXIT, xentrace.HVM_SVM_EXIT)
+_EXITS = (xentrace.HVM_VMX_EXIT, xentrace.HVM_SVM_EXIT)
+_EXITS_AND_ENTRIES = (xentrace.HVM_VMENTRY, *_EXITS)
 #: The least words of a record that tells something here, by event without its flags.
 _WORDS = {
     xentrace.RUNSTATE_CHANGE: 1,
@@ -71,6 +72,7 @@ class TimedExit(NamedTuple):
 
     ``key`` is that of ``formats.exits.key_of``.
     ``away`` is how many of these cycles the vCPU was descheduled; ``row`` is the entry's in the table fed last.
+    ``rip`` is where in its code the guest was, None where that is not told.
     """
 
     domid: int
@@ -81,6 +83,7 @@ class TimedExit(NamedTuple):
     pcpu: int
     away: int
     row: int = -1
+    rip: int | None = None
 
 
 class _Vcpu:
@@ -99,7 +102,7 @@ class _Vcpu:
         self.state = state
         self.since = since
         self.counting = False
-        self.exit: tuple[int, int, int] | None = None  # key, cycles, pCPU
+        self.exit: tuple[int, int, int, int] | None = None  # key, cycles, pCPU, rip
         self.away = 0  # descheduled during the open exit
         self.away_since = 0
 
@@ -120,8 +123,8 @@ class Intervals:
         #: By domid: vCPUs heard of since it was destroyed last, and when it was created, of those that are there.
         self._living: dict[int, list[_Vcpu]] = {}
         self._born: dict[int, int] = {}
-        #: By pCPU: an exit of nobody knows who, as a vCPU's has it; and pCPUs that have run states.
-        self._unowned: dict[int, tuple[int, int]] = {}
+        #: By pCPU: an exit of nobody knows who (key, cycles, rip); and pCPUs that have run states.
+        self._unowned: dict[int, tuple[int, int, int]] = {}
         self._stated: set[int] = set()
         self._first: dict[int, int] = {}
         self._last: dict[int, int] = {}
@@ -145,8 +148,11 @@ class Intervals:
         words = table.words[rows] > 0
         firsts = np.zeros(len(rows), np.uint32)
         firsts[words] = table.word(rows[words], 0)
-        for kind, word, row, now, pcpu, domid, vcpu, event in zip(
-            kinds.tolist(), firsts.tolist(), rows.tolist(), *(column[rows].tolist() for column in columns), strict=True
+        rips = _rips(table, kinds, rows)
+        for kind, word, row, rip, now, pcpu, domid, vcpu, event in zip(
+            *(column.tolist() for column in (kinds, firsts, rows, rips)),
+            *(column[rows].tolist() for column in columns),
+            strict=True,
         ):
             self._row = row
             if domid != UNKNOWN_DOMID:
@@ -171,7 +177,7 @@ class Intervals:
             else:
                 nested, amds_id = bool(event & xentrace.FLAG_NESTED), kind == xentrace.HVM_SVM_EXIT
                 key = None if kind == xentrace.HVM_VMENTRY else key_of(word, nested=nested, amds_id=amds_id)
-                self._exit_or_entry(domid, vcpu, key, now, pcpu)
+                self._exit_or_entry(domid, vcpu, key, rip, now, pcpu)
         self._row = -1
 
     def finish(self, end: int) -> None:
@@ -334,18 +340,18 @@ class Intervals:
             self._stated.update(table.pcpu[rows[np.isin(kinds, _STATES)]].tolist())
         return kept
 
-    def _exit_or_entry(self, domid: int, number: int, key: int | None, now: int, pcpu: int) -> None:
+    def _exit_or_entry(self, domid: int, number: int, key: int | None, rip: int, now: int, pcpu: int) -> None:
         if domid == UNKNOWN_DOMID:
             if key is not None:
-                self._unowned[pcpu] = (key, now)
+                self._unowned[pcpu] = (key, now, rip)
             elif pcpu in self._unowned and self._exits_wanted:
-                key, since = self._unowned.pop(pcpu)
-                self._exits.append(TimedExit(domid, pcpu, key, since, max(now, since), pcpu, 0, self._row))
+                key, since, rip = self._unowned.pop(pcpu)
+                self._exits.append(TimedExit(domid, pcpu, key, since, max(now, since), pcpu, 0, self._row, rip))
         elif found := self._find(domid, number, RUNNING, now):
             if key is None:
                 self._entry(found, now)
             else:
-                self._exit(found, key, now, pcpu)
+                self._exit(found, key, rip, now, pcpu)
 
     def _switch(self, kind: int, words: Sequence[int], now: int, pcpu: int) -> None:
         self._unowned.pop(pcpu, None)
@@ -371,18 +377,19 @@ class Intervals:
                 vcpu.exit = None
         self._runstate(domid, number, LOST, RUNNING, now, pcpu)
 
-    def _exit(self, vcpu: _Vcpu, key: int, now: int, pcpu: int) -> None:
+    def _exit(self, vcpu: _Vcpu, key: int, rip: int, now: int, pcpu: int) -> None:
         vcpu.pcpu = pcpu
-        vcpu.exit = (key, now, pcpu)
+        vcpu.exit = (key, now, pcpu, rip)
         vcpu.away = vcpu.away_since = 0
 
     def _entry(self, vcpu: _Vcpu, now: int) -> None:
         if vcpu.exit is not None and self._exits_wanted:
-            key, since, pcpu = vcpu.exit
+            key, since, pcpu, rip = vcpu.exit
             since = max(since, vcpu.exit_end)
             vcpu.exit_end = max(now, since)
             away = min(vcpu.away, vcpu.exit_end - since)
-            self._exits.append(TimedExit(vcpu.domid, vcpu.vcpu, key, since, vcpu.exit_end, pcpu, away, self._row))
+            of = (vcpu.domid, vcpu.vcpu, key, since, vcpu.exit_end, pcpu, away)
+            self._exits.append(TimedExit(*of, self._row, rip))
             vcpu.exit = None
 
     def _end_run(self, end: int) -> None:
@@ -421,6 +428,16 @@ def _relevant(table: EventTable, cycles: NDArray[np.int64]) -> tuple[NDArray[np.
         wanted |= (kinds == kind) & (table.words >= words)
     rows = np.flatnonzero(wanted & (cycles != UNTIMED))
     return kinds[rows], rows
+
+
+def _rips(table: EventTable, kinds: NDArray[np.uint32], rows: NDArray[np.intp]) -> NDArray[np.uint64]:
+    # Of exits, where in its code the guest was: the low half, and where the record has it the high one.
+    found = np.zeros(len(rows), np.uint64)
+    for index in range(2):
+        there = np.isin(kinds, _EXITS) & (table.words[rows] > 1 + index)
+        there &= (index == 0) | (table.event[rows] & np.uint32(xentrace.FLAG_64) > 0)
+        found[there] |= table.word(rows[there], 1 + index).astype(np.uint64) << np.uint64(32 * index)
+    return found
 
 
 def _without_exits(table: EventTable, kinds: NDArray[np.uint32], rows: NDArray[np.intp]) -> NDArray[np.bool_]:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from traces.analyses import select, sights
 from traces.analyses.elapsed import Elapsed
 from traces.analyses.intervals import RUNNING, STATES, Interval
-from traces.analyses.timeseries import Edges, Notifiers, Occurrences, Stays
+from traces.analyses.notified import Notifiers
+from traces.analyses.timeseries import Edges, Occurrences, Stays
 from traces.answers import Report
 from traces.choice.where import Kinds, Where
 from traces.xen.formats import events as xentrace
@@ -137,7 +138,7 @@ class _Reader:
                 rows, numbers = rows[wanted], numbers[wanted]
                 self._counted[name].add(table.domid[rows], numbers, cycles[rows])
         if self._notifiers is not None:
-            rows, sources = self._notifiers.of(table)
+            rows, sources, *_ = self._notifiers.of(table)
             # Who is notified may be chosen as well, but is not counted here.
             wanted = self._is_there(table, rows, cycles)
             rows, sources = rows[wanted], sources[wanted]

@@ -10,10 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from traces.account import UNKNOWN_DOMID
-from traces.table import EventTable
-from traces.xen.find import event_channel_calls, wakes
-
 
 @dataclass(frozen=True)
 class Columns:
@@ -176,28 +172,3 @@ class Stays:
     def cycles(self) -> NDArray[np.int64]:
         """Give the cycles so far, by row, state and column."""
         return np.cumsum(self._whole, axis=2)[:, :, :-1] * np.diff(self._edges.at) + self._parts
-
-
-class Notifiers:
-    """Finds event channel notifications as ``xen.lane`` infers them: a call, and a wake right after it."""
-
-    def __init__(self) -> None:
-        #: By pCPU, the domain whose event channel hypercall is its last record so far.
-        self._last: dict[int, int] = {}
-
-    def of(self, table: EventTable) -> tuple[NDArray[np.intp], NDArray[np.uint16]]:
-        """Give the rows of the wakes in the next table, and who notified (domids)."""
-        if table.restart:
-            self._last = {}
-        order = np.lexsort((table.offset, table.pcpu))
-        pcpu = table.pcpu[order]
-        calls = event_channel_calls(table)[order]
-        before = np.full(len(order), UNKNOWN_DOMID, np.uint16)
-        follows = np.flatnonzero(pcpu[1:] == pcpu[:-1]) + 1
-        before[follows] = np.where(calls[follows - 1], table.domid[order[follows - 1]], UNKNOWN_DOMID)
-        firsts = np.flatnonzero(np.append(True, pcpu[1:] != pcpu[:-1])) if len(order) else order
-        for first, end in zip(firsts.tolist(), [*firsts[1:].tolist(), len(order)], strict=True):
-            before[first] = self._last.get(int(pcpu[first]), UNKNOWN_DOMID)
-            self._last[int(pcpu[first])] = int(table.domid[order[end - 1]]) if calls[end - 1] else UNKNOWN_DOMID
-        found = (before != UNKNOWN_DOMID) & wakes(table)[order]
-        return order[found], before[found]

@@ -8,25 +8,19 @@ import sys
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
+from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace
 
 from tests.traces.captures import NAMES, capture
+from tests.traces.exporters.drawn import drawn
 from traces import scan as scans
 from traces.account import IDLE_DOMID, UNKNOWN_DOMID
 from traces.analyses.report import report as report_of
 from traces.exporters.perfetto import writer as perfetto
 from traces.reader import Reader, read
-
-
-class Slice(NamedTuple):
-    begin: int
-    end: int
-    name: str
-    clipped: bool
 
 
 def xentool(*words: str, code: int = 0, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
@@ -111,52 +105,17 @@ def test_parquet_answers_as_the_report_does(path: Path, tmp_path: Path) -> None:
     assert table["ns"].drop_null()[0].as_py() == 0
 
 
-def drawn(
-    trace: Trace, tracks: dict[int, Any], names: dict[int, str]
-) -> tuple[dict[int, list[Slice]], Counter[tuple[int, str]]]:
-    """Give the slices and instants of each track, which nest, and whose packets come in order."""
-    newest: dict[int, int] = {}
-    open_: dict[int, list[tuple[int, str, bool]]] = {}
-    slices: dict[int, list[Slice]] = {}
-    instants: Counter[tuple[int, str]] = Counter()
-    for packet in trace.packet:
-        if not packet.HasField("track_event"):
-            continue
-        event, at = packet.track_event, packet.timestamp
-        assert event.track_uuid in tracks
-        assert at >= newest.get(event.track_uuid, 0)
-        newest[event.track_uuid] = at
-        stack = open_.setdefault(event.track_uuid, [])
-        if event.type == TrackEvent.TYPE_SLICE_BEGIN:
-            stack.append((at, names[event.name_iid], len(event.debug_annotations) > 0))
-        elif event.type == TrackEvent.TYPE_SLICE_END:
-            start, name, clipped = stack.pop()
-            assert start <= at
-            slices.setdefault(event.track_uuid, []).append(
-                Slice(start, at, name, clipped or len(event.debug_annotations) > 0)
-            )
-        else:
-            instants[event.track_uuid, names[event.name_iid]] += 1
-    assert not any(open_.values())
-    for of_track in slices.values():
-        assert all(a.end <= b.begin for a, b in pairwise(of_track))
-    return slices, instants
-
-
 def test_perfetto_has_the_reports_run_states(path: Path, tmp_path: Path) -> None:
     target = tmp_path / "x"
     xentool("export", str(path), "--format", "perfetto", "-o", str(target))
-    trace = Trace.FromString(target.read_bytes())
     document = report(path)
 
-    tracks = {
-        packet.track_descriptor.uuid: packet.track_descriptor
-        for packet in trace.packet
-        if packet.HasField("track_descriptor")
-    }
-    names = {one.iid: one.name for packet in trace.packet for one in packet.interned_data.event_names}
+    drawing = drawn(target.read_bytes())
+    tracks, slices = drawing.tracks, drawing.slices
+    for of_track in slices.values():
+        assert all(a.end <= b.begin for a, b in pairwise(of_track))
+    instants = Counter((one.track, one.name) for one in drawing.instants)
     parents = {uuid: tracks[track.parent_uuid].name for uuid, track in tracks.items() if track.parent_uuid}
-    slices, instants = drawn(trace, tracks, names)
 
     compared = 0
     for domain in document["domains"]:
@@ -177,9 +136,9 @@ def test_perfetto_has_the_reports_run_states(path: Path, tmp_path: Path) -> None
             subcalls = Counter({call["name"]: call["count"] + call["restarts"] for call in vcpu["multicall_subcalls"]})
             for call in vcpu["hypercalls"]:
                 for subop, count in call["subops"].items():
-                    assert instants[track, f"{call['name']} {subop}"] == count
+                    assert instants[name, f"{call['name']} {subop}"] == count
                 if not call["subops"]:
-                    assert instants[track, call["name"]] == call["count"] + call["restarts"] + subcalls[call["name"]]
+                    assert instants[name, call["name"]] == call["count"] + call["restarts"] + subcalls[call["name"]]
             told_exits = Counter({one["name"]: one["count"] for one in vcpu["exits"]})
             of_exits = [slices.get(uuid, []) for uuid, one in tracks.items() if one.name == f"{name} VM exits"]
             shown_exits = Counter(one.name for of_track in of_exits for one in of_track)
@@ -210,14 +169,12 @@ def test_perfetto_in_small_pieces_is_the_same_and_in_order(name: str, monkeypatc
         monkeypatch.setattr(perfetto, "_PIECE", piece)
         target = io.BytesIO()
         perfetto.write(read(io.BytesIO(capture(name)), Reader()), found, target)
-        trace = Trace.FromString(target.getvalue())
-        tracks = {
-            one.track_descriptor.uuid: one.track_descriptor for one in trace.packet if one.HasField("track_descriptor")
-        }
-        names = {one.iid: one.name for packet in trace.packet for one in packet.interned_data.event_names}
-        drawings.append(drawn(trace, tracks, names))
+        drawings.append(drawn(target.getvalue()))
+    for one in drawings:
+        one.instants.sort(key=str)
     assert drawings[0] == drawings[1]
-    assert sum(map(len, drawings[0][0].values())) > 5000
+    assert sum(map(len, drawings[0].slices.values())) > 5000
+    assert len(drawings[0].arrows) > 100
 
 
 def test_names_from_the_sidecar(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ import io
 from collections import Counter
 
 import pytest
-from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
 
+from tests.traces.exporters.drawn import drawn
 from tests.traces.handmade import record, window
 from tests.traces.hostile import runs
 from traces.analyses.report import report as report_of
@@ -23,16 +23,11 @@ def shown(data: bytes) -> Counter[tuple[str, int | None]]:
     scan.finish()
     output = io.BytesIO()
     perfetto.write(read(io.BytesIO(data), Reader()), report_of(scan, hz=1e9), output)
-    trace = Trace.FromString(output.getvalue())
-    names = {one.iid: one.name for packet in trace.packet for one in packet.interned_data.event_names}
-    found: Counter[tuple[str, int | None]] = Counter()
-    for packet in trace.packet:
-        event = packet.track_event
-        if event.type == TrackEvent.TYPE_INSTANT:
-            told = {names[one.name_iid]: one.uint_value for one in event.debug_annotations}
-            assert told.keys() <= {"target_domid", "address", "eip", "op", "trapnr"}
-            found[names[event.name_iid], next(iter(told.values()), None)] += 1
-    return found
+    return Counter(
+        (one.name, next(iter(one.args.values()), None))
+        for one in drawn(output.getvalue()).instants
+        if one.name != "notified"
+    )
 
 
 def maps(mapper: int, *granters: int) -> bytes:

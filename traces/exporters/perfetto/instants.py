@@ -1,22 +1,25 @@
 """What vCPUs did at a point of time, as Perfetto's instants: hypercalls, grants, traps, page faults."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from traces.analyses.elapsed import UNTIMED
 from traces.choice.classes import CLASS_BITS, SUBCLASS_BITS, classes_of
 from traces.exporters.details import Naming
-from traces.exporters.perfetto.packets import INSTANT, Kind, Packets
+from traces.exporters.payload import nones
+from traces.exporters.perfetto.packets import ARGS_MAX, FLOW_BEGINS, INSTANT, NO_FLOW, Arg, Kind, Marks, Packets
 from traces.exporters.perfetto.tracks import Tracks
 from traces.exporters.rows import Group, groups, is_declared, of_events
 from traces.table import EventTable
 from traces.xen.formats import events as xentrace
 
 _CLASSES = frozenset({"hypercall", "grant", "mm", "trap"})
-#: The field that is shown with an instant: the first of these that the record has.
-_ARGS = ("count", "calls", "address", "gpa", "gfn", "rip", "eip")
+#: Fields that are addresses.
+_PLACES = frozenset({"address", "rip", "eip", "gpa", "gfn", "mfn", "pte"})
 _GRANTER = "target_domid"
 _GRANTS = {xentrace.GRANT_MAP: "map", xentrace.GRANT_UNMAP: "unmap", 0x0010F003: "transfer"}
 #: Who maps whose pages is part of a name for so many pairs of domains; a damaged trace has a new one with each record.
@@ -33,31 +36,34 @@ class Instants:
         self._naming = naming
         self._pairs: set[int] = set()  # of domains, mapper << 32 | granter, that have a name
 
-    def of(
-        self, table: EventTable, timed: NDArray[np.bool_], packets: Packets
-    ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.uint64]]:
-        """Give the rows of instants, for each its packet's number and its value; only of rows that are ``timed``."""
+    def of(self, table: EventTable, cycles: NDArray[np.int64], flows: NDArray[np.uint64], packets: Packets) -> Marks:
+        """Give the instants of a table's records that have a time.
+
+        :param cycles: of each record
+        :param flows: of each record the number of the flow that begins there, 0 for none
+        """
         who, track_of = self._who(table)
-        rows: list[NDArray[np.intp]] = [np.empty(0, np.intp)]
-        numbers: list[NDArray[np.intp]] = [np.empty(0, np.intp)]
-        values: list[NDArray[np.uint64]] = [np.empty(0, np.uint64)]
-        for group in groups(table, self._naming, of_events(table, _is_shown), {*_ARGS, _GRANTER}, _KINDS_MAX):
-            kept = group.rows[timed[group.rows]]
-            if not len(kept):
-                continue
-            arg = _arg(group)
-            column = group.columns[arg][timed[group.rows]] if arg else np.zeros(len(kept), np.uint32)
-            # Of grants, the granter is told by the name, so that each has its own, or else as any argument is.
-            granters = self._named(table.domid[kept], column) if arg == _GRANTER else np.zeros(len(kept), np.int64)
-            each, granter, inverse = _pairs(who[kept], granters)
-            kinds = [
-                packets.number(_kind(group, *track_of[one], of - 1 if of else None, "" if of else arg))
-                for one, of in zip(each, granter, strict=True)
-            ]
-            rows.append(kept)
-            numbers.append(np.array(kinds, np.intp)[inverse])
-            values.append(column.astype(np.uint64))
-        return np.concatenate(rows), np.concatenate(numbers), np.concatenate(values)
+        numbers = np.full(len(table), -1, np.intp)
+        values = np.zeros((ARGS_MAX, len(table)), np.uint64)
+        begins = flows > 0 if flows.any() else None
+        shown = of_events(table, _is_shown) & (cycles != UNTIMED)
+        for group in groups(table, self._naming, shown, most=_KINDS_MAX):
+            for chosen, told, flow in _alike(group, begins):
+                rows = group.rows[chosen]
+                # Of grants, the granter is told by the name, so that each has its own, or else as any field is.
+                granters = np.zeros(len(rows), np.int64)
+                if group.event in _GRANTS and _GRANTER in told:
+                    granters = self._named(table.domid[rows], group.columns[_GRANTER][chosen])
+                each, of, inverse = _pairs(who[rows], granters)
+                kinds = [
+                    packets.number(_kind(group, *track_of[one], granter - 1 if granter else None, told, flow))
+                    for one, granter in zip(each, of, strict=True)
+                ]
+                numbers[rows] = kinds[0] if inverse is None else np.array(kinds, np.intp)[inverse]
+                for index, name in enumerate(told):
+                    values[index, rows] = group.columns[name][chosen]
+        there = np.flatnonzero(numbers >= 0)
+        return Marks(cycles[there], numbers[there], values[:, there], flows[there])
 
     def _named(self, mappers: NDArray[np.uint16], granters: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         # Of each grant, the granter and 1 if it is part of the name, else 0.
@@ -88,26 +94,45 @@ def _is_of_classes(event: int) -> bool:
     return not _CLASSES.isdisjoint(classes_of(event))
 
 
-def _arg(group: Group) -> str:
-    if group.event in _GRANTS and _GRANTER in group.columns:
-        return _GRANTER
-    return group.untold or next((name for name in _ARGS if name in group.columns), "")
+def _alike(
+    group: Group, begins: NDArray[np.bool_] | None
+) -> Iterator[tuple[slice | NDArray[np.bool_], tuple[str, ...], int]]:
+    # Of a group, the records that have the same fields and begin a flow or none: which of it, and those fields.
+    names = tuple(group.columns)[:ARGS_MAX]
+    known = nones(group.event, group.words)
+    if not known and begins is None:
+        yield slice(None), names, NO_FLOW
+        return
+    kinds = np.zeros(len(group.rows), np.int64) if begins is None else begins[group.rows].astype(np.int64)
+    for bit, name in enumerate(names, 1):
+        if name in known:
+            kinds |= (group.columns[name] == known[name]).astype(np.int64) << bit
+    for kind in np.unique(kinds).tolist():
+        told = tuple(name for bit, name in enumerate(names, 1) if not kind >> bit & 1)
+        yield kinds == kind, told, FLOW_BEGINS if kind & 1 else NO_FLOW
 
 
-def _pairs(whos: NDArray[np.uint64], granters: NDArray[np.int64]) -> tuple[list[int], list[int], NDArray[np.intp]]:
-    # The distinct ones of both together, and of each row which. Mostly there is one.
-    if (whos == whos[0]).all() and (granters == granters[0]).all():
-        return [int(whos[0])], [int(granters[0])], np.zeros(len(whos), np.intp)
+def _pairs(
+    whos: NDArray[np.uint64], granters: NDArray[np.int64]
+) -> tuple[list[int], list[int], NDArray[np.intp] | None]:
+    # The distinct ones of both together, and of each row which. Mostly there is one, and no such column.
+    if len(whos) == 1 or ((whos == whos[0]).all() and (granters == granters[0]).all()):
+        return [int(whos[0])], [int(granters[0])], None
     each, who_at = np.unique(whos, return_inverse=True)
     of, granter_at = np.unique(granters, return_inverse=True)
     both, inverse = np.unique(who_at * len(of) + granter_at, return_inverse=True)
     return each[both // len(of)].tolist(), of[both % len(of)].tolist(), inverse
 
 
-def _kind(group: Group, track: int, domid: int | None, granter: int | None, arg: str) -> Kind:
+def _kind(group: Group, track: int, domid: int | None, granter: int | None, told: tuple[str, ...], flow: int) -> Kind:
     note = "multicall" if group.event == xentrace.PV_HYPERCALL_SUBCALL else ""
-    bits = max(8 * group.columns[arg].itemsize, 32) if arg else 32
-    return Kind(INSTANT, track, _name(group, domid, granter), note, arg, bits)
+    # A grant's granter is its one field, and is not told twice.
+    args = tuple(
+        Arg(name, max(8 * group.columns[name].itemsize, 32), name in _PLACES)
+        for name in told
+        if granter is None or name != _GRANTER
+    )
+    return Kind(INSTANT, track, _name(group, domid, granter), note, args, flow)
 
 
 def _name(group: Group, domid: int | None, granter: int | None) -> str:

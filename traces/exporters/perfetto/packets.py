@@ -1,13 +1,15 @@
 """Perfetto packets by the million: each kind is made once by Perfetto's own protos, then stamped out as columns.
 
 Law: the protos alone know the wire format. Here it is only known that a varint may be longer than it has to be, so
-that all packets of a kind have one size, with numbers at one place.
+that all packets of a kind have one size, with numbers at one place; and that a double and a flow's number are 64 bits.
 
 Ref: perfetto protos/perfetto/trace/track_event/track_event.proto, protobuf.dev/programming-guides/encoding
 """
 
+import struct
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,29 +18,86 @@ from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TracePacket
 BEGIN = TrackEvent.TYPE_SLICE_BEGIN
 END = TrackEvent.TYPE_SLICE_END
 INSTANT = TrackEvent.TYPE_INSTANT
+COUNTER = TrackEvent.TYPE_COUNTER
+
+#: Annotations of a packet, at most; those of instants that have more fields are their first ones.
+ARGS_MAX = 5
+#: Whether an arrow between tracks begins or ends at a packet.
+NO_FLOW, FLOW_BEGINS, FLOW_ENDS = range(3)
 
 _SEQUENCE = 1
 _VARINT_BITS = 7
 _VALUE_BYTES = {32: 5, 64: 10}
 #: Of fewer the blank could be mistaken for another field.
 _STAMP_BYTES_MIN = 4
+#: A number of 64 bits that has a look of its own, as a double too.
+_FIXED_BLANK = b"\x55" * 8
+_BYTES = np.arange(8)
+_NO_VALUES = ((0, 0),) * ARGS_MAX
 #: With more kinds than this all are forgotten: a damaged trace must not fill the memory.
 _KINDS_MAX = 1 << 16
 
 
+class Arg(NamedTuple):
+    """An annotation that has each packet's own value, of ``bits`` (32 or 64); ``place`` is shown in hexadecimal."""
+
+    name: str
+    bits: int = 32
+    place: bool = False
+
+
 class Kind(NamedTuple):
-    """What packets have in common: ``type`` is BEGIN, END or INSTANT, ``track`` a track's uuid.
+    """What packets have in common: ``type`` is BEGIN, END, INSTANT or COUNTER, ``track`` a track's uuid.
 
     :param note: name of an annotation that is true
-    :param arg: name of an annotation that has each packet's value, of ``bits`` (32 or 64)
+    :param args: annotations, at most ``ARGS_MAX``
+    :param flow: whether an arrow begins or ends here
     """
 
     type: int
     track: int
     name: str = ""
     note: str = ""
-    arg: str = ""
-    bits: int = 32
+    args: tuple[Arg, ...] = ()
+    flow: int = NO_FLOW
+
+
+class Marks(NamedTuple):
+    """Packets to be stamped out, as columns of equal length.
+
+    at        cycles of ``Elapsed``
+    numbers   of each one's kind, see ``Packets.number``
+    values    a row for each of a kind's args
+    fixed     of a COUNTER its value's bits as a double, of a flow its number
+    """
+
+    at: NDArray[np.int64]
+    numbers: NDArray[np.intp]
+    values: NDArray[np.uint64]
+    fixed: NDArray[np.uint64]
+
+
+def marks(
+    at: NDArray[np.int64],
+    numbers: NDArray[np.intp],
+    args: Sequence[NDArray[np.integer[Any]]] = (),
+    fixed: NDArray[np.uint64] | None = None,
+) -> Marks:
+    """Make packets of which there may be fewer args than ``ARGS_MAX``, and no flow."""
+    values = np.zeros((ARGS_MAX, len(at)), np.uint64)
+    for index, column in enumerate(args):
+        values[index] = column.astype(np.uint64)
+    return Marks(at, numbers, values, np.zeros(len(at), np.uint64) if fixed is None else fixed)
+
+
+def joined(found: Sequence[Marks]) -> Marks:
+    """Put them together, in this order."""
+    return Marks(*(np.concatenate(columns, axis=-1) for columns in zip(*found, strict=True)))
+
+
+def doubles(values: NDArray[np.float64]) -> NDArray[np.uint64]:
+    """Give the bits of a COUNTER's values."""
+    return values.view(np.uint64)
 
 
 class Packets:
@@ -61,11 +120,12 @@ class Packets:
         self._numbers: dict[Kind, int] = {}
         self._templates: list[bytes] = []
         self._stamps: list[int] = []
-        self._values: list[int] = []
-        self._value_bytes: list[int] = []
+        #: Where each arg's value is, and how many bytes it has; and where what is fixed is, 0 for nowhere.
+        self._values: list[list[tuple[int, int]]] = []
+        self._fixed: list[int] = []
         self._names: dict[str, int] = {}
         #: Of kinds that differ by no more than track and name, a packet, and its event.
-        self._alike: dict[tuple[int, bool, str, str, int], tuple[Trace, TrackEvent]] = {}
+        self._alike: dict[tuple[int, bool, str, tuple[Arg, ...], int], tuple[Trace, TrackEvent]] = {}
         cleared = _packet(TracePacket.SEQ_INCREMENTAL_STATE_CLEARED)
         self._announced.append(Trace(packet=[cleared]).SerializeToString())
 
@@ -77,8 +137,9 @@ class Packets:
             self._make(kind)
         return number
 
-    def stamp(self, numbers: NDArray[np.intp], ns: NDArray[np.int64], values: NDArray[np.uint64]) -> bytes:
-        """Write a packet for each number, at its time; a value is used where the kind has an ``arg``."""
+    def stamp(self, found: Marks, ns: NDArray[np.int64]) -> bytes:
+        """Write a packet for each mark, at its time in nanoseconds."""
+        numbers = found.numbers
         announced = b"".join(self._announced)
         self._announced.clear()
         # Where there are more kinds than packets, only those that are wanted are gone through.
@@ -94,11 +155,16 @@ class Packets:
         out = blob[np.repeat(starts[numbers] - places, lengths) + np.arange(int(lengths.sum()))]
         stamp_places = places + np.array([self._stamps[one] for one in chosen], np.int64)[numbers]
         _write_varints(out, stamp_places, ns.astype(np.uint64), self._stamp_bytes)
-        value_bytes = np.array([self._value_bytes[one] for one in chosen], np.int64)[numbers]
-        value_places = places + np.array([self._values[one] for one in chosen], np.int64)[numbers]
-        for size in _VALUE_BYTES.values():
-            rows = np.flatnonzero(value_bytes == size)
-            _write_varints(out, value_places[rows], values[rows], size)
+        for index in range(max((len(self._values[one]) for one in chosen), default=0)):
+            values = [(*self._values[one], *_NO_VALUES)[index] for one in chosen]
+            value_places, value_bytes = np.array(values, np.int64).T
+            for size in _VALUE_BYTES.values():
+                rows = np.flatnonzero(value_bytes[numbers] == size)
+                value_at = places[rows] + value_places[numbers[rows]]
+                _write_varints(out, value_at, found.values[index][rows], size)
+        fixed = np.array([self._fixed[one] for one in chosen], np.int64)[numbers]
+        rows = np.flatnonzero(fixed)
+        out[(places + fixed)[rows, None] + _BYTES] = found.fixed[rows].astype("<u8").view(np.uint8).reshape(-1, 8)
         if len(self._templates) > _KINDS_MAX:
             self._forget()
         return announced + out.tobytes()
@@ -106,19 +172,26 @@ class Packets:
     def _make(self, kind: Kind) -> None:
         # Names are announced in the order in which they are first met.
         named = self._iid(kind.name) if kind.name else 0
-        key = (kind.type, bool(kind.name), kind.note, kind.arg, kind.bits)
+        key = (kind.type, bool(kind.name), kind.note, kind.args, kind.flow)
         # A hostile trace has a new kind with each record.
         trace, event = self._alike.get(key) or self._alike.setdefault(key, self._begun(kind))
         event.track_uuid = kind.track
         if named:
             event.name_iid = named
         template = trace.SerializeToString()
-        size = _VALUE_BYTES[kind.bits] if kind.arg else 0
         self._templates.append(template)
-        # The stamp's field comes before the event's.
-        self._stamps.append(template.index(_blank_varint(self._stamp_bytes)))
-        self._values.append(template.rindex(_blank_varint(size)) if size else 0)
-        self._value_bytes.append(size)
+        # The stamp's field comes before the event's, and args come in their order.
+        place = template.index(_blank_varint(self._stamp_bytes))
+        self._stamps.append(place)
+        end = place + self._stamp_bytes
+        places = []
+        for arg in kind.args:
+            size = _VALUE_BYTES[arg.bits]
+            place = template.index(_blank_varint(size), end)
+            end = place + size
+            places.append((place, size))
+        self._values.append(places)
+        self._fixed.append(template.rindex(_FIXED_BLANK) if kind.flow or kind.type == COUNTER else 0)
 
     def _begun(self, kind: Kind) -> tuple[Trace, TrackEvent]:
         trace = Trace(packet=[_packet(TracePacket.SEQ_NEEDS_INCREMENTAL_STATE)])
@@ -128,9 +201,14 @@ class Packets:
         event.type = kind.type
         if kind.note:
             event.debug_annotations.add(name_iid=self._iid(kind.note), bool_value=True)
-        if kind.arg:
-            blank = _blank(_VALUE_BYTES[kind.bits])
-            event.debug_annotations.add(name_iid=self._iid(kind.arg), uint_value=blank)
+        for arg in kind.args:
+            value = {"pointer_value" if arg.place else "uint_value": _blank(_VALUE_BYTES[arg.bits])}
+            event.debug_annotations.add(name_iid=self._iid(arg.name), **value)
+        if kind.type == COUNTER:
+            (event.double_counter_value,) = struct.unpack("<d", _FIXED_BLANK)
+        if kind.flow:
+            ids = event.flow_ids if kind.flow == FLOW_BEGINS else event.terminating_flow_ids
+            ids.append(int.from_bytes(_FIXED_BLANK, "little"))
         return trace, event
 
     def _iid(self, name: str) -> int:
