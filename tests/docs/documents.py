@@ -24,6 +24,7 @@ MODULES = {
     "store": "XenStore",
     "detect": "What virtualizes a machine",
     "doctor": "What works on a host",
+    "block": "Disks",
     "net": "Network interfaces",
     "conformance": "Conformance of drivers",
     "labs": "Labs",

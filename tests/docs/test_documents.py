@@ -39,6 +39,7 @@ from xentool.detect.answer import answer
 from xentool.detect.document import document as detected
 from xentool.detect.sources import read
 from xentool.documents import (
+    block,
     captures,
     channels,
     compare,
@@ -263,6 +264,13 @@ def test_machines(tmp_path: Path) -> None:
 def test_drivers_that_were_judged() -> None:
     told = fits(ran("conformance", "block-backend", "--case", "BB19", "--json").stdout, conformance.Conformance)
     assert told["summary"] == {"pass": 1}
+
+
+def test_measurements_of_disks() -> None:
+    told = fits(ran("block", "bench", "--seconds", "0.1", "--repeat", "2", "--json").stdout, block.BlockBench)
+    runs = told.pop("repeats")
+    assert len(runs) == 2
+    assert told in [fits(json.dumps(one), block.BlockBench) for one in runs]
 
 
 def test_measurements_of_networks() -> None:

@@ -144,7 +144,8 @@ def _run(transport: Transport, here: str, load: Workload) -> dict[str, Any]:
             # What it counted is gone with it.
             raise user.parted
     done = after and Stats(**{name: number - before.document()[name] for name, number in after.document().items()})
-    return {"op": load.op, "bs": load.bs, "depth": load.depth, **result.document(done)}
+    asked = {"op": load.op, "bs": load.bs, "depth": load.depth}
+    return {"schema": "xentool.block.bench/1", **asked, **result.document(done)}
 
 
 def _settled(transport: Transport, there: str) -> Stats | None:
