@@ -47,6 +47,31 @@ class Ring(TypedDict):
     notifications_received: int
 
 
+class VifRing(TypedDict):
+    """A line of ``xentool net serve --watch``: one of a queue's two rings in one moment. Indices wrap at 2^32.
+
+    What the frontend posts on rx are pages, which are answered when a frame lies in them.
+    """
+
+    schema: Literal["xentool.served.vif.ring/1"]
+    domid: int
+    device: str  # as the guest's directory calls it
+    queue: int
+    ring: Literal["tx", "rx"]  # what the guest sends, what it is sent
+    slots: int  # of the ring
+    req_prod: int  # requests that the frontend has shown
+    req_cons: int  # requests that were taken
+    rsp_prod: int  # responses that were shown to the frontend
+    req_event: int  # the request at which the backend wants to be notified
+    rsp_event: int  # the response at which the frontend does
+    waiting: int  # requests that were not taken yet
+    under_way: int  # requests that were taken and not answered: of rx, pages without a frame
+    packets: int  # that went through the ring since the queue began
+    grant_copies: int  # pieces copied out of granted pages and into them, of both rings
+    notifications_sent: int  # likewise of both, like the next
+    notifications_received: int
+
+
 class Vif(TypedDict):
     """A line of ``xentool net serve --json``: an interface, and what was done since it was plugged in."""
 

@@ -87,6 +87,11 @@ class Backend(Plain):
         self._lost: PortLost | None = None
         self._told: MachineError | None = None
 
+    @property
+    def running(self) -> list[BackQueue]:
+        """The queues that run, for who looks on from another thread."""
+        return list(self._running)
+
     def offer(self) -> Nodes:
         """Say what a frontend may choose from. What the port cannot carry is finished before it gets there."""
         return offer_nodes(self.offered)

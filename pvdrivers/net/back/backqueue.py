@@ -31,6 +31,7 @@ from pvdrivers.net.record import unpack
 from pvdrivers.net.stats import Stats
 from pvdrivers.net.watched import Watched
 from pvdrivers.ring import Back
+from pvdrivers.ring.indices import Indices
 from pvdrivers.ring.owned import own
 from pvdrivers.ring.queue import ThreadedQueue
 from pvdrivers.ring.waiting import Besides, Waiting
@@ -134,6 +135,19 @@ class BackQueue(ThreadedQueue):
                 syscalls=passed.calls,
             )
         return done
+
+    @property
+    def indices(self) -> tuple[Indices, Indices] | None:
+        """Where both rings' ends are, for who looks on from another thread; None once the queue has ended."""
+        try:
+            return Indices(*self._rings[_TX].indices()), Indices(*self._rings[_RX].indices())
+        except ValueError:
+            return None
+
+    @property
+    def slots(self) -> tuple[int, int]:
+        """Of either ring."""
+        return self._rings[_TX].size, self._rings[_RX].size
 
     @property
     def stalled(self) -> bool:

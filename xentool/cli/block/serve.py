@@ -12,9 +12,6 @@ from xentool.output import say
 from xentool.tools.block.disks import Wanted, parse
 from xentool.tools.block.serve import Serving, serve
 
-#: Seconds between two pictures.
-_PICTURE_S = 0.5
-
 
 def _disks(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> list[Wanted]:
     return [parse(value) for value in values]
@@ -73,7 +70,7 @@ def command(
         persistent=persistent, grants=grants,
     )  # fmt: skip
     if watch:
-        with rings.watched(as_json=as_json) as seen:
-            until_told(serve(wanted, say), interval or _PICTURE_S, as_json=as_json, seen=seen)
+        with rings.watched(rings.DISKS, as_json=as_json) as seen:
+            until_told(serve(wanted, say), interval or rings.PICTURE_S, as_json=as_json, seen=seen)
         return
     until_told(serve(wanted, say), interval, as_json=as_json)

@@ -66,8 +66,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "xentool block serve --loopback demo --disk mem:64M --watch",
     ),
     "block bench": ("xentool block bench --loopback demo --op randread --depth 32",),
-    "net": ("xentool net serve --loopback demo --vif null",),
-    "net serve": ("xentool net serve --loopback demo --vif null",),
+    "net": ("xentool net serve --loopback demo --vif port=null",),
+    "net serve": (
+        "xentool net serve --loopback demo --vif port=null",
+        "xentool net serve --loopback demo --vif port=null --watch",
+    ),
     "net dump": ("xentool net dump --loopback demo",),
     "net bench": ("xentool net bench --loopback demo",),
     "conformance": (

@@ -5,6 +5,7 @@ import click
 from xentool.cli.common import options
 from xentool.cli.common.numbers import Number
 from xentool.cli.common.serving import until_told
+from xentool.cli.screens import rings
 from xentool.output import say
 from xentool.tools.net.serve import serve
 from xentool.tools.net.vifs import Wanted, parse
@@ -30,9 +31,17 @@ def _vifs(_context: click.Context, _parameter: click.Parameter, values: tuple[st
 )
 @click.option("--loopback", metavar="NAME", help="Serve programs of this machine, without Xen.")
 @click.option("--keep", is_flag=True, help="Leave interfaces attached at the end: the next to serve them goes on.")
-@click.option("--interval", type=Number(0.1), metavar="SECONDS", help="With --json, tell so often.")
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Show both rings of each queue while they are served: their indices, what is under way, pages posted for "
+    "frames. In a pipe, or with --json, an object a ring and a line.",
+)
+@click.option("--interval", type=Number(0.1), metavar="SECONDS", help="With --json or --watch, tell so often.")
 @options.as_json
-def command(vifs: list[Wanted], loopback: str | None, keep: bool, interval: float | None, as_json: bool) -> None:
+def command(
+    vifs: list[Wanted], loopback: str | None, keep: bool, watch: bool, interval: float | None, as_json: bool
+) -> None:
     """Serve network interfaces until SIGTERM or Ctrl-C; what was taken by then is sent on, and they are plugged out.
 
     In a Xen dom0 it does for them what the kernel's netback does, and what Xen's vif-bridge script does besides: a TAP
@@ -41,4 +50,9 @@ def command(vifs: list[Wanted], loopback: str | None, keep: bool, interval: floa
     """
     if not vifs:
         raise click.UsageError("give a --vif to serve")
-    until_told(serve(Serving(vifs, loopback=loopback, keep=keep), say), interval, as_json=as_json)
+    serving = serve(Serving(vifs, loopback=loopback, keep=keep), say)
+    if watch:
+        with rings.watched(rings.VIFS, as_json=as_json) as seen:
+            until_told(serving, interval or rings.PICTURE_S, as_json=as_json, seen=seen)
+        return
+    until_told(serving, interval, as_json=as_json)

@@ -2,75 +2,107 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from pvdrivers.block.back.backend import Backend
 from traces.foreign import printable
 from xentool import output
 from xentool.cli.screens import views
-from xentool.tools.block.disks import Wanted
-from xentool.tools.block.rings import rings
-from xentool.tools.serving.service import Service
+from xentool.tools.block import rings as of_disks
+from xentool.tools.net import rings as of_vifs
 
 Row = Mapping[str, Any]
+#: Seconds between two pictures.
+PICTURE_S = 0.5
 #: Characters that a ring is drawn in, and what each stands for.
 _DRAWN = 32
 FREE, WAITING, UNDER_WAY = "·", "▒", "█"
-_LEGEND = f"{WAITING} waits to be taken   {UNDER_WAY} taken, not answered   {FREE} free.   Ctrl-C ends."
+_INDICES = ("req_prod", "req_cons", "rsp_prod", "under_way", "req_event", "rsp_event")
+_CHANNELS = (("woken/s", "notifications_received"), ("notified/s", "notifications_sent"))
+
+
+class Look(NamedTuple):
+    """What is shown of a class of devices.
+
+    rows    gives its rings, as ``xentool.documents.serving`` has them
+    noun    what a device is called
+    counts  headings and fields that are shown as they are
+    rates   the same of what is told a second
+    taken   what a slot is in that was taken and not answered
+    """
+
+    rows: Callable[[Any], Iterable[Row]]
+    noun: str
+    counts: tuple[tuple[str, str], ...]
+    rates: tuple[tuple[str, str], ...]
+    taken: str
+
+
+DISKS = Look(
+    of_disks.rings,
+    "disk",
+    (("pages mapped", "grants_mapped"),),
+    (("requests/s", "requests"), *_CHANNELS),
+    "taken, not answered",
+)
+VIFS = Look(
+    of_vifs.rings,
+    "vif",
+    (),
+    (("packets/s", "packets"), ("copied/s", "grant_copies"), *_CHANNELS),
+    "taken, not answered: of rx, pages for frames",
+)
 
 
 @contextmanager
-def watched(*, as_json: bool) -> Iterator[Callable[[Service[Wanted, Backend]], None]]:
+def watched(look: Look, *, as_json: bool) -> Iterator[Callable[[Any], None]]:
     """Show what is served, whenever it is called with that; the last picture stays."""
+
+    def lines(service: Any) -> None:  # noqa: ANN401 - what serves devices of the class
+        for row in look.rows(service):
+            output.write_json(row)
+        sys.stdout.flush()
+
     if as_json or not sys.stdout.isatty():
-        yield _lines
+        yield lines
         return
     before: tuple[list[Row], float] = [], time.monotonic()
     with Live(Text("no frontend is connected", "dim"), console=output.stdout(), auto_refresh=False) as live:
 
-        def show(service: Service[Wanted, Backend]) -> None:
+        def show(service: Any) -> None:  # noqa: ANN401 - as above
             nonlocal before
-            now: tuple[list[Row], float] = list(rings(service)), time.monotonic()
-            live.update(picture(now[0], before[0], now[1] - before[1]), refresh=True)
+            now: tuple[list[Row], float] = list(look.rows(service)), time.monotonic()
+            live.update(picture(look, now[0], before[0], now[1] - before[1]), refresh=True)
             before = now
 
         yield show
 
 
-def _lines(service: Service[Wanted, Backend]) -> None:
-    for row in rings(service):
-        output.write_json(row)
-    sys.stdout.flush()
-
-
-def picture(now: Sequence[Row], before: Sequence[Row], seconds: float) -> RenderableType:
+def picture(look: Look, now: Sequence[Row], before: Sequence[Row], seconds: float) -> RenderableType:
     """Draw one moment; rates are those since ``before``."""
     if not now:
         return Text("no frontend is connected", "dim")
     earlier = {_key(row): row for row in before}
+    more = (f">{head}" for head, _ in (*look.counts, *look.rates))
     table = views.table(
-        "!disk", ">!req_prod", ">!req_cons", ">!rsp_prod", ">under way", ">req_event", ">rsp_event",
-        ">pages mapped", ">requests/s", ">woken/s", ">notified/s", flat=True,
+        f"!{look.noun}", ">!req_prod", ">!req_cons", ">!rsp_prod", ">under way", ">req_event", ">rsp_event", *more,
+        flat=True,
     )  # fmt: skip
     for row in now:
         then = earlier.get(_key(row))
         table.add_row(
             views.words(_name(row)),
-            *(f"{row[name]:,}" for name in ("req_prod", "req_cons", "rsp_prod", "under_way", "req_event", "rsp_event")),
-            f"{row['grants_mapped']:,}",
-            *(_rate(row, then, name, seconds) for name in _RATES),
+            *(f"{row[name]:,}" for name in (*_INDICES, *(name for _, name in look.counts))),
+            *(_rate(row, then, name, seconds) for _, name in look.rates),
         )
     slots = [Text(f"{_name(row)}  {drawn(row)}") for row in now]
-    return Group(table, *slots, Text(_LEGEND, "dim"))
-
-
-_RATES = ("requests", "notifications_received", "notifications_sent")
+    legend = f"{WAITING} waits to be taken   {UNDER_WAY} {look.taken}   {FREE} free.   Ctrl-C ends."
+    return Group(table, *slots, Text(legend, "dim"))
 
 
 def drawn(row: Row) -> str:
@@ -90,11 +122,13 @@ def drawn(row: Row) -> str:
 
 
 def _name(row: Row) -> str:
-    return printable(f"{row['domid']}:{row['device']}" + (f" queue {row['queue']}" if row["queue"] else ""))
+    queue = f" queue {row['queue']}" if row["queue"] else ""
+    ring = f" {row['ring']}" if "ring" in row else ""
+    return printable(f"{row['domid']}:{row['device']}{queue}{ring}")
 
 
 def _key(row: Row) -> tuple[object, ...]:
-    return row["domid"], row["device"], row["queue"]
+    return row["domid"], row["device"], row["queue"], row.get("ring")
 
 
 def _rate(row: Row, then: Row | None, name: str, seconds: float) -> str:

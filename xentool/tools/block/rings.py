@@ -1,15 +1,17 @@
 """What the rings of served disks show in one moment; the threads that serve them are not asked, and do not wait."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pvdrivers.block.back.backend import Backend
-from xentool.tools.block.disks import Wanted
 from xentool.tools.devices import vdev
-from xentool.tools.serving.service import Service
+
+if TYPE_CHECKING:
+    from pvdrivers.block.back.backend import Backend
+    from xentool.tools.block.disks import Wanted
+    from xentool.tools.serving.service import Service
 
 
-def rings(service: Service[Wanted, Backend]) -> Iterator[dict[str, Any]]:
+def rings(service: "Service[Wanted, Backend]") -> Iterator[dict[str, Any]]:
     """Give a document for each ring that is served, in order of domains, disks and queues."""
     for spot, device in service.served():
         for number, queue in enumerate(device.running):

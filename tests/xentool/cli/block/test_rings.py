@@ -11,7 +11,7 @@ from rich.console import Console
 from pvdrivers.block.front import frontend
 from pvdrivers.transport.loopback import Loopback
 from tests.xentool.cli.serving import serving
-from xentool.cli.screens.rings import FREE, UNDER_WAY, WAITING, drawn, picture
+from xentool.cli.screens.rings import DISKS, FREE, UNDER_WAY, WAITING, drawn, picture
 from xentool.documents.serving import Ring
 
 FRONT = "/local/domain/1/device/vbd/51712"
@@ -25,7 +25,7 @@ def row(**fields: object) -> dict[str, Any]:
 
 def written(now: list[dict[str, Any]], before: list[dict[str, Any]], width: int = 160) -> list[str]:
     out = io.StringIO()
-    Console(file=out, width=width, force_terminal=False).print(picture(now, before, 2.0))
+    Console(file=out, width=width, force_terminal=False).print(picture(DISKS, now, before, 2.0))
     return out.getvalue().splitlines()
 
 
