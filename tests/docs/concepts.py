@@ -10,8 +10,13 @@ from typing import NamedTuple
 from tests.docs.paths import ROOT
 
 PAGE = ROOT / "docs/concepts.md"
-#: What the page calls the captures that it is about.
-CAPTURES = {"domU.xentrace": "xen-4.17-pv1", "other.xentrace": "xen-4.17-pvh"}
+#: What the page calls the captures that it is about, and where they are.
+CAPTURES = {
+    "domU.xentrace": "xen-4.17-pv1.xentrace.xz",
+    "other.xentrace": "xen-4.17-pvh.xentrace.xz",
+    "shadow.dat": "kvm/linux-6.1-shadow.dat.xz",
+    "emulated.dat": "kvm/linux-6.1-emulated.dat.xz",
+}
 #: Lines that are left out.
 OMITTED = "..."
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
