@@ -1,30 +1,15 @@
 """``xentool dump``: a trace, record by record."""
 
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
-from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING
 
 import click
 
-from traces.answers import Report
-from traces.exporters import dump, jsonl, tally
-from traces.kvm.table import RecordTable
-from traces.table import EventTable
-from traces.xen.formats.exits import Vendor
-from xentool import output as consoles
-from xentool.cli.commands import INTERRUPTED
-from xentool.cli.common import awaited, choosing, doubts, options, wall_clock
-from xentool.cli.common.paint import paint
-from xentool.cli.screens.follow import Follow
-from xentool.errors import XentoolError
-from xentool.tools import outputs
-from xentool.tools.tracing import kvm, packed, pipes, reports, symbols
-from xentool.tools.tracing.exports import written
-from xentool.tools.tracing.kvm import Known
-from xentool.tools.tracing.reports import STANDARD, Chosen, Reading
+from xentool.cli.common import choosing, options, wall_clock
+from xentool.tools.tracing.reports import Chosen, Reading
+
+if TYPE_CHECKING:
+    from traces.xen.formats.exits import Vendor
 
 
 @click.command(epilog=choosing.CLASSES)
@@ -47,7 +32,7 @@ def command(
     chosen: Chosen,
     hz: float | None,
     xen_version: str | None,
-    vendor: Vendor | None,
+    vendor: "Vendor | None",
     symbol_file: Path | None,
     wall: int,
     count: bool,
@@ -62,53 +47,6 @@ def command(
     wall_clock.check(wall, file)
     if count and (as_json or wall or symbol_file):
         raise click.UsageError("--count shows no single records: leave --json, -t and --symbols out")
-    awaited.told(file)
-    reading = Reading(chosen, hz, xen_version, vendor)
-    functions = None if symbol_file is None else symbols.read(symbol_file)
-    if functions and functions.unread:
-        consoles.say(f"lines of {symbol_file} that are no symbols: {functions.unread}")
+    from xentool.cli.screens import dumped  # noqa: PLC0415 - Tab asks for the options alone
 
-    def of_kvm(tables: Iterator[RecordTable], known: Known, output: BinaryIO) -> None:
-        if count:
-            raise XentoolError(
-                "KVM's records are counted by `xentool sql FILE`: select name, count(*) from events group by 1"
-            )
-        if functions or wall:
-            raise XentoolError("KVM's traces are listed without --symbols and -t: leave them out")
-        from traces.exporters.kvm import lines  # noqa: PLC0415 - few traces are of KVM
-
-        (lines.write if as_json else lines.write_text)(tables, known.named, output)
-
-    if file == STANDARD and not sys.stdin.seekable():
-        if count:
-            raise click.UsageError("--count reads a trace twice: give a file")
-        with ExitStack() as stack, pipes.interruptible(sys.stdin.buffer) as piped:  # type: ignore[arg-type] # a BufferedReader, always
-            comes = packed.pipe(piped, "standard input")
-            if kvm.comes(comes):
-                settled = cast(BufferedReader, stack.enter_context(kvm.settled(comes, "standard input")))
-                stack.enter_context(outputs.orderly_end())
-                known = kvm.read(settled, "standard input", reading, whole=True)
-                of_kvm(kvm.tables(settled, known), known, sys.stdout.buffer)
-                report = known.report
-            else:
-                follow = Follow(paint(), as_json=as_json, symbols=functions)
-                report = pipes.follow(comes, piped.end, reading, follow.show)
-        if piped.interrupted:
-            click.get_current_context().exit(INTERRUPTED)
-        doubts.tell(report)
-        reports.raise_for_damage(report, "standard input")
-        return
-
-    def write(tables: Iterable[EventTable], report: Report, output: BinaryIO) -> None:
-        if count:
-            tally.write(tally.tally(tables, report), consoles.stdout())
-            return
-        stamp = wall_clock.stamp(report, file, wall) if wall else None
-        if as_json:
-            jsonl.write(tables, report, output, symbols=functions, wall=bool(wall))
-        else:
-            dump.write(tables, report, output, paint=paint(), symbols=functions, stamp=stamp)
-
-    report = written(file, write, STANDARD, reading, whole=True, progress=lambda _done, _total: None, of_kvm=of_kvm)
-    doubts.tell(report)
-    reports.raise_for_damage(report, str(file))
+    dumped.show(file, Reading(chosen, hz, xen_version, vendor), symbol_file, wall=wall, count=count, as_json=as_json)

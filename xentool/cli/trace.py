@@ -5,15 +5,8 @@ from pathlib import Path
 
 import click
 
-from traces.answers import Report
-from traces.exporters import document, text
-from xentool import output
-from xentool.cli.commands import INTERRUPTED
-from xentool.cli.common import choosing, completing, kvm, options
-from xentool.cli.screens import live as screens
+from xentool.cli.common import choosing, completing, options
 from xentool.tools.tracing import reports
-from xentool.tools.tracing.trace import trace
-from xentool.tools.tracing.tracefs.survey import choose, survey
 
 
 @click.command(epilog=choosing.CLASSES)
@@ -63,32 +56,8 @@ def command(
         raise click.UsageError("--slower-than is for --live and --dump; for a report keep the trace with -o")
     if keep == reports.STANDARD:
         raise click.UsageError("-o keeps a FILE; to standard output a dom0's records go by `xentool record -o -`")
+    from xentool.cli.screens import traced  # noqa: PLC0415 - Tab asks for the options alone
+
     with closing(options.tracing(where, uri)) as host:
-        told, domain = survey(host), options.called(uri, domain)
-        if told.kind != "xen":
-            machine = choose(told, domain, host.name)
-            kvm.trace(host, machine, chosen.where, seconds=duration, keep=keep, live=live, dump=dump, as_json=as_json)
-            return
-        with screens.shown(domain, live=live, dump=dump, as_json=as_json) as show:
-            traced = trace(host, domain, chosen.where, seconds=duration, output=keep, progress=show)
-        if not live and not dump:
-            _report(traced.report, as_json=as_json)
-        if duration and not traced.interrupted and not traced.domain_ended:
-            _say_how_long(duration, traced.recorded)
-        if traced.domain_ended:
-            output.say(f"{domain} has ended")
-        if traced.interrupted:
-            click.get_current_context().exit(INTERRUPTED)
-        reports.raise_for_damage(traced.report, f"the trace of {host.name}")
-
-
-def _say_how_long(asked: float, recorded: float | None) -> None:
-    if recorded is not None and abs(recorded - asked) > max(0.1, asked / 20):
-        output.say(f"{recorded:.1f} s were recorded, not {asked:g} s: dom0 is slow")
-
-
-def _report(report: Report, *, as_json: bool) -> None:
-    if as_json:
-        output.write_json(document.parts(report))
-    else:
-        text.write(report, output.stdout())
+        domain = options.called(uri, domain)
+        traced.show(host, domain, chosen.where, seconds=duration, keep=keep, live=live, dump=dump, as_json=as_json)

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -99,3 +100,11 @@ def test_what_is_completed_by_each_command() -> None:
                 found[name, parameter.name] = parameter._custom_shell_complete
     assert len(found) > 15
     assert [where for where, complete in found.items() if complete is None] == []
+
+
+@pytest.mark.parametrize("command", ["trace", "dump"])
+def test_options_are_known_without_what_is_slow_to_load(command: str) -> None:
+    # Tab asks for them, and waits.
+    code = f"import sys, xentool.cli.{command}; print(*sorted({{'construct', 'numpy', 'rich'}} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=600)
+    assert done.stdout == "\n"
