@@ -1,7 +1,9 @@
 """``xentool doctor``."""
 
+import sys
 from contextlib import closing
 from itertools import groupby
+from textwrap import wrap
 
 import click
 from rich.text import Text
@@ -14,6 +16,8 @@ from xentool.hosts.local import LocalHost
 from xentool.tools.doctor import checks, facts
 
 _STYLES = {"works": "green", "missing": "bold red", "elsewhere": "dim"}
+#: Columns of a state and of a capability's name, and the least that a line leaves beside them.
+_STATE, _NAME, _LEAST = 10, 18, 12
 _WORDS = {"works": "works", "missing": "missing", "elsewhere": "not here"}
 
 
@@ -38,15 +42,36 @@ def command(where: str | None, as_json: bool) -> None:
         for one in group:
             _show(one)
         if missing is not None:
-            output.line(f"{'':<10}{missing.why}: {missing.mend}")
+            for line in _folded(f"{missing.why}: {missing.mend}", _STATE, _STATE):
+                output.line(line)
     if slow := checks.busy(found):
-        output.line(slow)
+        for line in _folded(slow, 0, 0):
+            output.line(line)
 
 
 def _show(verdict: checks.Verdict) -> None:
-    line = Text(f"{_WORDS[verdict.state]:<10}", _STYLES[verdict.state])
-    line.append(f"{verdict.check.name:<18}", "bold").append(", ".join(verdict.check.commands), "dim")
+    line = Text(f"{_WORDS[verdict.state]:<{_STATE}}", _STYLES[verdict.state])
+    line.append(f"{verdict.check.name:<{_NAME}}", "bold")
+    first, *more = _folded(", ".join(verdict.check.commands), _STATE + _NAME, _STATE)
+    line.append(first[_STATE + _NAME :], "dim")
+    for one in more:
+        line.append(f"\n{one}", "dim")
     output.stdout().print(line, soft_wrap=True)
+
+
+def _folded(text: str, first: int, others: int) -> list[str]:
+    # Indented by so many columns; in a pipe as long as it is.
+    if not sys.stdout.isatty():
+        return [" " * first + text]
+    width = max(output.stdout().width, first + _LEAST)
+    return wrap(
+        text,
+        width,
+        initial_indent=" " * first,
+        subsequent_indent=" " * others,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _document(name: str, found: facts.Facts, verdicts: list[checks.Verdict]) -> dict[str, object]:

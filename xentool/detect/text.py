@@ -33,7 +33,7 @@ def lines(answer: Answer, width: int | None = None, *, why: bool = False) -> Ite
         yield from ("", "Layers, outermost first")
         for number, layer in enumerate(answer.layers, 1):
             yield from _layer(number, layer, width, why=why)
-    yield from ("", *_map(answer))
+    yield from ("", *_map(answer, width))
     if why:
         yield from _why(answer, width)
     if answer.contradictions:
@@ -98,7 +98,24 @@ def _layer(number: int, layer: Layer, width: int | None, *, why: bool) -> Iterat
         yield from _evidence(layer.evidence, width)
 
 
-def _map(answer: Answer) -> Iterator[str]:
+def _map(answer: Answer, width: int | None) -> Iterator[str]:
+    rows = _rows(answer)
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    if width is None or sum(widths) + 2 * 3 <= width:
+        for row in rows:
+            yield "  ".join(f"{cell:<{wide}}" for cell, wide in zip(row, widths, strict=True)).rstrip()
+        return
+    # A field a line where the table has no room.
+    (_, _, *heads), *rows = rows
+    for area, title, *cells in rows:
+        if area:
+            yield area
+        yield f"  {title}"
+        for head, cell in zip(heads, cells, strict=True):
+            yield from _wrapped(f"{head:<{max(map(len, heads))}}  {cell}", width, "    ")
+
+
+def _rows(answer: Answer) -> list[tuple[str, str, str, str]]:
     rows = [("", "", "this machine", "its own guests")]
     for kind, title in _KINDS.items():
         under, over = (
@@ -113,9 +130,7 @@ def _map(answer: Answer) -> Iterator[str]:
         shown = "" if technique.area == area else _AREAS[technique.area]
         rows.append((shown, title, _state(technique.used), _state(technique.offered)))
         area = technique.area
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    for row in rows:
-        yield "  ".join(f"{cell:<{wide}}" for cell, wide in zip(row, [*widths, 0], strict=True)).rstrip()
+    return rows
 
 
 def _state(statement: Statement) -> str:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from tests.xentool.cli.running import run
 from tests.xentool.detect.machines import MACHINES, build
+from xentool.detect.answer import answer
+from xentool.detect.sources import read
+from xentool.detect.text import lines
 
 PV_DOMU = """\
 A PV domU of Xen 4.17.5
@@ -96,3 +99,23 @@ def test_nothing_heavy_is_imported() -> None:
     code = "import sys, xentool.cli.detect; print({'rich', 'numpy', 'construct', 'asyncio'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_a_narrow_terminal_has_a_line_a_field(tmp_path: Path) -> None:
+    found = answer(read(build(MACHINES["PV domU"].tree, tmp_path)))
+    wide, narrow = ([*lines(found, width)] for width in (100, 40))
+    assert max(map(len, narrow)) <= 40
+    at = narrow.index("CPU")
+    assert narrow[at : at + 7] == [
+        "CPU",
+        "  binary translation",
+        "    this machine    no",
+        "    its own guests  ?",
+        "  paravirtual",
+        "    this machine    yes (Xen)",
+        "    its own guests  ?",
+    ]
+    # As many cells as the table has, below its head.
+    table = wide[next(at for at, line in enumerate(wide) if "its own guests" in line) + 1 :]
+    rows = table[: table.index("")]
+    assert sum(line.startswith("    this machine") for line in narrow) == len(rows) == 15
