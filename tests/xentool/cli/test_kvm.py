@@ -10,14 +10,15 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import zstandard
-from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
 
 from tests import missing
 from tests.traces.captures import capture
+from tests.traces.exporters.drawn import drawn
 from tests.traces.kvm.perfmade import perf_sample
 from tests.traces.kvm.traces import LIFE, Told, page, sample, sixth
 from tests.xentool.cli.inprocess import ran
@@ -285,21 +286,21 @@ def test_two_traces(real: Path, tmp_path: Path) -> None:
 def test_perfetto(real: Path, tmp_path: Path) -> None:
     path = tmp_path / "x.perfetto-trace"
     assert ran("export", str(real), "--format", "perfetto", "-o", str(path)).returncode == 0
-    trace = Trace()
-    trace.ParseFromString(path.read_bytes())
-    tracks = {one.track_descriptor.uuid: one.track_descriptor.name for one in trace.packet if one.track_descriptor.uuid}
-    assert {"pCPU 0", "pCPU 1", "d1127", "d1127v0", "d1127v0 VM exits"} <= set(tracks.values())
-    names: dict[int, str] = {}
-    begun: Counter[tuple[str, str]] = Counter()
-    for packet in trace.packet:
-        names |= {one.iid: one.name for one in packet.interned_data.event_names}
-        if packet.HasField("track_event") and packet.track_event.type != TrackEvent.TYPE_SLICE_END:
-            begun[tracks[packet.track_event.track_uuid], names[packet.track_event.name_iid]] += 1
-    exits = {name: count for (track, name), count in begun.items() if track.endswith("exits")}
+    drawing = drawn(path.read_bytes())
+    names = {one.name for one in drawing.tracks.values()}
+    assert {"pCPU 0", "pCPU 1", "d1127", "d1127v0", "d1127v0 VM exits", "run queue", "VM exits a second"} <= names
+    exits = Counter(one.name for one in drawing.named("d1127v0 VM exits"))
     assert exits == {"msr": 194, "cpuid": 165, "interrupt": 132, "vintr": 85, "npf": 38, "hlt": 17}
-    assert begun["d1127v0", "kvm_mmio"] == 38
-    assert begun["d1127v0", "kvm_inj_virq"] == 179
-    assert begun["pCPU 1", "d1127v0"] == 39
+    instants = Counter((one.track, one.name) for one in drawing.instants)
+    assert instants["d1127v0", "kvm_mmio"] == 38
+    assert instants["d1127v0", "kvm_inj_virq"] == 179
+    assert len(drawing.named("pCPU 1")) == 39
+    (mmio, *_) = (one.args for one in drawing.instants if one.name == "kvm_mmio")
+    assert set(mmio) == {"gpa", "type", "len", "val"}
+    # All exits are counted, in steps of equal length.
+    rates = drawing.counters["d1127", "VM exits a second"]
+    step = min(after - at for (at, _), (after, _) in pairwise(rates)) / 1e9
+    assert sum(rate for _, rate in rates) * step == pytest.approx(exits.total(), rel=0.01)
 
 
 def test_folded(tmp_path: Path) -> None:
