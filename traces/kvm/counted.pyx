@@ -24,13 +24,13 @@ from traces.counting.counter cimport Counter, Room, Slot
 from traces.counting.states cimport BLOCKED, LOST, RUNNABLE, RUNNING
 from traces.counting.states cimport STATES as STATES_
 from traces.kvm.decode.cursor cimport Cursor, advance, word
-from traces.kvm.decode.merged cimport sink
+from traces.kvm.decode.merged cimport sink, until
 from traces.kvm.decode.streams cimport Streams
 from traces.kvm.kinds cimport (
     ADDRESS_BITS, ENTERED_IO, ENTERED_MMIO, ENTRIES, ENTRY, ENTRY_VCPU, EVENTS, EXIT, EXITS, EXITS_AWAY, EXITS_TOOK,
     EXITS_USER, EXIT_ISA, EXIT_REASON, EXIT_VCPU, FAST_MMIO, FAST_MMIO_ADDRESS, INJECTED, INJECTED_VECTOR,
     INTERRUPTED, INTERRUPTS, IO_MEMORY, IO_PORTS, ISA_AMD, KEYS_MAX, KEYS_NEAR, KINDS_MAX, MMIO, MMIO_ADDRESS, MMIO_READ,
-    MMIO_TYPE, MMIO_WRITE, MSR, MSRS, MSR_NUMBER, MSR_WRITE, NEAR, NULL_TASK, OTHER, PIDS_MAX, PIO, PIO_PORT, PIO_RW, PLACES,
+    MMIO_TYPE, MMIO_WRITE, MSR, MSRS, MSR_NUMBER, MSR_WRITE, NEAR, OTHER, PIDS_MAX, PIO, PIO_PORT, PIO_RW, PLACES,
     PLACES_RUN, STOPPED, SWITCH, SWITCH_FROM, SWITCH_STATE, SWITCH_TO, TABLES, THREADS_MAX, TO_USER, UNKNOWN,
     USER_ERRNO, USER_REASON, VCPUS_MAX, VCPU_MAX, WAKEUP, WAKEUP_PID,
 )
@@ -45,6 +45,11 @@ cdef extern from *:
     """
     const uint64_t NEVER "UINT64_MAX"
     const uint64_t SPAN_MAX "XT_SPAN_MAX"
+
+cdef struct Near:
+    # A thread, and its index.
+    uint32_t pid
+    uint32_t task
 
 KINDS = {
     "kvm_entry": <int>ENTRY,
@@ -79,9 +84,7 @@ cdef inline uint64_t _after(uint64_t first, uint64_t ticks) noexcept nogil:
 cdef class Thread:
     """What one thread that runs a vCPU did, in ticks of the clock."""
 
-    cdef readonly object pid
-    cdef readonly object vcpu
-    cdef readonly object migrations
+    cdef readonly object pid, vcpu, migrations
     cdef readonly list states           # of each of STATES: how many were seen whole, all their time, that of others
     cdef readonly list stays            # of each of STATES: how many that were seen whole took 2 ** i or more, by i
     cdef readonly list modes            # guest, kernel, user
@@ -120,34 +123,21 @@ cdef class Counted(Streams):
     cdef Room room
     cdef Counter tables[TABLES]
     cdef Counter pids           # thread's number -> index into tasks
-    cdef Py_ssize_t near[NEAR + 1]  # of those that were asked for last
+    cdef Near near[NEAR + 1]    # of those that were asked for last
     # Where in their tables keys were that were counted last.
     cdef uint32_t near_events[KEYS_NEAR + 1]
     cdef uint32_t near_exits[KEYS_NEAR + 1]
     cdef uint32_t near_took[KEYS_NEAR + 1]
     cdef Task *tasks
-    cdef Py_ssize_t task_count
-    cdef Py_ssize_t vcpu_count
-    cdef Py_ssize_t task_room
-    cdef uint64_t now
-    cdef uint64_t first_
+    cdef Py_ssize_t task_count, vcpu_count, task_room
+    cdef uint64_t now, first_
     cdef readonly uint64_t records
-    cdef uint64_t uncounted_
-    cdef uint64_t short_
-    cdef uint64_t first_short
-    cdef uint64_t unknown_
-    cdef uint64_t first_unknown
-    cdef bint amd_
-    cdef bint switched_
+    cdef uint64_t uncounted_, short_, first_short, unknown_, first_unknown
+    cdef bint amd_, switched_
     # What is counted, in ticks: from where on, up to where, and which of both comes next.
-    cdef uint64_t begin_
-    cdef uint64_t end_
-    cdef uint64_t edge
-    cdef uint64_t floor
-    cdef bint counting
-    cdef bint over
-    cdef uint64_t opened
-    cdef uint64_t closed
+    cdef uint64_t begin_, end_, edge, floor, opened, closed
+    cdef uint64_t watched       # when to look at these again; 0: before the first record
+    cdef bint counting, over
 
     def __cinit__(self, _page_sizes, _cpus, dict kinds, places):
         cdef Py_ssize_t i
@@ -156,7 +146,9 @@ cdef class Counted(Streams):
             self.kinds[<uint16_t>number] = kind
         for i in range(<int>PLACES):
             self.places[i] = places[i]
-        memset(self.near, NULL_TASK, sizeof(self.near))
+        for i in range(<int>NEAR + 1):
+            # A number whose place this is not.
+            self.near[i].pid = ~<uint32_t>i
         self.end_ = self.edge = self.floor = NEVER
         self.room.left = KEYS_MAX
         self.room.steps = 0
@@ -210,23 +202,26 @@ cdef class Counted(Streams):
     cdef Py_ssize_t _go_on(self, uint64_t limit) noexcept nogil:
         # Count until a stream runs dry, and say which; -1: what comes next is later.
         cdef uint32_t i
+        cdef uint64_t turn
         cdef Cursor *c
         while True:
             i = self.merged.heap[0]
             c = &self.merged.cursors[i]
             if c.ts > limit:
                 return -1
-            self._count(c)
-            if not advance(c):
-                return i
+            turn = min(until(&self.merged), limit)
+            while True:
+                self._count(c)
+                if not advance(c):
+                    return i
+                if c.ts >= turn:
+                    break
             sink(&self.merged)
 
-    cdef void _count(self, Cursor *c) noexcept nogil:
+    cdef inline void _count(self, Cursor *c) noexcept nogil:
         cdef uint16_t event
         cdef uint32_t pid
-        cdef Task *task
         cdef Py_ssize_t who
-        cdef Slot *slot
         cdef uint64_t offset = <uint64_t>(c.base + (c.record - c.data))
         cdef int kind
         memcpy(&event, c.record, 2)
@@ -234,14 +229,9 @@ cdef class Counted(Streams):
         # A processor whose pages go back in time ends nothing before it began.
         if c.ts > self.now:
             self.now = c.ts
-        if self.records == 0:
-            self.first_ = self.opened = self.closed = self.now
-            self.edge = _after(self.first_, self.begin_)
-        elif self.now - self.first_ > SPAN_MAX:
-            self.now = self.first_ + SPAN_MAX
+        if self.now >= self.watched:
+            self._watch()
         self.records += 1
-        while self.now >= self.edge:
-            self._pass()
         if self.over:
             self._know(c, self.kinds[event], pid)
             return
@@ -250,18 +240,23 @@ cdef class Counted(Streams):
             counter.count_near(&self.tables[<int>EVENTS], &self.near_events[(event ^ who << 5) & KEYS_NEAR],
                                <uint64_t>(who if who >= 0 else THREADS_MAX) << 16 | event, offset, 1)
         kind = self.kinds[event]
-        if kind == OTHER:
-            return
-        if kind == UNKNOWN:
-            if self.unknown_ == 0:
-                self.first_unknown = offset
-            self.unknown_ += 1
-            return
+        if kind != OTHER:
+            self._tell(c, kind, who, offset)
+
+    cdef void _tell(self, Cursor *c, int kind, Py_ssize_t who, uint64_t offset) noexcept nogil:
+        # Count what a kind of events means.
+        cdef Task *task
+        cdef Slot *slot
         if kind == SWITCH:
             self._switch(c)
             return
         if kind == WAKEUP:
             self._wake(c)
+            return
+        if kind == UNKNOWN:
+            if self.unknown_ == 0:
+                self.first_unknown = offset
+            self.unknown_ += 1
             return
         if who < 0:
             return
@@ -304,6 +299,17 @@ cdef class Counted(Streams):
         if who >= known:
             self.tasks[who].cycles[LOST] = self.tasks[who].clipped[LOST] = self.closed - self.opened
 
+    cdef void _watch(self) noexcept nogil:
+        # The first record, one at an edge of what is counted, or one that lies too far away.
+        if self.records == 0:
+            self.first_ = self.opened = self.closed = self.now
+            self.edge = _after(self.first_, self.begin_)
+        elif self.now - self.first_ > SPAN_MAX:
+            self.now = self.first_ + SPAN_MAX
+        while self.now >= self.edge:
+            self._pass()
+        self.watched = min(self.edge, _after(self.first_, SPAN_MAX))
+
     cdef void _pass(self) noexcept nogil:
         # From before the stretch that is counted into it, or behind it.
         cdef uint64_t now = self.now
@@ -337,20 +343,23 @@ cdef class Counted(Streams):
             return False
         return True
 
-    cdef Py_ssize_t _task(self, uint32_t pid) noexcept nogil:
+    cdef inline Py_ssize_t _task(self, uint32_t pid) noexcept nogil:
         # Its index; -1: there is no room.
+        cdef Near *near = &self.near[pid & NEAR]
+        return near.task if near.pid == pid else self._other_task(pid)
+
+    cdef Py_ssize_t _other_task(self, uint32_t pid) noexcept nogil:
+        # The same for one that is not near.
         cdef Slot *slot
         cdef Task *task
         cdef Py_ssize_t room
         cdef uint64_t known = self.pids.used
-        if self.near[pid & NEAR] != NULL_TASK and self.tasks[self.near[pid & NEAR]].pid == pid:
-            return self.near[pid & NEAR]
         slot = counter.count(&self.pids, pid, 0)
         if slot == &self.pids.spill:
             self.uncounted_ += 1
             return -1
         if self.pids.used == known:
-            self.near[pid & NEAR] = <Py_ssize_t>slot.sum
+            self.near[pid & NEAR] = Near(pid, <uint32_t>slot.sum)
             return <Py_ssize_t>slot.sum
         if self.task_count == self.task_room:
             room = 2 * self.task_room + 64
@@ -367,7 +376,7 @@ cdef class Counted(Streams):
         self.task_count += 1
         return self.task_count - 1
 
-    cdef void _vcpu(self, Cursor *c, Task *task, int place) noexcept nogil:
+    cdef inline void _vcpu(self, Cursor *c, Task *task, int place) noexcept nogil:
         if task.vcpu < 0:
             if self.vcpu_count >= VCPUS_MAX or task.pid >= PIDS_MAX:
                 self.uncounted_ += 1

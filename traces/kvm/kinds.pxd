@@ -55,7 +55,6 @@ cdef enum:
     NEAR = 63
     # So many places of keys are kept in mind, less one.
     KEYS_NEAR = 255
-    NULL_TASK = -1
     VCPU_MAX = 1 << 16
     # Rooms of all tables together.
     KEYS_MAX = 1 << 18

@@ -114,12 +114,17 @@ cdef inline void runs(Task *task, uint32_t cpu, uint64_t now, Counter *places, u
     :param places: time by thread << 16 | processor
     :param who: its number there
     """
+    if task.state == RUNNING and task.cpu == cpu:
+        return
+    _comes(task, cpu, now, places, who)
+
+
+cdef inline void _comes(Task *task, uint32_t cpu, uint64_t now, Counter *places, uint64_t who) noexcept nogil:
     if task.state == RUNNING:
-        if task.cpu != cpu:
-            # Where it was switched out and in again was not recorded.
-            task.migrations += now >= task.floor
-            _leave(task, now, places, who)
-            task.cpu = cpu
+        # Where it was switched out and in again was not recorded.
+        task.migrations += now >= task.floor
+        _leave(task, now, places, who)
+        task.cpu = cpu
         return
     if task.cpu != NOBODY and task.cpu != cpu:
         task.migrations += now >= task.floor

@@ -1,6 +1,6 @@
 """Streams of records in order of time: a heap of cursors, the earliest record on top."""
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport UINT64_MAX, uint32_t, uint64_t
 
 from traces.kvm.decode.cursor cimport Cursor
 
@@ -15,6 +15,17 @@ cdef struct Merged:
 cdef inline bint before(const Merged *m, uint32_t one, uint32_t other) noexcept nogil:
     cdef uint64_t a = m.cursors[one].ts, b = m.cursors[other].ts
     return a < b or (a == b and one < other)
+
+
+cdef inline uint64_t until(const Merged *m) noexcept nogil:
+    """Say from which time on another one may be earlier than the one on top: before, ``sink`` changes nothing."""
+    cdef uint32_t next_
+    if m.heaped < 2:
+        return UINT64_MAX
+    next_ = m.heap[1]
+    if m.heaped > 2 and before(m, m.heap[2], next_):
+        next_ = m.heap[2]
+    return m.cursors[next_].ts
 
 
 cdef inline void push(Merged *m, uint32_t i) noexcept nogil:
