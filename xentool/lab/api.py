@@ -11,7 +11,7 @@ from xentool.lab.guests import every as guest_list
 from xentool.lab.guests import start as guest_start
 from xentool.lab.guests import stop as guest_stop
 from xentool.lab.guests import types as guest_types
-from xentool.lab.hypervisors import HYPERVISORS, TYPES, XEN
+from xentool.lab.hypervisors import HYPERVISORS, LEFT_OUT, TYPES, XEN
 from xentool.lab.image import Image
 from xentool.lab.image import ensure as build
 from xentool.lab.logs import console, guest_console
@@ -28,6 +28,7 @@ __all__ = [
     "DEFAULT_NAME",
     "DEFAULT_XEN",
     "HYPERVISORS",
+    "LEFT_OUT",
     "RELEASES",
     "SILENT",
     "STORES",

@@ -32,11 +32,14 @@ def start(guest: Guest, lab: str | None = None, progress: Progress = SILENT, *, 
 
     :param lab: the lab's name; None for the one that was adopted and is in use, or the only one, or ``default``
     :param where: a host in a lab's stead, which was made ready for guests as one (the Vagrantfile's, for one)
-    :raises XentoolError: it runs already, xl or QEMU refuses, or it is not up in time; with its last console lines
+    :raises XentoolError: it runs already, no lab has such guests, xl or QEMU refuses, or it is not up in time; with its
+        last console lines
     """
     checked_name(guest.name, "guest")
     if guest.workload not in WORKLOADS:
         raise XentoolError(f"a guest does one of {', '.join(WORKLOADS)}")
+    if guest.type in hypervisors.LEFT_OUT:
+        raise XentoolError(f"a lab has no {guest.type} guests: {hypervisors.LEFT_OUT[guest.type]}")
     with reached(lab, where) as place:
         if guest.type not in place.hypervisor.types:
             raise XentoolError(

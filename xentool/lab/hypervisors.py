@@ -67,3 +67,6 @@ TYPES = {
     "emulated": "KVM, an IDE disk and an Intel NIC that QEMU emulates",
     "shadow": "as virtio, with shadow page tables in nested paging's stead",
 }
+_NO_HVM = "Linux was not seen to start in one, neither by firmware that reads it a byte at a time, nor from a disk"
+#: What a guest of Xen's could be, and is not in a lab; and why.
+LEFT_OUT = {"hvm": _NO_HVM, "pvhvm": _NO_HVM}

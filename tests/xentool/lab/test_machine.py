@@ -5,7 +5,20 @@ from pathlib import Path
 import pytest
 
 from xentool.errors import XentoolError
-from xentool.lab import console, guest, hypervisors, kvm_guest, places, process, qemu, seed, sync, wheel, xl_guest
+from xentool.lab import (
+    console,
+    guest,
+    guests,
+    hypervisors,
+    kvm_guest,
+    places,
+    process,
+    qemu,
+    seed,
+    sync,
+    wheel,
+    xl_guest,
+)
 
 MACHINE = qemu.Machine("a", Path("/run/a,b"), Path("/images/x,y"), "tcg", 3072, 2, 4022)
 
@@ -104,6 +117,12 @@ def test_a_foreign_process_is_not_taken_for_qemu(tmp_path: Path) -> None:
 def test_names_that_would_break_out_are_refused(name: str) -> None:
     with pytest.raises(XentoolError, match="is no name for a guest"):
         places.checked_name(name, "guest")
+
+
+@pytest.mark.parametrize("kind", ["hvm", "pvhvm"])
+def test_a_type_that_no_lab_has_is_answered_with_why(kind: str) -> None:
+    with pytest.raises(XentoolError, match=f"^a lab has no {kind} guests: Linux was not seen to start"):
+        guests.start(guest.Guest("domU", kind), "there-is-no-such-lab")
 
 
 def test_a_guests_configuration() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from xentool.lab.hypervisors import KVM, XEN, Hypervisor
+from xentool.lab.hypervisors import LEFT_OUT as TYPES_LEFT_OUT
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,7 @@ BACKENDS = {
     "ours": ("-ours", "xentool block serve, netback"),
 }
 #: What is not tried, and why.
-LEFT_OUT = {
-    "xen-hvm": "Linux was not seen to start in an HVM guest of this lab: its firmware reads a kernel a byte at a time",
-}
+LEFT_OUT = {"xen-hvm": TYPES_LEFT_OUT["hvm"]}
 WORKS = {
     each.name: each
     for each in (

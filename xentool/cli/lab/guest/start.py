@@ -9,6 +9,7 @@ from xentool.cli.lab.progress import shown
 from xentool.lab import api
 
 _TYPES = "; ".join(f"{name}: {does}" for name, does in api.TYPES.items())
+_NONE = " and ".join(api.LEFT_OUT)
 _WORKLOADS = "; ".join(f"{name}: {does}" for name, does in api.WORKLOADS.items())
 
 
@@ -19,8 +20,8 @@ _WORKLOADS = "; ".join(f"{name}: {does}" for name, does in api.WORKLOADS.items()
 @click.option(
     "--type",
     "kind",
-    type=click.Choice(list(api.TYPES)),
-    help=f"How it is run; by default by the first way of the lab's hypervisor. {_TYPES}.",
+    type=click.Choice([*api.TYPES, *api.LEFT_OUT]),
+    help=f"How it is run; by default by the first way of the lab's hypervisor. {_TYPES}; {_NONE}: a lab says why not.",
 )
 @click.option("--vcpus", type=click.IntRange(1, 16), metavar="N", default=1, show_default=True, help="Its CPUs.")
 @click.option("--memory", type=click.IntRange(128), metavar="MIB", default=192, show_default=True, help="Its memory.")
