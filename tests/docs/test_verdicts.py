@@ -6,7 +6,7 @@ from pvdrivers.conformance import registry
 from pvdrivers.conformance.case import FAILURES, Verdict
 from pvdrivers.conformance.quirks import quirks_of, withheld_of
 from tests.docs.verdicts import PAGE, Column, columns, page
-from tests.verdicts.make import DRIVERS
+from tests.verdicts.drivers import DRIVERS
 
 COLUMNS = list(columns())
 
