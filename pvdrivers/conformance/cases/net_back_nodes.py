@@ -1,5 +1,9 @@
 """Frontends that publish what makes no sense, and toolstacks that are not done yet."""
 
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import NamedTuple
+
 from pvdrivers.abi.xenbus import XenbusState as S
 from pvdrivers.conformance import waits
 from pvdrivers.conformance.case import Clause, Group
@@ -11,6 +15,8 @@ from pvdrivers.conformance.observation import Seen, Sights, Unsupported
 from pvdrivers.xenbus import Role
 
 CASES = Group(Role.BACK, "net")
+#: Vifs that there are at once, of as many pages as a dom0 may grant.
+_AT_ONCE = 6
 
 
 @CASES.case(
@@ -64,10 +70,10 @@ def nb02(rig: VifFrontRig) -> Sights:
     why="What a guest writes into XenStore decides how much a backend allocates and what it maps.",
 )
 def nb05(rig: VifFrontRig) -> Sights:
-    """Publishes one wrong thing at a time, each on a new vif."""
+    """Publishes one wrong thing on a vif, some vifs at a time."""
     with rig.plugged() as front:
         front.begin()
-        most = front.offered("multi-queue-max-queues", 1)
+        most = front.offered("multi-queue-max-queues")
     one: list[tuple[str, dict[str, object]]] = [
         ("no tx-ring-ref", {"tx-ring-ref": None}),
         ("no rx-ring-ref", {"rx-ring-ref": None}),
@@ -80,33 +86,49 @@ def nb05(rig: VifFrontRig) -> Sights:
         ("rx-ring-ref that nobody granted", {"rx-ring-ref": NOBODYS}),
         ("event-channel that there is not", {"event-channel": 4095}),
         ("event-channel 2^32", {"event-channel": 2**32}),
+    ]
+    numbers: list[tuple[str, dict[str, object]]] = [
         ("0 queues", {"multi-queue-num-queues": 0}),
         (f"{most + 1} queues", {"multi-queue-num-queues": most + 1}),
         ("2^32 - 1 queues", {"multi-queue-num-queues": 2**32 - 1}),
         ("queues that are no number", {"multi-queue-num-queues": "many"}),
     ]
-    for what, wrong in one:
-        yield _published(rig, what, 1, wrong)
+    # To a backend that knows of no queues the key says nothing.
+    one += numbers if most else []
     two: list[tuple[str, dict[str, object]]] = [
         ("a queue that is missing", {"queue-1/tx-ring-ref": None, "queue-1/rx-ring-ref": None}),
         ("one page for two queues", {"queue-1/tx-ring-ref": "queue-0/tx-ring-ref"}),
         ("one port for two queues", {"queue-1/event-channel": "queue-0/event-channel"}),
     ]
-    for what, wrong in two if most > 1 else []:
-        yield _published(rig, what, 2, wrong)
+    tries = [_Try(*each, queues=1) for each in one] + [_Try(*each, queues=2) for each in (two if most > 1 else [])]
+    for at in range(0, len(tries), _AT_ONCE):
+        yield from _published(rig, tries[at : at + _AT_ONCE])
 
 
-def _published(rig: VifFrontRig, what: str, queues: int, wrong: dict[str, object]) -> Seen:
-    with rig.plugged() as front:
-        front.begin()
-        nodes = front.nodes(queues=queues, split=False)
-        # The name of another node stands for what that holds.
-        nodes |= {name: nodes.get(str(value), value) for name, value in wrong.items()}
-        seen = front.publish({name: value for name, value in nodes.items() if value is not None})
-        if seen.observation is O.SERVED and (refused := front.complaint()):
-            # Linux's says that it is connected after it has said what is wrong, too.
-            seen = Seen("", O.REFUSED, refused)
-        return seen._replace(what=what)
+class _Try(NamedTuple):
+    # What is published: sound nodes, but for some.
+    what: str
+    wrong: dict[str, object]
+    queues: int
+
+
+def _published(rig: VifFrontRig, tries: Sequence[_Try]) -> Sights:
+    with ExitStack() as stack:
+        fronts = [stack.enter_context(rig.plugged()) for _ in tries]
+        for front, each in zip(fronts, tries, strict=True):
+            front.begin()
+            nodes = front.nodes(queues=each.queues, split=False)
+            # The name of another node stands for what that holds.
+            nodes |= {name: nodes.get(str(value), value) for name, value in each.wrong.items()}
+            front.announce({name: value for name, value in nodes.items() if value is not None})
+        # One that does nothing at all is waited for as long as for that.
+        waits.until(fronts[0].store, [], lambda: all(front.has_decided() for front in fronts), rig.level.deadline)
+        for front, each in zip(fronts, tries, strict=True):
+            seen = front.became()
+            if seen.observation is O.SERVED and (refused := front.complaint()):
+                # Linux's says that it is connected after it has said what is wrong, too.
+                seen = Seen("", O.REFUSED, refused)
+            yield seen._replace(what=each.what)
 
 
 @CASES.case(

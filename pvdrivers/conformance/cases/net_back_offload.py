@@ -246,6 +246,9 @@ def nb24(rig: VifFrontRig) -> Sights:
                     payload = rig.chance.randbytes(rig.chance.randrange(1, 1400))
                     yield from _told(front, what, packet(version, protocol, payload, to_guest=True), 0, blank)
                 payload = rig.chance.randbytes(rig.chance.randrange(5000, 50000))
+                if not front.offered(f"feature-gso-tcpv{version}"):
+                    # None comes in, either.
+                    continue
                 yield from _told(front, what, packet(version, TCP, payload, to_guest=True, options=12), 1448, blank)
 
 
@@ -314,6 +317,7 @@ def nb25(rig: VifFrontRig) -> Sights:
     nothing = {"feature-gso-tcpv4": 0, "feature-gso-tcpv6": 0}
     for what, takes, slots in (("nothing to be cut", nothing, 18), ("one slot", {"feature-sg": 0, **nothing}, 1)):
         with rig.joined(takes=takes) as front:
+            rig.needs(front, "feature-gso-tcpv4")
             for version in (4, 6):
                 whole = packet(version, TCP, rig.chance.randbytes(6000), to_guest=True)
                 front.post(40)

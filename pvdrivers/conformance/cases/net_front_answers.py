@@ -12,6 +12,7 @@ from pvdrivers.conformance.net.frames import FAR, GUEST, Carried, plain
 from pvdrivers.conformance.net.sent import Sent
 from pvdrivers.conformance.net.subject import BURST
 from pvdrivers.conformance.observation import Seen, Sights
+from pvdrivers.transport.base import Mapping
 from pvdrivers.xenbus import Role
 
 CASES = Group(Role.FRONT, "net")
@@ -19,6 +20,8 @@ _MASK = 0xFFFFFFFF
 OKAY = int(NetifRsp.OKAY)
 #: Frames, of one slot each: more than a ring has.
 _MANY = 280
+#: As many are under way at once where more go by than it has pages.
+_SOME = 30
 
 
 def _frame(back: VifBack, size: int = 100, *, comes: bool = False) -> bytes:
@@ -84,37 +87,43 @@ def _ignored(seen: Seen) -> Seen:
     risk=Risk.MAY_CRASH,
 )
 def nf11(rig: VifBackRig) -> Sights:
-    """Maps a page that is sent and one that is posted, answers both, parts, and has another backend's frames go by;
-    neither page may show anything of those, and what its user has got stays.
+    """Maps a page that is posted, or one that is sent, answers, parts, and has another backend's frames go by; the page
+    may show nothing of those, and what its user has got stays.
     """
-    with rig.joined() as back:
-        domid = back.used.spot.domid
-        data = _frame(back, comes=True)
-        (message,) = back.fill([Part(data)])
-        gref = back.queues[0].rx.last[0].gref
-        posted = back.used.transport.map(domid, [gref])
-        back.give([message])
-        came = back.came("a frame that comes", Carried(data))
-        back.send(Carried(_frame(back)))
-        _, sent = back.take()
-        lent = back.used.transport.map(domid, [sent.slots[0].gref], writable=False)
-        back.answer(sent)
-        if came.observation is not O.OKAY:
-            yield came
-        seen = back.after("what is sent behind it")
-        if seen.observation is not O.OKAY:
-            yield seen
-        back.part()
-        posted.memory[:] = bytes([0xEE]) * len(posted.memory)
-        kept = bytes(lent.memory)
-        back.again()
-        for _ in range(BURST):
-            again = back.proves()
-        yield again._replace(observation=O.HELD) if again.observation is O.OKAY else again
-        if bytes(lent.memory) != kept or set(posted.memory) != {0xEE}:
-            yield Seen("pages of its former life", O.KEPT, "what others send is seen there")
-        for mapping in (posted, lent):
+    for what, answered in (("a page that is posted", _answered_posted), ("a page that is sent", _answered_sent)):
+        with rig.joined() as back:
+            mapping, seen = answered(back)
+            if seen.observation is not O.OKAY:
+                yield seen._replace(what=what)
+            back.part()
+            kept = bytes(mapping.memory)
+            if back.again().observation is O.REOPENED:
+                for _ in range(BURST):
+                    seen = back.proves()
+            if bytes(mapping.memory) != kept:
+                yield Seen(what, O.KEPT, "what others send is seen there")
+            elif seen.observation is O.OKAY:
+                yield Seen(what, O.HELD)
             mapping.unmap()
+
+
+def _answered_posted(back: VifBack) -> tuple[Mapping, Seen]:
+    # What its user has got stays when the page is written to: it is nobody's, now that its backend has left it.
+    data = _frame(back, comes=True)
+    messages = back.fill([Part(data)])
+    mapping = back.used.transport.map(back.used.spot.domid, [back.queues[0].rx.last[0].gref])
+    back.give(messages)
+    came = back.came("a frame that comes", Carried(data))
+    mapping.memory[:] = bytes([0xEE]) * len(mapping.memory)
+    return mapping, came
+
+
+def _answered_sent(back: VifBack) -> tuple[Mapping, Seen]:
+    back.send(Carried(_frame(back)))
+    _, sent = back.take()
+    mapping = back.used.transport.map(back.used.spot.domid, [sent.slots[0].gref], writable=False)
+    back.answer(sent)
+    return mapping, back.after("what is sent behind it")
 
 
 #: What is wrong with the answer to the first of some frames: ids and statuses instead of it, by all frames' ids.
@@ -178,16 +187,24 @@ def nf12(rig: VifBackRig) -> Sights:
     why="A status is a number that a backend chooses; a frame that was not sent is no reason to stop.",
 )
 def nf13(rig: VifBackRig) -> Sights:
-    """Answers frames with -1, -2, 5 and -32768, and with NULL, which is for extras; more frames follow."""
-    for status in (-1, -2, 5, -32768, int(NetifRsp.NULL)):
+    """Answers frames with -1, -2, 5 and -32768, and with NULL, which is for extras; more frames follow, on a new vif if
+    that is the end of one.
+    """
+    statuses = [-1, -2, 5, -32768, int(NetifRsp.NULL)]
+    while statuses:
         with rig.joined() as back:
-            # More than it has pages, if what was not sent does not come back.
-            for _ in range(1 if status == NetifRsp.NULL else 100):
-                for _ in range(3):
-                    back.send(Carried(_frame(back)))
-                for _, sent in [back.take() for _ in range(3)]:
-                    back.answer(sent, status=status)
-            yield _ignored(back.after(f"status {status}"))
+            while statuses and not back.given_up:
+                yield _answered(back, statuses.pop(0))
+
+
+def _answered(back: VifBack, status: int) -> Seen:
+    # More than it has pages, if what was not sent does not come back; of NULL it is known that a slot does not.
+    for _ in range(1 if status == NetifRsp.NULL else 10):
+        for _ in range(_SOME):
+            back.send(Carried(_frame(back)))
+        for _, sent in [back.take() for _ in range(_SOME)]:
+            back.answer(sent, status=status)
+    return _ignored(back.after(f"status {status}"))
 
 
 @CASES.case(

@@ -33,9 +33,11 @@ def _dropped(rig: VifBackRig, wrong: Mapping[str, Wrong]) -> Sights:
         for what, messages in wrong.items():
             for _ in range(_TIMES):
                 back.give(messages(back))
-                seen = back.behind(what)
-                if seen.observation is not O.DROPPED:
+                # What follows an unfinished one too soon is its end.
+                back.heard()
+                if back.given_up:
                     break
+            seen = back.behind(what)
             yield seen
             if seen.observation is O.DISABLED:
                 return

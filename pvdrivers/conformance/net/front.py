@@ -33,6 +33,8 @@ FEATURES: Mapping[str, object] = {
     "feature-gso-tcpv6": 1,
     "feature-ipv6-csum-offload": 1,
 }
+#: Of a backend, what extras are for.
+_WITH_EXTRAS = ("feature-gso-tcpv4", "feature-gso-tcpv6", "feature-multicast-control", "feature-ctrl-ring")
 
 
 @dataclass
@@ -123,6 +125,16 @@ class VifFront(FrontHalf):
         return grant
 
     # What is sent.
+
+    @property
+    def several(self) -> bool:
+        """Whether the backend says that it takes packets of several slots."""
+        return bool(self.offered("feature-sg"))
+
+    @property
+    def extras(self) -> bool:
+        """Whether the backend offers anything for which there are extras: another reads them as slots."""
+        return any(self.offered(feature) for feature in _WITH_EXTRAS)
 
     def slots(
         self,

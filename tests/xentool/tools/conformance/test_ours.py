@@ -67,6 +67,15 @@ def test_a_net_backend_without_what_is_optional_is_not_blamed_for_it() -> None:
     assert found == {ident: f"unsupported: {feature} is not offered" for ident, feature in lacks.items()}
 
 
+def test_a_net_backend_of_one_slot_is_not_blamed_for_it() -> None:
+    several = ("NB08", "NB10", "NB11", "NB13", "NB32")
+    found = judged(
+        net_backend(Offer(Takes())), *several, "NB05", "NB07", "NB09", "NB14", "NB21", "NB22", "NB23", "NB26"
+    )
+    extras = {"NB14": "unsupported: it offers nothing for which there are extras"}
+    assert found == dict.fromkeys(several, "unsupported: feature-sg is not offered") | extras
+
+
 #: Of our frontend, whose guest is never suspended on a loopback.
 NEVER_SUSPENDED = {"NF20": "unsupported: this driver's machine is not suspended here"}
 

@@ -17,6 +17,7 @@ from pvdrivers.bus.end import put
 from pvdrivers.bus.toolstack import Spot
 from pvdrivers.conformance.net.frames import Carried, finished
 from pvdrivers.conformance.net.subject import ServedVif, Vif
+from pvdrivers.conformance.observation import Unsupported
 from pvdrivers.errors import MachineError
 from pvdrivers.transport.xen import Xen
 from pvdrivers.xenbus import Role
@@ -71,8 +72,12 @@ class QnicBench(qemu.QemuBench):
 
     @contextmanager
     def served(self, vif: Vif) -> Iterator[ServedVif]:
-        """Plug in a vif; no rate is known to this backend."""
-        del vif
+        """Plug in a vif.
+
+        :raises Unsupported: it is to have a rate, which this backend does not know
+        """
+        if vif.rate:
+            raise Unsupported("it knows of no rate")
         number = next(self.numbers)
         spot = Spot(_KIND.front, _KIND.back, 0, 0, number)
         here, there = (self.folder / f"{end}-{number}" for end in ("kit", "qemu"))
