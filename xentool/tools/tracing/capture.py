@@ -14,8 +14,8 @@ from types import FrameType
 from traces.counting.wallclock import Noted
 from xentool.hosts import Host
 from xentool.tools.tracing import capture_status
-from xentool.tools.tracing.capture_status import Began, Compared, Ended, Over, Refused, Started, Used
-from xentool.tools.tracing.remote import Remote
+from xentool.tools.tracing.capture_status import Began, Compared, Ended, Over, Ready, Refused, Started, Used
+from xentool.tools.tracing.remote import Gate, Remote
 
 # Held in dom0 while a capture runs. /run is root's own, so that nobody else can take it.
 LOCK = "/run/xentool-capture.lock"
@@ -30,6 +30,7 @@ class Capture(Remote):
     :param buffer_pages: 4 KiB pages of buffer per CPU; Xen keeps the first size set since it booted
     :param cpus: CPUs to record on; None for all
     :param seconds: end by itself after so long, by dom0's clock; None for no limit
+    :param gate: see `Remote`; by then dom0 has given its clock, and holds its lock
     :raises Unavailable: the host cannot be reached, is no dom0, or (from `chunks`) went away
     :raises XentoolError: the host is being traced already, cannot trace, or (from `chunks`) xentrace ended by itself
     """
@@ -41,8 +42,9 @@ class Capture(Remote):
         buffer_pages: int = 1024,
         cpus: Sequence[int] | None = None,
         seconds: float | None = None,
+        gate: Gate | None = None,
     ) -> None:
-        super().__init__(host)
+        super().__init__(host, gate)
         self.mask = mask
         self.buffer_pages = buffer_pages  # what was asked for, and once started what there is
         self.started = 0.0  # time.monotonic() when records began
@@ -57,7 +59,8 @@ class Capture(Remote):
     def _words(self) -> list[str]:
         words = ["bash", "-s", "--", hex(self.mask), str(self.buffer_pages), self._cpus, LOCK]
         # Rounded up: 0 means no limit.
-        return [*words, str(0 if self._seconds is None else math.ceil(self._seconds * 100))]
+        words.append(str(0 if self._seconds is None else math.ceil(self._seconds * 100)))
+        return words if self._gate is None else [*words, "gate"]
 
     def _input(self) -> bytes:
         return files(__package__).joinpath("capture.sh").read_bytes()
@@ -69,6 +72,8 @@ class Capture(Remote):
             match status := capture_status.parse(line):
                 case Began() | Compared():
                     self._times.append(status)
+                case Ready():
+                    self._pass()
                 case Started(pages):
                     self.buffer_pages = pages
                     self.started = time.monotonic()

@@ -1,9 +1,11 @@
 # Runs in dom0, read by bash from the standard input, which afterwards carries what the client says, a line every two
-# seconds: an empty one, and "stop" from when it wants the end on. Records go to stdout; lines to the client, which
-# begin with "xentool: ", and xentrace's own messages to stderr. Whatever ends this, tracing is put back.
+# seconds: an empty one, "go" from when it wants the begin on, "stop" from when it wants the end on. Records go to
+# stdout; lines to the client, which begin with "xentool: ", and xentrace's own messages to stderr. Whatever ends this,
+# tracing is put back.
 #
-# Words: MASK PAGES CPUS LOCK TIME, the last in hundredths of a second, 0 for "until the client says so". Needs bash 4.1,
-# flock, the core utilities and Xen's xentrace; to tell the time to less than a tenth of a second, tracefs.
+# Words: MASK PAGES CPUS LOCK TIME [gate]: TIME in hundredths of a second, 0 for "until the client says so"; with "gate"
+# it begins when the client says "go", and else at once. Needs bash 4.1, flock, the core utilities and Xen's xentrace;
+# to tell the time to less than a tenth of a second, tracefs.
 #
 # Ref: tools/xentrace/xentrace.c, xen/common/trace.c, stable-4.17 and stable-4.20
 
@@ -23,13 +25,14 @@ look() {
     clock=$((10#${up/./}))
 }
 
-# Wait for the client for $1 hundredths of a second. Sets `client` to stop, gone or silent when it wants no more.
+# Wait for the client for $1 hundredths of a second. Sets `client` to stop, gone or silent when it wants no more, and
+# `go` when it wants the begin.
 listen() {
     local line limit wait=$1
     printf -v limit %d.%02d $((wait / 100)) $((wait % 100))
     if IFS= read -r -t "$limit" line; then
         silence=0
-        if [[ $line == stop ]]; then client=stop; fi
+        case $line in stop) client=stop ;; go) go=1 ;; esac
     elif (($? <= 128)); then
         client=gone # end of file: the client was killed, or its connection closed
     elif (((silence += wait) >= patience)); then
@@ -192,8 +195,8 @@ open_pipe() {
 }
 
 main() {
-    local mask=$1 pages=$2 cpus=$3 lock=$4 time=$5 other reader writer launched begun lead end
-    client=recording xentrace='' relay='' watched=
+    local mask=$1 pages=$2 cpus=$3 lock=$4 time=$5 gate=$6 other reader writer launched begun lead end
+    client=recording go='' xentrace='' relay='' watched=
     PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin:/usr/lib/xen/bin
 
     if [[ ! -e /dev/xen/privcmd && ! -e /proc/xen/privcmd ]]; then say refused no-dom0; return; fi
@@ -218,6 +221,13 @@ main() {
     cat <&"$reader" {watched}>&- {writer}>&- 9>&- &
     relay=$!
     compare_clocks
+    if [[ $gate ]]; then
+        say ready
+        until [[ $go || $client != recording ]]; do listen 100; done
+        if [[ $client != recording ]]; then return; fi
+        # Others could begin meanwhile.
+        if other=$(foreign); then say refused foreign "$other"; return; fi
+    fi
     now
     say began "$wall" "$(date +%z)"
     look

@@ -46,6 +46,11 @@ class Refused:
 
 
 @dataclass(frozen=True)
+class Ready:
+    """All that a capture needs is there; it begins when the client says so."""
+
+
+@dataclass(frozen=True)
 class Started:
     """Records are being made.
 
@@ -101,7 +106,7 @@ class Ended:
     off: bool
 
 
-Status = Refused | Began | Started | Compared | Used | Over | Ended
+Status = Refused | Ready | Began | Started | Compared | Used | Over | Ended
 
 
 def parse(line: str) -> Status | None:
@@ -112,6 +117,8 @@ def parse(line: str) -> Status | None:
     match line.removeprefix(PREFIX).split(maxsplit=2):
         case ["refused", reason, *rest]:
             found = Refused(reason, " ".join(rest).strip())
+        case ["ready"]:
+            found = Ready()
         case ["started", pages]:
             found = Started(int(pages))
         case ["began", at, zone]:

@@ -10,7 +10,7 @@ import os
 import subprocess
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import IO, Self
 
@@ -20,18 +20,28 @@ from xentool.hosts import Host
 # Seconds between signs of life; hosts give up after `capture_status.PATIENCE`.
 HEARTBEAT = 2.0
 STOP = b"stop\n"
+GO = b"go\n"
 # Seconds that a host gets to put tracing back when the caller leaves early: disabling Xen's may take three tries.
 PUT_BACK = 20.0
 # The most that one read returns, and what the pipe is grown to: fewer, larger reads at tens of MB a second.
 CHUNK = 1 << 20
 
 
-class Remote(ABC):
-    """A running script as a context manager; leaving it puts everything back, with or without an exception."""
+#: Called when a host has all that it needs to begin, and has not begun: it does so when this has returned. What this
+#: raises calls the recording off.
+Gate = Callable[[], None]
 
-    def __init__(self, host: Host) -> None:
+
+class Remote(ABC):
+    """A running script as a context manager; leaving it puts everything back, with or without an exception.
+
+    :param gate: None to begin at once
+    """
+
+    def __init__(self, host: Host, gate: Gate | None = None) -> None:
         self.host = host
-        self._stopping = False
+        self._gate = gate
+        self._word = b"\n"  # what a sign of life says
         self._over = threading.Event()
 
     @abstractmethod
@@ -86,10 +96,19 @@ class Remote(ABC):
 
         Safe in a signal handler, more than once, and after the end.
         """
-        if not self._stopping and not self._over.is_set():
-            self._stopping = True
-            with contextlib.suppress(OSError):
-                os.write(self._stdin.fileno(), STOP)
+        if self._word != STOP and not self._over.is_set():
+            self._say(STOP)
+
+    def _pass(self) -> None:
+        """Let the host begin, now that it is ready, when that is wanted."""
+        if self._gate is not None:
+            self._gate()
+        self._say(GO)
+
+    def _say(self, word: bytes) -> None:
+        self._word = word
+        with contextlib.suppress(OSError):
+            os.write(self._stdin.fileno(), word)
 
     def _lines(self) -> Iterator[str]:
         # Line by line without reading ahead, so that the caller may leave off anywhere.
@@ -100,7 +119,7 @@ class Remote(ABC):
         with contextlib.suppress(OSError):  # the other side ended; whoever reads its output notices
             while not self._over.wait(HEARTBEAT):
                 # Said again and again: bash's `read -t` drops the part of a line that it has when its time is over.
-                os.write(self._stdin.fileno(), STOP if self._stopping else b"\n")
+                os.write(self._stdin.fileno(), self._word)
 
     def _abandon(self) -> None:
         # End of file on its stdin makes the host put everything back; after an orderly end it does nothing.

@@ -45,6 +45,30 @@ def test_words_for_dom0() -> None:
         pass
 
 
+def test_it_begins_when_the_gate_is_passed() -> None:
+    passed: list[str] = []
+    # Told by what was heard: nothing but signs of life before the gate has returned, and "go" from then on.
+    host = Pretended(
+        f'[ "$6" = gate ] || exit; echo xentool: ready >&2; {WORD}; echo $l; echo xentool: started 32 >&2; '
+        f'while [ "$l" = go ] && read -r l; do :; done; echo $l; echo xentool: ended stop 0 1 >&2'
+    )
+    with Capture(host, 1, gate=lambda: passed.append("gate")) as running:
+        assert passed == ["gate"]
+        running.stop()
+        assert b"".join(running.chunks()) == b"go\nstop\n"
+
+
+def test_a_gate_that_raises_calls_it_off(tmp_path: Path) -> None:
+    def gate() -> None:
+        raise XentoolError("not today")
+
+    heard = tmp_path / "heard"
+    host = Pretended(f'echo xentool: ready >&2; while read -r l; do echo "$l" >>{heard}; done; echo end >>{heard}')
+    with pytest.raises(XentoolError, match=r"^not today$"), Capture(host, 1, gate=gate):
+        pass
+    assert set(heard.read_text().split()) == {"end"}
+
+
 def test_records_before_a_failure_are_handed_out() -> None:
     host = Pretended("echo xentool: started 32 >&2; echo one; echo xentool: ended recording 137 1 >&2")
     with Capture(host, 1) as running:

@@ -3,7 +3,17 @@
 import pytest
 
 from xentool.errors import Unavailable, XentoolError
-from xentool.tools.tracing.capture_status import Ended, Refused, Started, Status, Used, end_error, parse, start_error
+from xentool.tools.tracing.capture_status import (
+    Ended,
+    Ready,
+    Refused,
+    Started,
+    Status,
+    Used,
+    end_error,
+    parse,
+    start_error,
+)
 
 
 @pytest.mark.parametrize(
@@ -11,6 +21,7 @@ from xentool.tools.tracing.capture_status import Ended, Refused, Started, Status
     [
         ("xentool: refused locked", Refused("locked", "")),
         ("xentool: refused foreign 31 xentrace -e all /x", Refused("foreign", "31 xentrace -e all /x")),
+        ("xentool: ready", Ready()),
         ("xentool: started 1024", Started(1024)),
         ("xentool: used 37 100 250", Used(0.37, 2.5)),
         ("xentool: ended stop 0 1", Ended("stop", 0, True)),

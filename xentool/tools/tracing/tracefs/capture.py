@@ -7,9 +7,9 @@ import math
 from importlib.resources import files
 
 from xentool.hosts import Host
-from xentool.tools.tracing.remote import Remote
+from xentool.tools.tracing.remote import Gate, Remote
 from xentool.tools.tracing.tracefs import status
-from xentool.tools.tracing.tracefs.status import Began, Ended, Over, Refused, Started
+from xentool.tools.tracing.tracefs.status import Began, Ended, Over, Ready, Refused, Started
 
 #: As many as a kernel gives a new instance.
 BUFFER_KIB = 1408
@@ -23,12 +23,21 @@ class Recorder(Remote):
     :param pid: of the machine's process
     :param buffer_kib: KiB of buffer per processor
     :param seconds: end by itself after so long, by the host's clock; None for no limit
+    :param gate: see `Remote`; by then the instance is there
     :raises Unavailable: the host cannot be reached, has no events of KVM, or (from `chunks`) went away
     :raises XentoolError: the host cannot trace, or (from `chunks`) the recording ended by itself
     """
 
-    def __init__(self, host: Host, pid: int, *, buffer_kib: int = BUFFER_KIB, seconds: float | None = None) -> None:
-        super().__init__(host)
+    def __init__(
+        self,
+        host: Host,
+        pid: int,
+        *,
+        buffer_kib: int = BUFFER_KIB,
+        seconds: float | None = None,
+        gate: Gate | None = None,
+    ) -> None:
+        super().__init__(host, gate)
         #: By the host's clock; known when it has ended in order.
         self.began: Began | None = None
         self.over: Over | None = None
@@ -40,13 +49,16 @@ class Recorder(Remote):
         script = files(__package__).joinpath("capture.sh").read_text()
         hundredths = 0 if self._seconds is None else math.ceil(self._seconds * 100)
         # Not through its standard input: dash reads more of that than it needs, and so what comes behind the script.
-        return ["sh", "-c", script, "sh", str(self._pid), str(hundredths), str(self._buffer_kib)]
+        words = ["sh", "-c", script, "sh", str(self._pid), str(hundredths), str(self._buffer_kib)]
+        return words if self._gate is None else [*words, "gate"]
 
     def _await_start(self) -> None:
         refused: Refused | None = None
         messages: list[str] = []
         for line in self._lines():
             match told := status.parse(line):
+                case Ready():
+                    self._pass()
                 case Started():
                     return
                 case Refused():

@@ -1,9 +1,11 @@
 # Runs on a KVM host, handed to `sh -c`. Its standard input carries what the client says, a line every two seconds: an
-# empty one, and "stop" from when it wants the end on. A stream (traces/kvm/stream.py) goes to stdout; lines to the client, which begin
-# with "xentool: ", to stderr. Whatever ends this, its instance of tracefs is removed, which is all that it makes.
+# empty one, "go" from when it wants the begin on, "stop" from when it wants the end on. A stream (traces/kvm/stream.py)
+# goes to stdout; lines to the client, which begin with "xentool: ", to stderr. Whatever ends this, its instance of
+# tracefs is removed, which is all that it makes.
 #
-# Words: PID TIME KIB: the machine's process, hundredths of a second (0: until the client says so), and how many KiB each
-# processor's buffer is to have. Needs POSIX's sh, the core utilities, and tracefs.
+# Words: PID TIME KIB [gate]: the machine's process, hundredths of a second (0: until the client says so), and how many
+# KiB each processor's buffer is to have; with "gate" it begins when the client says "go", and else at once. Needs
+# POSIX's sh, the core utilities, and tracefs.
 #
 # Ref: Linux, Documentation/trace/ftrace.rst, "Instances"; kernel/trace/trace.c, tracing_buffers_read
 
@@ -107,9 +109,9 @@ pump() {
 
 # What the client says, as signals for the main shell; and when that is gone, what it would have done in the end.
 listen() {
-    trap '' HUP INT TERM PIPE USR1 USR2
+    trap '' HUP INT TERM PIPE USR1 USR2 ALRM
     while read -r line; do
-        case $line in stop) signal=USR2 ;; *) signal=USR1 ;; esac
+        case $line in stop) signal=USR2 ;; go) signal=ALRM ;; *) signal=USR1 ;; esac
         if ! alive $$; then break; fi
         kill -s "$signal" $$
     done
@@ -121,6 +123,13 @@ listen() {
     fi
 }
 
+# Note when the client was heard last. Sets `client` to $1 when that is too long ago.
+heed() {
+    look
+    if [ "$silence" = 0 ]; then heard=$clock silence=1; fi
+    if [ $((clock - heard)) -gt "$patience" ]; then client=$1; fi
+}
+
 put_back() {
     tries=0
     echo 0 2>/dev/null >"$instance/tracing_on"
@@ -130,8 +139,8 @@ put_back() {
 }
 
 main() {
-    machine=$1 time=$2 size=$3
-    client=recording silence=0 root='' pump='' listener=''
+    machine=$1 time=$2 size=$3 gate=$4
+    client=recording silence=0 go='' root='' pump='' listener=''
     if [ "$(id -u)" != 0 ]; then say refused permission; return; fi
     for root in /sys/kernel/tracing /sys/kernel/debug/tracing ''; do
         if [ -d "$root/instances" ]; then break; fi
@@ -148,6 +157,7 @@ main() {
     trap '' PIPE
     trap client=gone HUP INT TERM
     trap silence=0 USR1
+    trap 'silence=0 go=1' ALRM
     trap client=stop USR2
     if ! mkdir "$instance"; then say refused no-instance; return; fi
     # Before anything else, since it removes what this shell cannot when it is killed outright.
@@ -166,6 +176,14 @@ main() {
     # A kernel may have larger ones: what a head and its data take.
     each=$(sed -n 's/.*char data;[^0-9]*offset:\([0-9]*\);[^0-9]*size:\([0-9]*\);.*/\1 + \2/p' "$root/events/header_page")
     page=$((${each:-4096}))
+    if [ "$gate" ]; then
+        say ready
+        while [ -z "$go" ] && [ "$client" = recording ]; do
+            sleep 0.1
+            heed silent
+        done
+        if [ "$client" != recording ]; then put_back; kill -KILL "$listener" 2>/dev/null; return; fi
+    fi
     say started
     head
     pump <&- &
@@ -178,9 +196,7 @@ main() {
     end=$((clock + time)) heard=$clock
     while [ "$client" = recording ]; do
         sleep 0.1
-        look
-        if [ "$silence" = 0 ]; then heard=$clock silence=1; fi
-        if [ $((clock - heard)) -gt "$patience" ]; then client=silent; fi
+        heed silent
         if [ "$time" -gt 0 ] && [ "$clock" -ge "$end" ]; then client=stop; fi
         if ! alive "$machine"; then client=over; fi
         if ! alive "$pump"; then client=gone; fi
@@ -191,9 +207,7 @@ main() {
         kill -USR2 "$pump"
         while alive "$pump" && [ "$client" != gone ]; do
             sleep 0.1
-            look
-            if [ "$silence" = 0 ]; then heard=$clock silence=1; fi
-            if [ $((clock - heard)) -gt "$patience" ]; then client=gone; fi
+            heed gone
         done
         ;;
     esac

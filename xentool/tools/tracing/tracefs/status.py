@@ -16,6 +16,9 @@ REFUSALS = {
     "gone": ("the machine has ended on {host}", XentoolError),
 }
 
+#: Seconds since the epoch: what lies beyond is no date that Python has.
+_LAST_S = 253402300800.0
+
 
 @frozen
 class Refused:
@@ -26,11 +29,25 @@ class Refused:
 
 
 @frozen
+class Ready:
+    """All that a recording needs is there; it begins when the client says so."""
+
+
+@frozen
 class Began:
     """Recording is about to begin, by the host's clock: a date in seconds since the epoch, and its zone (+0100)."""
 
     at: str
     zone: str
+
+    @property
+    def seconds(self) -> float | None:
+        """Seconds since the epoch; None where a host says something else."""
+        try:
+            at = float(self.at)
+        except ValueError:
+            return None
+        return at if 0 <= at < _LAST_S else None
 
 
 @frozen
@@ -59,7 +76,7 @@ class Ended:
     left: str | None
 
 
-Status = Refused | Began | Started | Over | Ended
+Status = Refused | Ready | Began | Started | Over | Ended
 
 
 def parse(line: str) -> Status | None:
@@ -70,6 +87,8 @@ def parse(line: str) -> Status | None:
     match line.removeprefix(PREFIX).split(maxsplit=2):
         case ["refused", reason, *rest]:
             found = Refused(reason, " ".join(rest))
+        case ["ready"]:
+            found = Ready()
         case ["began", at, zone]:
             found = Began(at, zone)
         case ["started"]:

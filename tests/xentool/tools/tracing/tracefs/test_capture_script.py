@@ -40,6 +40,10 @@ class Script:
             assert data, self._stderr.read()
             self.parts += self._reader.feed(data)
 
+    def said(self) -> str:
+        """Wait for what it says next of itself."""
+        return self._stderr.readline().decode().strip().removeprefix("xentool: ")
+
     def end(self) -> list[str]:
         """Read it to its end; give what it said of itself."""
         while data := os.read(self._stdout.fileno(), 1 << 16):
@@ -55,12 +59,19 @@ class Script:
 
 @contextmanager
 def started(
-    fake: FakeTracefs, machine: int, *, shell: str = "sh", time: int = 0, patience: int = 100_000, uid: int = 0
+    fake: FakeTracefs,
+    machine: int,
+    *,
+    shell: str = "sh",
+    time: int = 0,
+    patience: int = 100_000,
+    uid: int = 0,
+    gate: bool = False,
 ) -> Iterator[Script]:
     pipe = subprocess.PIPE
     words = [*([shell] if shell != "busybox" else ["busybox", "sh"]), "-c", fake.script(patience=patience), "sh"]
     process = subprocess.Popen(
-        [*words, str(machine), str(time), "64"],
+        [*words, str(machine), str(time), "64", *(["gate"] if gate else [])],
         stdin=pipe,
         stdout=pipe,
         stderr=pipe,
@@ -136,6 +147,36 @@ def test_what_it_sets_and_sends(fake: FakeTracefs, machine: "subprocess.Popen[by
         assert script.parts[-1] == End()
     assert [line.split()[0] for line in said] == ["started", "began", "over", "ended"]
     assert said[-1] == "ended stop"
+    assert fake.instances == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_it_begins_when_it_is_told_to(fake: FakeTracefs, machine: "subprocess.Popen[bytes]", shell: str) -> None:
+    with started(fake, machine.pid, shell=shell, gate=True) as script:
+        assert script.said() == "ready"
+        (instance,) = fake.instances
+        assert (instance / "set_event_pid").read_text() == 2 * f"{machine.pid}\n"
+        assert (instance / "events/kvm/enable").read_text() == ""
+        script.stdin.write(b"\n\ngo\ngo\n")
+        script.hear(lambda: script.of(Head))
+        until(lambda: (instance / "events/sched/sched_wakeup_new/enable").read_text() == "1\n")
+        script.stdin.write(b"go\nstop\n")
+        assert [line.split()[0] for line in script.end()] == ["started", "began", "over", "ended"]
+    assert fake.instances == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(("word", "ended"), [(b"", "ended gone"), (b"stop\n", "ended stop")])
+def test_it_is_called_off(
+    fake: FakeTracefs, machine: "subprocess.Popen[bytes]", shell: str, word: bytes, ended: str
+) -> None:
+    with started(fake, machine.pid, shell=shell, gate=True) as script:
+        assert script.said() == "ready"
+        script.stdin.write(word)
+        if not word:
+            script.stdin.close()
+        assert script.end() == [ended]
+        assert script.parts == []
     assert fake.instances == []
 
 
