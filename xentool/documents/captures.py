@@ -62,6 +62,7 @@ class KvmSidecar(TypedDict):
     command: list[str]
     begin: str | None
     end: str | None
+    clock: "Clock | None"  # where several hosts were recorded together
     machines: "list[SidecarMachine]"
 
 
@@ -92,7 +93,15 @@ class Sidecar(TypedDict):
     command: list[str]
     tracer_cpu_share: float | None
     recorded: "Noted | None"
+    clock: "Clock | None"  # where several hosts were recorded together
     domains: "list[SidecarDomain]"
+
+
+class Clock(TypedDict):
+    """A host's clock against that of the machine where the capture is kept."""
+
+    offset_s: float  # by how much the host's is ahead
+    error_s: float  # it is known to so much on either side
 
 
 class SidecarDomain(TypedDict):

@@ -1,6 +1,8 @@
 """Records a bundle: a trace, and what its host says of itself, for whoever is to read it elsewhere."""
 
 import tempfile
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO
 
@@ -10,6 +12,7 @@ from xentool.errors import XentoolError
 from xentool.hosts import Host
 from xentool.tools.outputs import replaced
 from xentool.tools.tracing import bundle, sidecar
+from xentool.tools.tracing.lead import ALONE, Lead
 from xentool.tools.tracing.record import Progress, Recording, record
 from xentool.tools.tracing.sidecar import Sidecar
 
@@ -33,24 +36,32 @@ def record_bundle(
     seconds: float | None,
     buffer_pages: int,
     progress: Progress,
+    known: Callable[[Sidecar], None] = lambda _sidecar: None,
+    lead: Lead = ALONE,
 ) -> Recording:
     """Record as `record` does, and leave a bundle at ``path``, all of it or none.
 
     :raises XentoolError: see `record`; what had been recorded by then is in the bundle all the same
     """
     told: list[Sidecar] = []
+
+    def hear(about: Sidecar) -> None:
+        told.append(about)
+        known(about)
+
     with _raw(path) as raw:
         failed: XentoolError | None = None
         try:
             done = record(
                 host,
-                raw,
+                nullcontext(raw),
                 kinds,
                 domain=domain,
                 seconds=seconds,
                 buffer_pages=buffer_pages,
                 progress=progress,
-                known=told.append,
+                known=hear,
+                lead=lead,
             )
         except XentoolError as error:
             if not told:

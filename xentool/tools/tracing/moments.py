@@ -1,12 +1,14 @@
 """When a capture was recorded, as a sidecar has it: dates of dom0's clock, as ISO 8601 with its zone.
 
-``{"begin", "end" or null, "pairs": [{"tsc", "at", "error_s"}]}``; see ``traces.counting.wallclock``.
+``{"begin", "end" or null, "pairs": [{"tsc", "at", "error_s"}]}``; see ``traces.counting.wallclock``. And how that clock
+went against the recording machine's: ``{"offset_s", "error_s"}``.
 """
 
 from datetime import datetime
 from typing import Any
 
 from traces.counting.wallclock import Noted, Pair, date
+from traces.plain import frozen
 
 _NS = 1_000_000_000
 #: One at each end is what is noted.
@@ -14,7 +16,34 @@ _PAIRS_MAX = 16
 _DATE_MAX = 40
 #: More would be no error but nonsense.
 _ERROR_MAX_S = 1000
+#: Seconds between any two dates that people have a use for.
+_OFFSET_MAX_S = 1000 * 366 * 86400
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+@frozen
+class Offset:
+    """By how many nanoseconds a host's clock is ahead of this machine's, give or take ``error_ns``."""
+
+    ns: int
+    error_ns: int
+
+
+def offset_document(offset: Offset) -> dict[str, float]:
+    """Make what ``json`` writes."""
+    return {"offset_s": offset.ns / _NS, "error_s": offset.error_ns / _NS}
+
+
+def offset_parsed(told: Any) -> Offset:  # noqa: ANN401 - whatever JSON holds
+    """Read what ``offset_document`` made.
+
+    :raises ValueError: it is something else; or KeyError, TypeError
+    """
+    offset_s, error_s = told["offset_s"], told["error_s"]
+    for value, least, most in ((offset_s, -_OFFSET_MAX_S, _OFFSET_MAX_S), (error_s, 0, _ERROR_MAX_S)):
+        if not isinstance(value, int | float) or not least <= value <= most:
+            raise ValueError(f"a clock's offset is no number of seconds from {least} to {most}")
+    return Offset(round(offset_s * _NS), round(error_s * _NS))
 
 
 def document(noted: Noted) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import IO
 
@@ -10,7 +11,8 @@ from xentool.errors import XentoolError
 from xentool.hosts import Host
 from xentool.tools import xl
 from xentool.tools.tracing import sidecar
-from xentool.tools.tracing.capture import Capture, on_interrupt
+from xentool.tools.tracing.capture import Capture
+from xentool.tools.tracing.lead import ALONE, Lead
 from xentool.tools.tracing.sidecar import Sidecar
 
 # Called with the seconds since records began and the bytes so far.
@@ -44,7 +46,7 @@ class Recording:
 
 def record(
     host: Host,
-    output: IO[bytes],
+    output: AbstractContextManager[IO[bytes]],
     kinds: Kinds,
     *,
     domain: str | None = None,
@@ -52,11 +54,13 @@ def record(
     buffer_pages: int = 1024,
     progress: Progress = lambda _elapsed, _size: None,
     known: Callable[[Sidecar], None] = lambda _sidecar: None,
+    lead: Lead = ALONE,
 ) -> Recording:
     """Write a host's records to `output` until the time is over, Ctrl-C, or something goes wrong.
 
     Xen cannot filter by domain: the records of all domains are kept, and `domain` has only to exist.
 
+    :param output: is entered when records are about to come
     :param domain: id or name of the domain that the recording is made for; None for all
     :param seconds: None for no limit
     :param buffer_pages: 4 KiB pages of buffer per CPU, if Xen has none yet since it booted
@@ -67,12 +71,16 @@ def record(
     domains = xl.list_domains(host)
     found = None if domain is None else xl.choose(domains, domain)
     size = 0
-    with Capture(host, kinds.mask, buffer_pages, seconds=seconds) as capture, on_interrupt(capture.stop) as interrupted:
+    with (
+        Capture(host, kinds.mask, buffer_pages, seconds=seconds, gate=lead.gate) as capture,
+        lead.ended_by(capture.stop) as interrupted,
+        output as file,
+    ):
         about = sidecar.of_host(host.name, info, kinds.mask, domains)
-        about = replace(about, recorded=capture.noted)
+        about = replace(about, recorded=capture.noted, clock=lead.clock)
         known(about)
         for chunk in capture.chunks():
-            _write(output, chunk)
+            _write(file, chunk)
             size += len(chunk)
             progress(time.monotonic() - capture.started, size)
         known(replace(about, tracer_share=capture.share, recorded=capture.noted))
@@ -93,10 +101,10 @@ def record(
         )
 
 
-def _write(output: IO[bytes], chunk: bytes) -> None:
+def _write(file: IO[bytes], chunk: bytes) -> None:
     # Flushed at once: after a kill -9 the file holds what had come, and a full disk is told of here.
     try:
-        output.write(chunk)
-        output.flush()
+        file.write(chunk)
+        file.flush()
     except OSError as error:
         raise XentoolError(f"cannot write the recording: {error.strerror}") from error

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from traces.counting.wallclock import Noted
     from traces.xen.formats.exits import Vendor
     from xentool.tools import xl
+    from xentool.tools.tracing.moments import Offset
 
 SCHEMA = "xentool.capture/1"
 SUFFIX = ".meta.json"
@@ -41,6 +42,7 @@ class Sidecar:
     :param tracer_share: of one of dom0's processors, the share that the tracer itself took; known in the end
     :param vendor: of the processors, "intel" or "amd", as far as it is known
     :param recorded: when, by dom0's clock
+    :param clock: dom0's against that of the machine where the capture is kept, where it was measured
     """
 
     host: str
@@ -52,6 +54,7 @@ class Sidecar:
     tracer_share: float | None = None
     vendor: "Vendor | None" = None
     recorded: "Noted | None" = None
+    clock: "Offset | None" = None
 
 
 def of_host(name: str, info: "xl.HostInfo", mask: int, domains: "list[xl.Domain]") -> Sidecar:
@@ -94,6 +97,7 @@ def text(sidecar: Sidecar) -> str:
         "command": sidecar.command,
         "tracer_cpu_share": sidecar.tracer_share,
         "recorded": sidecar.recorded and moments.document(sidecar.recorded),
+        "clock": sidecar.clock and moments.offset_document(sidecar.clock),
         "domains": [
             {"domid": domid, "name": info.name, "type": info.mode} for domid, info in sorted(sidecar.domains.items())
         ],
@@ -153,6 +157,7 @@ def _parse(document: Any) -> Sidecar:  # noqa: ANN401 - whatever JSON holds
         tracer_share=None if share is None else float(_number(share, 0, _CPUS_MAX)),
         vendor=next((one for one in VENDORS if one == document.get("vendor")), None),
         recorded=None if (noted := document.get("recorded")) is None else moments.parsed(noted),
+        clock=None if (clock := document.get("clock")) is None else moments.offset_parsed(clock),
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from traces.analyses.report import DomainInfo
 from xentool.errors import PeerError
 from xentool.tools.tracing import sidecar
+from xentool.tools.tracing.moments import Offset
 from xentool.tools.tracing.sidecar import Sidecar
 
 KNOWN = Sidecar(
@@ -20,6 +21,7 @@ KNOWN = Sidecar(
     {0: DomainInfo("Domain-0", "pv"), 3: DomainInfo("domU", None)},
     ("xentool", "trace", "domU"),
     0.125,
+    clock=Offset(-1_500_000_000, 250_000),
 )
 
 
@@ -37,13 +39,18 @@ def test_one_of_an_earlier_version_lacks_the_command_and_the_share(tmp_path: Pat
     sidecar.write(tmp_path / "a", KNOWN)
     path = sidecar.path_of(tmp_path / "a")
     document = json.loads(path.read_text())
-    path.write_text(json.dumps({key: document[key] for key in document.keys() - {"command", "tracer_cpu_share"}}))
+    path.write_text(
+        json.dumps({key: document[key] for key in document.keys() - {"command", "tracer_cpu_share", "clock"}})
+    )
     assert sidecar.read(tmp_path / "a") == Sidecar(
         KNOWN.host, KNOWN.xen_version, KNOWN.hz, KNOWN.mask, KNOWN.domains, (), None
     )
 
 
-@pytest.mark.parametrize("wrong", [{"tracer_cpu_share": "much"}, {"command": 3}, {"hz": "nan"}, {"domains": [{}]}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"tracer_cpu_share": "much"}, {"command": 3}, {"hz": "nan"}, {"domains": [{}]}, {"clock": {"offset_s": 1}}],
+)
 def test_nonsense_names_the_file(tmp_path: Path, wrong: dict[str, object]) -> None:
     sidecar.write(tmp_path / "a", KNOWN)
     path = sidecar.path_of(tmp_path / "a")

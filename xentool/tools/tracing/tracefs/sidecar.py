@@ -7,15 +7,17 @@ from pathlib import Path
 
 from traces.kvm.live import Live
 from xentool.errors import XentoolError
+from xentool.tools.tracing.moments import Offset, offset_document
 from xentool.tools.tracing.sidecar import path_of
 from xentool.tools.tracing.tracefs.capture import Recorder
 
 SCHEMA = "xentool.kvm.capture/1"
 
 
-def write(capture: Path, host: str, live: Live, recorder: Recorder) -> None:
+def write(capture: Path, host: str, live: Live, recorder: Recorder, clock: Offset | None) -> None:
     """Write the sidecar of a trace.dat.
 
+    :param clock: the host's, if it was measured
     :raises XentoolError: it cannot be written
     """
     trace = live.trace
@@ -26,6 +28,7 @@ def write(capture: Path, host: str, live: Live, recorder: Recorder) -> None:
         "command": ["xentool", *sys.argv[1:]],
         "begin": recorder.began and _date(recorder.began.at),
         "end": recorder.over and _date(recorder.over.at),
+        "clock": clock and offset_document(clock),
         "machines": [
             {
                 "pid": one.pid,

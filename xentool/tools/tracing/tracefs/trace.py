@@ -16,7 +16,7 @@ from traces.kvm.live import Live
 from traces.plain import frozen, replace
 from xentool.errors import PeerError, XentoolError
 from xentool.hosts import Host
-from xentool.tools.tracing.capture import on_interrupt
+from xentool.tools.tracing.lead import ALONE, Lead
 from xentool.tools.tracing.tracefs import sidecar
 from xentool.tools.tracing.tracefs.capture import BUFFER_KIB, Recorder
 from xentool.tools.tracing.tracefs.kept import Kept
@@ -66,6 +66,7 @@ class Traced:
 
     :param kept: bytes of the file, if there is one
     :param seconds: that were recorded, by the host's clock; None when its end was out of order
+    :param began: seconds since the epoch, by the host's clock; known with `seconds`
     """
 
     report: Report
@@ -74,6 +75,7 @@ class Traced:
     machine_ended: bool
     kept: int
     seconds: float | None
+    began: float | None
 
 
 def check(where: Where, *, listed: bool) -> None:
@@ -98,6 +100,7 @@ def trace(
     listed: bool = False,
     buffer_kib: int = BUFFER_KIB,
     progress: Progress = lambda _running, _chunk: None,
+    lead: Lead = ALONE,
 ) -> Traced:
     """Trace a machine until the time is over, Ctrl-C, or its end.
 
@@ -112,9 +115,9 @@ def trace(
     live = Live(listed=listed, window=where.cycles(_HZ))
     with (
         _blamed(host),
-        Recorder(host, machine.pid, seconds=seconds, buffer_kib=buffer_kib) as recorder,
+        Recorder(host, machine.pid, seconds=seconds, buffer_kib=buffer_kib, gate=lead.gate) as recorder,
         Kept(output, live) if output else contextlib.nullcontext() as kept,
-        on_interrupt(recorder.stop) as interrupted,
+        lead.ended_by(recorder.stop) as interrupted,
     ):
         running = Running(where, machine, live, recorder.stop)
         for chunk in recorder.chunks():
@@ -128,11 +131,16 @@ def trace(
         damages = live.finish()
         progress(running, b"")
     if output:
-        sidecar.write(output, host.name, live, recorder)
+        sidecar.write(output, host.name, live, recorder, lead.clock)
     report = select.of(kvm.report(live.counts, live.trace, damages), where)
-    over = recorder.over
     return Traced(
-        report, machine, interrupted(), recorder.machine_ended, kept.size if kept else 0, over.seconds if over else None
+        report,
+        machine,
+        interrupted=interrupted(),
+        machine_ended=recorder.machine_ended,
+        kept=kept.size if kept else 0,
+        seconds=recorder.over.seconds if recorder.over else None,
+        began=recorder.began.seconds if recorder.began else None,
     )
 
 
