@@ -217,6 +217,7 @@ class SshHost:
             socket.unlink(missing_ok=True)
         # Stays in the foreground until ssh has logged in, so that it can ask for a passphrase on the terminal.
         # Its stderr is a file: OpenSSH before 8.6 keeps it open in the background, and a pipe would never end.
+        limit = self._limit()
         with tempfile.TemporaryFile() as stderr:
             try:
                 master = subprocess.run(
@@ -225,9 +226,12 @@ class SshHost:
                     stdout=subprocess.DEVNULL,
                     stderr=stderr,
                     check=False,
+                    timeout=limit,
                 )
             except OSError as error:
                 raise Unavailable(f"{self.name}: cannot start ssh: {error.strerror}") from error
+            except subprocess.TimeoutExpired:
+                raise Unavailable(f"cannot reach {self.name}: no login within {limit:g} s") from None
             stderr.seek(0)
             if master.returncode != 0:
                 raise Unavailable(f"cannot reach {self.name}: {last_line(stderr.read()) or 'ssh gave no reason'}")
@@ -235,7 +239,13 @@ class SshHost:
     def _patience(self) -> tuple[str, ...]:
         # Until it has said hello, too: a busy sshd takes its time.
         seconds = waiting.limit()
-        return () if seconds == waiting.FOREVER else ("-o", f"ConnectTimeout={max(int(seconds), 1)}")
+        asks = () if waiting.may_ask() else ("-o", "BatchMode=yes")
+        return asks if seconds == waiting.FOREVER else (*asks, "-o", f"ConnectTimeout={max(int(seconds), 1)}")
+
+    def _limit(self) -> float | None:
+        # ConnectTimeout ends with the hello. Nobody says how long somebody takes who is asked for a password.
+        seconds = waiting.limit()
+        return None if waiting.may_ask() or seconds == waiting.FOREVER else seconds
 
     def _load(self) -> str | None:
         try:

@@ -30,6 +30,7 @@ _CLEAR = "\r\x1b[K"
 _XL = re.compile(r"(?:^|&& |; )(xl [a-z-]+)", re.MULTILINE)
 _CHOICE: list[float] = []
 _HIDDEN: list[bool] = []
+_UNASKED: list[bool] = []
 
 
 def choose(seconds: float | None) -> None:
@@ -87,6 +88,21 @@ def hidden() -> Iterator[None]:
         yield
     finally:
         _HIDDEN.pop()
+
+
+@contextlib.contextmanager
+def unasked() -> Iterator[None]:
+    """Ask nobody for a password meanwhile: several hosts are connected to at once, and there is one terminal."""
+    _UNASKED.append(True)
+    try:
+        yield
+    finally:
+        _UNASKED.pop()
+
+
+def may_ask() -> bool:
+    """Say whether somebody may be asked for a password."""
+    return not _UNASKED
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from xentool.errors import Unavailable
+from xentool.hosts import waiting
 from xentool.hosts.ssh import SshHost
 
 
@@ -27,3 +28,15 @@ def test_words_reach_the_remote_shell_quoted(tmp_path: Path, monkeypatch: pytest
     words = json.loads(SshHost("root@xen1", options=("-p", "22")).run(["echo", "a b", "$HOME"]).stdout)
     assert words[-3:] == ["--", "root@xen1", "echo 'a b' '$HOME'"]
     assert words[words.index("-p") + 1] == "22"
+
+
+def test_a_login_that_hangs_is_given_up_where_nobody_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = tmp_path / "ssh"
+    fake.write_text("#!/bin/sh\ncase $* in *-O*|*-G*) exit 1 ;; *) exec sleep 600 ;; esac\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("XENTOOL_TIMEOUT", "0.1")
+    host = SshHost("ssh://xen1", options=("-F", "none"))
+    with waiting.unasked(), pytest.raises(Unavailable, match=r"^cannot reach ssh://xen1: no login within 0\.1 s$"):
+        host.run(["true"])
+    host.close()
