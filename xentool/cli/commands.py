@@ -48,7 +48,7 @@ COMMANDS = {
     "net": ("xentool.cli.net:group", "Serve and measure network interfaces: split net drivers in userspace."),
     "compare": ("xentool.cli.compare:command", "Count what the same work takes under Xen and KVM, side by side."),
     "conformance": ("xentool.cli.conformance:command", "Judge PV drivers by what Xen's headers say."),
-    "fleet": ("xentool.cli.fleet:group", "Report on many captures of many hosts at once."),
+    "fleet": ("xentool.cli.fleet:group", "Record many hosts at once, and report on many captures."),
     "store": ("xentool.cli.store:group", "Read, change, watch and serve XenStore."),
     "lab": ("xentool.cli.lab:group", "Boot real Xen, or KVM, on this machine, without virtualization hardware."),
     "host": ("xentool.cli.host:group", "Name hosts, and choose the one that commands use."),

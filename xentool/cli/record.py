@@ -33,13 +33,7 @@ from xentool.tools.tracing.tracefs.survey import survey
 )
 @choosing.events
 @options.duration
-@click.option(
-    "--buffer-pages",
-    type=click.IntRange(1, 65535),
-    default=1024,
-    show_default=True,
-    help="4 KiB pages of buffer per CPU; Xen keeps the first size set since it booted.",
-)
+@options.buffer_pages
 @options.where
 @options.connect
 @options.as_json

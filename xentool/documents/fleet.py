@@ -128,6 +128,44 @@ class Memory(TypedDict):
     worker: int
 
 
+class FleetRecord(TypedDict):
+    """``xentool fleet record --json``."""
+
+    schema: Literal["xentool.fleet.record/1"]
+    recorded: "list[RecordedHost]"
+    failed: "list[MissedHost]"
+    spread_s: float | None  # between the first that began and the last, as far as clocks tell; null with fewer than two
+    interrupted: bool
+
+
+class RecordedHost(TypedDict):
+    """A host and its capture."""
+
+    host: str  # as it was given
+    file: str
+    kind: Literal["xen", "kvm"]
+    version: str | None  # of Xen, or of the kernel
+    bytes: int
+    seconds: float
+    began: str | None  # by this machine's clock, in UTC, as far as the host's offset is known
+    clock: "HostClock"
+
+
+class HostClock(TypedDict):
+    """A host's clock against this machine's, when the host got ready: at most ``--timeout`` before it was recorded."""
+
+    offset_s: float  # by how much the host's is ahead
+    error_s: float  # it is known to so much on either side
+
+
+class MissedHost(TypedDict):
+    """A host that was not recorded, or not to the end."""
+
+    host: str
+    error: str
+    file: str | None  # what came before it failed
+
+
 class FleetDiff(TypedDict):
     """``xentool fleet diff --json``."""
 

@@ -38,6 +38,17 @@ def choose(seconds: float | None) -> None:
     _CHOICE[:] = [] if seconds is None else [seconds]
 
 
+@contextlib.contextmanager
+def chosen(seconds: float) -> Iterator[None]:
+    """Set the limit meanwhile."""
+    before = _CHOICE[:]
+    choose(seconds)
+    try:
+        yield
+    finally:
+        _CHOICE[:] = before
+
+
 def limit() -> float:
     """Give the seconds that a command in dom0, or a request to its XenStore, may take; infinite for no limit."""
     if _CHOICE:

@@ -29,7 +29,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         'xentool sql domU.xentrace "select hypercall, count(*) from hypercalls group by 1 order by 2 desc"',
         "xentool sql domU.xentrace < question.sql",
     ),
-    "fleet": ("xentool fleet report captures/",),
+    "fleet": ("xentool fleet record -H xen1 -H xen2 -d 10 -o captures/", "xentool fleet report captures/"),
+    "fleet record": (
+        "xentool fleet record -H ssh://root@xen1 -H ssh://root@xen2 -d 10 -o captures/",
+        "xentool fleet record -H xen1 -H kvm1 --machine web -d 10 -o captures/ --json",
+    ),
     "fleet report": (
         "xentool fleet report captures/",
         "xentool fleet report captures/ s3://traces/2026/*.xentrace.zst --by day --html fleet.html",

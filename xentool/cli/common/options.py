@@ -78,6 +78,13 @@ duration = click.option(
     metavar="SECONDS",
     help="Stop after so long.  [default: at Ctrl-C]",
 )
+buffer_pages = click.option(
+    "--buffer-pages",
+    type=click.IntRange(1, 65535),
+    default=1024,
+    show_default=True,
+    help="4 KiB pages of buffer per CPU; Xen keeps the first size set since it booted.",
+)
 hz = click.option(
     "--hz", type=Number(1, HZ_MAX), help="The clock's rate, cycles per second.  [default: found in the trace]"
 )

@@ -1,0 +1,1 @@
+"""Captures of many hosts that begin together."""
