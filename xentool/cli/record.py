@@ -15,6 +15,7 @@ from traces.plural import plural
 from xentool import output as consoles
 from xentool.cli.common import choosing, completing, kvm, options
 from xentool.errors import XentoolError
+from xentool.hosts import waiting
 from xentool.tools.tracing import sidecar
 from xentool.tools.tracing.bundled import record_bundle
 from xentool.tools.tracing.record import record
@@ -79,7 +80,7 @@ def command(
                 host, told, domain, path, chosen=kinds, seconds=duration, buffer_pages=buffer_pages, as_json=as_json
             )
             return
-        with messages.status("connecting …") as status:
+        with waiting.hidden(), messages.status("connecting …") as status:
 
             def progress(elapsed: float, size: int) -> None:
                 status.update(f"{elapsed:.1f} s  {size / 1e6:.1f} MB  {size / 1e6 / max(elapsed, 0.001):.1f} MB/s")

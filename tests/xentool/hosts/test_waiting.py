@@ -8,8 +8,11 @@ from types import SimpleNamespace
 import click
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
+from xentool import output
 from xentool.cli.common import options
+from xentool.cli.lab import progress
 from xentool.errors import XentoolError
 from xentool.hosts import waiting
 from xentool.hosts.local import LocalHost
@@ -115,6 +118,17 @@ def test_nothing_is_shown_while_nothing_is_waited_for_or_something_else_draws(te
             assert looked.acquire(timeout=600)
             hidden.clear()
     assert terminal.getvalue() == ""
+
+
+def test_a_long_operation_of_a_lab_draws_alone(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = io.StringIO()
+    monkeypatch.setattr(output, "stderr", lambda: Console(file=drawn, force_terminal=True))
+    with progress.shown() as steps:
+        steps.step("starting domU")
+        with waiting.shown("guest-start.sh"):
+            assert "xentool-waiting" not in {thread.name for thread in threading.enumerate()}
+    assert terminal.getvalue() == ""
+    assert "starting domU" in drawn.getvalue()
 
 
 def test_no_terminal_is_written_to_and_the_end_says_how_busy_it_is(capfd: pytest.CaptureFixture[str]) -> None:

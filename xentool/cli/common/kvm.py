@@ -15,7 +15,7 @@ from xentool import output
 from xentool.cli.commands import INTERRUPTED
 from xentool.cli.screens import live as screens
 from xentool.errors import XentoolError
-from xentool.hosts import Host
+from xentool.hosts import Host, waiting
 from xentool.tools.tracing import reports
 from xentool.tools.tracing.tracefs.survey import Machine, Survey, choose
 from xentool.tools.tracing.tracefs.trace import Progress, Running, check
@@ -83,7 +83,7 @@ def record(
     where = replace(EVERYTHING, kinds=chosen)
     check(where, listed=False)
     messages = output.stderr()
-    with messages.status("connecting …") as status:
+    with waiting.hidden(), messages.status("connecting …") as status:
 
         def progress(running: Running, _chunk: bytes) -> None:
             size, records, _lost = running.counts()

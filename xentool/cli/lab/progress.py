@@ -10,6 +10,7 @@ from rich.text import Text
 
 from traces.foreign import printable
 from xentool import output
+from xentool.hosts import waiting
 from xentool.lab.api import Progress
 
 
@@ -51,7 +52,7 @@ def shown() -> Iterator[Progress]:
     if not console.is_terminal:
         yield _Plain()
         return
-    with console.status("") as status:
+    with waiting.hidden(), console.status("") as status:
         live = _Live(console, status)
         yield live
         live.close()
