@@ -93,7 +93,7 @@ def opened(
         is_table = capture != STANDARD and (capture.is_dir() or _is_parquet(capture))
         if reading.chosen != AS_IT_IS.chosen and is_table:
             raise XentoolError(
-                f"{capture} is a table of records, where `where` chooses; "
+                f"{capture} is a table of records, and `where` chooses; "
                 "-e, --domain, --name, --from and the like are for traces"
             )
         if not is_table:

@@ -159,7 +159,7 @@ def test_sql_has_a_row_for_each_capture_and_reads_no_other_file(dataset: Path) -
     assert "is no dataset of `xentool fleet convert`" in done.stderr
     done = ran("sql", str(dataset), "select 1", "--domain", "web")
     assert done.returncode == 1
-    assert "where `where` chooses" in done.stderr
+    assert "and `where` chooses" in done.stderr
 
 
 def test_a_folder_may_be_called_as_a_pattern_is(dataset: Path, tmp_path: Path) -> None:
