@@ -81,6 +81,8 @@ class VifFront(FrontHalf):
         self.control: AskingLine | None = None
         self.extra: list[Grant] = []
         self.dead = False
+        # Frames of proofs that were given up: they may come yet, before those of the next one.
+        self._late: set[bytes] = set()
         # What is sent lies there, if anything is.
         self._data: Grant | None = None
         self._page = 0
@@ -223,7 +225,9 @@ class VifFront(FrontHalf):
 
     def out(self, what: str, data: bytes, seconds: float | None = None) -> Seen:
         """Tell whether a frame comes out at the far side, as it is once its checksum is finished."""
-        frame = self.served.far.receive(self.level.deadline if seconds is None else seconds)
+        limit = self.level.deadline if seconds is None else seconds
+        while (frame := self.served.far.receive(limit)) and frame.data != data and frame.data in self._late:
+            self._late.remove(frame.data)
         if frame is None:
             return Seen(what, Observation.LOST)
         if frame.data != data:
@@ -277,6 +281,10 @@ class VifFront(FrontHalf):
         if not self.served.far.send(frame):
             return Seen(what, Observation.SILENT, "the far side takes no more frames")
         _, came = self.come_any()
+        while came.data != frame.data and came.data in self._late:
+            self._late.remove(came.data)
+            self.post(pages)
+            _, came = self.come_any()
         if came.failed:
             return Seen(what, Observation.ERROR, f"status {came.failed}")
         return Seen(what, Observation.OKAY if came.data == frame.data else Observation.WRONG_DATA)
@@ -284,10 +292,14 @@ class VifFront(FrontHalf):
     def proves(self, queue: int = 0) -> Seen:
         """Send a frame, and get one."""
         data = self.chance.randbytes(46)
-        seen = self.sent("a frame that is sent", plain(data), queue=queue)
-        if seen.observation is not Observation.OKAY:
-            return seen
-        return self.received("a frame that comes", Carried(plain(data[::-1], to=GUEST, source=FAR)))
+        there, back = plain(data), plain(data[::-1], to=GUEST, source=FAR)
+        self._late |= {there, back}
+        seen = self.sent("a frame that is sent", there, queue=queue)
+        if seen.observation is Observation.OKAY:
+            seen = self.received("a frame that comes", Carried(back))
+        if seen.observation is Observation.OKAY:
+            self._late -= {there, back}
+        return seen
 
     # The end.
 
