@@ -142,7 +142,7 @@ def test_what_can_not_be_read(path: str, code: int) -> None:
 def test_no_such_domain_lists_those_that_there_are(file: Path, domid: int) -> None:
     done = run("report", str(file), "--domain", "web")
     assert done.returncode == 1
-    assert f"it has unnamed (0), unnamed ({domid})" in done.stderr
+    assert f"it has 0, {domid}, and no names of them: give a number" in done.stderr
 
 
 def test_wrong_usage_is_2() -> None:

@@ -168,7 +168,7 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
     fake = tmp_path / "fake.parquet"
     fake.write_bytes(b"PAR1 and no more")
     done = run("sql", str(fake), "select 1")
-    assert (done.returncode, "is no Parquet file of `xentool export`" in done.stderr) == (1, True)
+    assert (done.returncode, "is no Parquet file of `xentool export`" in done.stderr) == (4, True)
 
 
 @one_trace

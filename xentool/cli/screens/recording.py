@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from rich.console import Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from traces.foreign import printable
@@ -32,13 +32,13 @@ def shown(hosts: Sequence[str]) -> Iterator[Show]:
 
     room = min(max(Text(printable(host)).cell_len for host in hosts), _NAME_MAX)
 
-    def drawn() -> Table:
-        table = Table.grid(padding=(0, 2))
-        table.add_column(no_wrap=True, overflow="ellipsis", min_width=room)
-        table.add_column(no_wrap=True, overflow="ellipsis")
-        for host, state in zip(hosts, states, strict=True):
-            table.add_row(Text(printable(host)), Text(printable(line(state))))
-        return table
+    def drawn() -> Group:
+        return Group(*(row(host, state) for host, state in zip(hosts, states, strict=True)))
+
+    def row(host: str, state: State) -> Text:
+        name = Text(printable(host))
+        name.truncate(room, overflow="ellipsis", pad=True)
+        return Text.assemble(name, "  ", printable(line(state)), no_wrap=True, overflow="ellipsis")
 
     # What does not fit on the terminal is left out below.
     with Live(console=console, get_renderable=drawn, refresh_per_second=_PER_SECOND, transient=True):

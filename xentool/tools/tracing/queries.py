@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from traces.answers import Report
 from traces.exporters.dataset import PARTITIONS
 from xentool import extras
-from xentool.errors import XentoolError
+from xentool.errors import PeerError, XentoolError
 from xentool.tools.outputs import orderly_end, temporary
 from xentool.tools.tracing.exports import FORMATS, Progress, export
 from xentool.tools.tracing.reports import AS_IT_IS, STANDARD, Reading
@@ -126,7 +126,7 @@ def _engine(table: Path, folder: Path, report: Report | None) -> Iterator[tuple[
                 engine.execute(f"CREATE VIEW {name} AS {view.select}")
         except duckdb.Error as error:
             what = "dataset of `xentool fleet convert`" if table.is_dir() else "Parquet file of `xentool export`"
-            raise XentoolError(f"{table} is no {what}: {_first_line(error)}") from error
+            raise PeerError(f"{table} is no {what}: {_first_line(error)}") from error
         # A query may come from somebody else: it reads this trace, and no other file and no network.
         is_folder = table.is_dir()
         allowed = [path, _as_pattern(path)] if is_folder else [path]

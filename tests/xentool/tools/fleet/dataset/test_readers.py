@@ -155,7 +155,7 @@ def test_sql_has_a_row_for_each_capture_and_reads_no_other_file(dataset: Path) -
         assert done.returncode == 1
         assert "disabled by configuration" in done.stderr
     done = ran("sql", str(dataset.parent), "select 1")
-    assert done.returncode == 1
+    assert done.returncode == 4
     assert "is no dataset of `xentool fleet convert`" in done.stderr
     done = ran("sql", str(dataset), "select 1", "--domain", "web")
     assert done.returncode == 1
