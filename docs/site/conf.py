@@ -1,9 +1,15 @@
 """How Sphinx makes the site, of what `tests/docs/site.py` gathers. Nothing here or in a page needs a network."""
 
+import importlib
+import pkgutil
 import re
+import sys
+from pathlib import Path
 
 from sphinx.application import Sphinx
 
+import pvdrivers
+import traces
 from xentool import __version__
 
 project = "xentool"
@@ -52,6 +58,19 @@ def _escaped(text: str) -> str:
     return "".join(parts)
 
 
+def _load() -> None:
+    # Sphinx reads a compiled module's stub in its place, and leaves that to all that import it later: some are compiled
+    # against the real one.
+    for library in (traces, pvdrivers):
+        for one in pkgutil.walk_packages(library.__path__, f"{library.__name__}."):
+            importlib.import_module(one.name)
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None) or ""
+        if file.endswith(".so") and Path(f"{file.partition('.')[0]}.pyi").exists():
+            del sys.modules[name]
+
+
 def setup(app: Sphinx) -> None:
     """Have every docstring looked at."""
+    _load()
     app.connect("autodoc-process-docstring", plain)

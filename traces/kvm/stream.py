@@ -4,7 +4,7 @@ Law: bytes in, parts out; there is no I/O here. What is not whole yet waits for 
 and bounds hold for all that may wait.
 
 The head is text: sections, each behind a line ``xentool: NAME WORDS``, of which ``pages SIZE`` is the last. Then come
-blocks of so many bytes. A block that begins with ``xentool: `` and is filled up with spaces is a line of its own: the
+blocks of so many bytes. A block that begins with ``xentool:`` and is filled up with spaces is a line of its own: the
 second eight bytes of a page say how much it holds, and can be no letters.
 
 ========================  ============================================================================================
