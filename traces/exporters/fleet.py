@@ -89,13 +89,25 @@ def document(found: Fleet) -> dict[str, Any]:
             for one in found.outliers
         ],
         "slowest": [{"file": one.file, **_slow(one)} for one in found.slowest],
-        "failed": [{"url": one.url, "error": one.error} for one in found.failed],
+        "failed": failures(found.failed),
         "others": found.others,
         "kept": found.kept,
-        "interrupted": found.took.interrupted,
-        "seconds": {"start": found.took.start_s, "work": found.took.work_s},
-        "workers": found.took.workers,
-        "memory": {"client": found.took.memory[0], "worker": found.took.memory[1]},
+        **spent(found.took),
+    }
+
+
+def failures(failed: Sequence[Failed]) -> list[dict[str, str]]:
+    """Tell what could not be read, as documents of fleets have it."""
+    return [{"url": one.url, "error": one.error} for one in failed]
+
+
+def spent(took: Took) -> dict[str, Any]:
+    """Tell what a run took, and whether it came to its end, as documents of fleets have it."""
+    return {
+        "interrupted": took.interrupted,
+        "seconds": {"start": took.start_s, "work": took.work_s},
+        "workers": took.workers,
+        "memory": {"client": took.memory[0], "worker": took.memory[1]},
     }
 
 

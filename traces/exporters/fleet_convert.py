@@ -8,7 +8,7 @@ from rich.text import Text
 
 from traces.analyses.fleet.took import Took
 from traces.exporters.cells import ROWS_MAX
-from traces.exporters.fleet import Failed
+from traces.exporters.fleet import Failed, failures, spent
 from traces.foreign import printable
 from traces.plain import frozen
 from traces.plural import plural
@@ -40,19 +40,15 @@ class Conversion:
 
 def document(found: Conversion) -> dict[str, Any]:
     """Make the document; ``captures`` in it is read as it is written."""
-    took = found.took
     return {
         "schema": SCHEMA,
         "to": found.to,
         "totals": {"captures": found.converted, "records": found.records, "bytes": found.bytes},
         "captures": found.captures,
         "kept": found.kept,
-        "failed": [{"url": one.url, "error": one.error} for one in found.failed],
+        "failed": failures(found.failed),
         "others": found.others,
-        "interrupted": took.interrupted,
-        "seconds": {"start": took.start_s, "work": took.work_s},
-        "workers": took.workers,
-        "memory": {"client": took.memory[0], "worker": took.memory[1]},
+        **spent(found.took),
     }
 
 

@@ -12,7 +12,7 @@ from traces.analyses.fleet.digest import CAPTURE, Whose
 from traces.analyses.fleet.took import Took
 from traces.exporters.cells import DOMAINS_MAX, ROWS_MAX, busiest
 from traces.exporters.differences import SCALES, TITLES, table
-from traces.exporters.fleet import Failed, source
+from traces.exporters.fleet import Failed, failures, source
 from traces.foreign import printable
 from traces.plain import frozen
 from traces.plural import plural
@@ -52,7 +52,7 @@ def document(found: Differences) -> dict[str, Any]:
             for one in found.domains
         ],
         "few": list(dict.fromkeys(one.name for one in found.few)),
-        "failed": [{"url": one.url, "error": one.error} for one in found.failed],
+        "failed": failures(found.failed),
         "interrupted": found.took.interrupted,
         "seconds": {"start": found.took.start_s, "work": found.took.work_s},
     }
