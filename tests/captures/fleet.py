@@ -51,6 +51,8 @@ _STOP = (
     f"until busybox pidof xentrace >/dev/null; do sleep 0.05; done; sleep {_RUNS};"
     f" kill -STOP $(busybox pidof xentrace); sleep {_STOPPED}; kill -CONT $(busybox pidof xentrace)"
 )
+#: Whether somebody runs that: Debian 13's busybox has no pgrep.
+_WAITS = "grep -qzs '^until busybox pidof' /proc/[0-9]*/cmdline"
 
 
 def lab(*words: str) -> None:
@@ -108,7 +110,7 @@ def lost(host: Host) -> Iterator[None]:
     words = [sys.executable, "-m", "xentool", "lab", "run", "--name", LAB, "sh", "-c", _STOP]
     with subprocess.Popen(words) as stopping:
         # It waits for the tracer, and so has to be there first.
-        while host.run(["busybox", "pgrep", "-f", "[u]ntil busybox pidof"], check=False).returncode:
+        while host.run(["sh", "-c", _WAITS], check=False).returncode:
             time.sleep(0.2)
         yield
     if stopping.returncode:
