@@ -15,17 +15,15 @@ PACKAGES := \
 	man-db
 
 # What tests need besides, and nobody else waits for: oracles, browser and archivers | those of captures | whom block
-# devices are held against.
+# devices are held against | what `vagrant up` by libvirt takes.
 TEST_PACKAGES := \
 	xen-utils-4.17 libxen-dev vagrant vagrant-libvirt systemd chromium libvirt-clients mandoc cpio dpkg-dev \
 	tshark tcpdump trace-cmd \
-	nbdkit fio
+	nbdkit fio \
+	libvirt-daemon-system dnsmasq-base iptables
 
 # Whom `make bench` compares with as well.
 BENCH_PACKAGES := iperf3 passt dpdk-dev librte-net-vhost23 librte-net-virtio23 librte-mempool-ring23
-
-# What `vagrant up` by libvirt takes besides, which only `make test-all` does.
-VAGRANT_PACKAGES := libvirt-daemon-system dnsmasq-base iptables
 
 define install
 @missing=""; for package in $(1); do \
@@ -43,7 +41,7 @@ EXTRAS := export,sql,html,libvirt,lab,net,zstd,fleet,s3,dev
 
 COMPILED := $(shell find traces pvdrivers -name '*.pyx' -o -name '*.pxd')
 
-.PHONY: help setup demo test test-all check bench conformance captures docs vagrant dist dist-check clean
+.PHONY: help setup demo test test-all check bench conformance captures docs dist dist-check clean
 
 help:
 	@echo "make demo      boot real Xen and trace a domU on it (all set-up included)"
@@ -55,7 +53,6 @@ help:
 	@echo "make conformance  every case of the kit at its fullest, on our own drivers; then on those of the lab"
 	@echo "make captures  make the tests' captures anew, in the lab"
 	@echo "make docs      the documents as a site, in build/site"
-	@echo "make vagrant   what 'vagrant up' by libvirt takes; make test-all brings a machine up"
 	@echo "make dist      what is released, in dist: source distribution, wheel, Debian package"
 	@echo "make dist-check  the same, tried in clean Debian 12 and 13"
 
@@ -87,7 +84,7 @@ test: setup
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.run $(WHOLE)
 
-test-all: .venv/vagrant
+test-all:
 	@$(MAKE) --no-print-directory test WHOLE=--whole
 	@echo "make test-all last passed here on $$(date -I), at $$(git describe --always --dirty)" | tee .venv/test-all
 
@@ -130,12 +127,6 @@ docs: .venv/docs
 .venv/docs: .venv/ready
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' >$@.txt
 	$(BIN)/python -m pip install -q -r $@.txt
-	touch $@
-
-vagrant: .venv/vagrant
-
-.venv/vagrant: .venv/tests Makefile
-	$(call install,$(VAGRANT_PACKAGES))
 	touch $@
 
 dist: .venv/dist

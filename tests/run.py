@@ -3,6 +3,7 @@
 A lab waits a good deal, for its guests and for what they wait for; but it is slow where others take its processors'
 time: a processor of its that has to wait keeps the other one waiting, too. So the others have what it leaves, and no
 more. What they say is shown once the lab's tests are done.
+Vagrant's box is built beside them, too.
 
 A machine so full stands still at times, and so does an emulated one: a few tests that failed are run once more, alone.
 That decides, and is told at the end of all.
@@ -20,9 +21,12 @@ from pathlib import Path
 import pytest
 
 from tests import times
+from xentool.lab.releases import DEFAULT_XEN
 
 #: Where the tests that need a lab are: who collects these alone begins sooner.
 LAB = "tests/xen"
+#: What builds the box that a test in the lab brings up later; that says what this machine lacks for it.
+BOX = [sys.executable, "-m", "tests.xen.vagrant.box", DEFAULT_XEN]
 #: They have the processors that nobody else wants.
 _GIVES_WAY = ("chrt", "--idle", "0")
 #: Linux shares time out by session first, where it does; there, as nice(1) has it, that is the last who gets some.
@@ -42,7 +46,7 @@ def main(words: list[str]) -> int:
     no_lab = [*run, "-n", "auto", "--dist", "worksteal", "-m", "not lab", "--times", "no lab"]
     lab = [*run, "-m", "lab", "--times", "lab", *words, LAB]
     said = times.FOLDER / "no lab.txt"
-    with _beside(no_lab, said) as other:
+    with _beside(BOX, times.FOLDER / "box.txt"), _beside(no_lab, said) as other:
         print(f"Tests that need no lab run beside those that do; {said} has what they say.", flush=True)
         statuses = {subprocess.run(lab, check=False).returncode, other.wait()} - {pytest.ExitCode.OK}
     print(said.read_text(errors="replace"), flush=True)

@@ -46,6 +46,7 @@ def test_what_failed_is_run_once_more_alone(
     (tmp_path / "pytest.py").write_text(_PYTEST)
     (tmp_path / "tests.json").write_text(json.dumps(tests))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(run, "BOX", ["true"])
     assert run.main(["--whole"]) == status
     path = tmp_path / "alone.argv"
     assert (json.loads(path.read_text())[2:] if path.exists() else None) == (alone and ["--whole", *alone])

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.missing import missing
 from tests.xen.labs import usually
 from tests.xen.vagrant import box, world
 from tests.xen.vagrant.world import World
 from xentool.lab import releases
 
-# With --whole alone.
-pytestmark = [pytest.mark.lab, usually()]
+pytestmark = [pytest.mark.lab, usually("4.17")]
 
 TOP = Path(__file__).parents[2]
 #: Seconds after which a program counts as hung: emulated, and on a busy machine, `vagrant up` takes its time.
@@ -52,7 +52,8 @@ class Project:
 
 @pytest.fixture(params=releases.RELEASES)
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Project]:
-    world.check()
+    if (why := world.lacking()) is not None:
+        missing(why)
     xen = request.param
     environ = {
         "VAGRANT_HOME": str(tmp_path / "home"),

@@ -1,5 +1,7 @@
 """A Vagrant box of Debian's packages alone, kept in the cache: dom0's packages are in it, and machines are emulated.
 
+python -m tests.xen.vagrant.box [XEN...]
+
 A box of the provider libvirt is a tar of ``metadata.json``, ``Vagrantfile`` and ``box.img``, a qcow2 disk.
 Ref: https://vagrant-libvirt.github.io/vagrant-libvirt/boxes.html
 """
@@ -8,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -94,5 +97,7 @@ def _build(release: Release, work: Path) -> Path:
 
 
 if __name__ == "__main__":
-    for each in releases.RELEASES.values():
-        print(ensure(each))
+    if (why := world.lacking()) is not None:
+        sys.exit(why)
+    for xen in sys.argv[1:] or releases.RELEASES:
+        print(ensure(releases.RELEASES[xen]))

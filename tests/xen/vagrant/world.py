@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.missing import missing
-
 #: What must be installed, and which of Debian's packages brings it.
 PROGRAMS = {
     "vagrant": "vagrant",
@@ -26,17 +24,16 @@ _UNSHARE = ["unshare", "--net", "--mount", "--pid", "--ipc", "--fork", "--mount-
 _SCRIPT = Path(__file__).with_name("namespace.sh")
 
 
-def check() -> None:
-    """Leave the test out, or in CI fail it, where this machine lacks something for such namespaces."""
+def lacking() -> str | None:
+    """Say what this machine lacks for such namespaces, if anything."""
     if os.geteuid() != 0:
-        missing("a libvirtd in namespaces of its own needs root")
+        return "a libvirtd in namespaces of its own needs root"
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
-        missing("there is no /dev/net/tun, by which libvirt's machines reach their network")
-    lacking = sorted(package for program, package in PROGRAMS.items() if shutil.which(program, path=PATH) is None)
-    if not lacking and not _has_plugin():
-        lacking = ["vagrant-libvirt"]
-    if lacking:
-        missing(f"not installed: {', '.join(lacking)}; `make vagrant` brings them")
+        return "there is no /dev/net/tun, by which libvirt's machines reach their network"
+    packages = sorted(package for program, package in PROGRAMS.items() if shutil.which(program, path=PATH) is None)
+    if not packages and not _has_plugin():
+        packages = ["vagrant-libvirt"]
+    return f"not installed: {', '.join(packages)}; `make setup` brings them" if packages else None
 
 
 def _has_plugin() -> bool:
