@@ -76,6 +76,7 @@ def run(
     wedges, gone = 0, ""
     with subject.running() as bench, ExitStack() as stack:
         sibling = _sibling(subject, bench, plan, stack)
+        account = _Account(bench)
         for case in plan.ordered(cases):
             told(case)
             if gone:
@@ -83,10 +84,10 @@ def run(
             elif reason := _left_out(subject, case, plan, wedges):
                 result = Result(case, *reason, plan.seed, 0.0)
             else:
-                result = _looked_at(bench, subject, case, plan, sibling)
+                result = _looked_at(account, subject, case, plan, sibling)
                 if result.verdict is Verdict.LEAK:
                     # What is had once may be kept for later; what is kept each time is lost.
-                    again = _looked_at(bench, subject, case, plan, sibling)
+                    again = _looked_at(account, subject, case, plan, sibling)
                     result = result if again.verdict is Verdict.INCONCLUSIVE else again
             wedges += result.verdict is Verdict.WEDGED
             if result.verdict is Verdict.CRASHED:
@@ -122,19 +123,20 @@ def _left_out(subject: Subject, case: Case, plan: Plan, wedges: int) -> tuple[Ve
     return None
 
 
-def _looked_at(bench: Bench, subject: Subject, case: Case, plan: Plan, sibling: Probe) -> Result:
+def _looked_at(account: "_Account", subject: Subject, case: Case, plan: Plan, sibling: Probe) -> Result:
     if not plan.keep:
-        return _run(bench, bench, subject, case, plan, sibling)
+        return _run(account, account.bench, subject, case, plan, sibling)
     evidence = Evidence()
-    result = _run(bench, KeepingBench(bench, evidence), subject, case, plan, sibling)
+    result = _run(account, KeepingBench(account.bench, evidence), subject, case, plan, sibling)
     return replace(result, evidence=evidence) if result.verdict in FAILURES else result
 
 
-def _run(bench: Bench, devices: object, subject: Subject, case: Case, plan: Plan, sibling: Probe) -> Result:
+def _run(account: "_Account", devices: object, subject: Subject, case: Case, plan: Plan, sibling: Probe) -> Result:
+    bench = account.bench
     began = time.monotonic()
     # Of the case's own number: alone it is the same as among others.
     chance = Random(plan.seed << 32 | crc32(case.ident.encode()))  # noqa: S311 - no secret: the same for the same seed
-    before = bench.resources()
+    before = account.now()
     if (first := _probed(sibling)).observation is not Observation.OKAY:
         # What no driver may do is a failure wherever it is seen.
         verdict = Verdict.FAIL if first.observation in NEVER else Verdict.INCONCLUSIVE
@@ -156,7 +158,7 @@ def _run(bench: Bench, devices: object, subject: Subject, case: Case, plan: Plan
     lives = _probed(sibling).observation is Observation.OKAY
     if dead := bench.ended():
         seen.append(Seen("", Observation.CRASHED, dead))
-    held = _held(bench, before)
+    held = account.held(before)
     if nothing and not dead and not any(held.values()):
         return Result(case, *nothing, plan.seed, time.monotonic() - began, held, seen)
     known = quirks_of(subject.name, subject.version, case.ident)
@@ -168,16 +170,31 @@ def _rig(subject: Subject, bench: object, plan: Plan, chance: Random) -> Rig:
     return rig(subject.device, subject.role, bench, plan.level, chance)
 
 
-def _held(bench: Bench, before: Resources) -> dict[str, int]:
-    # What comes back later has come back.
-    deadline = time.monotonic() + BACK_WITHIN
-    while True:
-        now = bench.resources()
-        # What cannot be counted at one of both moments is not said to have changed; nor is what came back from before.
-        held = {what: max(now[what] - number, 0) for what, number in before.items() if what in now}
-        if not any(held.values()) or time.monotonic() > deadline:
-            return held
-        time.sleep(_POLL)
+class _Account:
+    # What is in use: counted once between two cases, for on Xen that takes as long as many a case.
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self._last: Resources = {}
+
+    def now(self) -> Resources:
+        """Give what is in use before a case: what was when the last one had ended, if all of it could be counted."""
+        self._last = self._last or self.bench.resources()
+        return self._last
+
+    def held(self, before: Resources) -> dict[str, int]:
+        """Wait for what was in use to be so again; give what more there is yet."""
+        # What comes back later has come back.
+        deadline = time.monotonic() + BACK_WITHIN
+        while True:
+            now = self.bench.resources()
+            # What cannot be counted at one of both moments is not said to have changed; nor is what came back from
+            # before.
+            held = {what: max(now[what] - number, 0) for what, number in before.items() if what in now}
+            if not any(held.values()) or time.monotonic() > deadline:
+                self._last = now if before.keys() <= now.keys() else {}
+                return held
+            time.sleep(_POLL)
 
 
 def _probed(probe: Probe) -> Seen:

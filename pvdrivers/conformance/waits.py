@@ -23,6 +23,9 @@ def until(store: Client, paths: Sequence[str], condition: Callable[[], bool], se
 
     :param paths: whose changes may make it so
     """
+    # As mostly: to be told of changes takes XenStore as long as a look.
+    if condition():
+        return True
     awake, look = threading.Event(), _SOON
     deadline = time.monotonic() + seconds
     with ExitStack() as stack:

@@ -16,6 +16,8 @@ class Driver(NamedTuple):
     pattern: str
     guest: bool = False
     qemu: bool = False
+    #: Whether its processor time is told as all of dom0's: nothing else may be judged meanwhile.
+    alone: bool = False
     #: Whose lab has it.
     releases: tuple[str, ...] = tuple(api.RELEASES)
 
@@ -33,7 +35,7 @@ DRIVERS = {
     "block-backend-xen": Driver("block", Role.BACK, "BB[0-9]*"),
     "block-frontend-xen": Driver("block", Role.FRONT, "BF[0-9]*"),
     "linux-block-frontend": Driver("block", Role.FRONT, "BF[0-9]*", guest=True),
-    "netback": Driver("net", Role.BACK, "NB[0-9]*"),
+    "netback": Driver("net", Role.BACK, "NB[0-9]*", alone=True),
     # QEMU has had it, by the ways that the kit knows, since 8.2.
     "qnic": Driver("net", Role.BACK, "NB[0-9]*", qemu=True, releases=("4.20",)),
     "net-backend-xen": Driver("net", Role.BACK, "NB[0-9]*"),

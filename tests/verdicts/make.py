@@ -4,8 +4,9 @@ python -m tests.verdicts.make                              as `make conformance`
 python -m tests.verdicts.make 4.17 blkback qdisk           these alone, and leaves the others as they were
 python -m tests.verdicts.make 4.17 netback --minutes 8     goes on where it was, and stops after so many minutes
 
-Each verdict is kept (``build/verdicts``, to be removed where the kit has changed): a driver is told of once there is
-all of it, of one version. Cases that may crash a kernel are run: dom0 and guests are the lab's. `python -m
+Dom0's drivers are judged one after the other, and so are those of each guest, at the same time: none counts what is
+another's. Each verdict is kept (``build/verdicts``, to be removed where the kit has changed): a driver is told of once
+there is all of it, of one version. Cases that may crash a kernel are run: dom0 and guests are the lab's. `python -m
 tests.docs.verdicts` makes a page of it.
 """
 
@@ -17,6 +18,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +34,11 @@ from xentool.errors import XentoolError
 from xentool.lab import api
 
 FOLDER = Path(__file__).parent
+#: What labs are called; each Xen has one of its own, so that two runs do not meet.
 LAB = "verdicts"
 #: How often in a row a driver's process may end without a verdict: emulation ends guests, too.
 _LIVES = 3
-#: Seconds that whoever judges may take to see that the lab is gone.
+#: Seconds that those who judge may take to see that their lab is gone.
 _PATIENCE = 60.0
 
 
@@ -46,25 +49,39 @@ class Turn:
     """
 
     def __init__(self, xen: str) -> None:
-        self.xen = xen
+        self.xen, self.lab = xen, f"{LAB}-{xen}"
         self.over = threading.Event()
         self._path = FOLDER / f"{xen}.json"
+        self._writing, self._starting = threading.Lock(), threading.Lock()
 
     def judge_all(self, wanted: Sequence[str], minutes: float) -> None:
         """Judge drivers, those that this Xen has, for so long."""
         until = time.monotonic() + 60 * minutes
+        lanes: list[threading.Thread] = []
         try:
-            api.up(LAB, xen=self.xen)
-            judging = threading.Thread(target=self._judge, args=(wanted,), daemon=True)
-            judging.start()
-            judging.join(min(max(until - time.monotonic(), 0.0), threading.TIMEOUT_MAX))
+            api.up(self.lab, xen=self.xen)
+            for alone in (False, True):
+                lanes += self._started([subject for subject in wanted if driver_of(subject).alone is alone])
+                for lane in lanes:
+                    lane.join(min(max(until - time.monotonic(), 0.0), threading.TIMEOUT_MAX))
+                if time.monotonic() >= until:
+                    break
         finally:
             self.over.set()
-            api.down(LAB)
-        judging.join(_PATIENCE)
+            api.down(self.lab)
+        for lane in lanes:
+            lane.join(_PATIENCE)
 
-    def _judge(self, subjects: Sequence[str]) -> None:
-        with closing(Lab(LAB, self.xen)) as lab:
+    def _started(self, subjects: Sequence[str]) -> list[threading.Thread]:
+        # A lane for dom0's, and one for each guest's.
+        lanes = [list(lane) for _, lane in groupby(sorted(subjects, key=guest_of), guest_of)]
+        threads = [threading.Thread(target=self._lane, args=(lane,), daemon=True) for lane in lanes]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def _lane(self, subjects: Sequence[str]) -> None:
+        with closing(Lab(self.lab, self.xen)) as lab:
             for subject in subjects:
                 try:
                     if driver_of(subject).qemu:
@@ -80,7 +97,8 @@ class Turn:
         driver, found, empty = driver_of(subject), Found(lab.xen, subject, driver_of(subject).cases), 0
         while missing := found.missing:
             if guest := guest_of(subject):
-                start(lab, guest, driver)
+                with self._starting:
+                    start(lab, guest, driver)
             for part in judged(lab, subject, missing):
                 found.add(part)
                 if guest and breaks(subject, Verdict(part["cases"][0]["verdict"])):
@@ -92,10 +110,11 @@ class Turn:
         return found.told()
 
     def _tell(self, one: Mapping[str, Any]) -> None:
-        known = json.loads(self._path.read_text()) if self._path.exists() else []
-        found = {**{each["subject"]: each for each in known}, one["subject"]: one}
-        known = [found[subject] for subject in SUBJECTS if subject in found]
-        self._path.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
+        with self._writing:
+            known = json.loads(self._path.read_text()) if self._path.exists() else []
+            found = {**{each["subject"]: each for each in known}, one["subject"]: one}
+            known = [found[subject] for subject in SUBJECTS if subject in found]
+            self._path.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
         print(f"{one['subject']} {one['version']}: {one['summary']}", flush=True)
 
 

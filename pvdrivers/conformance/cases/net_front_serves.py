@@ -176,7 +176,9 @@ def nf04(rig: VifBackRig) -> Sights:
 
 def _in_slots(back: VifBack, slots: int) -> Seen:
     chance = back.chance
-    sizes = [chance.randint(60, _HEADERS), *(chance.randint(1, 3500) for _ in range(slots - 1))]
+    sizes = [chance.randint(60, _HEADERS), *(chance.randint(1, 200) for _ in range(slots - 1))]
+    # One of them is as long as most of a page: all of them would be for nothing but the time that they take.
+    sizes[-1] = max(sizes[-1], chance.randint(1, 3500)) if slots > 1 else sizes[0]
     data = plain(chance.randbytes(sum(sizes) - 14), to=GUEST, source=FAR)
     parts, place = [], 0
     for size in sizes:

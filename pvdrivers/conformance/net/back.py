@@ -132,7 +132,7 @@ class VifBack(SlotsBack):
         What follows an unfinished packet before that is its end.
         """
         ring = self.queues[queue].rx.ring
-        self.follows(self.peer.path, lambda: self.given_up or ring.words[RSP_EVENT] == ring.prod + 1 & 0xFFFFFFFF)
+        self.follows(self.peer.path, lambda: ring.words[RSP_EVENT] == ring.prod + 1 & 0xFFFFFFFF or self.given_up)
 
     def behind(self, what: str, frame: bytes = b"") -> Seen:
         """Pass a sound frame on behind something, and tell what became of that: its user gets them in order.

@@ -131,11 +131,11 @@ class SlotsBack(BackHalf):
 
     @property
     def given_up(self) -> bool:
-        """Whether the frontend has parted."""
-        return self.state() is not S.CONNECTED
+        """Whether the frontend has parted, or says in whichever way it does that it uses this vif no more."""
+        return self.state() is not S.CONNECTED or self.used.cut_off()
 
     def given_up_or(self, condition: Callable[[], bool]) -> bool:
-        """Wait until something is so, or the frontend has parted; tell whether it is so."""
+        """Wait until something is so, or the frontend has given its vif up; tell whether it is so."""
         waits.until(self.store, [self.peer.path], lambda: condition() or self.given_up, self.level.deadline)
         return condition()
 

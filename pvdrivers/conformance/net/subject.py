@@ -85,12 +85,14 @@ class UsedVif:
     :param transport: of the backend's domain, for this vif alone: its end is the backend's death
     :param user: of the frontend: what it sends goes to the backend
     :param resumed: has the guest begin again where it is, as after it was suspended; None where that cannot be
+    :param cut_off: tells whether a frontend uses its vif no more that says so to nobody but its guest
     """
 
     spot: Spot
     transport: Transport
     user: FarSide
     resumed: Callable[[], object] | None = None
+    cut_off: Callable[[], bool] = lambda: False
 
 
 class VifFrontBench(Bench, Protocol):

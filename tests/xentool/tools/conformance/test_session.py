@@ -1,13 +1,15 @@
 """Which cases are run, what of drivers that cannot be had, and what a run exits with."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
+from pvdrivers.conformance import registry
 from pvdrivers.conformance.case import Verdict
 from pvdrivers.conformance.level import SMALL
-from pvdrivers.conformance.run import Plan, Result
+from pvdrivers.conformance.run import Plan, Result, run
 from pvdrivers.conformance.subject import Resources
 from pvdrivers.errors import MachineError
 from pvdrivers.xenbus import Role
@@ -18,6 +20,7 @@ from xentool.tools.conformance.our_disks import BackendBench, block_backend
 from xentool.tools.conformance.ours import Ours
 from xentool.tools.conformance.session import Judged, exit_code, judged
 from xentool.tools.conformance.subjects import subject
+from xentool.tools.conformance.worlds import World
 
 PLAN = Plan(SMALL, seed=3)
 
@@ -117,3 +120,35 @@ def test_what_there_is_not() -> None:
     names = "block-backend, block-backend-process, block-frontend, net-backend, net-backend-process, net-frontend"
     with pytest.raises(XentoolError, match=f"'blkfront' is no driver that can be tested; there are {names}"):
         subject("blkfront")
+
+
+class Counting(BackendBench):
+    """A bench that says what it is asked."""
+
+    asked: list[str]
+
+    def resources(self) -> Resources:
+        self.asked.append("counted")
+        return super().resources()
+
+    def ended(self) -> str | None:
+        self.asked.append("ended")
+        return super().ended()
+
+
+def test_what_is_in_use_is_counted_once_between_two_cases() -> None:
+    asked: list[str] = []
+
+    def make(world: World, folder: Path, domid: int, stack: ExitStack) -> Counting:
+        bench = Counting(world, folder, domid, stack)
+        bench.asked = asked
+        return bench
+
+    cases = registry.chosen("block", Role.BACK, ("BB19", "BB21"))
+    results = run(Ours("counting", "block", Role.BACK, make), cases, PLAN, lambda _: asked.append("told"))
+    assert [result.verdict for result in results] == [Verdict.PASS] * 2
+    # Before and behind the first, and behind the second: again where something takes its time to come back.
+    before, between, behind = " ".join(asked).split("ended")
+    assert before.split() == ["told", "counted"]
+    assert set(between.split()) == set(behind.split()) == {"counted", "told"}
+    assert between.split()[-2:] == ["told", "told"]

@@ -25,7 +25,7 @@ class BackendBench:
 
     def resources(self) -> Resources:
         """Tell what is in use between dom0 and itself: all of it is the kit's and its driver's."""
-        return held(self._host, [0], [0])
+        return held(self._host, [0], (0, 0))
 
 
 @contextmanager

@@ -20,7 +20,7 @@ _KIND = Kind("vbd", "ukit", lambda n: vdev.number_of(64 + n))
 #: blkfront says that it is connected before Linux has the device.
 _THERE = """
 tries=400
-while [ ! -b /dev/{disk} ] && [ $tries -gt 0 ]; do usleep 50000; tries=$((tries - 1)); done
+while [ ! -b /dev/{disk} ] && [ $tries -gt 0 ]; do sleep 0.05; tries=$((tries - 1)); done
 """
 #: By operation: its last command's status is the script's. Data are files meanwhile: dd tells what it did.
 _SCRIPTS = {

@@ -59,7 +59,7 @@ class GuestBench:
 
     def resources(self) -> Resources:
         """Tell what the guest has: ports, and what is counted in it."""
-        found = {what: number for what, number in held(self._host, [], [0, self.domid]).items() if what == "ports"}
+        found = {what: number for what, number in held(self._host, [], (0, self.domid)).items() if what == "ports"}
         with suppress(MachineError, ValueError):
             said = self.shell.run("; ".join(self.counted.values()), _SOON).output.split()
             found |= {what: int(number) for what, number in zip(self.counted, said, strict=True)}

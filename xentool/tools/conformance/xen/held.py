@@ -1,7 +1,9 @@
-"""What drivers of some domains have in use of each other, as Xen itself counts it."""
+"""What drivers of two domains have in use of each other, as Xen itself counts it."""
 
-from collections.abc import Collection
-from contextlib import suppress
+import fcntl
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from pvdrivers.conformance.subject import Resources
 from xentool.errors import XentoolError
@@ -12,20 +14,33 @@ from xentool.tools.channels.survey import printed
 _TRIES = 3
 
 
-def held(host: Host, granters: Collection[int], domids: Collection[int]) -> Resources:
-    """Count mapped pages and event channels between domains; nothing where Xen cannot tell.
+def held(host: Host, granters: Collection[int], ends: tuple[int, int]) -> Resources:
+    """Count mapped pages and event channels between two domains; nothing where Xen cannot tell.
 
     :param granters: whose pages are counted; those of others come and go with devices that are not the kit's
-    :param domids: whose ends of channels are
+    :param ends: the domains, or one of them twice for what it has with itself
     """
+    here, there = ends
     for _ in range(_TRIES):
-        with suppress(XentoolError):
+        with suppress(XentoolError), _alone():
             said = printed(host)
             if said.lost_ports or said.lost_grants:
                 continue
             grants = (grant for domid in granters if domid in said.tables for grant in said.tables[domid].grants)
             return {
-                "mappings": sum(each.writable_maps + each.read_only_maps for each in grants if each.mapper in domids),
-                "ports": sum(port.remote_domid in domids for domid in domids for port in said.ports.get(domid, ())),
+                "mappings": sum(each.writable_maps + each.read_only_maps for each in grants if each.mapper in ends),
+                "ports": sum(
+                    port.remote_domid == remote
+                    for domid, remote in {(here, there), (there, here)}
+                    for port in said.ports.get(domid, ())
+                ),
             }
     return {}
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    # What two ask for at once is torn.
+    with Path(__file__).open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

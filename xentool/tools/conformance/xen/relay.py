@@ -43,19 +43,19 @@ _ETHTOOL_SGRO = 0x2C
 _LATER = {errno.ENOBUFS, errno.ENETDOWN, errno.EAGAIN}
 
 
-def found(folder: str) -> str:
+def found(folder: str, there: int) -> str:
     """Wait for a driver's interface; give its name.
 
-    :raises OSError: there is none
+    :param there: descriptor of a stream that says nothing before, unless it ends
+    :raises OSError: there is no interface, or nobody who waits for it
     """
     deadline = time.monotonic() + _PATIENCE
     while True:
         with suppress(OSError):
             if names := os.listdir(folder):  # noqa: PTH208 - pathlib takes an emulated guest longer than all the rest
                 return names[0]
-        if time.monotonic() > deadline:
+        if select.select([there], [], [], _LOOK)[0] or time.monotonic() > deadline:
             raise OSError(errno.ENODEV, "no interface", folder)
-        time.sleep(_LOOK)
 
 
 def _asked(name: str, number: int, content: bytes) -> bytes:
@@ -137,7 +137,7 @@ def relay(folder: str, there: int, back: int) -> None:
     :param back: descriptor that what comes is written to
     :raises OSError: there is no interface, or nobody may listen there
     """
-    name = found(folder)
+    name = found(folder, there)
     _quiet(name)
     line = _Line(name)
     os.set_blocking(back, False)

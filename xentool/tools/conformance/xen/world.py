@@ -30,7 +30,7 @@ class OnXen:
 
     def in_use(self) -> Resources:
         """Tell what Xen counts."""
-        return held(self._host, [0], [0])
+        return held(self._host, [0], (0, 0))
 
 
 @contextmanager

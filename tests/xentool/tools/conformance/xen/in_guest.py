@@ -37,7 +37,6 @@ def main(folder: Path) -> None:
         threading.Thread(target=_shells, args=[server], daemon=True).start()
         shell = Shell("127.0.0.1", server.getsockname()[1])
         with relayed.here(f"{folder}/right") as far, closing(GuestUser(shell, f"{folder}/left")) as user:
-            # Nobody listens before its first frame.
             for one, other in ((user, far), (far, user)):
                 for frame in FRAMES:
                     assert one.send(frame)

@@ -85,8 +85,13 @@ def test_no_interface(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay, "_PATIENCE", 0.0)
     with pytest.raises(MachineError, match=f"no interface in {tmp_path}/net"), relayed.here(f"{tmp_path}/net"):
         pass
-    with pytest.raises(OSError, match="no interface"):
-        relay.found(os.fspath(tmp_path))
+
+
+def test_a_relay_that_nobody_waits_for_ends_without_an_interface(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    ours.close()
+    with theirs, pytest.raises(OSError, match="no interface"):
+        relay.found(os.fspath(tmp_path), theirs.fileno())
 
 
 def test_a_guests_shell_runs_one(tmp_path: Path) -> None:
