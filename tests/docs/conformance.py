@@ -10,6 +10,9 @@ from pvdrivers.conformance import registry
 from pvdrivers.conformance.case import PINNED, Case, Risk, Verdict
 from pvdrivers.conformance.observation import NEVER, Observation
 from tests.docs.paths import ROOT
+from tests.xentool.tools.conformance.mutants import MUTANTS
+from tests.xentool.tools.conformance.net_back_mutants import NET_BACK_MUTANTS
+from tests.xentool.tools.conformance.net_front_mutants import NET_FRONT_MUTANTS
 
 PAGE = ROOT / "docs/conformance.md"
 
@@ -89,6 +92,15 @@ the interface under test and the shell's connection. [What has been found](verdi
 | verdict | is |
 |---|---|
 """
+_MISTAKES = """
+## Mistakes that it finds
+
+Our own drivers are given these, one at a time (`tests/xentool/tools/conformance`); for each, the case that has to find
+it, whatever the machine does, and what that sees of it. Without one, all cases pass.
+
+| mistake | case | what is seen |
+|---|---|---|
+"""
 _VERDICTS = {
     Verdict.PASS: "all that was seen is allowed",
     Verdict.FAIL: "something was seen that no clause allows",
@@ -113,7 +125,9 @@ def page() -> str:
         lines += ["", f"## {kind}"]
         for case in cases:
             lines += _case(case)
-    return _HEAD + "\n".join(lines) + "\n"
+    mistakes = sorted([*MUTANTS, *NET_BACK_MUTANTS, *NET_FRONT_MUTANTS], key=lambda mistake: mistake.case)
+    rows = [f"| {mistake.name} | {mistake.case} | {mistake.word or 'a failure'} |" for mistake in mistakes]
+    return _HEAD + "\n".join(lines) + "\n" + _MISTAKES + "\n".join(rows) + "\n"
 
 
 def _case(case: Case) -> Iterator[str]:
