@@ -7,11 +7,11 @@ from random import Random
 from typing import Any, Protocol
 
 from pvdrivers.conformance.level import Level
-from pvdrivers.conformance.observation import Observation
+from pvdrivers.conformance.observation import Seen
 from pvdrivers.xenbus import Role
 
 #: Uses a device that is known to be sound; tells how that went, or raises `observation.Noticed`.
-Probe = Callable[[], Observation]
+Probe = Callable[[], Seen]
 
 
 class Rig(Protocol):

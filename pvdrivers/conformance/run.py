@@ -107,7 +107,7 @@ def _sibling(subject: Subject, bench: Bench, plan: Plan, stack: ExitStack) -> Pr
         # There is none, and nothing is said of any case but by that.
         first: Exception = error
 
-    def none() -> Observation:
+    def none() -> Seen:
         raise first
 
     return none
@@ -199,7 +199,7 @@ class _Account:
 
 def _probed(probe: Probe) -> Seen:
     try:
-        return Seen("", probe())
+        return probe()
     except Noticed as noticed:
         return noticed.seen
     except Inconclusive as reason:

@@ -15,7 +15,6 @@ class Driver(NamedTuple):
     role: Role
     pattern: str
     guest: bool = False
-    qemu: bool = False
     #: Whether its processor time is told as all of dom0's: nothing else may be judged meanwhile.
     alone: bool = False
     #: Whose lab has it.
@@ -31,13 +30,13 @@ class Driver(NamedTuple):
 GUESTS = ("pv", "pvh")
 DRIVERS = {
     "blkback": Driver("block", Role.BACK, "BB[0-9]*"),
-    "qdisk": Driver("block", Role.BACK, "BB[0-9]*", qemu=True),
+    "qdisk": Driver("block", Role.BACK, "BB[0-9]*"),
     "block-backend-xen": Driver("block", Role.BACK, "BB[0-9]*"),
     "block-frontend-xen": Driver("block", Role.FRONT, "BF[0-9]*"),
     "linux-block-frontend": Driver("block", Role.FRONT, "BF[0-9]*", guest=True),
     "netback": Driver("net", Role.BACK, "NB[0-9]*", alone=True),
     # QEMU has had it, by the ways that the kit knows, since 8.2.
-    "qnic": Driver("net", Role.BACK, "NB[0-9]*", qemu=True, releases=("4.20",)),
+    "qnic": Driver("net", Role.BACK, "NB[0-9]*", releases=("4.20",)),
     "net-backend-xen": Driver("net", Role.BACK, "NB[0-9]*"),
     "net-frontend-xen": Driver("net", Role.FRONT, "NF[0-9]*"),
     "linux-net-frontend": Driver("net", Role.FRONT, "NF[0-9]*", guest=True),

@@ -28,7 +28,6 @@ from tests.verdicts.found import Found
 from tests.verdicts.inside import breaks
 from tests.xen.blocks import Guest
 from tests.xen.labs import Lab
-from tests.xen.packages import install
 from tests.xen.userland import bring_python
 from xentool.errors import XentoolError
 from xentool.lab import api
@@ -84,8 +83,6 @@ class Turn:
         with closing(Lab(self.lab, self.xen)) as lab:
             for subject in subjects:
                 try:
-                    if driver_of(subject).qemu:
-                        install(lab, "qemu-system-xen", without=("usr/share", "usr/lib/ipxe"))
                     self._tell(self._whole(lab, subject))
                 except (XentoolError, RuntimeError, OSError, subprocess.SubprocessError) as error:
                     if self.over.is_set():

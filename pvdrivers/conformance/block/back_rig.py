@@ -9,7 +9,7 @@ from pvdrivers.conformance.block.back import BlockBack
 from pvdrivers.conformance.block.subject import FrontBench
 from pvdrivers.conformance.half import leaving
 from pvdrivers.conformance.level import Level
-from pvdrivers.conformance.observation import Observation
+from pvdrivers.conformance.observation import Seen
 from pvdrivers.conformance.rig import Probe
 
 
@@ -38,7 +38,7 @@ class BlockBackRig:
         """Have a disk that stays, and a way to tell whether its frontend is well."""
         with self.joined() as back:
 
-            def probe() -> Observation:
-                return back.read(16).observation
+            def probe() -> Seen:
+                return back.read(16)
 
             yield probe

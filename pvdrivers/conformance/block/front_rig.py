@@ -9,7 +9,7 @@ from pvdrivers.conformance.block.front import BlockFront
 from pvdrivers.conformance.block.subject import BackBench, Disk
 from pvdrivers.conformance.half import leaving, sound
 from pvdrivers.conformance.level import Level
-from pvdrivers.conformance.observation import Observation, Unsupported
+from pvdrivers.conformance.observation import Observation, Seen, Unsupported
 from pvdrivers.conformance.rig import Probe
 
 
@@ -83,9 +83,9 @@ class BlockFrontRig:
         """Have a disk that stays, and a way to tell whether it is served."""
         with self.joined() as front:
 
-            def probe() -> Observation:
-                observation = front.read(8, 0).observation
+            def probe() -> Seen:
+                seen = front.read(8, 0)
                 front.poison(0)
-                return observation
+                return seen
 
             yield probe

@@ -190,13 +190,13 @@ def bf14(rig: BlockBackRig) -> Sights:
     with rig.plugged() as back:
         back.store.write(f"{back.peer.path}/trusted", b"0")
         back.served()
-        pages: set[int] = set()
         found: list[Seen] = []
         # What its backend has written there itself is no secret.
         known = {0, 0x77, *back.disk[:4096]}
 
         def look(request: Asked) -> tuple[int, int, int]:
-            pages.update(gref for gref, _, _ in request.segments)
+            # Those of requests that were answered may be granted no more.
+            pages = {gref for gref, _, _ in request.segments}
             foreign = [min(others) for gref in pages if (others := set(back.fetch(gref, 4096)) - known)]
             found.extend(Seen("a page", O.FOREIGN, f"byte {byte:#x}") for byte in foreign)
             return back.done(request)

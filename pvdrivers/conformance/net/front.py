@@ -231,7 +231,7 @@ class VifFront(FrontHalf):
         if frame is None:
             return Seen(what, Observation.LOST)
         if frame.data != data:
-            return Seen(what, Observation.WRONG_DATA, f"{len(frame.data)} bytes come out, for {len(data)}")
+            return Seen(what, Observation.WRONG_DATA, _unlike(frame.data, data))
         return Seen(what, Observation.OKAY)
 
     def sent(self, what: str, data: bytes, slots: Slots | None = None, queue: int = 0) -> Seen:
@@ -287,7 +287,9 @@ class VifFront(FrontHalf):
             _, came = self.come_any()
         if came.failed:
             return Seen(what, Observation.ERROR, f"status {came.failed}")
-        return Seen(what, Observation.OKAY if came.data == frame.data else Observation.WRONG_DATA)
+        if came.data != frame.data:
+            return Seen(what, Observation.WRONG_DATA, _unlike(came.data, frame.data))
+        return Seen(what, Observation.OKAY)
 
     def proves(self, queue: int = 0) -> Seen:
         """Send a frame, and get one."""
@@ -331,6 +333,11 @@ class VifFront(FrontHalf):
         for grant in granted:
             with suppress(MachineError):
                 grant.revoke()
+
+
+def _unlike(found: bytes, data: bytes) -> str:
+    # A frame by its addresses and type: one of somebody else's is known by them.
+    return f"{len(found)} bytes come, of {found[:14].hex()}, for {len(data)} of {data[:14].hex()}"
 
 
 _REFUSED: Mapping[int, Observation] = {

@@ -8,7 +8,7 @@ from pvdrivers.conformance.half import leaving, sound
 from pvdrivers.conformance.level import Level
 from pvdrivers.conformance.net.front import VifFront
 from pvdrivers.conformance.net.subject import Vif, VifBackBench
-from pvdrivers.conformance.observation import Observation, Unsupported
+from pvdrivers.conformance.observation import Unsupported
 from pvdrivers.conformance.rig import Probe
 
 _USUAL = Vif()
@@ -76,8 +76,4 @@ class VifFrontRig:
     def sibling(self) -> Iterator[Probe]:
         """Have a vif that stays, and a way to tell whether it is served."""
         with self.joined() as front:
-
-            def probe() -> Observation:
-                return front.proves().observation
-
-            yield probe
+            yield front.proves
