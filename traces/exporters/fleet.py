@@ -101,6 +101,14 @@ def failures(failed: Sequence[Failed]) -> list[dict[str, str]]:
     return [{"url": one.url, "error": one.error} for one in failed]
 
 
+def write_failed(failed: Sequence[Failed], console: Prints) -> None:
+    """Write what could not be read, and how much of that is left out."""
+    for one in failed[:ROWS_MAX]:
+        console.print(Text(f"{printable(one.url)}: {printable(one.error)}", "yellow"))
+    if left := len(failed[ROWS_MAX:]):
+        console.print(Text(f"and {plural(left, 'capture')} more (--json)", "dim"))
+
+
 def spent(took: Took) -> dict[str, Any]:
     """Tell what a run took, and whether it came to its end, as documents of fleets have it."""
     return {

@@ -7,8 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from traces.analyses.fleet.took import Took
-from traces.exporters.cells import ROWS_MAX
-from traces.exporters.fleet import Failed, failures, spent
+from traces.exporters.fleet import Failed, failures, spent, write_failed
 from traces.foreign import printable
 from traces.plain import frozen
 from traces.plural import plural
@@ -60,9 +59,6 @@ def write(found: Conversion, console: Console) -> None:
         console.print(Text(f"{plural(found.kept, 'capture')} there already, and the same since."))
     if found.took.interrupted:
         console.print(Text("Interrupted: what is there is whole, and another run goes on.", "yellow"))
-    for failed in found.failed[:ROWS_MAX]:
-        console.print(Text(f"{printable(failed.url)}: {printable(failed.error)}", "yellow"))
-    if len(found.failed) > ROWS_MAX:
-        console.print(Text(f"and {plural(len(found.failed) - ROWS_MAX, 'capture')} more (--json)", "dim"))
+    write_failed(found.failed, console)
     if found.others:
         console.print(Text(f"{plural(found.others, 'file')} in these folders are something else.", "dim"))

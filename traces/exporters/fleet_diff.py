@@ -12,7 +12,7 @@ from traces.analyses.fleet.digest import CAPTURE, Whose
 from traces.analyses.fleet.took import Took
 from traces.exporters.cells import DOMAINS_MAX, ROWS_MAX, busiest
 from traces.exporters.differences import SCALES, TITLES, table
-from traces.exporters.fleet import Failed, failures, source
+from traces.exporters.fleet import Failed, failures, source, write_failed
 from traces.foreign import printable
 from traces.plain import frozen
 from traces.plural import plural
@@ -72,8 +72,7 @@ def write(found: Differences, console: Console) -> None:
         named = ", ".join(_name(one) for one in found.few[:ROWS_MAX] if one != CAPTURE)
         more = f" and {len(found.few) - ROWS_MAX:,} more" if len(found.few) > ROWS_MAX else ""
         console.print(Text(f"In fewer than {CAPTURES_MIN} captures of A or B, and not compared: {named}{more}"))
-    for failed in found.failed[:ROWS_MAX]:
-        console.print(Text(f"{printable(failed.url)}: {printable(failed.error)}", "yellow"))
+    write_failed(found.failed, console)
     note = (
         "B - A with its 95 % interval, over captures: each counts once, however long it is; about "
         f"{CHANCE:.0%} of what is told may be chance."

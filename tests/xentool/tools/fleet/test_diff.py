@@ -8,6 +8,7 @@ import pytest
 from tests.docs.shapes import wrong
 from tests.xentool.cli.inprocess import ran
 from tests.xentool.tools.fleet.made import trace, written
+from traces.exporters.cells import ROWS_MAX
 from xentool.documents.fleet import FleetDiff
 from xentool.tools.fleet.engine import Engine
 
@@ -46,6 +47,16 @@ def test_what_changed_between_groups_is_told(shared: Engine, groups: tuple[str, 
     same = ran("fleet", "diff", before, "--", before).stdout
     assert "times" not in same
     assert "no difference in" in same
+
+
+def test_failures_that_are_left_out_are_counted(shared: Engine, groups: tuple[str, str], tmp_path: Path) -> None:
+    for number in range(ROWS_MAX + 2):
+        (tmp_path / f"before/broken-{number:03}.xentrace").write_bytes(b"no trace")
+    done = ran("fleet", "diff", groups[0], "--", groups[1], "--scheduler", shared.client.scheduler.address)
+    assert done.returncode == 1
+    told = [line for line in done.stdout.splitlines() if "broken-" in line]
+    assert len(told) == ROWS_MAX
+    assert "\nand 2 captures more (--json)\n" in done.stdout
 
 
 def test_too_few_captures_are_refused(tmp_path: Path) -> None:
