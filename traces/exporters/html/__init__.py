@@ -1,13 +1,10 @@
 """A report as one page for a browser: charts and tables in a single file, which needs no network and no script.
 
 Law: what is in a trace or beside it is hostile. All of it goes through a template that escapes, or through
-``svg.element``; and the page itself forbids every resource and every script but the one whose hash it names.
+``svg.element``; and the page itself forbids every resource and every script but its own.
 """
 
-import hashlib
-from base64 import b64encode
 from collections.abc import Iterable
-from importlib.resources import files
 from typing import BinaryIO
 
 from traces.analyses.sights import Table
@@ -40,21 +37,4 @@ def rendered(template: str, page: object) -> bytes:
 
     :param page: what it consists of, as the template asks for it
     """
-    style, script = _file("page.css"), _file("page.js")
-    return filled(
-        "traces.exporters.html",
-        template,
-        page=page,
-        style=style,
-        script=script,
-        style_hash=_hash(style),
-        script_hash=_hash(script),
-    )
-
-
-def _file(name: str) -> str:
-    return files("traces.exporters.html").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+    return filled(__name__, template, "page.css", "page.js", page=page)

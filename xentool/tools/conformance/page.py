@@ -37,7 +37,7 @@ def page(found: Sequence[Judged]) -> bytes:
     """Make the page: one file, without scripts, that loads nothing."""
     kinds = dict.fromkeys(result.case.kind for one in found for result in one.results)
     parts = [_part(kind, found) for kind in kinds]
-    return filled("xentool.tools.conformance", "conformance.html", found=found, parts=parts)
+    return filled("xentool.tools.conformance", "conformance.html", "conformance.css", found=found, parts=parts)
 
 
 def _part(kind: str, found: Sequence[Judged]) -> Part:

@@ -34,6 +34,7 @@ def page(seen: Seen) -> bytes:
     return filled(
         "xentool.tools.memory",
         "walk.html",
+        "walk.css",
         title=f"{seen.subject.name or seen.subject.domid}: {seen.walk.va:#x}",
         heading=words.who(seen.subject),
         how=words.how(seen.subject),
