@@ -3,18 +3,15 @@
 WRONG_USAGE = 2
 INTERRUPTED = 130
 SUMMARY = "See and exercise Xen paravirtualization."
-#: What is said to who says nothing.
-BRIEF = f"""\
-xentool: {SUMMARY[0].lower()}{SUMMARY[1:]}
-
-  xentool trace domU            what domU does: hypercalls, grants, exits, runs
-  xentool report FILE           the same of a trace in a file
-  xentool list                  all domains; `xentool show domU`: all about one
-  xentool store tree            XenStore; `xentool store watch`: what changes
-  xentool lab up                boots real Xen on this machine, if it has none
-
-xentool --help lists all commands; xentool COMMAND --help begins with examples.
-"""
+#: What is said to who says nothing: a few commands, and where more are.
+FIRST = {
+    "xentool trace domU": "what domU does: hypercalls, grants, exits, runs",
+    "xentool report FILE": "the same of a trace in a file",
+    "xentool list": "all domains; `xentool show domU`: all about one",
+    "xentool store tree": "XenStore; `xentool store watch`: what changes",
+    "xentool lab up": "boots real Xen on this machine, if it has none",
+}
+MORE = "xentool --help lists all commands; xentool COMMAND --help begins with examples."
 
 COMMANDS = {
     "trace": ("xentool.cli.trace:command", "Show what a domain really does: hypercalls, grants, exits, scheduling."),

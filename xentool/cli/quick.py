@@ -8,12 +8,16 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
-from xentool.cli.commands import BRIEF, COMMANDS, INTERRUPTED, SECTIONS, SUMMARY, WRONG_USAGE
+from xentool.cli.commands import COMMANDS, FIRST, INTERRUPTED, MORE, SECTIONS, SUMMARY, WRONG_USAGE
 
 #: Lines of help have so many characters where a terminal has room for two more. In narrower ones click folds them.
 _WIDTH = 78
+#: Where what is said to who says nothing tells what a command does.
+_DOES = 32
+#: Words have room in so many columns.
+_NARROWEST = 20
 _OPTIONS = {"-V, --version": "Show the version and exit.", "-h, --help": "Show this message and exit."}
 
 
@@ -29,13 +33,13 @@ def run(words: list[str]) -> int | None:
     if "_XENTOOL_COMPLETE" in os.environ:
         return None
     if words in (["-h"], ["--help"]):
-        if _columns() < _WIDTH + 2:
+        if _columns(sys.__stdout__) < _WIDTH + 2:
             return None
         with _paging():
             sys.stdout.write(f"{help_text()}\n")
         return 0
     if not words:
-        sys.stderr.write(BRIEF)
+        sys.stderr.write(brief())
         return WRONG_USAGE
     asked = report_asked(words)
     return None if asked is None else _report(asked)
@@ -86,6 +90,23 @@ def help_text() -> str:
     return "\n".join(lines)
 
 
+def brief() -> str:
+    """Write what is said to who says nothing, folded on a terminal that is narrower."""
+    title = f"xentool: {SUMMARY[0].lower()}{SUMMARY[1:]}"
+    lines = [title, "", *(f"  {command}".ljust(_DOES) + does for command, does in FIRST.items()), "", MORE]
+    width = max(_columns(sys.__stderr__) - 1, _NARROWEST)
+    if max(map(len, lines)) > width:
+        import textwrap  # noqa: PLC0415 - takes long to load, and few terminals are so narrow
+
+        told = [("", title), ("", ""), *FIRST.items(), ("", ""), ("", MORE)]
+        lines = []
+        for command, text in told:
+            lines += [f"  {command}"] if command else []
+            indent = "    " if command else ""
+            lines += textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent) or [""]
+    return "".join(f"{line}\n" for line in lines)
+
+
 def _listed(found: Iterable[tuple[str, str]]) -> Iterator[str]:
     rows = list(found)
     indent = 4 + max(len(name) for name, _ in rows)
@@ -99,7 +120,7 @@ def _listed(found: Iterable[tuple[str, str]]) -> Iterator[str]:
         yield line
 
 
-def _columns() -> int:
+def _columns(stream: TextIO | None) -> int:
     # As shutil has it, which takes long to load.
     try:
         columns = int(os.environ["COLUMNS"])
@@ -108,7 +129,7 @@ def _columns() -> int:
     if columns > 0:
         return columns
     try:
-        return os.get_terminal_size(sys.__stdout__.fileno()).columns or _WIDTH + 2  # type: ignore[union-attr] # see below
+        return os.get_terminal_size(stream.fileno()).columns or _WIDTH + 2  # type: ignore[union-attr] # see below
     except (AttributeError, ValueError, OSError):
-        # There is no stdout, or it is no terminal.
+        # There is no such stream, or it is no terminal.
         return _WIDTH + 2

@@ -9,9 +9,10 @@ import click
 
 from traces.foreign import printable_lines
 from xentool import __version__
-from xentool.cli.commands import BRIEF, COMMANDS, INTERRUPTED, SECTIONS, SUMMARY, WRONG_USAGE
+from xentool.cli.commands import COMMANDS, INTERRUPTED, SECTIONS, SUMMARY, WRONG_USAGE
 from xentool.cli.common.lazy import LazyGroup
 from xentool.cli.common.pager import paging
+from xentool.cli.quick import brief
 
 _NARROW = 52
 _HELP = ["-h", "--help"]
@@ -31,7 +32,7 @@ _HELP = ["-h", "--help"]
 def group(context: click.Context) -> None:
     """Stand for the command line as a whole."""
     if context.invoked_subcommand is None:
-        click.echo(BRIEF, nl=False, err=True)
+        click.echo(brief(), nl=False, err=True)
         context.exit(WRONG_USAGE)
 
 

@@ -31,6 +31,18 @@ def test_alone_it_says_ten_lines() -> None:
             assert line.split()[1] in COMMANDS
 
 
+@pytest.mark.parametrize(("columns", "widest"), [("40", 39), ("79", 78), ("80", 79), ("1", 21)])
+def test_alone_it_is_folded_between_words_where_it_has_no_room(
+    columns: str, widest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = ran().stderr
+    monkeypatch.setenv("COLUMNS", columns)
+    folded = ran().stderr
+    assert max(map(len, folded.splitlines())) <= widest
+    assert folded.split() == whole.split()
+    assert (folded == whole) == (columns == "80")
+
+
 def test_every_command_has_examples_of_itself() -> None:
     paths = {context.command_path.partition(" ")[2] for context in EVERY} - {""}
     assert paths == set(EXAMPLES)
