@@ -1,5 +1,6 @@
 """Nodes and changes as lines: of xenstore-ls, of a tree, and of what became of what."""
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -14,6 +15,8 @@ from xentool.tools.store.nodes import Node, depth
 from xentool.tools.store.values import quoted, shown
 
 _MARKS = {Kind.CREATED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~", Kind.FIRED: "="}
+#: Numbers, and what is made of them: versions, addresses, times.
+_NUMBER = re.compile(rb"[-+]?(?:0[xX][0-9a-fA-F]+|[0-9][0-9.,:/-]*)")
 _STYLES = {Kind.CREATED: "green", Kind.REMOVED: "red", Kind.CHANGED: "yellow", Kind.FIRED: "dim"}
 
 
@@ -31,7 +34,9 @@ def write(lines: Iterable[Text], console: Console, *, wide: bool) -> None:
 
 
 def drawn(nodes: Sequence[Node], width: int | None) -> Iterator[Text]:
-    """Draw nodes that lie under the first one; values are cut so that permissions fit into the width.
+    """Draw nodes that lie under the first one, a line each; texts are cut so that permissions fit into the width.
+
+    Numbers are whole: what does not fit beside one has lines of its own below.
 
     :param width: columns, None for any number
     """
@@ -47,22 +52,40 @@ def drawn(nodes: Sequence[Node], width: int | None) -> Iterator[Text]:
             open_levels.append(not last)
         name = node.path.rpartition("/")[2] if level else node.path
         has_children = number + 1 < len(nodes) and depth(nodes[number + 1].path, top) > level
-        yield _described(line, name, node, width, has_children=has_children)
+        line.append(shown(name), "bold" if has_children else "cyan")
+        told = _told(node, None if width is None else width - len(line), has_children=has_children)
+        if width is None or len(line) + sum(map(len, told)) <= width or not _is_number(node.value):
+            yield line.append_text(Text().join(told))
+            continue
+        below = Text("".join("│  " if more else "   " for more in open_levels), "dim")
+        below.append("│  " if has_children else "", "dim")
+        for one in told:
+            if len(line) + len(one) > width:
+                yield line
+                # Where even that has no room, the tree's lines give way.
+                line = below.copy() if len(below) + len(one) <= width else Text(" " * max(width - len(one), 0))
+            line.append_text(one)
+        yield line
 
 
-def _described(line: Text, name: str, node: Node, width: int | None, *, has_children: bool) -> Text:
-    line.append(shown(name), "bold" if has_children else "cyan")
-    tail = Text()
+def _told(node: Node, room: int | None, *, has_children: bool) -> list[Text]:
+    # What is said of a node after its name: its value, what that means, who may read it.
+    tail = []
     if state := meaning(node.path, node.value):
-        tail.append(f" {state}", "green" if state == "Connected" else "yellow")
-    tail.append(f"  {_permissions(node)}", "dim")
+        tail.append(Text(f" {state}", "green" if state == "Connected" else "yellow"))
+    tail.append(Text(f"  {_permissions(node)}", "dim"))
     if node.value is None:
-        line.append(" may not be read", "red")
-    elif node.value or not has_children:
-        room = None if width is None else width - len(line) - len(tail) - len(" = ")
-        line.append(" = ", "dim")
-        line.append(_cut(quoted(node.value), room))
-    return line.append_text(tail)
+        return [Text(" may not be read", "red"), *tail]
+    if not node.value and has_children:
+        return tail
+    value = quoted(node.value)
+    if room is not None and not _is_number(node.value):
+        value = _cut(value, room - sum(map(len, tail)) - len(" = "))
+    return [Text.assemble((" = ", "dim"), value), *tail]
+
+
+def _is_number(value: bytes | None) -> bool:
+    return value is not None and _NUMBER.fullmatch(value) is not None
 
 
 def _last_of_level(nodes: Sequence[Node]) -> list[bool]:
@@ -104,7 +127,7 @@ def _permissions(node: Node) -> str:
     return f"({shown(','.join(node.permissions)) or '?'})"
 
 
-def _cut(text: str, room: int | None) -> str:
-    if room is None or len(text) <= room:
+def _cut(text: str, room: int) -> str:
+    if len(text) <= room:
         return text
     return f'{text[: max(room - 2, 1)]}…"'

@@ -95,6 +95,33 @@ def test_in_a_pipe_nothing_is_shortened_and_on_a_terminal_to_its_width(store: St
     assert line == f'long = "{"x" * (78 - len("long") - 8)}\\..."'
 
 
+def test_a_tree_cuts_no_number_however_narrow_the_terminal(client: Client, socket: Path) -> None:
+    top = "/narrow/domain/8/a-name-with-some-letters"
+    client.write(f"{top}/event-channel-of-the-device", b"1234567890")
+    client.write(f"{top}/another-name", b"-12.5")
+    client.write(f"{top}/state", b"4")
+    client.write(f"{top}/words", b"12 monkeys that do not fit at all")
+    client.write(f"{top}/x/{'y' * 20}/z", b"0x" + b"f" * 34)
+    shown = terminal(socket, 40, "tree", "/narrow/domain/8")
+    assert (
+        shown
+        == """\
+/narrow/domain/8  (n0)
+└─ a-name-with-some-letters  (n0)
+   ├─ event-channel-of-the-device
+   │   = "1234567890"  (n0)
+   ├─ another-name = "-12.5"  (n0)
+   ├─ state = "4"  (n0)
+   ├─ words = "12 monkeys that d…"  (n0)
+   └─ x  (n0)
+      └─ yyyyyyyyyyyyyyyyyyyy  (n0)
+         └─ z
+ = "0xffffffffffffffffffffffffffffffffff"
+              (n0)
+"""
+    )
+
+
 def test_a_tree_in_full(store: Store) -> None:
     assert (
         store("tree", "/local/domain/7/device").stdout
