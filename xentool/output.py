@@ -14,6 +14,7 @@ from traces.foreign import printable, printable_lines
 if TYPE_CHECKING:
     # JSON needs no console, and it is slow to load.
     from rich.console import Console
+    from rich.status import Status
 
     from traces.exporters.drawn import Prints
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _PIPE_WIDTH = 200
 
 
+#: One for each that draws on the terminal at the moment.
+_DRAWING: list[None] = []
 #: When there are colours, as --color says: "auto" leaves it to the environment and to what is written to.
 _WHEN = ["auto"]
 #: Colours by which a terminal of either kind, black or white, shows what rich would show by the first eight; of 256.
@@ -115,6 +118,28 @@ def say(message: str) -> None:
 
 
 @contextmanager
+def drawing() -> Iterator[None]:
+    """Draw on the terminal meanwhile, alone: what is only to tell somebody that something is waited for is not said."""
+    _DRAWING.append(None)
+    try:
+        yield
+    finally:
+        _DRAWING.pop()
+
+
+def is_drawn_on() -> bool:
+    """Say whether something draws on the terminal at the moment."""
+    return bool(_DRAWING)
+
+
+@contextmanager
+def status(console: "Console", said: str) -> Iterator["Status"]:
+    """Show a line that changes in place, where the console is a terminal; give what changes it."""
+    with drawing(), console.status(said) as shown:
+        yield shown
+
+
+@contextmanager
 def progress(title: str, *, hidden: bool = False) -> Iterator[Callable[[int, int], None]]:
     """Show how far something has come, on a terminal: call what this gives with how much is done, and of how much."""
     if hidden or not sys.stderr.isatty():
@@ -125,7 +150,7 @@ def progress(title: str, *, hidden: bool = False) -> Iterator[Callable[[int, int
     from rich.progress import Progress  # noqa: PLC0415 - see above
 
     console = stderr()
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as shown:
+    with drawing(), Progress(console=console, transient=True, disable=not console.is_terminal) as shown:
         # Of all that is shown, this alone takes markup.
         task = shown.add_task(escape(printable(title)))
         yield lambda done, total: shown.update(task, completed=done, total=total)
@@ -154,12 +179,13 @@ def ticking(title: str, seconds: float) -> Iterator[None]:
         sys.stderr.flush()
 
     ticks = threading.Thread(target=tick, daemon=True)
-    ticks.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        ticks.join()
+    with drawing():
+        ticks.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            ticks.join()
 
 
 def _colours(stream: TextIO) -> Literal["auto", "256"] | None:

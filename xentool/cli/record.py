@@ -14,8 +14,7 @@ from traces.foreign import printable
 from traces.plural import plural
 from xentool import output as consoles
 from xentool.cli.common import choosing, completing, kvm, options
-from xentool.errors import XentoolError
-from xentool.hosts import waiting
+from xentool.cli.common.wanted import Recording
 from xentool.tools.tracing import sidecar
 from xentool.tools.tracing.bundled import record_bundle
 from xentool.tools.tracing.record import record
@@ -74,13 +73,9 @@ def command(
     with closing(options.tracing(where, uri)) as host, output:
         told, domain = survey(host), domain and options.called(uri, domain)
         if told.kind != "xen":
-            if bundled:
-                raise XentoolError("a trace.dat has all names in it: record it without --bundle, and mail it as it is")
-            kvm.record(
-                host, told, domain, path, chosen=kinds, seconds=duration, buffer_pages=buffer_pages, as_json=as_json
-            )
+            kvm.record(host, told, domain, Recording(path, kinds, duration, buffer_pages, bundled, as_json))
             return
-        with waiting.hidden(), messages.status("connecting …") as status:
+        with consoles.status(messages, "connecting …") as status:
 
             def progress(elapsed: float, size: int) -> None:
                 status.update(f"{elapsed:.1f} s  {size / 1e6:.1f} MB  {size / 1e6 / max(elapsed, 0.001):.1f} MB/s")

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from xentool.cli.common import choosing, completing, options
+from xentool.cli.common.wanted import Tracing
 from xentool.tools.tracing import reports
 
 
@@ -60,4 +61,4 @@ def command(
 
     with closing(options.tracing(where, uri)) as host:
         domain = options.called(uri, domain)
-        traced.show(host, domain, chosen.where, seconds=duration, keep=keep, live=live, dump=dump, as_json=as_json)
+        traced.show(host, domain, Tracing(chosen.where, duration, keep, live, dump, as_json))

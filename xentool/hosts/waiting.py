@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from traces.foreign import printable
 from traces.plural import plural
+from xentool import output
 
 #: Seconds, where nobody watches.
 UNWATCHED = 300.0
@@ -29,7 +30,6 @@ _CLEAR = "\r\x1b[K"
 # The command of Xen's that a script is about.
 _XL = re.compile(r"(?:^|&& |; )(xl [a-z-]+)", re.MULTILINE)
 _CHOICE: list[float] = []
-_HIDDEN: list[bool] = []
 _UNASKED: list[bool] = []
 
 
@@ -92,16 +92,6 @@ def _line(waited: str, busy: str | None) -> str:
 
 
 @contextlib.contextmanager
-def hidden() -> Iterator[None]:
-    """Say nothing meanwhile: something else draws on the terminal."""
-    _HIDDEN.append(True)
-    try:
-        yield
-    finally:
-        _HIDDEN.pop()
-
-
-@contextlib.contextmanager
 def unasked() -> Iterator[None]:
     """Ask nobody for a password meanwhile: several hosts are connected to at once, and there is one terminal."""
     _UNASKED.append(True)
@@ -120,12 +110,12 @@ def may_ask() -> bool:
 def shown(
     what: str, busy: Callable[[], str | None] = lambda: None, waits: Callable[[], bool] = lambda: True
 ) -> Iterator[None]:
-    """Say on the terminal, after some seconds, that something is waited for.
+    """Say on the terminal, after some seconds, that something is waited for; not while something else draws there.
 
     :param busy: is asked once, then, how busy the other side is, and may take long to say so
     :param waits: whether it is waited for at all, at the moment
     """
-    if not sys.stderr.isatty() or _HIDDEN:
+    if not sys.stderr.isatty() or output.is_drawn_on():
         yield
         return
     over = threading.Event()
@@ -142,7 +132,7 @@ def shown(
             if not waited:
                 since = time.monotonic()
             seconds = time.monotonic() - since
-            if waited and seconds >= _QUIET and not _HIDDEN:
+            if waited and seconds >= _QUIET and not output.is_drawn_on():
                 if not drawn and not told:
                     threading.Thread(target=ask, daemon=True).start()
                 sys.stderr.write(_CLEAR + _line(f"waiting for {what}: {seconds:.0f} s", told[0] if told else None))

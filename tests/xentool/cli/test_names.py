@@ -25,10 +25,9 @@ from tests.xentool.cli.inprocess import Done, ran
 from tests.xentool.tools.channels.consoles import CONSOLE
 from tests.xentool.tools.recorded import INFO
 from tests.xentool.tools.tracing.pretended import Pretended
-from xentool import cli
+from xentool import cli, output
 from xentool.cli import root
 from xentool.errors import XentoolError
-from xentool.hosts import waiting
 from xentool.hosts.base import Completed, Stream
 from xentool.hosts.local import LocalHost
 from xentool.lab import api
@@ -348,7 +347,7 @@ def test_nothing_reaches_a_terminal(folder: Path, words: list[str]) -> None:
         visible(ran(*spelt))
     if words[0] in ("report", "diff", "dump", "sql", "export", "show"):
         # On a busy machine it would say that it waits, and take that back.
-        with waiting.hidden():
+        with output.drawing():
             visible(ran(*spelt, terminal=True))
 
 

@@ -3,6 +3,8 @@
 import io
 import threading
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from types import SimpleNamespace
 
 import click
@@ -21,6 +23,10 @@ from xentool.hosts.local import LocalHost
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+def console() -> Console:
+    return Console(file=io.StringIO(), force_terminal=True)
 
 
 @pytest.fixture
@@ -112,7 +118,7 @@ def test_nothing_is_shown_while_nothing_is_waited_for_or_something_else_draws(te
     with waiting.shown("XenStore", waits=waits):
         assert looked.acquire(timeout=600)
         assert looked.acquire(timeout=600)
-        with waiting.hidden():
+        with output.drawing():
             hidden.append(1)
             assert looked.acquire(timeout=600)
             assert looked.acquire(timeout=600)
@@ -129,6 +135,24 @@ def test_a_long_operation_of_a_lab_draws_alone(terminal: Terminal, monkeypatch: 
             assert "xentool-waiting" not in {thread.name for thread in threading.enumerate()}
     assert terminal.getvalue() == ""
     assert "starting domU" in drawn.getvalue()
+
+
+@pytest.mark.parametrize(
+    "draws",
+    [lambda: output.progress("reading"), lambda: output.ticking("measuring", 9), lambda: output.status(console(), "…")],
+    ids=["progress", "ticking", "status"],
+)
+def test_what_draws_on_the_terminal_draws_alone(
+    draws: Callable[[], AbstractContextManager[object]], terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "stderr", console)
+    monkeypatch.setattr(output, "sys", SimpleNamespace(stderr=Terminal()))
+    with draws():
+        assert output.is_drawn_on()
+        with waiting.shown("xl list"):
+            assert "xentool-waiting" not in {thread.name for thread in threading.enumerate()}
+    assert not output.is_drawn_on()
+    assert terminal.getvalue() == ""
 
 
 def test_no_terminal_is_written_to_and_the_end_says_how_busy_it_is(capfd: pytest.CaptureFixture[str]) -> None:

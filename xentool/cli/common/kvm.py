@@ -6,16 +6,17 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from traces.choice.where import EVERYTHING, Kinds, Where
+from traces.choice.where import EVERYTHING
 from traces.exporters import document, text
 from traces.foreign import printable
 from traces.plain import replace
 from traces.plural import plural
 from xentool import output
 from xentool.cli.commands import INTERRUPTED
+from xentool.cli.common.wanted import Recording, Tracing
 from xentool.cli.screens import live as screens
 from xentool.errors import XentoolError
-from xentool.hosts import Host, waiting
+from xentool.hosts import Host
 from xentool.tools.tracing import reports
 from xentool.tools.tracing.tracefs.survey import Machine, Survey, choose
 from xentool.tools.tracing.tracefs.trace import Progress, Running, check
@@ -24,24 +25,22 @@ from xentool.tools.tracing.tracefs.trace import trace as trace_
 _PAGE_KIB = 4
 
 
-def trace(
-    host: Host,
-    machine: Machine,
-    where: Where,
-    *,
-    seconds: float | None,
-    keep: Path | None,
-    live: bool,
-    dump: bool,
-    as_json: bool,
-) -> None:
+def trace(host: Host, machine: Machine, wanted: Tracing) -> None:
     """Trace a machine, and show it as a domain of Xen's."""
-    check(where, listed=dump)
+    check(wanted.where, listed=wanted.dump)
     name = machine.name or str(machine.pid)
-    with _shown(name, live=live, dump=dump, as_json=as_json) as show:
-        traced = trace_(host, machine, where, seconds=seconds, output=keep, listed=dump, progress=show)
-    if not live and not dump:
-        if as_json:
+    with _shown(name, wanted) as show:
+        traced = trace_(
+            host,
+            machine,
+            wanted.where,
+            seconds=wanted.seconds,
+            output=wanted.keep,
+            listed=wanted.dump,
+            progress=show,
+        )
+    if wanted.reported:
+        if wanted.as_json:
             output.write_json(document.parts(traced.report))
         else:
             text.write(traced.report, output.stdout())
@@ -52,38 +51,30 @@ def trace(
     reports.raise_for_damage(traced.report, f"the trace of {host.name}")
 
 
-def _shown(name: str, *, live: bool, dump: bool, as_json: bool) -> AbstractContextManager[Progress]:
-    if not dump:
-        return screens.rates(name, live=live, as_json=as_json)
+def _shown(name: str, wanted: Tracing) -> AbstractContextManager[Progress]:
+    if not wanted.dump:
+        return screens.rates(name, wanted)
     from xentool.cli.screens.follow_kvm import Follow  # noqa: PLC0415 - few traces are listed
 
-    return nullcontext(Follow(as_json=as_json).show)
+    return nullcontext(Follow(as_json=wanted.as_json).show)
 
 
-def record(
-    host: Host,
-    told: Survey,
-    domain: str | None,
-    path: str,
-    *,
-    chosen: Kinds,
-    seconds: float | None,
-    buffer_pages: int,
-    as_json: bool,
-) -> None:
+def record(host: Host, told: Survey, domain: str | None, wanted: Recording) -> None:
     """Keep a trace.dat of a machine.
 
     :raises XentoolError: there is none of that name, or it was chosen in a way that only a dom0 can
     """
-    if path == "-":
+    if wanted.bundled:
+        raise XentoolError("a trace.dat has all names in it: record it without --bundle, and mail it as it is")
+    if wanted.path == "-":
         raise XentoolError("a trace.dat cannot be written to a pipe: give a FILE")
     if domain is None and told.kind == "kvm":
         raise XentoolError("a KVM host records one machine: give a DOMAIN instead of --all")
     machine = choose(told, domain or "", host.name)
-    where = replace(EVERYTHING, kinds=chosen)
+    where = replace(EVERYTHING, kinds=wanted.kinds)
     check(where, listed=False)
     messages = output.stderr()
-    with waiting.hidden(), messages.status("connecting …") as status:
+    with output.status(messages, "connecting …") as status:
 
         def progress(running: Running, _chunk: bytes) -> None:
             size, records, _lost = running.counts()
@@ -93,17 +84,17 @@ def record(
             host,
             machine,
             where,
-            seconds=seconds,
-            output=Path(path),
-            buffer_kib=buffer_pages * _PAGE_KIB,
+            seconds=wanted.seconds,
+            output=Path(wanted.path),
+            buffer_kib=wanted.buffer_pages * _PAGE_KIB,
             progress=progress,
         )
     account = done.report.account
-    if as_json:
+    if wanted.as_json:
         output.write_json(
             {
                 "schema": "xentool.kvm.record/1",
-                "file": path,
+                "file": wanted.path,
                 "host": host.name,
                 "kernel": done.report.kernel,
                 "machine": {"pid": machine.pid, "name": machine.name},

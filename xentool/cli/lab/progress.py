@@ -10,7 +10,6 @@ from rich.text import Text
 
 from traces.foreign import printable
 from xentool import output
-from xentool.hosts import waiting
 from xentool.lab.api import Progress
 
 
@@ -52,7 +51,7 @@ def shown() -> Iterator[Progress]:
     if not console.is_terminal:
         yield _Plain()
         return
-    with waiting.hidden(), console.status("") as status:
+    with output.status(console, "") as status:
         live = _Live(console, status)
         yield live
         live.close()

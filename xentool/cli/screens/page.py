@@ -14,7 +14,6 @@ from rich.text import Text
 from xentool import output
 from xentool.cli.common.keyboard import Keyboard
 from xentool.cli.screens.scrolled import Scrolled
-from xentool.hosts import waiting
 
 
 class Drawn(NamedTuple):
@@ -46,7 +45,7 @@ class Page:
 
     def __enter__(self) -> Self:
         with ExitStack() as begun:
-            begun.enter_context(waiting.hidden())
+            begun.enter_context(output.drawing())
             self._keyboard = begun.enter_context(Keyboard())
             self._live = begun.enter_context(Live(console=self._console, screen=True, auto_refresh=False))
             self._shown = begun.pop_all()

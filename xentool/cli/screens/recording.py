@@ -41,7 +41,8 @@ def shown(hosts: Sequence[str]) -> Iterator[Show]:
         return Text.assemble(name, "  ", printable(line(state)), no_wrap=True, overflow="ellipsis")
 
     # What does not fit on the terminal is left out below.
-    with Live(console=console, get_renderable=drawn, refresh_per_second=_PER_SECOND, transient=True):
+    live = Live(console=console, get_renderable=drawn, refresh_per_second=_PER_SECOND, transient=True)
+    with output.drawing(), live:
         yield show
 
 

@@ -12,6 +12,8 @@ from traces.foreign import printable
 from traces.plural import plural
 from xentool.tools.tracing.watched import Watched
 
+_LEAST_S = 1e-3
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -52,9 +54,14 @@ def sample(running: Watched) -> Moment:
     )
 
 
+def between(before: Moment, now: Moment) -> float:
+    """Give the seconds between two moments, of which rates are told: never none."""
+    return max(now.seconds - before.seconds, _LEAST_S)
+
+
 def heading(domain: str, now: Moment, before: Moment) -> Text:
     """Say how the trace goes; rates are those since ``before``."""
-    span = max(now.seconds - before.seconds, 1e-3)
+    span = between(before, now)
     domid = now.where.domid
     named = printable(domain) if domid is None or domid not in now.infos else now.who(domid)
     line = Text(f"Tracing {named} for {now.seconds:.0f} s: {plural(now.records, 'record')}", "bold")

@@ -1,15 +1,13 @@
 """What ``xentool trace`` shows: a report at the end, or what happens while it does."""
 
-from pathlib import Path
-
 import click
 
 from traces.answers import Report
-from traces.choice.where import Where
 from traces.exporters import document, text
 from xentool import output
 from xentool.cli.commands import INTERRUPTED
 from xentool.cli.common import kvm
+from xentool.cli.common.wanted import Tracing
 from xentool.cli.screens import live as screens
 from xentool.hosts import Host
 from xentool.tools.tracing import reports
@@ -17,34 +15,22 @@ from xentool.tools.tracing.trace import trace
 from xentool.tools.tracing.tracefs.survey import choose, survey
 
 
-def show(
-    host: Host,
-    domain: str,
-    where: Where,
-    *,
-    seconds: float | None,
-    keep: Path | None,
-    live: bool,
-    dump: bool,
-    as_json: bool,
-) -> None:
+def show(host: Host, domain: str, wanted: Tracing) -> None:
     """Trace a domain of Xen's, or a machine of KVM's, whichever the host is.
 
     :param domain: its name or number
-    :param keep: the file that the raw trace goes to
     :raises XentoolError: it cannot be traced
     """
     told = survey(host)
     if told.kind != "xen":
-        machine = choose(told, domain, host.name)
-        kvm.trace(host, machine, where, seconds=seconds, keep=keep, live=live, dump=dump, as_json=as_json)
+        kvm.trace(host, choose(told, domain, host.name), wanted)
         return
-    with screens.shown(domain, live=live, dump=dump, as_json=as_json) as looks:
-        done = trace(host, domain, where, seconds=seconds, output=keep, progress=looks)
-    if not live and not dump:
-        _report(done.report, as_json=as_json)
-    if seconds and not done.interrupted and not done.domain_ended:
-        _say_how_long(seconds, done.recorded)
+    with screens.shown(domain, wanted) as looks:
+        done = trace(host, domain, wanted.where, seconds=wanted.seconds, output=wanted.keep, progress=looks)
+    if wanted.reported:
+        _report(done.report, as_json=wanted.as_json)
+    if wanted.seconds and not done.interrupted and not done.domain_ended:
+        _say_how_long(wanted.seconds, done.recorded)
     if done.domain_ended:
         output.say(f"{domain} has ended")
     if done.interrupted:

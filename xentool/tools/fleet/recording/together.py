@@ -107,7 +107,7 @@ def record(
     :param limit_s: hosts that are not ready by then are left out
     """
     leader = _Leader(targets, wanted, limit_s, show)
-    with waiting.hidden(), waiting.unasked(), on_interrupt(leader.interrupt):
+    with waiting.unasked(), on_interrupt(leader.interrupt):
         return leader.lead()
 
 
