@@ -19,8 +19,8 @@ from traces.choice.where import Where, kinds
 from traces.exporters import dump
 from traces.scan import Scan
 from xentool.cli.screens.follow import Follow
-from xentool.cli.screens.live_top import Page, document, picture, shown
-from xentool.cli.screens.sample import Moment, sample
+from xentool.cli.screens.live_top import Page, Shown, document, picture, shown
+from xentool.cli.screens.sample import Moment, between, sample
 from xentool.tools.tracing.trace import Running
 
 NAME = "xen-4.20-pvh"
@@ -51,6 +51,28 @@ def drawn(page: Page, taken: list[Moment], width: int, height: int = 24) -> list
     text = io.StringIO()
     Console(file=text, width=width).print(picture("domU", page, taken[-1], taken[0], height))
     return text.getvalue().splitlines()
+
+
+def test_the_last_moment_is_taken_and_its_rates_are_of_no_instant() -> None:
+    now = [10.0]
+    trace = replace(running(Where(domid=DOMID)), started=10.0, clock=lambda: now[0])
+    moments = Shown()
+    for moment, last, taken, before in (
+        (10.4, False, False, 0.0),
+        (11.0, False, True, 0.0),
+        (11.9, False, False, 0.0),
+        (12.0, False, True, 1.0),
+        # The trace is over: no more time passes.
+        (12.0, True, True, 1.0),
+    ):
+        now[0] = moment
+        assert moments.take(trace, 1.0, last=last) == taken
+        assert moments.before.seconds == before
+        assert moments.now.seconds == (moment - 10 if taken else int(moment - 10))
+    first = Shown()
+    now[0] = 10.0
+    assert first.take(trace, 1.0, last=True)
+    assert between(first.before, first.now) > 0
 
 
 def test_counts_are_the_reports() -> None:

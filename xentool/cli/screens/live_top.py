@@ -24,7 +24,7 @@ from traces.foreign import printable
 from traces.xen.formats.events import HVM_SVM_EXIT, HVM_VMX_EXIT, PV_HYPERCALL_V2, RUNSTATE_CHANGE
 from traces.xen.formats.names import EVENT_CHANNEL_OP, HYPERCALLS
 from xentool import output
-from xentool.cli.screens.sample import Moment, heading, sample
+from xentool.cli.screens.sample import Moment, between, heading, sample
 from xentool.tools.tracing.watched import Look, Watched
 
 #: Seconds between two pictures: rates over less than that jump about.
@@ -69,7 +69,7 @@ def _share(value: float) -> str:
 
 def _tallied(kind: str) -> Callable[[Moment, Moment], list[Row]]:
     def rows(now: Moment, before: Moment) -> list[Row]:
-        span = now.seconds - before.seconds
+        span = between(before, now)
         found = []
         for key, tally in getattr(now.shown, kind).items():
             earlier = getattr(before.shown, kind).get(key)
@@ -240,57 +240,71 @@ def shown(domain: str, *, as_json: bool) -> Iterator[Look]:
         return
     with _keys() as pressed:
         waiting = Text(f"Tracing {printable(domain)}: waiting for records.", "dim")
-        with Live(waiting, console=output.stdout(), screen=True, auto_refresh=False) as live:
+        with output.drawing(), Live(waiting, console=output.stdout(), screen=True, auto_refresh=False) as live:
             screen = _Screen(domain, live, pressed)
             yield screen.show
         screen.leave()
+
+
+class Shown:
+    """The moment that was shown last, and an earlier one since which its rates are."""
+
+    def __init__(self) -> None:
+        self.before = self.now = Moment()
+
+    def take(self, running: Watched, interval: float, *, last: bool) -> bool:
+        """Take a sample where so much time has passed, or it is the last; say whether it was taken."""
+        passed = running.seconds - self.now.seconds >= interval
+        if passed:
+            self.before = self.now
+        if passed or last:
+            # The last one may come right after another: rates of that little time would say nothing.
+            self.now = sample(running)
+        return passed or last
 
 
 class _Screen:
     def __init__(self, domain: str, live: Live, pressed: Callable[[], str]) -> None:
         self._domain, self._live, self._pressed = domain, live, pressed
         self._page: Page | None = None
-        self._before = self._now = Moment()
+        self._shown = Shown()
 
-    def show(self, running: Watched, _chunk: bytes) -> None:
+    def show(self, running: Watched, chunk: bytes) -> None:
         keys = self._pressed()
         if "q" in keys:
             running.stop()
         page = self._page = self._page or Page(VIEWS[running.source])
         turned = [page.press(key) for key in keys]
-        due = running.seconds - self._now.seconds >= INTERVAL
-        if due:
-            self._before, self._now = self._now, sample(running)
-        if due or any(turned):
-            height = self._live.console.height
-            self._live.update(picture(self._domain, page, self._now, self._before, height), refresh=True)
+        if self._shown.take(running, INTERVAL, last=not chunk) or any(turned):
+            self._live.update(self._drawn(page), refresh=True)
 
     def leave(self) -> None:
         # What was seen last stays, where the page was.
         if self._page is not None:
-            console = self._live.console
-            console.print(picture(self._domain, self._page, self._now, self._before, console.height))
+            self._live.console.print(self._drawn(self._page))
+
+    def _drawn(self, page: Page) -> RenderableType:
+        return picture(self._domain, page, self._shown.now, self._shown.before, self._live.console.height)
 
 
 class _Lines:
     def __init__(self, domain: str, *, as_json: bool) -> None:
         self._domain, self._as_json = domain, as_json
-        self._before = Moment()
+        self._shown = Shown()
 
     def show(self, running: Watched, chunk: bytes) -> None:
-        if running.seconds - self._before.seconds >= PLAIN_INTERVAL or not chunk:
-            now = sample(running)
+        if self._shown.take(running, PLAIN_INTERVAL, last=not chunk):
+            now, before = self._shown.now, self._shown.before
             if self._as_json:
-                sys.stdout.write(json.dumps(document(now, self._before)) + "\n")
+                sys.stdout.write(json.dumps(document(now, before)) + "\n")
             else:
                 console = output.stdout()
-                console.print(heading(self._domain, now, self._before))
+                console.print(heading(self._domain, now, before))
                 for page in _pages(VIEWS[now.source]):
-                    if rows := page.rows(now, self._before):
+                    if rows := page.rows(now, before):
                         console.print(Text(page.view.title, "bold"), _table(page, rows))
                 console.print()
             sys.stdout.flush()
-            self._before = now
 
 
 def _pages(views: Mapping[str, View]) -> Iterator[Page]:

@@ -6,7 +6,6 @@ The dom0 side is capture.sh, sent over the connection; nothing is installed ther
 import contextlib
 import math
 import signal
-import time
 from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
 from types import FrameType
@@ -47,7 +46,7 @@ class Capture(Remote):
         super().__init__(host, gate)
         self.mask = mask
         self.buffer_pages = buffer_pages  # what was asked for, and once started what there is
-        self.started = 0.0  # time.monotonic() when records began
+        self.started = 0.0  # by `clock`, when records began
         #: Of one of dom0's processors, the share that the tracer took; known once an orderly stop has ended.
         self.share: float | None = None
         #: Seconds that were recorded, by dom0's clock; known with `share`.
@@ -76,7 +75,7 @@ class Capture(Remote):
                     self._pass()
                 case Started(pages):
                     self.buffer_pages = pages
-                    self.started = time.monotonic()
+                    self.started = self._begun(self._seconds)
                     return
                 case Refused() as refused:
                     pass

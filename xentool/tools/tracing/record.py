@@ -1,6 +1,5 @@
 """Keep the raw records of a capture in a file."""
 
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -82,7 +81,7 @@ def record(
         for chunk in capture.chunks():
             _write(file, chunk)
             size += len(chunk)
-            progress(time.monotonic() - capture.started, size)
+            progress(capture.clock() - capture.started, size)
         known(replace(about, tracer_share=capture.share, recorded=capture.noted))
         return Recording(
             host=host.name,
@@ -95,7 +94,7 @@ def record(
             buffer_pages=capture.buffer_pages,
             bytes=size,
             # By this machine's where the end was out of order, and dom0 had no time to say.
-            seconds=capture.recorded or time.monotonic() - capture.started,
+            seconds=capture.recorded or capture.clock() - capture.started,
             interrupted=interrupted(),
             tracer_share=capture.share,
         )

@@ -6,9 +6,11 @@ or it is told to stop. What it says of itself are lines on its stderr, which eac
 
 import contextlib
 import fcntl
+import math
 import os
 import subprocess
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
@@ -43,6 +45,7 @@ class Remote(ABC):
         self._gate = gate
         self._word = b"\n"  # what a sign of life says
         self._over = threading.Event()
+        self._ends = math.inf  # by `clock`: what comes later was recorded before
 
     @abstractmethod
     def _words(self) -> Sequence[str]:
@@ -91,13 +94,24 @@ class Remote(ABC):
             yield chunk
         self._finish()
 
+    def clock(self) -> float:
+        """Give `time.monotonic`, which stands still here once it is to end: to wait for the last records is no part."""
+        return min(time.monotonic(), self._ends)
+
     def stop(self) -> None:
         """Ask the host to end it; `chunks` goes on until it has handed out the last record.
 
         Safe in a signal handler, more than once, and after the end.
         """
+        self._ends = self.clock()
         if self._word != STOP and not self._over.is_set():
             self._say(STOP)
+
+    def _begun(self, seconds: float | None) -> float:
+        """Note that records come, and for how long if that is known; give since when by `clock`."""
+        began = time.monotonic()
+        self._ends = min(self._ends, math.inf if seconds is None else began + seconds)
+        return began
 
     def _pass(self) -> None:
         """Let the host begin, now that it is ready, when that is wanted."""

@@ -30,7 +30,8 @@ class Running:
 
     :param where: names the domain
     :param hz: clock rate of the time stamps, as the host gives it
-    :param started: when records began, by ``time.monotonic``
+    :param started: when records began, by ``clock``
+    :param clock: in seconds; stands still once the trace is to end
     :param stop: ends it in order
     :param xen_version: of the host
     :param vendor: whose VM exits these are, if the user says so
@@ -50,6 +51,7 @@ class Running:
     #: Whether nobody says how fast the clock ticks: never of a live trace, whose host does.
     assumed: bool = False
     source: str = "xentrace"
+    clock: Callable[[], float] = time.monotonic
 
     @property
     def exits(self) -> Numbering:
@@ -58,8 +60,8 @@ class Running:
 
     @property
     def seconds(self) -> float:
-        """Seconds since records began."""
-        return time.monotonic() - self.started
+        """Seconds since records began, until the trace is to end."""
+        return self.clock() - self.started
 
     def counts(self) -> tuple[int, int, int]:
         """Say how many bytes and records came, and how many records were lost."""
@@ -132,6 +134,7 @@ def trace(
             info.xen_version,
             known.domains,
             host_vendor=info.vendor,
+            clock=capture.clock,
         )
         for chunk in capture.chunks():
             keep(chunk)

@@ -33,7 +33,7 @@ class Watched(Protocol):
 
     @property
     def seconds(self) -> float:
-        """Seconds since records began."""
+        """Seconds since records began, until the trace is to end."""
         ...
 
     def counts(self) -> tuple[int, int, int]:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,23 @@ def test_records_come_until_stop_and_the_rest_after_it() -> None:
         running.stop()
         running.stop()
         assert b"".join(chunks) == b"stop\n"
+
+
+@pytest.mark.parametrize("seconds", [None, 1e-9])
+def test_to_wait_for_the_last_records_takes_no_time(seconds: float | None) -> None:
+    host: Host = Pretended(f"echo xentool: started 32 >&2; echo one; {WORD}; echo $l; echo xentool: ended stop 0 1 >&2")
+    with Capture(host, 1, seconds=seconds) as running:
+        if seconds is None:
+            while running.clock() == running.started:
+                pass
+        running.stop()
+        stopped = running.clock()
+        assert stopped > running.started if seconds is None else stopped - running.started == pytest.approx(0, abs=1e-6)
+        now = time.monotonic()
+        while time.monotonic() == now:
+            pass
+        assert b"".join(running.chunks()) == b"one\nstop\n"
+        assert running.clock() == stopped < time.monotonic()
 
 
 def test_the_share_of_the_tracer() -> None:

@@ -60,6 +60,7 @@ class Recorder(Remote):
                 case Ready():
                     self._pass()
                 case Started():
+                    self._begun(self._seconds)
                     return
                 case Refused():
                     refused = told

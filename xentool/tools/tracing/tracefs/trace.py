@@ -1,7 +1,6 @@
 """Trace a machine of KVM live: record, decode and count while the records come."""
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -31,15 +30,20 @@ class Running:
 
     source = "kvm"
 
-    def __init__(self, where: Where, machine: Machine, live: Live, stop: Callable[[], None]) -> None:
-        self.where, self.live, self.stop = where, live, stop
+    def __init__(self, where: Where, machine: Machine, live: Live, recorder: Recorder) -> None:
+        self.where, self.live, self.stop = where, live, recorder.stop
         self.infos: Mapping[int, DomainInfo] = {machine.pid: DomainInfo(machine.name, "kvm")}
-        self.started = time.monotonic()
+        self._clock = recorder.clock
+        self.begin()
+
+    def begin(self) -> None:
+        """Note that records begin."""
+        self._began = self._clock()
 
     @property
     def seconds(self) -> float:
-        """Seconds since records began."""
-        return time.monotonic() - self.started
+        """Seconds since records began, until the trace is to end."""
+        return self._clock() - self._began
 
     @property
     def report(self) -> Report:
@@ -119,14 +123,14 @@ def trace(
         Kept(output, live) if output else contextlib.nullcontext() as kept,
         lead.ended_by(recorder.stop) as interrupted,
     ):
-        running = Running(where, machine, live, recorder.stop)
+        running = Running(where, machine, live, recorder)
         for chunk in recorder.chunks():
             if kept:
                 kept.write(chunk)
             begins = live.head is None
             live.feed(chunk)
             if begins:
-                running.started = time.monotonic()
+                running.begin()
             progress(running, chunk)
         damages = live.finish()
         progress(running, b"")
