@@ -53,6 +53,7 @@ def test_all_of_it_and_nothing_else(wheel: Path) -> None:
     top = {name.split("/")[0] for name in names if ".dist-info/" not in name}
     assert top == {*PACKAGES, f"xentool-{__version__}.data"}
     assert {f"traces/exporters/html/templates/page.{kind}" for kind in ("html", "css", "js")} <= set(names)
+    assert {"traces/exporters/templates/frame.html", "xentool/tools/memory/templates/walk.css"} <= set(names)
     assert {"xentool/tools/tracing/capture.sh", "xentool/py.typed", "traces/xen/decode/tokenize.pyi"} <= set(names)
     compiled = {name for name in names if name.endswith(".so")}
     sources = [path for package in ("pvdrivers", "traces") for path in (TREE / package).rglob("*.pyx")]

@@ -72,7 +72,8 @@ def watched(look: Look, *, as_json: bool) -> Iterator[Callable[[Any], None]]:
         yield lines
         return
     before: tuple[list[Row], float] = [], time.monotonic()
-    with Live(Text("no frontend is connected", "dim"), console=output.stdout(), auto_refresh=False) as live:
+    nobody = Text("no frontend is connected", "dim")
+    with output.drawing(), Live(nobody, console=output.stdout(), auto_refresh=False) as live:
 
         def show(service: Any) -> None:  # noqa: ANN401 - as above
             nonlocal before
