@@ -36,8 +36,14 @@ if [ -n "$$missing" ]; then \
 fi
 endef
 
-# All that the tests need.
-EXTRAS := export,sql,html,libvirt,lab,net,zstd,fleet,s3,dev
+# All that the program can use.
+EXTRAS := export,sql,html,libvirt,lab,net,zstd,fleet,s3
+
+# Brings the libraries of one group of pyproject.toml, and nothing of xentool itself.
+define libraries
+@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["$(1)"], sep="\n")' >$@.txt
+@sh release/shown.sh $@.log $(BIN)/python -m pip install -r $@.txt
+endef
 
 COMPILED := $(shell find traces pvdrivers -name '*.pyx' -o -name '*.pxd')
 
@@ -71,9 +77,10 @@ setup: .venv/tests
 
 .venv/tests: .venv/ready Makefile
 	$(call install,$(TEST_PACKAGES))
+	$(call libraries,dev)
 	touch $@
 
-# Who only wants to look waits for a third of the packages.
+# Who only wants to look waits for a third of the packages, and for half of the libraries.
 demo: .venv/ready
 	@sh tests/demo.sh $(BIN)/xentool demo
 
@@ -125,8 +132,7 @@ docs: .venv/docs
 
 # What the site alone needs is not brought by `make setup`, which everybody waits for.
 .venv/docs: .venv/ready
-	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' >$@.txt
-	$(BIN)/python -m pip install -q -r $@.txt
+	$(call libraries,docs)
 	touch $@
 
 dist: .venv/dist
