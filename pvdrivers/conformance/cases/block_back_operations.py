@@ -1,11 +1,13 @@
 """Frontends that ask for operations that cannot be done, or not on this disk."""
 
+from pvdrivers.abi.blkif import BlkifOp
 from pvdrivers.abi.ring import PAGE_SIZE
+from pvdrivers.conformance.block.front import BlockFront
 from pvdrivers.conformance.block.front_rig import BlockFrontRig
 from pvdrivers.conformance.block.queue import status
 from pvdrivers.conformance.block.subject import SECTORS, Disk
 from pvdrivers.conformance.case import Clause, Group
-from pvdrivers.conformance.cases.asking import NOBODYS, OKAY, refused
+from pvdrivers.conformance.cases.asking import NOBODYS, OKAY, refused, untouched
 from pvdrivers.conformance.cases.words import BARRIER, FLUSH, READ, WRITE, O
 from pvdrivers.conformance.observation import Seen, Sights
 from pvdrivers.xenbus import Role
@@ -144,7 +146,7 @@ def bb22(rig: BlockFrontRig) -> Sights:
         most = front.offered("feature-max-indirect-segments")
         if not most:
             front.table(2, front.segments(1))
-            yield from refused(front, "where none are offered", front.indirect(READ, 1, 0, 1, [front.gref(2)]))
+            yield from _unknown(front, "where none are offered", front.indirect(READ, 1, 0, 1, [front.gref(2)]))
             return
         front.table(2, [(front.gref(1), 0, 0)] * 512)
         page = [front.gref(2)]
@@ -159,3 +161,14 @@ def bb22(rig: BlockFrontRig) -> Sights:
         front.table(2, [(front.gref(1), 0, 7)] * (number - 1) + [(front.gref(1), 7, 6)])
         if number * 8 <= SECTORS:
             yield from refused(front, f"segment {number} is bad", front.indirect(READ, 1, 0, number, page))
+
+
+def _unknown(front: BlockFront, what: str, message: bytes) -> Sights:
+    # Who knows of no wrapping names what it was asked, which is INDIRECT, or what is wrapped.
+    queue = front.queues[0]
+    front.keep()
+    queue.put(message)
+    answers = queue.take_any(1, front.level.deadline)
+    if named := {answer.operation for answer in answers} - {BlkifOp.INDIRECT, READ}:
+        yield Seen(what, O.MISNAMED, f"operation {min(named)}")
+    yield from untouched(front, what, answers)

@@ -189,19 +189,21 @@ def bf14(rig: BlockBackRig) -> Sights:
     """With ``trusted=0``, looks at every byte of every page that a request names, and of the ring's."""
     with rig.plugged() as back:
         back.store.write(f"{back.peer.path}/trusted", b"0")
-        back.served()
         found: list[Seen] = []
-        # What its backend has written there itself is no secret.
-        known = {0, 0x77, *back.disk[:4096]}
+        # What its backend has written there itself, for whichever read, is no secret.
+        known = {0, 0x77}
 
         def look(request: Asked) -> tuple[int, int, int]:
             # Those of requests that were answered may be granted no more.
             pages = {gref for gref, _, _ in request.segments}
             foreign = [min(others) for gref in pages if (others := set(back.fetch(gref, 4096)) - known)]
             found.extend(Seen("a page", O.FOREIGN, f"byte {byte:#x}") for byte in foreign)
+            if request.operation == READ:
+                known.update(back.disk[request.sector * 512 : (request.sector + request.count) * 512])
             return back.done(request)
 
         back.policy = look
+        back.served()
         for length in (512, 1536, 4096, 512 * 88):
             yield from (each for each in [back.wrote(64, b"\x77" * length)] if each.observation is not O.OKAY)
             yield from (each for each in [back.read(0, 1)] if each.observation is not O.OKAY)

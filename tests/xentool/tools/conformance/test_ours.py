@@ -1,6 +1,9 @@
 """Our own drivers pass every case that they have a part in, whatever way they take to pages."""
 
+import pytest
+
 from pvdrivers.block.back.backend import Options
+from pvdrivers.block.back.backqueue import BackQueue
 from pvdrivers.block.front import frontend
 from pvdrivers.conformance import registry
 from pvdrivers.conformance.case import Verdict
@@ -9,6 +12,7 @@ from pvdrivers.conformance.run import Plan, run
 from pvdrivers.conformance.subject import Subject
 from pvdrivers.net.front import frontend as net
 from pvdrivers.net.nodes import Offer, Takes
+from tests.xentool.tools.conformance.mutants import text
 from xentool.tools.conformance.disk_process import block_backend_process
 from xentool.tools.conformance.our_disks import block_backend, block_frontend
 from xentool.tools.conformance.our_vifs import net_backend, net_frontend
@@ -46,6 +50,19 @@ def test_a_backend_without_what_is_optional_is_not_blamed_for_it() -> None:
     found = judged(subject, "BB02", "BB03", "BB05", "BB22")
     # An indirect request is refused all the same.
     assert found == {"BB05": "unsupported: feature-max-indirect-segments is not offered"}
+
+
+def test_a_backend_that_wraps_nothing_may_name_what_it_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = block_backend(Options(max_indirect=0))
+    for operation, found in ((6, {}), (5, {"BB22": "fail: where none are offered: misnamed (operation 5)"})):
+        text(BackQueue._begin, "error.ident, error.operation,", f"error.ident, {operation},")(monkeypatch)
+        assert judged(subject, "BB22") == found
+        monkeypatch.undo()
+
+
+def test_a_backend_may_answer_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    text(BackQueue._begin, "self._start(jobs)\n", "self._start(jobs[::-1])\n")(monkeypatch)
+    assert judged(block_backend(), "BB02") == {}
 
 
 def test_our_net_backend() -> None:

@@ -39,6 +39,7 @@ _SIOCGIFFLAGS, _SIOCSIFFLAGS, _SIOCSIFMTU, _SIOCETHTOOL = 0x8913, 0x8914, 0x8922
 _IFF_UP, _IFF_NOARP, _IFF_MULTICAST = 0x1, 0x80, 0x1000
 #: Whether frames are put together as they come.
 _ETHTOOL_SGRO = 0x2C
+_IPV6 = "/proc/sys/net/ipv6/conf"
 #: What passes: no link yet, no room, no queue.
 _LATER = {errno.ENOBUFS, errno.ENETDOWN, errno.EAGAIN}
 
@@ -65,11 +66,12 @@ def _asked(name: str, number: int, content: bytes) -> bytes:
 
 def _quiet(name: str) -> None:
     # Up, and nothing goes over it but what the stream gives; what comes in stays in as many frames.
-    with suppress(OSError), open(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6", "w") as disabled:  # noqa: PTH123 - as above
-        disabled.write("1")
     off = array.array("I", (_ETHTOOL_SGRO, 0))
     with suppress(OSError):
         _asked(name, _SIOCETHTOOL, struct.pack("P", off.buffer_info()[0]))
+    # Behind what waits for the kernel's lock (rtnl): an interface is in sysfs before IPv6 knows it.
+    with suppress(OSError), open(f"{_IPV6}/{name}/disable_ipv6", "w") as disabled:  # noqa: PTH123 - as above
+        disabled.write("1")
     (flags,) = struct.unpack_from("H", _asked(name, _SIOCGIFFLAGS, b""))
     _asked(name, _SIOCSIFFLAGS, struct.pack("H", flags & ~_IFF_MULTICAST | _IFF_UP | _IFF_NOARP))
 

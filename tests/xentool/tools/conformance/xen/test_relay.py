@@ -81,6 +81,24 @@ def test_a_stream_that_ends_gives_nothing_and_takes_nothing() -> None:
     far.close()
 
 
+def test_ipv6_is_off_before_an_interface_is_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    knob, asked = tmp_path / "vif0.0" / "disable_ipv6", []
+
+    def answered(name: str, number: int, content: bytes) -> bytes:
+        # It is in sysfs before IPv6 knows it: only what waits for the kernel's lock comes behind that.
+        knob.parent.mkdir(exist_ok=True)
+        asked.append((name, number, knob.read_text() if knob.exists() else "", content))
+        return bytes(24)
+
+    monkeypatch.setattr(relay, "_IPV6", os.fspath(tmp_path))
+    monkeypatch.setattr(relay, "_asked", answered)
+    relay._quiet("vif0.0")
+    name, number, disabled, flags = asked[-1]
+    assert (name, number, disabled) == ("vif0.0", 0x8914, "1")
+    # IFF_UP, IFF_NOARP
+    assert flags == b"\x81\0"
+
+
 def test_no_interface(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay, "_PATIENCE", 0.0)
     with pytest.raises(MachineError, match=f"no interface in {tmp_path}/net"), relayed.here(f"{tmp_path}/net"):
