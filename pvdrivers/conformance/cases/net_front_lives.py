@@ -7,7 +7,7 @@ from pvdrivers.conformance.cases.calm import calmed
 from pvdrivers.conformance.cases.words import O
 from pvdrivers.conformance.net.back import VifBack
 from pvdrivers.conformance.net.back_rig import VifBackRig
-from pvdrivers.conformance.net.back_slots import FEATURES
+from pvdrivers.conformance.net.back_slots import FEATURES, Pair
 from pvdrivers.conformance.net.filling import Part
 from pvdrivers.conformance.net.frames import FAR, GUEST, Carried, plain
 from pvdrivers.conformance.observation import Seen, Sights, Unsupported
@@ -25,6 +25,15 @@ class _Pages:
 
     def lies(self, gref: int, offset: int, data: bytes) -> None:
         self._known.setdefault(gref, bytearray(PAGE_SIZE))[offset : offset + len(data)] = data
+
+    def posted(self, pair: Pair) -> None:
+        pair.rx.look()
+        for page in pair.rx.posted:
+            self.lies(page.gref, 0, b"")
+
+    def gone(self, gref: int) -> None:
+        # Granted no more: by that number another page may be, or none.
+        self._known.pop(gref, None)
 
     def foreign(self, what: str) -> Sights:
         for gref, known in self._known.items():
@@ -58,9 +67,7 @@ def nf17(rig: VifBackRig) -> Sights:
     with rig.plugged(trusted=False) as back:
         back.begun(FEATURES)
         pages, pair = _Pages(back), back.queues[0]
-        pair.rx.look()
-        for page in pair.rx.posted:
-            pages.lies(page.gref, 0, b"")
+        pages.posted(pair)
         yield from pages.foreign("pages that are posted")
         for size in (1500, 46, 9000, 500, 60000, 47, 1400):
             data = plain(back.chance.randbytes(size))
@@ -71,13 +78,16 @@ def nf17(rig: VifBackRig) -> Sights:
                 pages.lies(slot.gref, slot.offset, data[place : place + slot.size])
                 place += slot.size
             yield from pages.foreign(f"pages of a frame of {len(data)} bytes")
+            for slot in sent.slots:
+                pages.gone(slot.gref)
             back.answer(sent)
             data = plain(back.chance.randbytes(size % 3000), to=GUEST, source=FAR)
             messages = back.fill([Part(data, 64)])
-            pages.lies(pair.rx.last[0].gref, 64, data)
+            pages.gone(pair.rx.last[0].gref)
             back.give(messages)
             if (seen := back.came("a frame that comes", Carried(data))).observation is not O.OKAY:
                 yield seen
+        pages.posted(pair)
         yield from pages.foreign("pages after all")
         for name, line in (("tx", pair.tx), ("rx", pair.rx)):
             line.ring.take()

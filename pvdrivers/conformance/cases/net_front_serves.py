@@ -13,7 +13,7 @@ from pvdrivers.conformance.net.back_slots import FEATURES, all_features
 from pvdrivers.conformance.net.filling import Part
 from pvdrivers.conformance.net.frames import FAR, GUEST, Carried, packet, plain
 from pvdrivers.conformance.net.messages import gso
-from pvdrivers.conformance.observation import Noticed, Seen, Sights
+from pvdrivers.conformance.observation import Inconclusive, Noticed, Seen, Sights
 from pvdrivers.xenbus import Role
 
 CASES = Group(Role.FRONT, "net")
@@ -122,10 +122,12 @@ _OFFERS: dict[str, Nodes] = {
     "each feature alone, and all of them; queues that nobody could want",
     O.OKAY,
     O.CUT,
+    O.REFUSED,
     clause=Clause(
         "netif.h",
         "which must be greater than zero, and no more than the value reported by the backend",
-        source="Linux drivers/net/xen-netfront.c, talk_to_netback: the smaller of both, and at least one",
+        source="Linux drivers/net/xen-netfront.c, talk_to_netback: the smaller of both; xennet_create_queues: none is "
+        "-EINVAL",
     ),
     why="What a frontend sends and its backend did not offer is dropped, or ends the vif; and what a backend offers "
     "is a number that a hostile one chooses.",
@@ -133,14 +135,24 @@ _OFFERS: dict[str, Nodes] = {
 def nf03(rig: VifBackRig) -> Sights:
     """Offers one thing at a time, then all at once; each packet is held to what was offered."""
     for what, nodes in _OFFERS.items():
-        with rig.joined(nodes, queues=64) as back:
-            try:
-                yield from _used(back, what)
-            except Noticed as noticed:
-                # Of this offer alone, unless it is that nothing comes any more.
-                if noticed.seen.observation is O.SILENT:
-                    raise
-                yield noticed.seen._replace(what=what)
+        try:
+            with rig.joined(nodes, queues=64) as back:
+                yield from _held_to(back, what)
+        except Inconclusive as reason:
+            # Who is offered no queue at all need not have one.
+            if nodes.get("multi-queue-max-queues") != 0:
+                raise
+            yield Seen(what, O.REFUSED, str(reason))
+
+
+def _held_to(back: VifBack, what: str) -> Sights:
+    try:
+        yield from _used(back, what)
+    except Noticed as noticed:
+        # Of this offer alone, unless it is that nothing comes any more.
+        if noticed.seen.observation is O.SILENT:
+            raise
+        yield noticed.seen._replace(what=what)
 
 
 @CASES.case(

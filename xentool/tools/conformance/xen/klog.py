@@ -7,9 +7,10 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+#: But for a grant that a peer keeps: "WARNING: g.e. 0x42d still in use!" says what the peer did.
 _COMPLAINT = re.compile(
-    r"\bBUG\b|\bOops\b|WARNING: |Kernel panic|general protection|[Uu]nable to handle|refcount_t:|KASAN|UBSAN|"
-    r"soft lockup|hard LOCKUP|blocked for more than|scheduling while atomic|Bad page"
+    r"\bBUG\b|\bOops\b|WARNING: (?!g\.e\. )|Kernel panic|general protection|[Uu]nable to handle|refcount_t:|"
+    r"KASAN|UBSAN|soft lockup|hard LOCKUP|blocked for more than|scheduling while atomic|Bad page"
 )
 _RECORD = 8192
 

@@ -32,6 +32,7 @@ def test_complaints(line: str) -> None:
         "loop1: detected capacity change from 0 to 2048",
         "xen-blkback: Frontend provided bogus ring requests (34 - 1 = 33). Halting ring processing on dev=700001",
         "debugfs: DEBUG is what this is",
+        "xen:grant_table: WARNING: g.e. 0x42d still in use!",
     ]
     assert complaint(harmless) is None
     assert complaint([*harmless, line, "BUG: another"]) == line
