@@ -1,5 +1,7 @@
 """How a vif's frontend lives: what it shows, with backends that are a burden, that go and come, and say odd states."""
 
+from collections.abc import Iterable
+
 from pvdrivers.abi.ring import HEADER, PAGE_SIZE
 from pvdrivers.abi.xenbus import XenbusState as S
 from pvdrivers.conformance.case import Clause, Group
@@ -7,7 +9,7 @@ from pvdrivers.conformance.cases.calm import calmed
 from pvdrivers.conformance.cases.words import O
 from pvdrivers.conformance.net.back import VifBack
 from pvdrivers.conformance.net.back_rig import VifBackRig
-from pvdrivers.conformance.net.back_slots import FEATURES, Pair
+from pvdrivers.conformance.net.back_slots import FEATURES
 from pvdrivers.conformance.net.filling import Part
 from pvdrivers.conformance.net.frames import FAR, GUEST, Carried, plain
 from pvdrivers.conformance.observation import Seen, Sights, Unsupported
@@ -26,17 +28,10 @@ class _Pages:
     def lies(self, gref: int, offset: int, data: bytes) -> None:
         self._known.setdefault(gref, bytearray(PAGE_SIZE))[offset : offset + len(data)] = data
 
-    def posted(self, pair: Pair) -> None:
-        pair.rx.look()
-        for page in pair.rx.posted:
-            self.lies(page.gref, 0, b"")
-
-    def gone(self, gref: int) -> None:
-        # Granted no more: by that number another page may be, or none.
-        self._known.pop(gref, None)
-
-    def foreign(self, what: str) -> Sights:
-        for gref, known in self._known.items():
+    def foreign(self, what: str, grefs: Iterable[int]) -> Sights:
+        # Of those that are granted: what was answered may be no more.
+        for gref in grefs:
+            known = self._known.get(gref, bytes(PAGE_SIZE))
             found = self._back.fetch(gref, 0, PAGE_SIZE)
             if found == known or not any(found):
                 continue
@@ -67,8 +62,9 @@ def nf17(rig: VifBackRig) -> Sights:
     with rig.plugged(trusted=False) as back:
         back.begun(FEATURES)
         pages, pair = _Pages(back), back.queues[0]
-        pages.posted(pair)
-        yield from pages.foreign("pages that are posted")
+        pair.rx.look()
+        posted = {page.gref for page in pair.rx.posted}
+        yield from pages.foreign("pages that are posted", posted)
         for size in (1500, 46, 9000, 500, 60000, 47, 1400):
             data = plain(back.chance.randbytes(size))
             back.send(Carried(data))
@@ -77,18 +73,15 @@ def nf17(rig: VifBackRig) -> Sights:
             for slot in sent.slots:
                 pages.lies(slot.gref, slot.offset, data[place : place + slot.size])
                 place += slot.size
-            yield from pages.foreign(f"pages of a frame of {len(data)} bytes")
-            for slot in sent.slots:
-                pages.gone(slot.gref)
+            yield from pages.foreign(f"pages of a frame of {len(data)} bytes", [slot.gref for slot in sent.slots])
             back.answer(sent)
             data = plain(back.chance.randbytes(size % 3000), to=GUEST, source=FAR)
             messages = back.fill([Part(data, 64)])
-            pages.gone(pair.rx.last[0].gref)
+            posted.discard(pair.rx.last[0].gref)
             back.give(messages)
             if (seen := back.came("a frame that comes", Carried(data))).observation is not O.OKAY:
                 yield seen
-        pages.posted(pair)
-        yield from pages.foreign("pages after all")
+        yield from pages.foreign("pages after all", posted)
         for name, line in (("tx", pair.tx), ("rx", pair.rx)):
             line.ring.take()
             unused = HEADER.size + line.ring.cons * line.ring.stride
