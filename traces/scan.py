@@ -9,6 +9,7 @@ import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from io import BufferedReader, UnsupportedOperation
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, cast
@@ -27,6 +28,8 @@ CHUNK = 8 << 20
 #: The same of a file that lanes read themselves, in pieces of their own. A lane may be so many ahead of others.
 STRETCH = 16 << 20
 AHEAD = 2
+#: The same of one that has a file for itself: rows of so many are in the cache when they are folded.
+ALONE = 1 << 20
 #: A file that is no larger is read by one lane at once: threads would cost more time than they save.
 SMALL = 8 << 20
 #: More cores than this wait for the memory.
@@ -109,7 +112,7 @@ class Scan:
     def feed(self, data: bytes) -> None:
         """Take the next bytes; for one lane."""
         rest = memoryview(self._rest + data)
-        used = self._go_on(rest, self._lanes[0].walk(rest))
+        used = self._go_on(lambda at: self._lanes[0].walk(rest[at:]))
         self.fold()
         self._rest = bytes(rest[used:])
 
@@ -125,7 +128,7 @@ class Scan:
         """
         used = [walk.result() for walk in walks]
         if len(self._lanes) == 1:
-            return self._go_on(data, used[0])
+            return self._go_on(lambda at: self._lanes[0].walk(data[at:]), used[0])
         if any(lane.irregular for lane in self._lanes):
             raise Irregular
         number = self._follow()
@@ -180,6 +183,22 @@ class Scan:
         progress(used)
         return start + used
 
+    def read_alone(self, file: int, start: int, progress: Callable[[int], None]) -> int:
+        """Let the only lane read a file from ``start`` to its end; give where its last record ends.
+
+        In pieces that stay in a core's cache, and no thread: one takes longer to begin than a small file to be read.
+        """
+        (lane,) = self._lanes
+        end = start
+        while (size := min(ALONE, os.fstat(file).st_size - end)) > 0:
+            used = self._go_on(partial(_read_on, lane, file, end, size))
+            self.fold()
+            if not used:
+                break
+            end += used
+            progress(end - start)
+        return end
+
     def _follow(self) -> int:
         # The lane of the last window knows where its last whole record ended.
         number = self._lanes[0].pcpu % len(self._lanes)
@@ -187,13 +206,16 @@ class Scan:
             lane.follow(self._lanes[number])
         return number
 
-    def _go_on(self, data: memoryview, used: int) -> int:
+    def _go_on(self, walk: Callable[[int], int], used: int | None = None) -> int:
+        # Have the only lane walk from somewhere on, or on from where it has come.
         (lane,) = self._lanes
+        if used is None:
+            used = walk(0)
         while lane.restarted:
             self.collect(everything=True)
             self.fold()
             self._close()
-            used += lane.walk(data[used:])
+            used += walk(used)
         self.collect()
         return used
 
@@ -298,6 +320,9 @@ class Scan:
         found: list[tuple[int, int]] = []
         for length in set().union(*of_lanes):
             each = [of[length] for of in of_lanes if length in of]
+            if len(each) == 1:
+                found += [(cycles, ns) for _lot, cycles, ns in each[0][1]]
+                continue
             bits = max(drawn for drawn, _ in each)
             kept = [pair for _, pairs in each for pair in pairs]
             while len(kept := [one for one in kept if not one[0] >> (64 - bits)]) >= CLOCK_PAIRS:
@@ -367,6 +392,10 @@ def _walk_file(lane: Lane, file: int, start: int, end: int) -> _Stand:
     return _stand(lane)
 
 
+def _read_on(lane: Lane, file: int, start: int, size: int, used: int) -> int:
+    return lane.read(file, start + used, size - used)
+
+
 def _hand_out(lane: Lane, limit: int) -> memoryview:
     rows = lane.take(limit)
     lane.promise(limit)
@@ -413,14 +442,12 @@ def read(
         lanes = 1
     scan = Scan(lanes, pcpus=pcpus, stretches=stretches, shifts=shifts)
     rest: int | None = None
-    if size is not None and size <= SMALL:
-        scan.feed(cast(BufferedReader, source).read(size))
-        progress(size)
-    elif size is not None and lanes > 1:
+    if size is not None:
         # Not mapped, since a file that someone cuts short would kill the process.
         source = cast(BufferedReader, source)
-        end = scan.read_file(source.fileno(), source.tell(), progress, meanwhile)
-        rest = len(os.pread(source.fileno(), _REST_MAX, end))
+        file, start = source.fileno(), source.tell()
+        end = scan.read_file(file, start, progress, meanwhile) if lanes > 1 else scan.read_alone(file, start, progress)
+        rest = len(os.pread(file, _REST_MAX, end))
         source.seek(end + rest)
     else:
         from traces.worker import Worker  # noqa: PLC0415 - see `Scan.read_file`

@@ -123,11 +123,17 @@ def test_lanes_that_read_a_file_count_the_same(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_small_file_is_read_by_one_lane(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stretch", [101, 40_000, 1 << 30])
+def test_a_small_file_is_read_by_one_lane(
+    name: str, stretch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Damaged, and the clock begins anew.
+    monkeypatch.setattr(scans, "ALONE", stretch)
+    data = capture(name)[:50_000] + b"garbage that is no window" * 3 + capture(name)[:90_000]
     path = tmp_path / "trace"
-    path.write_bytes(b"before" + capture(name) + b"\0\0\0")
+    path.write_bytes(b"before" + data + b"\0\0\0")
     one = Scan()
-    one.feed(capture(name) + b"\0\0\0")
+    one.feed(data + b"\0\0\0")
     one.finish()
     told: list[int] = []
     with path.open("rb") as file:
@@ -135,7 +141,10 @@ def test_a_small_file_is_read_by_one_lane(name: str, tmp_path: Path) -> None:
         found = scans.read(file, lanes=2, progress=told.append)
         assert not file.read()
     assert counts(found) == counts(one)
-    assert told == [len(capture(name)) + 3]
+    assert len(found.runs) == 2
+    assert asdict(report(found)) == asdict(report(one))
+    assert told == sorted(set(told))
+    assert len(data) - 40 < told[-1] <= len(data) + 3
 
 
 @pytest.mark.parametrize("at", [13, 1_000, 100_003])

@@ -183,7 +183,7 @@ cdef class Lane:
     def read(self, int file, uint64_t offset, Py_ssize_t size):
         """Take the next bytes of the stream from a file, as ``walk`` does; ``offset`` is where they are in it.
 
-        Of other lanes' windows nothing but the headers is read.
+        Of other lanes' windows nothing but the headers is read. Gives how many bytes are used up.
         Raises MemoryError, OSError.
         """
         cdef Py_ssize_t used
@@ -205,7 +205,9 @@ cdef class Lane:
         cdef Py_ssize_t pos = 0, step, want, got
         while pos < size:
             want = CPU_CHANGE_SIZE
-            if self.w.cut.place == FOREIGN:
+            if self.w.cut.lanes == 1:
+                want = PIECE
+            elif self.w.cut.place == FOREIGN:
                 step = jump(&self.w.cut, 0, size - pos)
                 self.w.cut.offset += step
                 pos += step
@@ -226,7 +228,9 @@ cdef class Lane:
             step = walk(&self.w, self.piece, got)
             pos += step
             # What is not used is the beginning of something.
-            if step == 0 or self.w.rows.starved or self.w.cut.irregular:
+            if step == 0 or self.w.rows.starved or self.w.cut.clock_restarted:
+                break
+            if self.w.cut.irregular and self.w.cut.lanes > 1:
                 break
         return pos
 
