@@ -12,8 +12,11 @@ from xentool.tools.fleet.engine import Engine, engine
 from xentool.tools.fleet.places import Place, is_url
 from xentool.tools.fleet.spread import Done, Spread
 
-#: What one task reads at most, unless one capture has more: so much takes longer than handing it out does.
-_TASK_CAPTURES, _TASK_BYTES = 16, 4 << 20
+#: Of what one task reads, unless one capture has more: captures at most; and bytes at most, of much. To hand a task out
+#: takes this process, its scheduler and a worker as long as to read some megabytes.
+_TASK_CAPTURES, _TASK_BYTES, _TASK_BYTES_MAX = 16, 4 << 20, 64 << 20
+#: Tasks for each worker at least, where there is that much: the last ones end at about the same time.
+_TASKS_EACH = 8
 #: Called with the bytes read so far and those to read in all.
 Progress = Callable[[int, int], None]
 _Item = TypeVar("_Item")
@@ -72,7 +75,8 @@ class Run:
         with engine(way.scheduler, way.workers) as made:
             self._start_s, self._workers = made.start_s, made.workers
             way.begun(made)
-            for one in Spread(made, work, items, weigh=lambda item: _weight(place(item))):
+            each = min(max(total // (made.workers * _TASKS_EACH), _TASK_BYTES), _TASK_BYTES_MAX)
+            for one in Spread(made, work, items, weigh=lambda item: _weight(place(item), each)):
                 self._most = max(self._most, take(one))
                 done += place(one.item).size
                 way.progress(done, total)
@@ -83,6 +87,6 @@ class Run:
         return Took(self._start_s, work_s, self._workers, (memory(), self._most), self._interrupted)
 
 
-def _weight(place: Place) -> float:
+def _weight(place: Place, task_bytes: int) -> float:
     # A store takes its time, whatever it sends.
-    return 1.0 if is_url(place.url) else max(place.size / _TASK_BYTES, 1 / _TASK_CAPTURES)
+    return 1.0 if is_url(place.url) else max(place.size / task_bytes, 1 / _TASK_CAPTURES)
