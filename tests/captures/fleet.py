@@ -5,7 +5,7 @@ python -m tests.captures.fleet FOLDER [XEN...]
 Four guests run all the time, two PV and two PVH: web pings its host, db reads and writes its disk, build starts
 processes, mail does all three. Each capture takes two seconds of all domains. Three are sick:
 
-- 4.17/08, steal: build and mail compute for nothing, on one pCPU, where web is as well;
+- 4.17/08, steal: build and mail compute for nothing, on one pCPU, where web is as well, of little weight;
 - 4.17/17, storm: web reads its disk, sector by sector;
 - 4.20/12, lost: nobody takes records out of Xen's buffers for most of the time.
 
@@ -79,15 +79,17 @@ def end(host: Host, guest: str) -> None:
 
 @contextmanager
 def stolen(host: Host) -> Iterator[None]:
-    """Have two guests want all of one pCPU, and a third some of it."""
+    """Have two guests want all of one pCPU, and a third, that counts for less, some of it."""
     for guest in ("web", "build", "mail"):
         host.run(["xl", "vcpu-pin", guest, "0", "1"])
+    host.run(["xl", "sched-credit2", "-d", "web", "-w", "1"])
     for guest in ("build", "mail"):
         begin(host, guest, _COMPUTE)
     time.sleep(_BEFORE)
     yield
     for guest in ("build", "mail"):
         end(host, guest)
+    host.run(["xl", "sched-credit2", "-d", "web", "-w", "256"])
     for guest in ("web", "build", "mail"):
         host.run(["xl", "vcpu-pin", guest, "0", "all"])
     time.sleep(_BEFORE)

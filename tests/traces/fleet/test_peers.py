@@ -84,3 +84,14 @@ def test_domains_of_two_hypervisors_are_no_peers() -> None:
     assert unusual(*xen, *kvm) == {}
     (one,) = unusual(*xen, *kvm, capture({"sched_op": 10_000}, runnable=0.4)).values()
     assert [each.measure.name for each in one] == ["runnable"]
+
+
+def test_waits_are_compared_by_how_many_times_as_long_they_are() -> None:
+    draw = random.Random(1)  # noqa: S311 - nothing is kept secret by it
+    busy = [capture({}, waits_s=1e-3 * draw.lognormvariate(0, 0.3)) for _ in range(49)]
+    # By seconds, it would be fifteen times as far off as three quarters of them at most.
+    assert unusual(*busy, capture({}, waits_s=6e-3)) == {}
+    found = unusual(*busy, capture({}, waits_s=1.0), capture({}, waits_s=1e-6))
+    assert {number: [one.measure for one in of] for number, of in found.items()} == {
+        number: [Measure("latencies", "wake_to_run")] for number in (49, 50)
+    }

@@ -13,7 +13,6 @@ Law: a capture takes 16 bytes a measure here, however many there are.
 
 from array import array
 from collections.abc import Iterator
-from math import atan, pi, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +22,7 @@ from traces.analyses.compare import limit
 from traces.analyses.fleet.digest import CAPTURE, Digest, Whose
 from traces.analyses.fleet.parts import Part
 from traces.analyses.slices import Measure
+from traces.analyses.student import beyond
 from traces.plain import frozen
 
 #: Of fewer captures nothing is usual.
@@ -33,6 +33,8 @@ _MEASURES_MAX = 20_000
 _WITHIN, _DEVIATIONS = 0.75, 1.1503
 #: No measure is taken to be steadier than by this part of it.
 _STEADY = 0.05
+#: Of Student's distribution, see above.
+_FREEDOM = 4.0
 
 
 class _Kind(NamedTuple):
@@ -41,6 +43,7 @@ class _Kind(NamedTuple):
     times: float
     steady: float
     absent: bool  # counts as 0 where it did not happen
+    by_ratio: bool = False  # compared by its logarithm, and that of ``least`` for all that is shorter
 
 
 _KINDS = {
@@ -48,7 +51,7 @@ _KINDS = {
     "exits": _Kind(10.0, 2.0, 1.0, absent=True),
     "grants": _Kind(10.0, 2.0, 1.0, absent=True),
     "runstates": _Kind(0.05, 1.0, 0.002, absent=True),
-    "latencies": _Kind(1e-5, 2.0, 1e-6, absent=False),
+    "latencies": _Kind(1e-5, 2.0, _STEADY, absent=False, by_ratio=True),
     "records": _Kind(0.005, 1.0, 0.0005, absent=True),
 }
 LOST, SKIPPED = Measure("records", "lost"), Measure("records", "bytes skipped")
@@ -134,13 +137,12 @@ class Peers:
                 continue
             count += len(values)
             usual = float(np.median(values))
-            off = np.abs(values - usual)
-            deviation = max(float(np.quantile(off, _WITHIN)) / _DEVIATIONS, _STEADY * abs(usual), kind.steady)
-            for at in np.flatnonzero(off >= max(kind.least, deviation)).tolist():
+            off, deviation = _off(values, usual, kind)
+            for at in np.flatnonzero((off >= deviation) & (np.abs(values - usual) >= kind.least)).tolist():
                 value = float(values[at])
                 low, high = sorted((value, usual))
                 if high >= kind.times * low:
-                    p = _by_chance(float(off[at]) / deviation)
+                    p = beyond(float(off[at]) / deviation, _FREEDOM)
                     found.append((int(numbers[at]), Unusual(whose.name, measure, value, usual, p)))
         most = limit([one.p for _, one in found], count)
         told: dict[int, list[Unusual]] = {}
@@ -157,7 +159,10 @@ class Peers:
         return np.concatenate([numbers, missing]), np.concatenate([values, np.zeros(len(missing))])
 
 
-def _by_chance(deviations: float) -> float:
-    # Student's distribution of three degrees of freedom, both sides.
-    t = deviations / sqrt(3)
-    return max(1 - 2 / pi * (t / (1 + t * t) + atan(t)), 0.0)
+def _off(values: NDArray[np.float64], usual: float, kind: _Kind) -> tuple[NDArray[np.float64], float]:
+    # How far each is from what is usual, and by how much they differ.
+    if kind.by_ratio:
+        off, steady = np.abs(np.log(np.maximum(values, kind.least) / max(usual, kind.least))), kind.steady
+    else:
+        off, steady = np.abs(values - usual), max(_STEADY * abs(usual), kind.steady)
+    return off, max(float(np.quantile(off, _WITHIN)) / _DEVIATIONS, steady)
