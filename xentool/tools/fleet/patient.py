@@ -19,6 +19,7 @@ LIMIT_S = 60.0
 PIECE = 4 << 20
 #: What is read and written by s3fs.
 S3 = ("s3://", "s3a://")
+_SSH = ("ssh://", "sftp://")
 _T = TypeVar("_T")
 
 
@@ -143,8 +144,7 @@ def file_system(url: str) -> tuple[Any, str]:
     if url.startswith(S3):
         extras.need("s3fs", url)
     try:
-        # Lists that are kept show objects that are gone, and none that are new.
-        return cast(tuple[Any, str], fsspec.url_to_fs(url, use_listings_cache=False, **_options(url)))
+        return cast(tuple[Any, str], fsspec.url_to_fs(url, **_options(url)))
     except ImportError as error:
         raise XentoolError(f"cannot read {url}: {error}") from error
     except ValueError as error:
@@ -152,12 +152,16 @@ def file_system(url: str) -> tuple[Any, str]:
 
 
 def _options(url: str) -> dict[str, Any]:
+    if url.startswith(_SSH):
+        return {}  # it keeps no lists, and hands on what it does not know to paramiko, which refuses it
+    # Lists that are kept show objects that are gone, and none that are new.
+    options: dict[str, Any] = {"use_listings_cache": False}
     if not url.startswith(("http://", "https://")):
-        return {}
+        return options
     from aiohttp import ClientTimeout  # noqa: PLC0415 - what fsspec's driver is made of, which may be missing
 
     # However long a request takes: it is for the next bytes that the limit is.
-    return {"client_kwargs": {"timeout": ClientTimeout(total=None)}}
+    return options | {"client_kwargs": {"timeout": ClientTimeout(total=None)}}
 
 
 def opened(url: str, limit_s: float = LIMIT_S) -> io.BufferedReader:

@@ -2,11 +2,14 @@
 
 import threading
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
 import fsspec
 import pytest
+from fsspec.implementations.local import LocalFileSystem
+from fsspec.utils import infer_storage_options
 
 from tests.xentool.tools.fleet.made import trace, written
 from xentool.tools.fleet import patient
@@ -27,6 +30,31 @@ class Hangs(fsspec.AbstractFileSystem):  # type: ignore[misc] # no types
 
     def open(self, path: str, *_about: object, **_more: object) -> NoReturn:
         self.info(path)
+
+
+class Ssh(LocalFileSystem):  # type: ignore[misc] # no types
+    """This machine's files, by the arguments that fsspec's driver for ssh takes: others it hands on to a library."""
+
+    protocol = "sftp"
+
+    def __init__(self, host: str, username: str, port: int) -> None:
+        super().__init__()
+        assert (host, username, port) == ("xen1", "root", 2222)
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return str(infer_storage_options(path)["path"])
+
+    @staticmethod
+    def _get_kwargs_from_urls(url: str) -> dict[str, object]:
+        about = infer_storage_options(url)
+        return {name: about[name] for name in ("host", "username", "port")}
+
+
+@pytest.fixture
+def ssh(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As an attribute, it is what this module holds.
+    monkeypatch.setitem(import_module("fsspec.registry")._registry, "sftp", Ssh)
 
 
 @pytest.fixture
@@ -78,6 +106,16 @@ def test_urls_are_found_as_files_are(tree: Path) -> None:
         "memory:///fleet/2.xentrace",
     ]
     assert names("memory://fleet/none") == ["memory://fleet/none: there is no such file"]
+
+
+@pytest.mark.usefixtures("ssh")
+def test_files_by_ssh_are_asked_for_as_its_driver_wants_it(tmp_path: Path) -> None:
+    written(tmp_path / "1.xentrace", trace(1), "xen7")
+    (place,) = find([f"sftp://root@xen1:2222{tmp_path}"])
+    assert isinstance(place, Place)
+    assert place.url == f"sftp://root@xen1:2222{tmp_path}/1.xentrace"
+    found = look(place, patient.LIMIT_S)
+    assert (found.error, found.digest and found.digest.host) == (None, "xen7")
 
 
 @pytest.mark.usefixtures("hanging")
