@@ -7,7 +7,7 @@ from pvdrivers.xenstore.client import Client, NotFound, XenStoreError
 from xentool.errors import XentoolError
 from xentool.hosts import Host
 from xentool.tools import xl
-from xentool.tools.devices import diagnose, links
+from xentool.tools.devices import diagnose, kinds, links
 from xentool.tools.devices.links import Link
 from xentool.tools.devices.paired import Device, devices
 from xentool.tools.store import connect
@@ -15,8 +15,8 @@ from xentool.tools.store.nodes import Unlisted, children
 from xentool.tools.store.together import together
 
 # What of a domain's home tells about devices; the rest is the guest's own, and may be much.
-_FRONTS = ("device", "xenserver/device", "console", "vuart")
-_PARTS = (*_FRONTS, "error", "vm")
+_DEVICES = ("device", "xenserver/device")
+_FRONTS = (*_DEVICES, "console", "vuart")
 _BACKENDS = ("backend", "xenserver/backend")
 
 
@@ -71,16 +71,22 @@ def _netdevs(host: Host, found: Iterable[Device]) -> dict[str, Link]:
 
 
 def read(
-    client: Client, domid: int | None = None, *, alive: Iterable[int] = (), unlisted: list[Unlisted] | None = None
+    client: Client,
+    domid: int | None = None,
+    *,
+    kind: str | None = None,
+    alive: Iterable[int] = (),
+    unlisted: list[Unlisted] | None = None,
 ) -> dict[str, bytes]:
     """Read what of a store tells about devices, of one domain when it is given.
 
+    :param kind: a kind of frontends: of others, and of what only serves others, nothing is read
     :param alive: domids that there are: their nodes are found also where the store cannot list all domains'
     :param unlisted: takes what the store cannot list
     """
     nodes: dict[str, bytes] = {}
     living = sorted({*alive, *(() if domid is None else (domid,))})
-    reader = _Reader(client, living, [] if unlisted is None else unlisted)
+    reader = _Reader(client, living, [] if unlisted is None else unlisted, kind)
     homes = reader.by_domain("/local/domain")
     tops = [top for each in together(lambda home: list(reader.tops(home, domid)), homes) for top in each]
     for part in together(reader.subtree, dict.fromkeys(tops)):
@@ -95,10 +101,12 @@ def read(
 
 
 class _Reader:
-    def __init__(self, client: Client, alive: Sequence[int], unlisted: list[Unlisted]) -> None:
+    def __init__(self, client: Client, alive: Sequence[int], unlisted: list[Unlisted], kind: str | None) -> None:
         self._client = client
         self._alive = alive
         self._unlisted = unlisted
+        self._kind = kind
+        self._fronts = _FRONTS if kind is None else tuple(f"{top}/{kind}" for top in _DEVICES)
 
     def children(self, path: str) -> list[str]:
         try:
@@ -123,15 +131,19 @@ class _Reader:
             yield f"{home}/error"
             yield from (f"{kind}/{domid}" for kind in self._kinds(home))
             return
-        yield from (f"{home}/{part}" for part in _PARTS)
+        yield from (f"{home}/{part}" for part in (*self._fronts, "error", "vm"))
         for served in (each for kind in self._kinds(home) for each in self.by_domain(kind)):
             yield served
             if domid is not None:
                 # The frontends of its backends.
-                yield from (f"/local/domain/{served.rpartition('/')[2]}/{part}" for part in _FRONTS)
+                yield from (f"/local/domain/{served.rpartition('/')[2]}/{part}" for part in self._fronts)
 
     def _kinds(self, home: str) -> list[str]:
-        return [kind for above in _BACKENDS for kind in self.children(f"{home}/{above}")]
+        found = [kind for above in _BACKENDS for kind in self.children(f"{home}/{above}")]
+        return [kind for kind in found if self._kind is None or self._may_serve(kind.rpartition("/")[2])]
+
+    def _may_serve(self, backend: str) -> bool:
+        return kinds.SERVES.get(backend, backend) == self._kind or backend not in kinds.KNOWN
 
     def subtree(self, top: str) -> dict[str, bytes]:
         """Read a node and all under it; what goes away meanwhile is left out."""
