@@ -11,6 +11,7 @@ import pytest
 
 from tests import missing
 from tests.traces.kvm.perfmade import KIND, PROCESS, ROUND, comm, lost, perf_sample, perfdata, sample
+from tests.traces.kvm.perfs import reasons
 from tests.traces.kvm.traces import LIFE, VCPU, counted, entry, exit_, known
 from traces.analyses.kvm import report
 from traces.answers import Report
@@ -34,12 +35,6 @@ def _report(data: bytes) -> Report:
     return report(counts, trace)
 
 
-def _reasons(text: str) -> dict[str, tuple[int, float]]:
-    # Of each, how many, and their mean time in us.
-    rows = re.findall(r"^\s+(\S+)\s+(\d+)\s+[\d.]+%\s+[\d.]+%\s+\S+us\s+\S+us\s+([\d.]+)us", text, re.MULTILINE)
-    return {name: (int(count), float(mean)) for name, count, mean in rows}
-
-
 @pytest.fixture
 def real(tmp_path: Path) -> Path:
     path = tmp_path / "perf.data"
@@ -47,17 +42,8 @@ def real(tmp_path: Path) -> Path:
     return path
 
 
-def _perf(path: Path, event: str) -> str:
-    if shutil.which("perf") is None:
-        missing.missing("perf is not installed")
-    command = ["perf", "kvm", "-i", str(path), "stat", "report", f"--event={event}"]
-    done = subprocess.run(command, capture_output=True, check=True, text=True, cwd=path.parent)
-    # Where it is on no terminal it tells the one by the other.
-    return done.stdout + done.stderr
-
-
 def test_reasons_and_times_are_those_of_perf(real: Path) -> None:
-    theirs = _reasons(_perf(real, "vmexit"))
+    theirs = reasons(real, "vmexit")
     assert len(theirs) == 6
     found = _report(perf_sample())
     (vcpu,) = next(domain for domain in found.domains if domain.mode == "kvm").vcpus
@@ -71,7 +57,7 @@ def test_reasons_and_times_are_those_of_perf(real: Path) -> None:
 
 
 def test_accesses_are_those_of_perf(real: Path) -> None:
-    theirs = _reasons(_perf(real, "mmio"))
+    theirs = reasons(real, "mmio")
     (vcpu,) = next(domain for domain in _report(perf_sample()).domains if domain.mode == "kvm").vcpus
     assert {f"{one.address:#x}:W": one.writes for one in vcpu.io} == {
         name: count for name, (count, _) in theirs.items()
