@@ -11,7 +11,7 @@ from tests.docs import concepts
 from tests.traces.captures import FOLDER
 from tests.xentool.cli.inprocess import ran
 from tests.xentool.dom0 import hosted
-from tests.xentool.tools.pci_hosts import DOM0
+from tests.xentool.tools.pci_hosts import EMULATED
 
 SHOWN = list(concepts.shown())
 
@@ -36,8 +36,8 @@ def test_what_is_shown_is_written(
     monkeypatch.chdir(folder)
     program, *words = shlex.split(one.command)
     assert program == "xentool"
-    # Of what no capture is about, a host that is made up, as the page says.
-    host = hosted(tmp_path, monkeypatch, {0: "Domain-0", 4: "router"}, [], pci=DOM0)
+    # Of what no capture is about, a host as its dom0 told of it.
+    host = hosted(tmp_path, monkeypatch, {0: "Domain-0", 1: "pci"}, [], pci=EMULATED)
     with host if words[0] == "device" else nullcontext():
         done = ran(*words)
     assert done.returncode == 0

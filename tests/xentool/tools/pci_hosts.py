@@ -52,3 +52,62 @@ KVM = """\
 0000:02:00.0/driver:../../../../bus/pci/drivers/nvme
 0000:02:00.0/iommu_group:../../../../kernel/iommu_groups/14
 \f\f"""
+#: As it was printed, without xl's blanks at a line's end: dom0 of a lab with an emulated Intel IOMMU (Xen 4.17, Linux
+#: 6.1, QEMU 7.2), an e1000e that a PV guest has, and an NVMe disk with three virtual functions, one held for a guest.
+EMULATED = """\
+0000:00:00.0/vendor:0x8086
+0000:00:01.0/vendor:0x1af4
+0000:00:02.0/vendor:0x1af4
+0000:00:03.0/vendor:0x1af4
+0000:00:08.0/vendor:0x8086
+0000:00:09.0/vendor:0x1b36
+0000:00:1f.0/vendor:0x8086
+0000:00:1f.2/vendor:0x8086
+0000:00:1f.3/vendor:0x8086
+0000:01:00.0/vendor:0x1b36
+0000:01:00.1/vendor:0x1b36
+0000:01:00.2/vendor:0x1b36
+0000:01:00.3/vendor:0x1b36
+0000:00:00.0/device:0x29c0
+0000:00:01.0/device:0x1000
+0000:00:02.0/device:0x1001
+0000:00:03.0/device:0x1001
+0000:00:08.0/device:0x10d3
+0000:00:09.0/device:0x000c
+0000:00:1f.0/device:0x2918
+0000:00:1f.2/device:0x2922
+0000:00:1f.3/device:0x2930
+0000:01:00.0/device:0x0010
+0000:01:00.1/device:0x0010
+0000:01:00.2/device:0x0010
+0000:01:00.3/device:0x0010
+0000:00:00.0/class:0x060000
+0000:00:01.0/class:0x020000
+0000:00:02.0/class:0x010000
+0000:00:03.0/class:0x010000
+0000:00:08.0/class:0x020000
+0000:00:09.0/class:0x060400
+0000:00:1f.0/class:0x060100
+0000:00:1f.2/class:0x010601
+0000:00:1f.3/class:0x0c0500
+0000:01:00.0/class:0x010802
+0000:01:00.1/class:0x010802
+0000:01:00.2/class:0x010802
+0000:01:00.3/class:0x010802
+0000:01:00.0/sriov_numvfs:3
+0000:01:00.0/sriov_totalvfs:4
+0000:00:01.0/driver:../../../bus/pci/drivers/virtio-pci
+0000:00:02.0/driver:../../../bus/pci/drivers/virtio-pci
+0000:00:03.0/driver:../../../bus/pci/drivers/virtio-pci
+0000:00:08.0/driver:../../../bus/pci/drivers/pciback
+0000:00:09.0/driver:../../../bus/pci/drivers/pcieport
+0000:01:00.0/driver:../../../../bus/pci/drivers/nvme
+0000:01:00.1/driver:../../../../bus/pci/drivers/pciback
+0000:01:00.1/physfn:../0000:01:00.0
+0000:01:00.2/physfn:../0000:01:00.0
+0000:01:00.3/physfn:../0000:01:00.0
+\f0000:01:00.1
+\fdomain 1
+Vdev Device
+00.0 0000:00:08.0
+"""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.xentool.tools.pci_hosts import DOM0, KVM
+from tests.xentool.tools.pci_hosts import DOM0, EMULATED, KVM
 from xentool.errors import PeerError
 from xentool.tools.devices.pci import Function, of, parse
 
@@ -36,6 +36,17 @@ def test_groups_are_given_away_whole() -> None:
     assert (graphics.group, graphics.group_with, graphics.matters) == (13, ("0000:01:00.1",), True)
     assert (sound.kind, sound.group_with) == ("multimedia", ("0000:01:00.0",))
     assert (disk.kind, disk.group, disk.group_with, disk.matters) == ("storage", 14, (), False)
+
+
+def test_what_a_lab_with_an_iommu_printed() -> None:
+    disk = "0000:01:00.0"
+    assert [each for each in parse(EMULATED) if each.matters] == [
+        Function("0000:00:08.0", "8086:10d3", "network", "pciback", domid=1, slot="00.0"),
+        Function(disk, "1b36:0010", "storage", "nvme", functions=3, functions_max=4),
+        Function("0000:01:00.1", "1b36:0010", "storage", "pciback", physical=disk, assignable=True),
+        Function("0000:01:00.2", "1b36:0010", "storage", physical=disk),
+        Function("0000:01:00.3", "1b36:0010", "storage", physical=disk),
+    ]
 
 
 def test_what_xl_knows_and_sysfs_does_not_is_told() -> None:
