@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.xentool.tools.pci_hosts import DOM0, EMULATED, KVM
+from tests.xentool.tools.pci_hosts import DOM0, EMULATED, EMULATED_KVM, KVM
 from xentool.errors import PeerError
 from xentool.tools.devices.pci import Function, of, parse
 
@@ -47,6 +47,17 @@ def test_what_a_lab_with_an_iommu_printed() -> None:
         Function("0000:01:00.2", "1b36:0010", "storage", physical=disk),
         Function("0000:01:00.3", "1b36:0010", "storage", physical=disk),
     ]
+
+
+def test_the_same_without_xen_has_groups() -> None:
+    found = {each.address: each for each in parse(EMULATED_KVM)}
+    held = Function("0000:00:08.0", "8086:10d3", "network", "vfio-pci", group=4)
+    assert found["0000:00:08.0"] == held
+    virtual = Function("0000:01:00.1", "1b36:0010", "storage", "vfio-pci", group=8, physical="0000:01:00.0")
+    assert found["0000:01:00.1"] == virtual
+    # The functions of a board's bridge are one group.
+    assert found["0000:00:1f.2"].group_with == ("0000:00:1f.0", "0000:00:1f.3")
+    assert not found["0000:00:1f.2"].matters
 
 
 def test_what_xl_knows_and_sysfs_does_not_is_told() -> None:
