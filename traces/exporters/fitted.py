@@ -63,7 +63,14 @@ class Fitted:
         if widths is None:
             yield from self._fields()
             return
-        yield self._table(widths)
+        drawn = self._table(widths)
+        wanted = sum(widths.values()) + self._gap * (len(widths) - 1)
+        # Debian's rich (12, 13) counts padding at the edges that it does not draw, and takes the room from numbers.
+        if Measurement.get(console, options.update(max_width=2 * wanted + self._gap), drawn).maximum > wanted:
+            _, right, _, left = drawn.padding
+            for column, padding in ((drawn.columns[0], left), (drawn.columns[-1], right)):
+                column.width = (column.width or 0) - padding
+        yield drawn
         out = [_line(heading) for place, heading in enumerate(self._headings) if place not in widths]
         if out:
             yield Text(f"no room for: {', '.join(out)}", "dim italic")
