@@ -4,7 +4,7 @@ Method: each measure of a domain (how often a second it made a hypercall, which 
 compared over all captures of the same hypervisor that have a domain of its name. Their median says what is usual, and
 by how much three quarters of them differ from it at most, how much they differ: few captures spoil neither, and what
 more than a quarter of them have in common, those of an older Xen for one, is usual as well. How far off a capture is,
-in such deviations, is judged by Student's distribution of three degrees of freedom, since hosts differ by more than a
+in such deviations, is judged by Student's distribution of four degrees of freedom, since hosts differ by more than a
 normal one has it. Of all comparisons those are told that the procedure of Benjamini and Hochberg keeps, as ``compare``
 does, and that make a difference to anybody.
 
