@@ -18,7 +18,7 @@ PACKAGES := \
 # devices are held against | what `vagrant up` by libvirt takes.
 TEST_PACKAGES := \
 	xen-utils-4.17 libxen-dev vagrant vagrant-libvirt systemd chromium libvirt-clients mandoc cpio dpkg-dev \
-	tshark tcpdump trace-cmd \
+	tshark tcpdump trace-cmd linux-perf \
 	nbdkit fio \
 	libvirt-daemon-system dnsmasq-base iptables
 
